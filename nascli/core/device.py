@@ -1,0 +1,38 @@
+"""Devices: the hardware that a network is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Measured milliseconds of one forward pass, and under which conditions.
+
+    `conditions` holds threads, dtype, batch and the runtime's version.
+    """
+
+    median_ms: float
+    p10_ms: float
+    p90_ms: float
+    repeats: int
+    conditions: Mapping[str, str | int] = field(default_factory=dict)
+
+
+class Device(Protocol):
+    """Hardware on which a network's forward pass can be timed."""
+
+    @property
+    def name(self) -> str:
+        """The config's name of the device."""
+
+    def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
+        """The latency of one forward pass over images (batch, *input_shape); batch is the device's."""
+
+    def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
+        """The same for many modules, measured in interleaved rounds so that drift hits all alike."""

@@ -1,0 +1,146 @@
+"""Search spaces and the moves in them, written once over `decisions`."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from nascli.core.fault import Fault, unknown
+from nascli.core.genotype import Genotype
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from nascli.core.supernet import Supernet
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Layer:
+    """One candidate layer at one place: what a latency table has a row for.
+
+    `height` and `width` are those of its input, in pixels.
+    """
+
+    operation: str
+    in_channels: int
+    out_channels: int
+    stride: int
+    height: int
+    width: int
+
+
+@runtime_checkable
+class SearchSpace(Protocol):
+    """A set of networks: every combination of options is a valid one, by construction."""
+
+    name: str
+
+    @property
+    def decisions(self) -> Mapping[str, tuple[str, ...]]:
+        """Decision -> its options, in a fixed order."""
+
+    def network(self, genotype: Genotype) -> nn.Module:
+        """The network that `genotype` describes: images (B, C, H, W) -> logits (B, classes).
+
+        Its modules that a latency table knows carry the attribute `operation` (a name), with
+        `in_channels`, `out_channels` and `stride`.
+        """
+
+    def canonical(self, genotype: Genotype) -> Genotype:
+        """One representative for all genotypes that compute the same function."""
+
+    def layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
+        """Every layer that some network of the space contains, each with how to build it."""
+
+    def describe(self, genotype: Genotype) -> str:
+        """A few lines (at most 80 columns) that a person reads at a glance."""
+
+
+@runtime_checkable
+class Relaxable(SearchSpace, Protocol):
+    """A space with a supernet: all its networks in one, with shared weights."""
+
+    def supernet(self) -> Supernet:
+        """A new supernet, randomly initialised."""
+
+
+def size(space: SearchSpace) -> int:
+    """How many genotypes the space has (equivalent ones counted apart)."""
+    return math.prod(len(options) for options in space.decisions.values())
+
+
+def check(space: SearchSpace, genotype: Genotype) -> Genotype:
+    """`genotype` with its decisions in the space's order.
+
+    Raises:
+        Fault: it is of another space, lacks a decision, has one too many, or an unknown option.
+    """
+    if genotype.space != space.name:
+        raise Fault(f"the genotype is of space '{genotype.space}', not of space '{space.name}'")
+    choices, decisions = genotype.choices, space.decisions
+    for decision in choices:
+        if decision not in decisions:
+            raise Fault(unknown(f"decision of space {space.name}", decision, decisions))
+    missing = [decision for decision in decisions if decision not in choices]
+    if missing:
+        raise Fault(f"the genotype does not say what to take at {', '.join(missing)}")
+    for decision, options in decisions.items():
+        if choices[decision] not in options:
+            raise Fault(unknown(f"option of {decision}", choices[decision], options))
+    return Genotype(space.name, tuple(decisions), tuple(choices[d] for d in decisions))
+
+
+def at(space: SearchSpace, index: int) -> Genotype:
+    """The genotype number `index` (mixed radix over the decisions, the last one fastest)."""
+    decisions = space.decisions
+    options: list[str] = []
+    for allowed in reversed(decisions.values()):
+        index, digit = divmod(index, len(allowed))
+        options.append(allowed[digit])
+    if index:
+        raise IndexError("the space has fewer genotypes")
+    return Genotype(space.name, tuple(decisions), tuple(reversed(options)))
+
+
+def sample(space: SearchSpace, rng: random.Random) -> Genotype:
+    """A genotype drawn uniformly."""
+    decisions = space.decisions
+    choose = rng.choice
+    return Genotype(space.name, tuple(decisions), tuple(choose(o) for o in decisions.values()))
+
+
+def mutate(space: SearchSpace, genotype: Genotype, rng: random.Random) -> Genotype:
+    """`genotype` with one decision, drawn uniformly among those with a choice, changed."""
+    free = [(i, o) for i, o in enumerate(space.decisions.values()) if len(o) > 1]
+    index, allowed = rng.choice(free)
+    option = rng.choice([o for o in allowed if o != genotype.options[index]])
+    options = (*genotype.options[:index], option, *genotype.options[index + 1 :])
+    return Genotype(genotype.space, genotype.decisions, options)
+
+
+def neighbours(space: SearchSpace, genotype: Genotype) -> Iterator[Genotype]:
+    """Every genotype that differs from `genotype` in exactly one decision."""
+    for index, allowed in enumerate(space.decisions.values()):
+        before, after = genotype.options[:index], genotype.options[index + 1 :]
+        for option in allowed:
+            if option != genotype.options[index]:
+                yield Genotype(genotype.space, genotype.decisions, (*before, option, *after))
+
+
+def crossover(first: Genotype, second: Genotype, rng: random.Random) -> Genotype:
+    """Each decision from one parent or the other, with equal chance (uniform crossover)."""
+    pairs = zip(first.options, second.options, strict=True)
+    return Genotype(first.space, first.decisions, tuple(p[rng.random() < 0.5] for p in pairs))
+
+
+def one_hot(space: SearchSpace, genotype: Genotype) -> NDArray[np.float64]:
+    """The genotype as a 0/1 vector, one place per option of every decision."""
+    import numpy as np
+
+    pairs = zip(space.decisions.values(), genotype.options, strict=True)
+    return np.array([float(o == chosen) for allowed, chosen in pairs for o in allowed])

@@ -1,0 +1,28 @@
+"""Strategies propose and learn; everything else belongs to the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from nascli.core.genotype import Genotype
+from nascli.core.trial import History, Proposal, Trial
+
+
+class Strategy(Protocol):
+    """Built as `Strategy(problem, **yaml)`; asked and told by the loop in turn."""
+
+    def ask(self, limit: int) -> Sequence[Proposal]:
+        """At most `limit` proposals; none means that the strategy has finished."""
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """What became of earlier proposals, failures and infeasible ones included."""
+
+    def recommend(self, history: History) -> Genotype | None:
+        """The answer of the search; None if no trial was good."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `ask` and `tell` depend on: plain values and tensors."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""

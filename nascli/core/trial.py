@@ -1,0 +1,112 @@
+"""Trials: what was proposed, what came of it, and the record of all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, overload
+
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+
+if TYPE_CHECKING:
+    from nascli.core.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A genotype to try, at `fidelity`: the share of the full training budget, 0 < fidelity <= 1."""
+
+    genotype: Genotype
+    fidelity: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One proposal and what the estimators said of it.
+
+    `infeasible` says which constraint it breaks, `error` why it failed; both None for a good one.
+    """
+
+    number: int
+    genotype: Genotype
+    fidelity: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    infeasible: str | None = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; `from_json` reads it back."""
+        return {
+            "number": self.number,
+            "genotype": self.genotype.to_json(),
+            "fidelity": self.fidelity,
+            "metrics": dict(self.metrics),
+            "seconds": round(self.seconds, 6),
+            "infeasible": self.infeasible,
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> Trial:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            Fault: it is something else.
+        """
+        try:
+            assert isinstance(data, dict)
+            return cls(
+                number=int(data["number"]),
+                genotype=Genotype.from_json(data["genotype"]),
+                fidelity=float(data["fidelity"]),
+                metrics={str(k): float(v) for k, v in data["metrics"].items()},
+                seconds=float(data["seconds"]),
+                infeasible=data["infeasible"],
+                error=data["error"],
+            )
+        except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Fault(f"not a trial: {data!r:.120}") from error
+
+
+class History(Sequence[Trial]):
+    """All trials of a search in the order in which they ended; it only ever grows."""
+
+    def __init__(self, trials: Sequence[Trial] = ()) -> None:
+        self._trials = list(trials)
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, index: int | slice) -> Trial | Sequence[Trial]:
+        return self._trials[index]
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._trials)
+
+    def append(self, trial: Trial) -> None:
+        """Adds the next trial."""
+        self._trials.append(trial)
+
+    def best(self, problem: Problem) -> Trial | None:
+        """The first trial of least loss among those of the highest fidelity; None if none is good."""
+        good = [trial for trial in self._trials if problem.loss(trial) < math.inf]
+        top = max((trial.fidelity for trial in good), default=0.0)
+        full = (trial for trial in good if trial.fidelity == top)
+        return min(full, key=problem.loss, default=None)
+
+    def incumbents(self, problem: Problem) -> list[Trial]:
+        """The trials that were, when they ended, the best so far."""
+        least, found = math.inf, []
+        for trial in self._trials:
+            loss = problem.loss(trial)
+            if loss < least:
+                least = loss
+                found.append(trial)
+        return found
