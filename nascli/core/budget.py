@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from nascli.core.trial import Trial
-
 _PROPOSALS_PER_TRIAL = 1000
 
 

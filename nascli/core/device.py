@@ -32,7 +32,7 @@ class Device(Protocol):
         """The config's name of the device."""
 
     def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
-        """The latency of one forward pass over images (batch, *input_shape); batch is the device's."""
+        """The latency of one forward pass over (batch, *input_shape); the batch is the device's."""
 
     def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
-        """The same for many modules, measured in interleaved rounds so that drift hits all alike."""
+        """The same for many modules, in interleaved rounds so that drift hits all alike."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class Fault(Exception):
-    """What is wrong, the value got, what is allowed and the nearest fix, as one readable message."""
+class Fault(Exception):  # noqa: N818 - it is the user's, not ours
+    """What is wrong, the value got, what is allowed and the nearest fix, in one message."""
 
 
 def unknown(what: str, value: object, allowed: Iterable[str]) -> str:

@@ -99,7 +99,7 @@ def at(space: SearchSpace, index: int) -> Genotype:
     """The genotype number `index` (mixed radix over the decisions, the last one fastest)."""
     decisions = space.decisions
     options: list[str] = []
-    for allowed in reversed(decisions.values()):
+    for allowed in reversed(tuple(decisions.values())):
         index, digit = divmod(index, len(allowed))
         options.append(allowed[digit])
     if index:

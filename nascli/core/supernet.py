@@ -57,18 +57,18 @@ class Supernet(Protocol):
         """The genotype that `strengths` (edges, options) prefer."""
 
     # What every nn.Module has, named here because protocols cannot inherit from it.
-    def parameters(self) -> Iterator[nn.Parameter]: ...
-    def modules(self) -> Iterator[nn.Module]: ...
-    def buffers(self) -> Iterator[Tensor]: ...
-    def train(self, mode: bool = True) -> Any: ...
-    def eval(self) -> Any: ...
-    def to(self, *args: Any, **kwargs: Any) -> Any: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+    def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
+    def modules(self) -> Iterator[nn.Module]: ...  # noqa: D102
+    def buffers(self) -> Iterator[Tensor]: ...  # noqa: D102
+    def train(self, mode: bool = True) -> Any: ...  # noqa: D102
+    def eval(self) -> Any: ...  # noqa: D102
+    def to(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...  # noqa: D102
 
 
 class Relaxation(Protocol):
-    """Architecture weights and how they become mixtures. Built as `Relaxation(edges, seed, **yaml)`."""
+    """Architecture weights and how they become mixtures; `Relaxation(edges, seed, **yaml)`."""
 
     def mixtures(self, progress: float) -> Sequence[Mixture]:
         """The mixtures of one step (one, or several samples); `progress` runs from 0 to 1."""

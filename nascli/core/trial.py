@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A genotype to try, at `fidelity`: the share of the full training budget, 0 < fidelity <= 1."""
+    """A genotype to try at `fidelity`, a share of the full training budget (0 < fidelity <= 1)."""
 
     genotype: Genotype
     fidelity: float = 1.0
@@ -95,7 +95,7 @@ class History(Sequence[Trial]):
         self._trials.append(trial)
 
     def best(self, problem: Problem) -> Trial | None:
-        """The first trial of least loss among those of the highest fidelity; None if none is good."""
+        """The first trial of least loss at the highest fidelity there is; None if none is good."""
         good = [trial for trial in self._trials if problem.loss(trial) < math.inf]
         top = max((trial.fidelity for trial in good), default=0.0)
         full = (trial for trial in good if trial.fidelity == top)

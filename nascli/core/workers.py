@@ -11,7 +11,7 @@ Evaluate = Callable[[int, Proposal], Trial]
 
 
 class Workers(Protocol):
-    """Built as `Workers(evaluate, **yaml)`; `evaluate(number, proposal)` never raises for a bad network."""
+    """Built as `Workers(evaluate, **yaml)`; a network that fails is a trial with an `error`."""
 
     @property
     def capacity(self) -> int:
