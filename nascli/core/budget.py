@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from nascli.core.fault import Fault
+
 _PROPOSALS_PER_TRIAL = 1000
 
 
@@ -23,6 +25,15 @@ class Budget:
     used: int = 0
     seen: int = 0
     _start: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Raises a Fault for a budget that allows nothing."""
+        for name in ("trials", "seconds", "proposals"):
+            value = getattr(self, name)
+            good = value is None or (isinstance(value, (int, float)) and value > 0)
+            if not good or (name != "seconds" and isinstance(value, float)):
+                kind = "a number" if name == "seconds" else "a whole number"
+                raise Fault(f"budget.{name} is {value!r}; it must be {kind} above 0, or null")
 
     def start(self, seconds_before: float = 0.0) -> None:
         """Starts the clock; a resumed search has already used `seconds_before`."""

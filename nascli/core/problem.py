@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 class Problem:
     """A space, a task and a device, and what counts as good on them.
 
-    `training` is the recipe of the `training` config group. `accelerator` ("cpu" or "cuda") is
+    `training` is the recipe of the `training` config group. `run_on` ("auto", "cpu" or "cuda") is
     where the search runs, `device` the hardware that the network is for (None: do not measure).
-    `fidelity` is the share of the recipe that a full trial gets.
+    `fidelity` is the share of the recipe that a full trial gets. `progress(done, text)` says how
+    far one long step is, `done` from 0 to 1.
     """
 
     space: SearchSpace
@@ -33,9 +35,19 @@ class Problem:
     objectives: tuple[Objective, ...] = (Objective("accuracy", "max"),)
     constraints: tuple[Constraint, ...] = ()
     device: Device | None = None
-    accelerator: str = "cpu"
+    run_on: str = "cpu"
     seed: int = 0
     fidelity: float = 1.0
+    progress: Callable[[float, str], None] = lambda _done, _text: None
+
+    @cached_property
+    def accelerator(self) -> str:
+        """ "cpu" or "cuda"; found out on first use, since a table search needs neither, nor torch."""
+        if self.run_on != "auto":
+            return self.run_on
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
 
     @cached_property
     def supernet(self) -> Supernet:

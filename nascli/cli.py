@@ -1,0 +1,171 @@
+"""`nas VERB [overrides]`: checks the command line and hands it over to Hydra; imports no torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nascli import __version__
+
+VERBS = {
+    "search": "search a space for the best genotype",
+    "retrain": "train a genotype from scratch and score it once on the test split",
+    "profile": "measure the latency of a space's layers, or of one network",
+    "show": "show a genotype or a run: its cell in words, its costs, its history",
+    "list": "list every component that a config group offers, a line each",
+}
+EXAMPLES = """\
+  nas search strategy=darts space=cell                 search on the bundled digits
+  nas search strategy=random space=nasbench201 estimator=table budget.trials=100
+  run=$(nas search) && nas retrain genotype=$run       stdout is the run folder's path
+  nas search -m strategy=random,evolution seed=1,2,3   six searches, one after another
+  nas search resume=outputs/search/...                 go on with an interrupted run
+  nas profile device=cpu genotype=darts_v2             latency table and whole network"""
+_VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--info")
+_POSITIONAL = ("show", "retrain")
+
+
+def main() -> None:
+    """The `nas` command; exits with 0 (done), 1 (our fault), 2 (wrong input) or 130 (stopped)."""
+    sys.exit(_main(sys.argv[1:]))
+
+
+def _main(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if arguments[0] == "--version":
+        print(f"nas {__version__}")
+        return 0
+    if arguments[0] in ("-sc", "--shell-completion"):
+        return _complete(arguments)
+    verb, rest = arguments[0], list(arguments[1:])
+    from nascli.core.fault import Fault, unknown
+
+    try:
+        if verb not in VERBS:
+            raise Fault(unknown("verb", verb, VERBS))
+        if verb == "list":
+            from nascli.commands.list import main as list_components
+
+            return list_components(rest)
+        return _composed(verb, rest)
+    except Fault as fault:
+        from nascli import ui
+
+        ui.fault(str(fault))
+        return 2
+
+
+def _help() -> str:
+    lines = [f"  nas {verb:<8} {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        [
+            f"nas {__version__}: neural architecture search",
+            "",
+            "usage: nas VERB [group=option] [key=value] [flags]",
+            "",
+            *lines,
+            "",
+            "flags, as in Hydra: -m (multirun), --cfg job (show the config), --config-dir FOLDER",
+            "(your own components), -sc install=bash|zsh|fish (shell completion), VERB --help",
+            "",
+            EXAMPLES,
+        ]
+    )
+
+
+def _composed(verb: str, arguments: list[str]) -> int:
+    """A verb with a config: its help page, or the command run under Hydra."""
+    from nascli import config
+    from nascli.commands import prepare
+
+    flags, overrides = prepare.split(arguments, _VALUED)
+    directories = prepare.directories(flags)
+    if {"-h", "--help"} & set(flags):
+        print(prepare.help_page(verb, directories))
+        return 0
+    overrides = [prepare.positional(verb, o, _POSITIONAL) for o in overrides]
+    overrides = prepare.quoted(overrides)
+    overrides = prepare.carried(verb, overrides) + overrides
+    found = config.faults(
+        verb, overrides, directories, multirun=bool({"-m", "--multirun"} & {*flags})
+    )
+    overrides = prepare.rewritten(overrides)
+    sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
+    if found:
+        from nascli.core.fault import Fault
+
+        raise Fault("\n".join(found))
+    return _hydra(verb, [*flags, *overrides])
+
+
+def _hydra(verb: str, arguments: Sequence[str]) -> int:
+    """Composes and runs; a multirun goes on after a faulty job and reports the worst exit code."""
+    import hydra
+
+    from nascli.config import root
+
+    codes = [0]
+
+    def job(cfg: Any) -> None:
+        codes.append(_job(verb, cfg))
+        if codes[-1] == 130:
+            sys.exit(130)
+
+    sys.argv = [f"nas {verb}", *arguments]
+    hydra.main(version_base="1.3", config_path=str(root()), config_name=verb)(job)()
+    return max(codes)
+
+
+def _job(verb: str, cfg: Any) -> int:
+    """One composed command; gives its exit code."""
+    import importlib
+    import traceback
+
+    from hydra.core.hydra_config import HydraConfig
+
+    from nascli import ui
+    from nascli.core.fault import Fault
+
+    command = importlib.import_module(f"nascli.commands.{verb}")
+    settings = HydraConfig.get()
+    choices = {k: v for k, v in settings.runtime.choices.items() if not k.startswith("hydra/")}
+    try:
+        command.main(cfg, choices, list(settings.overrides.task))
+    except Fault as fault:
+        ui.fault(str(fault))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        traceback.print_exc()
+        ui.trace(traceback.format_exc())
+        return 1
+    return 0
+
+
+def _complete(arguments: Sequence[str]) -> int:
+    """Hydra's completion, told which verb's config to complete from."""
+    import hydra
+
+    from nascli.config import root
+
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split()
+    verb = words[1] if len(words) > 1 and words[1] in VERBS else "search"
+    if any(a.startswith("query=") for a in arguments):
+        if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
+            print(" ".join(VERBS))
+            return 0
+        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]]) + " " * line.endswith(" ")
+    sys.argv = ["nas", *arguments]
+    configs = str(root())
+    hydra.main(version_base="1.3", config_path=configs, config_name=verb)(lambda _cfg: None)()
+    return 0

@@ -1,0 +1,1 @@
+"""One program per verb; the only place that sees composed configs and builds what they name."""

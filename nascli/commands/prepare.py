@@ -1,0 +1,140 @@
+"""What a command line becomes before Hydra sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from nascli.config import FREE, catalogue, description, root
+from nascli.core.fault import Fault
+
+_PLAIN = re.compile(r"[\w/\-+.$%*@?:,\[\]{}() '\"=]*")
+_REFERENCES = ("genotype", "resume", "data.path", "estimator.path", "outputs")
+_CARRIED = re.compile(r"^(data|data\.\w+|space\.\w+|operation@space\.operations)=")
+
+
+def split(arguments: Sequence[str], valued: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Flags with their values, and overrides."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if not argument.startswith("-") or argument.startswith("-="):
+            overrides.append(argument)
+            continue
+        flags.append(argument)
+        if argument in valued and (value := next(rest, None)) is not None:
+            flags.append(value)
+    return flags, overrides
+
+
+def directories(flags: Sequence[str]) -> list[Path]:
+    """The user's own config folders.
+
+    Raises:
+        Fault: one does not exist.
+    """
+    found = []
+    for place, flag in enumerate(flags):
+        name, equals, value = flag.partition("=")
+        if name in ("-cd", "--config-dir"):
+            folder = Path(value if equals else "".join(flags[place + 1 : place + 2]))
+            if not folder.is_dir() or folder == Path():
+                raise Fault(f"--config-dir {folder}: no such folder")
+            found.append(folder.resolve())
+    return found
+
+
+def positional(verb: str, override: str, verbs: Sequence[str]) -> str:
+    """`nas show X` is short for `nas show genotype=X`."""
+    if verb in verbs and ("=" not in override or override.startswith("|")) and override[0] != "~":
+        return f"genotype={override}"
+    return override
+
+
+def quoted(overrides: Sequence[str]) -> list[str]:
+    """Puts paths and NAS-Bench-201 strings in the quotes that Hydra's grammar needs."""
+    ready = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        bare = value[:1] not in ("'", '"') and (
+            not re.fullmatch(r"[\w/\-+.%*@?]*", value) and key.lstrip("+") in _REFERENCES
+        )
+        several = "," in value and "|" not in value and not Path(value).exists()
+        if equals and bare and not several and not value.startswith("${"):
+            text = value.replace("\\", "\\\\").replace("'", "\\'")
+            override = f"{key}='{text}'"
+        ready.append(override)
+    return ready
+
+
+def rewritten(overrides: Sequence[str]) -> list[str]:
+    """Overrides as Hydra wants them.
+
+    Keys that are the user's to name (`constraints.params=3`) are added; a mapping given whole
+    replaces the default one. A size of network given by hand beats the one that a recipe asks for.
+    """
+    ready: list[str] = []
+    for override in overrides:
+        key = override.partition("=")[0]
+        if key in FREE:
+            ready += [f"~{key}", f"+{override}"]
+        elif key.split(".")[0] in FREE:
+            ready.append(f"++{override}")
+        else:
+            ready.append(override)
+        size = re.fullmatch(r"space\.(\w+)", key)
+        if size:
+            ready.append(f"++training.network.{size[1]}=${{space.{size[1]}}}")
+    return ready
+
+
+def carried(verb: str, overrides: Sequence[str]) -> list[str]:
+    """What follows from `genotype=X`: its space and, from a run folder, data and space settings.
+
+    Raises:
+        Fault: there is no such genotype.
+    """
+    given = {o.partition("=")[0].lstrip("+~"): o.partition("=")[2] for o in overrides}
+    reference = given.get("genotype", "").strip("'\"").replace("\\'", "'")
+    if verb == "search" or not reference or reference == "null":
+        return []
+    from nascli.genotypes import load
+
+    own = [f"space={load(reference).space}"] if "space" not in given else []
+    kept = _recorded(Path(reference))
+    return own + [o for o in kept if _CARRIED.match(o) and o.partition("=")[0] not in given]
+
+
+def _recorded(folder: Path) -> list[str]:
+    """The overrides that a run folder was made with; none for anything else."""
+    file = folder / "environment.json"
+    if not file.is_file():
+        return []
+    try:
+        overrides = json.loads(file.read_text(encoding="utf-8"))["overrides"]
+        return [str(o) for o in overrides if "_target_" not in str(o)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Fault(f"'{file}' is damaged: {error}") from error
+
+
+def help_page(verb: str, own: Sequence[Path]) -> str:
+    """The groups of a verb with their options, and its keys."""
+    text = (root() / f"{verb}.yaml").read_text(encoding="utf-8")
+    defaults, _, keys = text.partition("\n\n")
+    chosen = dict(re.findall(r"^  - (\w+): (\w+)", defaults, flags=re.MULTILINE))
+    lines = [f"nas {verb}: {description(root() / f'{verb}.yaml')}", ""]
+    lines += [f"usage: nas {verb} [group=option] [key=value] [-m] [--cfg job] [--config-dir DIR]"]
+    groups = catalogue(own)
+    for group, default in chosen.items():
+        lines += ["", f"{group}=..."]
+        for option, words in groups.get(group, {}).items():
+            mark = "*" if option == default else " "
+            lines.append(f" {mark} {option:<16} {words}")
+    base = (root() / "base.yaml").read_text(encoding="utf-8")
+    shared = base.partition("\n")[2].partition("\nhydra:")[0].strip()
+    lines += ["", "* default. Keys (a group's own: nas " + verb + " --cfg job):", ""]
+    lines += [f"  {line}" for line in [*keys.strip().splitlines(), *shared.splitlines()] if line]
+    return "\n".join(lines)

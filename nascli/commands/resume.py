@@ -1,0 +1,72 @@
+"""The config of a run folder, read as data that may come from anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from nascli.config import targets
+from nascli.core.fault import Fault
+from nascli.run import CONFIG
+
+_CHANGEABLE = ("budget.", "accelerator", "outputs", "resume")
+
+
+def recorded_config(path: Path, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """The run's own config, with the budget (and where it runs) as the command line now says.
+
+    Raises:
+        Fault: something else is to be changed, or the file names code that no config here names.
+    """
+    keys = [text.lstrip("+~").partition("=")[0] for text in overrides]
+    bad = [key for key in keys if not key.startswith(_CHANGEABLE)]
+    if bad:
+        raise Fault(
+            f"{', '.join(bad)} cannot change when a run is resumed; only budget.* and accelerator "
+            "can: for anything else start a new run"
+        )
+    recorded = load(path / CONFIG)
+    for key in keys:
+        if key.startswith(("budget.", "accelerator")):
+            OmegaConf.update(recorded, key, OmegaConf.select(config, key))
+    recorded.resume = str(path)
+    return recorded
+
+
+def load(file: Path) -> DictConfig:
+    """A composed config from a file.
+
+    Raises:
+        Fault: it is unreadable, or would build something that no config at hand would.
+    """
+    try:
+        config = OmegaConf.load(file)
+        plain = OmegaConf.to_container(config, resolve=True)
+    except (OSError, ValueError, OmegaConfBaseException, Exception) as error:
+        raise Fault(f"'{file}' is not a readable config: {str(error).splitlines()[0]}") from error
+    if not isinstance(plain, dict):
+        raise Fault(f"'{file}' is not a config of nascli")
+    known = targets()
+    for target in _targets(plain):
+        if target not in known:
+            raise Fault(
+                f"'{file}' would build '{target}', which no config of this installation names; "
+                "if it is yours, give its folder with --config-dir"
+            )
+    return cast(DictConfig, OmegaConf.create(plain))
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Every `_target_` below a node."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)

@@ -1,0 +1,170 @@
+"""`nas search`: runs the loop and keeps everything in a run folder."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from nascli import ui
+from nascli.commands import build
+from nascli.commands.environment import environment
+from nascli.commands.outcome import conclude
+from nascli.commands.resume import recorded_config
+from nascli.core.fault import Fault
+from nascli.core.loop import Evaluation, Search
+from nascli.core.space import size
+from nascli.core.trial import Trial
+from nascli.run import CONFIG, Checkpoint, Run
+
+
+def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) -> None:
+    """Searches, or goes on with the search in `config.resume`; prints the folder's path.
+
+    Raises:
+        Fault: the input is wrong, or the disk takes no more.
+        KeyboardInterrupt: the user has stopped it; everything is saved.
+    """
+    if config.resume:
+        run = Run.open(Path(config.resume))
+        config = recorded_config(run.path, config, overrides)
+        parts = build.search(config)
+    else:
+        parts = build.search(config)
+        label = "_".join(choices[key] for key in ("strategy", "space") if key in choices)
+        run = Run.claim(Path(config.outputs), "search", label)
+        run.write_json("environment.json", environment(config.seed, choices, overrides))
+        run.write(CONFIG, OmegaConf.to_yaml(config))
+    with ui.logging_to(run):
+        _search(run, parts, config)
+    ui.path(run.path)
+
+
+def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
+    """The search itself, from wherever the run folder says that it stands."""
+    problem, budget, strategy = parts.problem, parts.budget, parts.strategy
+    evaluation = Evaluation(problem, parts.estimators, _keep_trace)
+    workers = parts.workers(evaluation)
+    repeatable = all(estimator.repeatable for estimator in parts.estimators)
+    search = Search(problem, strategy, workers, budget, repeatable=repeatable)
+    recorded = run.history()
+    state = run.load_state()
+    told = 0
+    if state is not None:
+        told = _restore(search, state, recorded, run.path)
+    search.recorded = {trial.number: trial for trial in recorded[told:]}
+    budget.start(run.elapsed(recorded))
+    ui.say(f"searching {problem.space.name} ({size(problem.space):,} genotypes) in {run.path}")
+    if recorded:
+        ui.say(f"resuming after {len(recorded)} trials")
+    checkpoint = Checkpoint(run)
+
+    def state_now() -> dict[str, Any]:
+        return {"trials": len(search.history), "strategy": strategy.state_dict()}
+
+    with _Display(parts) as display:
+        problem.progress = display.step
+        remaining = set(search.recorded)
+
+        def ended(trial: Trial) -> None:
+            if trial.number in remaining:
+                remaining.discard(trial.number)
+            else:
+                run.append(trial)
+            checkpoint.maybe(state_now)
+            display.trial(trial)
+
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            genotype = search.run(ended)
+        except KeyboardInterrupt:
+            ui.say(f"interrupted; go on with: nas search resume={run.path}")
+            raise
+        finally:
+            workers.close()
+    conclude(run, parts, config, search.history, genotype)
+
+
+def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path: Path) -> int:
+    """Puts the search back to the checkpoint; gives how many trials it knew of."""
+    told = state["trials"]
+    if not isinstance(told, int) or not 0 <= told <= len(recorded):
+        raise Fault(
+            f"state.pt in '{path}' knows of {told} trials, the history of {len(recorded)}; "
+            "delete state.pt to resume from the history alone"
+        )
+    search.restore(recorded[:told])
+    try:
+        search.strategy.load_state_dict(state["strategy"])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        text = f"{error}".splitlines()[0][:200]
+        raise Fault(
+            f"state.pt in '{path}' does not belong to this search ({type(error).__name__}: {text}); "
+            "delete it to resume from the history alone"
+        ) from error
+    return told
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _keep_trace(number: int, error: Exception) -> None:
+    """A failed trial's traceback goes to the log."""
+    text = "".join(traceback.format_exception(error))
+    ui.trace(f"trial {number} failed:\n{text}")
+
+
+class _Display:
+    """What the person sees while the search goes on."""
+
+    def __init__(self, parts: build.Parts) -> None:
+        self._parts = parts
+        epochs = getattr(parts.strategy, "epochs", None)
+        limits = [limit for limit in (parts.budget.trials, epochs) if limit is not None]
+        self._total = min(limits, default=None)
+        self._best: Trial | None = None
+        self._failed = 0
+        self._step = ""
+
+    def __enter__(self) -> _Display:
+        self._bar = ui.Progress("trial", self._total)
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *caught: object) -> None:
+        self._bar.__exit__(*caught)
+
+    def step(self, done: float, text: str) -> None:
+        """How far a long proposal is."""
+        self._step = text
+        self._bar.update(self._parts.budget.used + min(done, 0.99), self._text())
+
+    def trial(self, trial: Trial) -> None:
+        """One more has ended."""
+        loss = self._parts.problem.loss
+        if self._best is None or loss(trial) < loss(self._best):
+            self._best = trial
+        self._failed += trial.error is not None
+        self._bar.update(self._parts.budget.used, self._text())
+
+    def _text(self) -> str:
+        metric = self._parts.problem.objectives[0].metric
+        words = [self._step] if self._step else []
+        if self._best is not None and metric in self._best.metrics:
+            words.append(f"best {metric} {self._best.metrics[metric]:.2f}")
+            words += [cost(self._best.metrics)] if "params" in self._best.metrics else []
+        words += [f"{self._failed} failed"] if self._failed else []
+        return ", ".join(words)
+
+
+def cost(metrics: Any) -> str:
+    """The costs in a few characters."""
+    text = f"{metrics['params'] / 1e6:.2f} M params"
+    if "latency_ms" in metrics:
+        text += f", {metrics['latency_ms']:.2f} ms"
+    return text

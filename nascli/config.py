@@ -1,0 +1,185 @@
+"""Configs: where they lie, what they offer, and every fault of a command line at once."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nascli.core.fault import unknown
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+FREE = ("objectives", "constraints")  # keys whose contents are the user's to name
+_INTERNAL = ("hydra",)
+
+
+def root() -> Path:
+    """The shipped configs: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def description(file: Path) -> str:
+    """The first comment line of a YAML file; its `@package` line is not one."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") and not line.startswith("# @"):
+            return line.lstrip("# ").strip()
+        if line and not line.startswith("#"):
+            break
+    return ""
+
+
+def catalogue(directories: Sequence[Path] = ()) -> dict[str, dict[str, str]]:
+    """Group -> option -> one line on it, over the shipped configs and the user's directories."""
+    groups: dict[str, dict[str, str]] = {}
+    for base in (root(), *directories):
+        for file in sorted(base.glob("*/*.yaml")):
+            groups.setdefault(file.parent.name, {})[file.stem] = description(file)
+    return groups
+
+
+def targets(directories: Sequence[Path] = ()) -> set[str]:
+    """Every `_target_` that some config names: what a foreign config.yaml may ask us to build."""
+    found: set[str] = set()
+    for base in (root(), *directories):
+        for file in base.rglob("*.yaml"):
+            found.update(re.findall(r"_target_:\s*([\w.]+)", file.read_text(encoding="utf-8")))
+    return found
+
+
+def faults(
+    verb: str, overrides: Sequence[str], directories: Sequence[Path], *, multirun: bool
+) -> list[str]:
+    """Everything that is wrong with the overrides of `nas verb`, each in one line."""
+    found: list[str] = []
+    parsed = [o for text in overrides if (o := _parse(text, found)) is not None]
+    groups = catalogue(directories)
+    choices: list[list[str]] = []
+    values: list[Override] = []
+    for override in parsed:
+        if override.is_sweep_override() and not multirun:
+            text = override.input_line
+            found.append(f"'{text}' is several values: add -m to run them one after another")
+        elif override.key_or_group in groups and "." not in override.key_or_group:
+            names = _names(override)
+            bad = [name for name in names if name not in groups[override.key_or_group]]
+            allowed = groups[override.key_or_group]
+            found.extend(unknown(override.key_or_group, name, allowed) for name in bad)
+            if not bad:
+                choices.append(_each(override))
+        elif not override.key_or_group.startswith(_INTERNAL):
+            values.append(override)
+    for combination in itertools.product(*choices):
+        config = _compose(verb, combination, directories, found)
+        if config is not None:
+            for override in values:
+                found.extend(_value_faults(override, config, groups))
+    return list(dict.fromkeys(found))
+
+
+def _parse(text: str, found: list[str]) -> Override | None:
+    """The parsed override; a fault instead if it cannot be read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException:
+        hint = "quote a value that has spaces or special characters: \"key='value'\""
+        found.append(f"cannot read '{text}': write key=value; {hint}")
+        return None
+
+
+def _names(override: Override) -> list[str]:
+    """The options that a group override chooses, over all of its sweep."""
+    if override.is_delete() or override.value() is None:
+        return []
+    values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
+    flat = itertools.chain.from_iterable(v if isinstance(v, list) else [v] for v in values)
+    return [str(name) for name in flat]
+
+
+def _each(override: Override) -> list[str]:
+    """The override without a sweep: one for each of its elements."""
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    return [f"{override.get_key_element()}={v}" for v in override.sweep_iterator()]
+
+
+def _compose(
+    verb: str, overrides: Sequence[str], directories: Sequence[Path], found: list[str]
+) -> Any:
+    """The config with only its groups chosen; None, and a fault, if that is not possible."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    paths = ",".join(f"file://{d.resolve()}" for d in directories)
+    extra = [f"hydra.searchpath=[{paths}]"] if directories else []
+    try:
+        with initialize_config_dir(str(root()), version_base="1.3"):
+            config = compose(verb, overrides=[*overrides, *extra])
+    except (HydraException, OmegaConfBaseException) as error:
+        found.append(" ".join(str(error).split()))
+        return None
+    return OmegaConf.to_container(config, resolve=False)
+
+
+def _value_faults(
+    override: Override, config: Mapping[str, Any], groups: Mapping[str, object]
+) -> Iterator[str]:
+    """Whether a value's key exists and its type fits."""
+    key = override.key_or_group
+    parts = key.split(".")
+    if override.is_add() or parts[0] in FREE:
+        return
+    node: Any = config
+    for depth, part in enumerate(parts):
+        if not isinstance(node, Mapping) or part not in node:
+            where = ".".join(parts[:depth])
+            allowed = list(node) if isinstance(node, Mapping) else []
+            if depth == 0:
+                allowed = sorted({*allowed, *groups} - {"hydra"})
+            names = [f"{where}.{a}" if where else str(a) for a in allowed if a != "_target_"]
+            yield unknown("key", ".".join(parts[: depth + 1]), names)
+            return
+        node = node[part]
+    for value in _values(override):
+        expected = _mismatch(node, value)
+        if expected:
+            yield f"{key} is {value!r}; it must be {expected} (default: {node})"
+
+
+def _values(override: Override) -> list[Any]:
+    if override.is_delete():
+        return []
+    if not override.is_sweep_override():
+        return [override.value()]
+    texts = [f"{override.get_key_element()}={v}" for v in override.sweep_iterator()]
+    return [o.value() for text in texts if (o := _parse(text, [])) is not None]
+
+
+def _mismatch(default: object, value: object) -> str | None:
+    """What `value` should have been to stand where `default` stands; None if it fits.
+
+    Where the default is null, or the value an interpolation, its user has to look for itself.
+    """
+    if default is None or value is None or (isinstance(value, str) and "${" in value):
+        return None
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "true or false"
+    if isinstance(default, int):
+        return None if isinstance(value, int) and not isinstance(value, bool) else "a whole number"
+    if isinstance(default, float):
+        good = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return None if good else "a number"
+    if isinstance(default, (list, dict)):
+        kind = "a list [a,b]" if isinstance(default, list) else "a mapping {key: value}"
+        return None if isinstance(value, type(default)) else kind
+    return "a word" if isinstance(value, (list, dict)) else None

@@ -1,0 +1,227 @@
+"""Looks accuracies up: NAS-Bench-201 as shipped, or a CSV of the user's own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from nascli.core.fault import Fault, unknown
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+from nascli.core.space import check
+from nascli.core.trial import Proposal
+
+Row = dict[str, float]
+
+
+class Table:
+    """Answers from a table instead of training; the test accuracy is kept for the final report.
+
+    Without `path`, the table is NAS-Bench-201 (Dong and Yang 2020, arXiv 2001.00326): validation
+    accuracy in percent, mean over the benchmark's seeds, after `epochs` = 200 at fidelity 1, and
+    after the separate 12-epoch recipe at any fidelity below 1; parameters and multiply-adds of the
+    benchmark's own networks; `latency` names one of its devices.
+
+    With `path`, the table is a CSV file: either a column `genotype` (the JSON object of the
+    choices) or one column per decision of the space; every other column is a metric. A column
+    `test_accuracy` is shown in the final report only.
+
+    Raises:
+        Fault: the space, data set, device or file does not fit.
+    """
+
+    repeatable = True
+
+    def __init__(
+        self,
+        problem: Problem,
+        path: str | None = None,
+        dataset: str = "cifar10",
+        latency: str | None = None,
+    ) -> None:
+        self._table: _NASBench201 | _CSV
+        if path is None:
+            self._table = _NASBench201(problem, dataset, latency)
+        else:
+            self._table = _CSV(problem, Path(path))
+        self.metrics = self._table.metrics
+
+    def estimate(self, proposal: Proposal) -> Mapping[str, float]:
+        """The row of the genotype, without what belongs to the test split."""
+        return self._table.row(proposal.genotype, proposal.fidelity)
+
+    def final(self, genotype: Genotype) -> Mapping[str, float]:
+        """The test accuracy of the search's answer, in percent, where the table has it."""
+        return self._table.final(genotype)
+
+
+class _CSV:
+    """A table of the user's own."""
+
+    def __init__(self, problem: Problem, path: Path) -> None:
+        self._path, self._space = path, problem.space
+        self._rows = _read(path, problem)
+        columns = next(iter(self._rows.values()))
+        self.metrics = tuple(name for name in columns if name != "test_accuracy")
+
+    def row(self, genotype: Genotype, _fidelity: float) -> Row:
+        """The metrics of the genotype, or of the one it is equivalent to."""
+        row = self._find(genotype)
+        return {name: row[name] for name in self.metrics}
+
+    def final(self, genotype: Genotype) -> Row:
+        """The test accuracy, if there is such a column."""
+        row = self._find(genotype)
+        return {name: row[name] for name in row if name == "test_accuracy"}
+
+    def _find(self, genotype: Genotype) -> Row:
+        row = self._rows.get(genotype) or self._rows.get(self._space.canonical(genotype))
+        if row is None:
+            raise LookupError(f"{self._path} has no row for {genotype}")
+        return row
+
+
+class _NASBench201:
+    """The shipped benchmark: 15,625 cells on three data sets."""
+
+    # (classes, pixels of the side): what the published network's costs depend on
+    _DATASETS: Mapping[str, tuple[int, int]] = {
+        "cifar10": (10, 32),
+        "cifar100": (100, 32),
+        "imagenet16": (120, 16),
+    }
+
+    def __init__(self, problem: Problem, dataset: str, latency: str | None) -> None:
+        import numpy as np
+
+        if dataset not in self._DATASETS:
+            raise Fault(unknown("estimator.dataset", dataset, self._DATASETS))
+        self._dataset = dataset
+        with resources.files("nascli.tables").joinpath("nasbench201.npz").open("rb") as file:
+            self._arrays = np.load(io.BytesIO(file.read()), allow_pickle=False)
+        operations = tuple(map(str, self._arrays["operations"]))
+        if any(o != operations for o in problem.space.decisions.values()) or (
+            len(problem.space.decisions) != 6
+        ):
+            raise Fault(
+                f"estimator=table knows NAS-Bench-201 only, not space '{problem.space.name}'; "
+                "take space=nasbench201 with its own five operations, or give estimator.path=CSV"
+            )
+        self._digit = {name: digit for digit, name in enumerate(operations)}
+        self._conv3, self._conv1 = self._digit["nor_conv_3x3"], self._digit["nor_conv_1x1"]
+        cells = self._arrays["cells"].astype(int)
+        codes = cells @ (5 ** np.arange(6))
+        self._number = dict(zip(codes.tolist(), range(len(codes)), strict=True))
+        self._accuracy = {e: self._column(f"{dataset}_valid_{e}") for e in (12, 200)}
+        self._latency = self._device(latency) if latency else None
+        self.metrics = ("accuracy", "params", "macs", "flops") + (
+            ("latency_ms",) if latency else ()
+        )
+
+    def _column(self, name: str) -> list[float]:
+        column: list[float] = self._arrays[name].tolist()
+        return column
+
+    def _device(self, name: str) -> list[float]:
+        prefix = "latency_ms_"
+        devices = [n.removeprefix(prefix) for n in self._arrays.files if n.startswith(prefix)]
+        if name not in devices:
+            raise Fault(unknown("estimator.latency", name, devices))
+        return self._column(prefix + name)
+
+    def row(self, genotype: Genotype, fidelity: float) -> Row:
+        """Validation accuracy in percent and costs."""
+        number, digits = self._locate(genotype)
+        row = {"accuracy": self._accuracy[200 if fidelity >= 1 else 12][number]}
+        row.update(self.costs(digits.count(self._conv3), digits.count(self._conv1)))
+        if self._latency is not None:
+            row["latency_ms"] = self._latency[number]
+        return row
+
+    def final(self, genotype: Genotype) -> Row:
+        """Test accuracy in percent after 200 epochs."""
+        number, _ = self._locate(genotype)
+        return {"test_accuracy": float(self._arrays[f"{self._dataset}_test_200"][number])}
+
+    def _locate(self, genotype: Genotype) -> tuple[int, list[int]]:
+        """The benchmark's number of the cell, and its operations' numbers."""
+        digits = [self._digit[option] for option in genotype.options]
+        code = 0
+        for digit in reversed(digits):
+            code = code * 5 + digit
+        return self._number[code], digits
+
+    def costs(self, conv3: int, conv1: int) -> Row:
+        """Parameters and multiply-adds of the published network (16 channels, 15 cells).
+
+        In each of the three stages of C = 16, 32, 64 channels a convolution has C*C*k*k weights
+        and 2C of its batch norm, in 5 cells. The rest is stem, two residual blocks and classifier.
+        """
+        classes, side = self._DATASETS[self._dataset]
+        params = 72_656 + 65 * classes + 243_040 * conv3 + 28_000 * conv1
+        per_pixel = 7_600 + 34_560 * conv3 + 3_840 * conv1  # 1,024 pixels in the first stage
+        macs = per_pixel * side * side + 65 * classes
+        return {"params": params, "macs": macs, "flops": 2 * macs}
+
+
+def _read(path: Path, problem: Problem) -> dict[Genotype, Row]:
+    """The rows of a user's CSV, by genotype and by canonical genotype."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fault(f"cannot read estimator.path={path}: {error}") from error
+    reader = csv.DictReader(io.StringIO(text))
+    columns = list(reader.fieldnames or ())
+    decisions = list(problem.space.decisions)
+    keyed = ["genotype"] if "genotype" in columns else decisions
+    missing = [name for name in keyed if name not in columns]
+    if missing:
+        raise Fault(
+            f"{path} has neither a column 'genotype' nor one for each decision of space "
+            f"'{problem.space.name}': {', '.join(missing[:5])} missing"
+        )
+    metrics = [name for name in columns if name not in keyed]
+    if "accuracy" not in metrics and not {o.metric for o in problem.objectives} <= set(metrics):
+        raise Fault(f"{path} has no column 'accuracy'; its metrics are: {', '.join(metrics)}")
+    rows: dict[Genotype, Row] = {}
+    for record in reader:
+        where = f"{path}, line {reader.line_num}"
+        genotype = _genotype(record, keyed, problem, where)
+        row = {name: _number(record[name], name, where) for name in metrics}
+        rows[genotype] = row
+        rows.setdefault(problem.space.canonical(genotype), row)
+    if not rows:
+        raise Fault(f"{path} has no rows")
+    return rows
+
+
+def _genotype(
+    record: Mapping[str, Any], keyed: Iterable[str], problem: Problem, where: str
+) -> Genotype:
+    """The genotype of one CSV record."""
+    name = problem.space.name
+    try:
+        choices = {key: str(record[key]) for key in keyed}
+        if "genotype" in choices:
+            choices = json.loads(choices["genotype"])
+            if not isinstance(choices, dict):
+                raise ValueError("not a JSON object")
+        return check(problem.space, Genotype.from_json({"space": name, "choices": choices}))
+    except (ValueError, Fault) as error:
+        raise Fault(f"{where}: {error}") from error
+
+
+def _number(text: str | None, column: str, where: str) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise Fault(f"{where}: column '{column}' holds {text!r}, not a finite number")
+    return value

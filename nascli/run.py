@@ -1,0 +1,234 @@
+"""The run folder: the only code that writes files under outputs/."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from nascli.core.fault import Fault
+from nascli.core.trial import Trial
+
+HISTORY, STATE, CONFIG = "history.jsonl", "state.pt", "config.yaml"
+
+
+class Run:
+    """One folder, claimed by exactly one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._history: IO[bytes] | None = None
+        self._lock: IO[bytes] | None = None
+
+    @classmethod
+    def claim(cls, outputs: Path, verb: str, label: str) -> Run:
+        """Makes a new folder `outputs/verb/<time>_<label>`; mkdir decides who gets a name.
+
+        Raises:
+            Fault: the folder cannot be made.
+        """
+        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{label}"
+        suffix = 1
+        while True:
+            path = outputs / verb / (name if suffix == 1 else f"{name}-{suffix}")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.mkdir()
+            except FileExistsError as error:
+                if not path.is_dir():
+                    raise Fault(f"cannot make a run folder: {error.filename} is a file") from error
+                suffix += 1
+            except OSError as error:
+                raise Fault(
+                    f"cannot make a run folder under '{outputs}': {error.strerror}; "
+                    "choose another place with outputs=FOLDER"
+                ) from error
+            else:
+                run = cls(path)
+                run._take()
+                return run
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Takes an existing folder to go on writing in it.
+
+        Raises:
+            Fault: it is not a run folder, or another process is writing in it.
+        """
+        if not path.is_dir():
+            raise Fault(f"no run folder at '{path}'")
+        if not (path / CONFIG).is_file():
+            raise Fault(f"'{path}' is not a run folder: it has no {CONFIG}")
+        run = cls(path)
+        run._take()
+        return run
+
+    def _take(self) -> None:
+        """Locks the folder until this process ends."""
+        try:
+            import fcntl
+        except ImportError:  # Windows has no flock
+            return
+        with _guarded(self.path):
+            self._lock = (self.path / ".lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Fault(f"another process is writing in '{self.path}'; wait for it") from error
+
+    def write(self, name: str, text: str) -> None:
+        """Writes a whole file: temporary name, then rename, so that no reader sees half of it."""
+        path = self.path / name
+        with _guarded(path):
+            path.parent.mkdir(exist_ok=True)
+            temporary = path.with_name(f".{path.name}.tmp")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+
+    def write_json(self, name: str, data: object) -> None:
+        """Writes `data` as readable JSON."""
+        self.write(name, json.dumps(data, indent=2) + "\n")
+
+    def log(self, line: str) -> None:
+        """Adds a line to log.txt; a disk that takes no more lines must not hide what they say."""
+        with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
+
+    def append(self, trial: Trial) -> None:
+        """Adds one trial to the history and hands it to the operating system."""
+        path = self.path / HISTORY
+        line = json.dumps(trial.to_json(), separators=(",", ":")).encode() + b"\n"
+        with _guarded(path):
+            if self._history is None:
+                self._history = path.open("ab", buffering=0)
+            start = self._history.tell()
+            try:
+                if self._history.write(line) != len(line):
+                    raise OSError(28, "No space left on device")
+            except OSError:
+                with suppress(OSError):
+                    self._history.truncate(start)
+                raise
+
+    def history(self) -> list[Trial]:
+        """The trials on record; a last line cut short by a crash is dropped, from the file too.
+
+        Raises:
+            Fault: a line is not a trial.
+        """
+        path = self.path / HISTORY
+        if not path.exists():
+            return []
+        with _guarded(path):
+            data = path.read_bytes()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                os.truncate(path, whole)
+        return [_trial(line, f"{path}, line {n}") for n, line in _lines(data[:whole])]
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        """Replaces state.pt in one step, once the history it belongs to is on the disk."""
+        import torch
+
+        path = self.path / STATE
+        temporary = path.with_name(f".{STATE}.tmp")
+        with _guarded(path):
+            if self._history is not None:
+                os.fsync(self._history.fileno())
+            try:
+                with temporary.open("wb") as file:
+                    torch.save(dict(state), file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            except (OSError, RuntimeError) as error:
+                with suppress(OSError):
+                    temporary.unlink()
+                if isinstance(error, OSError):
+                    raise
+                raise OSError(28, f"No space left on device ({error})") from error
+
+    def load_state(self) -> dict[str, Any] | None:
+        """What `save_state` wrote last; None if it never did.
+
+        Raises:
+            Fault: the file is corrupt or was not written by a search.
+        """
+        path = self.path / STATE
+        if not path.exists():
+            return None
+        import torch
+
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # every kind of damage raises its own kind
+            raise Fault(
+                f"'{path}' is corrupt or not a checkpoint of nascli ({type(error).__name__}); "
+                "delete it to resume from the history alone"
+            ) from error
+        if not isinstance(state, dict) or not {"trials", "strategy"} <= set(state):
+            raise Fault(f"'{path}' is not a checkpoint of a search; delete it to do without")
+        return state
+
+    def elapsed(self, trials: Iterable[Trial]) -> float:
+        """Seconds that the search has worked so far, as far as the history knows."""
+        return sum(trial.seconds for trial in trials)
+
+
+class _guarded:  # noqa: N801 - reads as a statement
+    """Turns what the file system refuses into one clear message."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise Fault(
+                f"cannot write '{self._path}': {error.strerror or error}; "
+                "what was written before is intact"
+            ) from error
+
+
+def _lines(data: bytes) -> Iterable[tuple[int, bytes]]:
+    return ((n, line) for n, line in enumerate(data.splitlines(), 1) if line.strip())
+
+
+def _trial(line: bytes, where: str) -> Trial:
+    try:
+        return Trial.from_json(json.loads(line))
+    except (ValueError, Fault) as error:
+        raise Fault(f"{where} is damaged: {error}") from error
+
+
+class Checkpoint:
+    """Decides when state.pt is worth writing.
+
+    The history alone is enough to resume, by taking the recorded steps again; a checkpoint only
+    spares that work. So it waits until it would spare over a second, and at least twenty times
+    what it costs itself; importing torch, where the search has no use for it, counts.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._cost = 0.05
+        self._last = time.monotonic()
+
+    def maybe(self, state: Any) -> None:
+        """Saves what `state()` gives, if it is time."""
+        import sys
+
+        cost = self._cost if "torch" in sys.modules else 1.5
+        start = time.monotonic()
+        if start - self._last < max(1.0, 20 * cost):
+            return
+        self._run.save_state(state())
+        self._last = time.monotonic()
+        self._cost = self._last - start

@@ -1,0 +1,145 @@
+"""The only code that prints: progress and words to stderr, a run folder's path to stdout."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nascli.run import Run
+
+_LOG: list[Run] = []
+
+
+def console() -> Console:
+    """The console on stderr; plain text when it is no terminal."""
+    from rich.console import Console
+
+    width = None if sys.stderr.isatty() else 100
+    return Console(stderr=True, highlight=False, soft_wrap=True, width=width)
+
+
+@contextmanager
+def logging_to(run: Run) -> Iterator[None]:
+    """What is said meanwhile also goes to the run's log.txt."""
+    _LOG.append(run)
+    try:
+        yield
+    finally:
+        _LOG.pop()
+
+
+def say(text: str = "") -> None:
+    """One message to the person at the terminal."""
+    console().print(text, markup=False)
+    if _LOG:
+        _LOG[-1].log(text)
+
+
+def fault(text: str) -> None:
+    """What is wrong with the input, on stderr."""
+    print(f"nas: {text}", file=sys.stderr)
+    if _LOG:
+        _LOG[-1].log(f"fault: {text}")
+
+
+def trace(text: str) -> None:
+    """A traceback, into log.txt alone."""
+    if _LOG:
+        _LOG[-1].log(text)
+
+
+def path(folder: Path) -> None:
+    """The one line on stdout that a script wants."""
+    print(folder, flush=True)
+
+
+def out(text: str) -> None:
+    """The answer of a command that makes no run folder, on stdout."""
+    print(text)
+
+
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A small table on stderr."""
+    from rich.table import Table
+
+    grid = Table(title=title, title_justify="left", header_style="bold")
+    for index, name in enumerate(header):
+        grid.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    kept = [list(row) for row in rows]
+    for row in kept:
+        grid.add_row(*row)
+    console().print(grid)
+    if _LOG:
+        for row in kept:
+            _LOG[-1].log("  ".join(row))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Progress:
+    """A bar with what is going on, the best so far and the time left.
+
+    Without a terminal it says a line now and then: at once, then at growing intervals.
+    """
+
+    def __init__(self, label: str, total: float | None) -> None:
+        self._label, self._total, self._done, self._text = label, total, 0.0, ""
+        self._interval, self._last = 2.0, 0.0
+        self._bar = None
+        if sys.stderr.isatty():
+            from rich import progress
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(bar_width=24),
+                progress.MofNCompleteColumn(),
+                progress.TextColumn("{task.fields[text]}"),
+                progress.TextColumn("left"),
+                progress.TimeRemainingColumn(compact=True),
+                console=console(),
+            )
+            self._task = self._bar.add_task(label, total=total, text="")
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._bar.start()
+        self._start = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def update(self, done: float, text: str, total: float | None = None) -> None:
+        """`done` of the total is behind us; `text` says how it stands."""
+        self._done, self._text, self._total = done, text, total or self._total
+        if self._bar:
+            shown = f"{text}"
+            self._bar.update(self._task, completed=done, text=shown, total=self._total)
+            return
+        now = time.monotonic()
+        if now - self._last >= self._interval:
+            self._last, self._interval = now, min(60.0, self._interval * 1.5)
+            say(self._line(now))
+
+    def _line(self, now: float) -> str:
+        of = f"/{self._total:g}" if self._total else ""
+        line = f"{self._label} {self._done:g}{of}"
+        if self._total and 0 < self._done < self._total:
+            line += f", {duration((now - self._start) * (self._total / self._done - 1))} left"
+        return f"{line}: {self._text}" if self._text else line
