@@ -90,11 +90,10 @@ def _composed(verb: str, arguments: list[str]) -> int:
         return 0
     overrides = [prepare.positional(verb, o, _POSITIONAL) for o in overrides]
     overrides = prepare.quoted(overrides)
-    overrides = prepare.carried(verb, overrides) + overrides
-    found = config.faults(
-        verb, overrides, directories, multirun=bool({"-m", "--multirun"} & {*flags})
-    )
-    overrides = prepare.rewritten(overrides)
+    carried = prepare.carried(verb, overrides)
+    multirun = bool({"-m", "--multirun"} & set(flags))
+    found = config.faults(verb, carried + overrides, directories, multirun=multirun)
+    overrides = carried + prepare.rewritten(overrides)
     sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
     if found:
         from nascli.core.fault import Fault

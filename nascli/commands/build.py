@@ -200,16 +200,14 @@ def chain(config: DictConfig, stated: Problem) -> tuple[Estimator, ...]:
         raise Fault("estimator is empty; take one that says how good a genotype is")
     estimators: tuple[Estimator, ...] = (chosen,)
     if not set(COSTS) & set(chosen.metrics):
-        from hydra.utils import get_class
+        from nascli.estimators.costs import Costs
 
-        costs = get_class("nascli.estimators.costs.Costs")(stated)
-        estimators = (costs, chosen)
+        estimators = (Costs(stated), chosen)
     known = [metric for estimator in estimators for metric in estimator.metrics]
     wanted = [("objectives", o.metric) for o in stated.objectives]
     wanted += [("constraints", c.metric) for c in stated.constraints]
-    bad = [
-        unknown(f"metric in {key}", metric, known) for key, metric in wanted if metric not in known
-    ]
+    lacking = [(key, metric) for key, metric in wanted if metric not in known]
+    bad = [unknown(f"metric in {key}", metric, known) for key, metric in lacking]
     if bad:
         raise Fault("\n".join(bad))
     return estimators

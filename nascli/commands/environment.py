@@ -31,9 +31,7 @@ def environment(
         "packages": {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": os.cpu_count(),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -57,7 +57,7 @@ def load(file: Path) -> DictConfig:
                 f"'{file}' would build '{target}', which no config of this installation names; "
                 "if it is yours, give its folder with --config-dir"
             )
-    return cast(DictConfig, OmegaConf.create(plain))
+    return OmegaConf.create(plain)
 
 
 def _targets(node: Any) -> Iterator[str]:

@@ -101,9 +101,9 @@ def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path:
     try:
         search.strategy.load_state_dict(state["strategy"])
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        text = f"{error}".splitlines()[0][:200]
+        text = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise Fault(
-            f"state.pt in '{path}' does not belong to this search ({type(error).__name__}: {text}); "
+            f"state.pt in '{path}' does not belong to this search ({text}); "
             "delete it to resume from the history alone"
         ) from error
     return told

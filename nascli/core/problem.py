@@ -42,7 +42,7 @@ class Problem:
 
     @cached_property
     def accelerator(self) -> str:
-        """ "cpu" or "cuda"; found out on first use, since a table search needs neither, nor torch."""
+        """Either "cpu" or "cuda"; found out on first use, for a table search needs no torch."""
         if self.run_on != "auto":
             return self.run_on
         import torch

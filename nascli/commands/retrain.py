@@ -1,0 +1,1 @@
+"""`nas retrain`: trains a genotype from scratch and scores it once on the test split."""

@@ -1,0 +1,105 @@
+"""What tests share: a small space without networks, a problem on it, and the `nas` command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class ToySpace:
+    """Digits in three decisions; canonical forms sort the last two."""
+
+    name: str = "toy"
+    decisions: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"a": ("0", "1", "2"), "b": ("0", "1"), "c": ("0", "1")}
+    )
+
+    def network(self, genotype: Genotype) -> Any:
+        raise NotImplementedError
+
+    def canonical(self, genotype: Genotype) -> Genotype:
+        first, *rest = genotype.options
+        return Genotype(self.name, genotype.decisions, (first, *sorted(rest)))
+
+    def layers(self) -> dict[Any, Any]:
+        return {}
+
+    def describe(self, genotype: Genotype) -> str:
+        return str(genotype)
+
+
+@dataclass
+class ToyTask:
+    name: str = "toy"
+    input_shape: tuple[int, int, int] = (1, 8, 8)
+    classes: int = 10
+
+
+@pytest.fixture
+def toy() -> ToySpace:
+    return ToySpace()
+
+
+@pytest.fixture
+def problem(toy: ToySpace) -> Problem:
+    return Problem(space=toy, task=ToyTask(), training=None)
+
+
+@dataclass
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def run(self) -> Path:
+        """The run folder: the last line of stdout."""
+        return Path(self.stdout.splitlines()[-1])
+
+
+Nas = Callable[..., Finished]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a `nas` subprocess: this checkout's package, wherever it runs."""
+    paths = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "COLUMNS": "100"}
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """`nas ...` as this interpreter runs it."""
+    return [sys.executable, "-c", "from nascli.cli import main; main()", *arguments]
+
+
+@pytest.fixture
+def nas(tmp_path: Path) -> Nas:
+    """Runs `nas` as a subprocess in an empty folder."""
+
+    def run(*arguments: str, cwd: Path = tmp_path, timeout: float = 300) -> Finished:
+        done = subprocess.run(
+            command(arguments),
+            cwd=cwd,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    return run

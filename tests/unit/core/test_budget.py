@@ -1,0 +1,39 @@
+import pytest
+
+from nascli.core.budget import Budget
+from nascli.core.fault import Fault
+
+
+def test_free_trials_do_not_count_but_are_bounded():
+    budget = Budget(trials=2, proposals=5)
+    for _ in range(3):
+        budget.charge(free=True)
+    assert budget.left(0) == 2
+    budget.charge(free=False)
+    assert budget.left(0) == 1
+    budget.charge(free=True)
+    assert budget.left(0) == 0
+
+
+def test_what_is_under_way_is_not_given_out_twice():
+    assert Budget(trials=3).left(2) == 1
+    assert Budget(trials=3).left(3) == 0
+
+
+def test_time_runs_on_over_a_resume():
+    budget = Budget(seconds=100.0)
+    assert budget.left(0) > 0
+    budget.start(seconds_before=100.0)
+    assert budget.left(0) == 0
+
+
+@pytest.mark.parametrize("name", ["trials", "seconds", "proposals"])
+@pytest.mark.parametrize("value", [0, -1, "many"])
+def test_a_budget_that_allows_nothing_is_a_fault(name, value):
+    with pytest.raises(Fault, match=rf"budget.{name} is {value!r}; it must be a .*number above 0"):
+        Budget(**{name: value})
+
+
+def test_half_a_trial_is_a_fault():
+    with pytest.raises(Fault, match="whole number"):
+        Budget(trials=1.5)

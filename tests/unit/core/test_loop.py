@@ -1,0 +1,188 @@
+"""The loop, with a toy space, an estimator that adds digits up, and strategies that replay lists."""
+
+import math
+from dataclasses import dataclass, field
+
+import pytest
+
+from nascli.core import space as moves
+from nascli.core.budget import Budget
+from nascli.core.fault import Fault
+from nascli.core.loop import Evaluation, Search
+from nascli.core.objective import Constraint
+from nascli.core.trial import History, Proposal, Trial
+from nascli.workers.serial import Serial
+
+
+@dataclass
+class Listed:
+    """Proposes the genotypes of these numbers."""
+
+    problem: object
+    numbers: list
+    told: list = field(default_factory=list)
+
+    def ask(self, limit):
+        taken, self.numbers = self.numbers[:limit], self.numbers[limit:]
+        return [Proposal(moves.at(self.problem.space, n)) for n in taken]
+
+    def tell(self, trials):
+        self.told.extend(trials)
+
+    def recommend(self, history):
+        best = history.best(self.problem)
+        return best.genotype if best else None
+
+
+@dataclass
+class Sum:
+    """accuracy = the digits' sum; fails for a genotype that starts with `bad`."""
+
+    bad: str = ""
+    metrics: tuple = ("accuracy",)
+    repeatable: bool = True
+    asked: list = field(default_factory=list)
+
+    def estimate(self, proposal):
+        self.asked.append(proposal.genotype)
+        if proposal.genotype.options[0] == self.bad:
+            raise RuntimeError("no such network")
+        return {"accuracy": float(sum(map(int, proposal.genotype.options)))}
+
+
+class Price:
+    metrics = ("params",)
+    repeatable = True
+
+    def estimate(self, proposal):
+        return {"params": 10.0 * int(proposal.genotype.options[0])}
+
+
+def search(problem, numbers, estimators, **options):
+    strategy = Listed(problem, list(numbers))
+    workers = Serial(Evaluation(problem, estimators))
+    budget = options.pop("budget", None) or Budget()
+    return Search(problem, strategy, workers, budget, **options)
+
+
+def test_every_trial_is_told_kept_and_numbered(problem):
+    found = search(problem, range(0, 12, 4), [Sum()])
+    ended = []
+    genotype = found.run(ended.append)
+    assert [t.number for t in ended] == [0, 1, 2]
+    assert list(found.history) == ended == found.strategy.told
+    assert genotype == moves.at(problem.space, 8)
+    assert ended[2].metrics == {"accuracy": 2.0}
+
+
+def test_equivalent_genotypes_are_estimated_once_and_cost_no_budget(problem):
+    estimator = Sum()
+    # 1 = (0,0,1) and 2 = (0,1,0) have one canonical form
+    found = search(problem, [1, 2, 1, 3], [estimator], budget=Budget(trials=2))
+    found.run(lambda _: None)
+    assert estimator.asked == [moves.at(problem.space, 1), moves.at(problem.space, 3)]
+    assert [t.metrics["accuracy"] for t in found.history] == [1.0, 1.0, 1.0, 2.0]
+    assert found.budget.used == 2
+
+
+def test_what_changes_under_way_is_estimated_again(problem):
+    estimator = Sum(repeatable=False)
+    found = search(problem, [1, 1], [estimator], repeatable=False)
+    found.run(lambda _: None)
+    assert len(estimator.asked) == 2
+
+
+def test_a_broken_constraint_ends_a_proposal_before_the_dear_estimator(problem):
+    problem.constraints = (Constraint("params", 10.0),)
+    estimator = Sum()
+    found = search(problem, [0, 4, 8], [Price(), estimator], budget=Budget(trials=5))
+    genotype = found.run(lambda _: None)
+    assert len(estimator.asked) == 2
+    last = found.history[2]
+    assert last.infeasible == "params 20 exceeds 10"
+    assert problem.loss(last) == math.inf
+    assert genotype == moves.at(problem.space, 4)
+    assert found.budget.used == 2
+
+
+def test_a_failed_network_is_a_trial_and_the_search_goes_on(problem):
+    found = search(problem, [0, 4, 8], [Sum(bad="1")])
+    assert found.run(lambda _: None) == moves.at(problem.space, 8)
+    assert found.history[1].error == "RuntimeError: no such network"
+
+
+def test_a_search_in_which_all_fails_ends(problem):
+    class Broken(Sum):
+        def estimate(self, proposal):
+            raise RuntimeError("broken")
+
+    found = search(problem, range(12), [Broken(repeatable=False)], repeatable=False)
+    with pytest.raises(Fault, match="10 trials in a row failed, the last one with: RuntimeError"):
+        found.run(lambda _: None)
+    assert len(found.history) == 10
+
+
+def test_an_objective_that_is_not_a_number_is_a_failure(problem):
+    class NaN(Sum):
+        def estimate(self, proposal):
+            return {"accuracy": math.nan}
+
+    found = search(problem, [0], [NaN()])
+    assert found.run(lambda _: None) is None
+    assert found.history[0].error == "accuracy is nan"
+
+
+@pytest.mark.parametrize("known", [0, 1, 3])
+@pytest.mark.parametrize("told", [0, 1])
+def test_a_resumed_search_takes_the_same_steps(problem, known, told):
+    numbers = [5, 5, 2, 9]
+    whole = search(problem, numbers, [Sum()])
+    whole.run(lambda _: None)
+    told = min(told, known)
+    estimator = Sum()
+    again = search(problem, numbers[told:], [estimator])
+    again.restore(whole.history[:told])
+    again.recorded = {t.number: t for t in whole.history[told:known]}
+    again.run(lambda _: None)
+    strip = [(t.number, t.genotype, t.metrics) for t in whole.history]
+    assert [(t.number, t.genotype, t.metrics) for t in again.history] == strip
+    assert again.budget.used == whole.budget.used
+    distinct_known = len({t.genotype for t in whole.history[:known]})
+    assert len(estimator.asked) == 3 - distinct_known
+
+
+def test_a_history_of_another_config_is_a_fault(problem):
+    other = Trial(0, moves.at(problem.space, 7), 1.0, {"accuracy": 1.0})
+    found = search(problem, [0], [Sum()], recorded={0: other})
+    with pytest.raises(Fault, match="does not follow from this config: trial 0 is toy"):
+        found.run(lambda _: None)
+
+
+def test_best_prefers_the_highest_fidelity(problem):
+    genotype = moves.at(problem.space, 0)
+    cheap = Trial(0, genotype, 0.1, {"accuracy": 99.0})
+    full = Trial(1, moves.at(problem.space, 1), 1.0, {"accuracy": 50.0})
+    tie = Trial(2, moves.at(problem.space, 2), 1.0, {"accuracy": 50.0})
+    assert History([cheap, full, tie]).best(problem) is full
+    assert History([cheap]).best(problem) is cheap
+    assert History().best(problem) is None
+
+
+def test_incumbents_are_the_improvements(problem):
+    values = [3.0, 1.0, 4.0, 4.0, 5.0]
+    trials = [
+        Trial(n, moves.at(problem.space, n), 1.0, {"accuracy": v}) for n, v in enumerate(values)
+    ]
+    assert [t.number for t in History(trials).incumbents(problem)] == [0, 2, 4]
+
+
+def test_trials_survive_json():
+    trial = Trial(3, moves.at(ToyLike, 2), 0.5, {"accuracy": 1.25}, 0.125, None, "broke")
+    assert Trial.from_json(trial.to_json()) == trial
+    with pytest.raises(Fault, match="not a trial"):
+        Trial.from_json({"number": 1})
+
+
+class ToyLike:
+    name = "toy"
+    decisions = {"a": ("0", "1", "2")}

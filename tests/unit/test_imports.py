@@ -1,0 +1,108 @@
+"""Imports run one way; the table below is the rule."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "nascli"
+
+# room -> rooms it may import from (itself is checked apart: siblings in some rooms are strangers)
+ALLOWED = {
+    "cli": {"commands", "config", "ui", "core"},
+    "commands": {"run", "ui", "report", "config", "genotypes", "core", "data", "training"}
+    | {"estimators.costs", "devices.latency_table"},
+    "config": {"core"},
+    "ui": {"run"},
+    "run": {"core"},
+    "report": {"core", "genotypes"},
+    "genotypes": {"core"},
+    "strategies": {"core"},
+    "strategies.gradient": {"core", "supernet", "training", "data"},
+    "estimators": {"core", "supernet", "training", "data"},
+    "estimators.table": {"core"},
+    "relaxations": {"core", "supernet"},
+    "spaces": {"core", "operations", "supernet", "genotypes"},
+    "operations": {"core"},
+    "supernet": {"core", "data"},
+    "training": {"core", "data"},
+    "data": {"core"},
+    "devices": {"core"},
+    "workers": {"core"},
+    "tables": set(),
+    "core": set(),
+}
+# rooms whose files may import each other: they are one piece of work, not a choice of components
+TOGETHER = {"core", "commands", "report", "data", "training", "genotypes", "supernet", "operations"}
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(file):
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0], ".".join(p for p in parts if p != "__init__")
+
+
+def imports(file):
+    """Every nascli module that a file imports, as dotted paths below nascli."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.startswith("nascli.") and (part := name.removeprefix("nascli.")) != "__version__":
+                yield part
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_imports_run_one_way(file):
+    room, dotted = room_of(file)
+    if room == "__init__":
+        return
+    allowed = ALLOWED.get(dotted, ALLOWED.get(room))
+    assert allowed is not None, f"{room} is a new room: give it a line in the table"
+    for name in imports(file):
+        target = name.split(".")[0]
+        if target == room:
+            ours = name.startswith(dotted) or room in TOGETHER or _shared(file, name)
+            assert ours, f"{dotted} imports its sibling {name}"
+        else:
+            fits = any(name == a or name.startswith(a + ".") for a in allowed)
+            assert fits, f"{dotted} imports {name}"
+
+
+def _shared(file, name):
+    """A sibling that is no component of its own: no config names it as a `_target_`."""
+    module = ".".join(["nascli", *name.split(".")])
+    configs = (ROOT / "configs").rglob("*.yaml")
+    return not any(f"_target_: {module.rsplit('.', 1)[0]}." in c.read_text() for c in configs)
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_no_file_outgrows_its_room(file):
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 330
+
+
+def test_a_table_search_needs_no_torch():
+    names = ["nascli.core.loop", "nascli.strategies.random", "nascli.strategies.evolution"]
+    names += ["nascli.estimators.table", "nascli.spaces.nasbench201", "nascli.workers.serial"]
+    names += ["nascli.commands.search", "nascli.data.digits", "nascli.training.recipe"]
+    code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_help_needs_neither_torch_nor_hydra():
+    code = (
+        "import sys; sys.argv = ['nas', '--help']\n"
+        "from nascli.cli import _main; code = _main(['--help'])\n"
+        "sys.exit(code or bool({'torch', 'hydra', 'numpy', 'rich'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=-3).returncode == 0
