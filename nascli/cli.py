@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nascli import __version__
+from nascli.core.fault import Fault, unknown
 
 VERBS = {
     "search": "search a space for the best genotype",
@@ -43,8 +44,6 @@ def _main(arguments: Sequence[str]) -> int:
     if arguments[0] in ("-sc", "--shell-completion"):
         return _complete(arguments)
     verb, rest = arguments[0], list(arguments[1:])
-    from nascli.core.fault import Fault, unknown
-
     try:
         if verb not in VERBS:
             raise Fault(unknown("verb", verb, VERBS))
@@ -92,14 +91,30 @@ def _composed(verb: str, arguments: list[str]) -> int:
     overrides = prepare.quoted(overrides)
     carried = prepare.carried(verb, overrides)
     multirun = bool({"-m", "--multirun"} & set(flags))
-    found = config.faults(verb, carried + overrides, directories, multirun=multirun)
-    overrides = carried + prepare.rewritten(overrides)
+    found, good = config.faults(verb, carried + overrides, directories, multirun=multirun)
     sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
     if found:
-        from nascli.core.fault import Fault
+        raise Fault("\n".join([*found, *_deeper(verb, prepare.rewritten(good), directories)]))
+    return _hydra(verb, [*flags, *carried, *prepare.rewritten(overrides)])
 
-        raise Fault("\n".join(found))
-    return _hydra(verb, [*flags, *overrides])
+
+def _deeper(verb: str, overrides: Sequence[str], directories: Sequence[Path]) -> list[str]:
+    """What the command itself finds wrong with those overrides that can be composed."""
+    import importlib
+
+    from hydra.errors import HydraException
+
+    from nascli.config import composed
+
+    try:
+        importlib.import_module(f"nascli.commands.{verb}").check(
+            composed(verb, overrides, directories)
+        )
+    except Fault as fault:
+        return str(fault).splitlines()
+    except HydraException:
+        pass  # already reported
+    return []
 
 
 def _hydra(verb: str, arguments: Sequence[str]) -> int:
@@ -128,7 +143,6 @@ def _job(verb: str, cfg: Any) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from nascli import ui
-    from nascli.core.fault import Fault
 
     command = importlib.import_module(f"nascli.commands.{verb}")
     settings = HydraConfig.get()

@@ -12,8 +12,10 @@ from nascli.core.fault import unknown
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
+    from omegaconf import DictConfig
 
 FREE = ("objectives", "constraints")  # keys whose contents are the user's to name
+GIVEN = "given"  # under training.network: sizes that the user has given, whatever the space
 _INTERNAL = ("hydra",)
 
 
@@ -54,9 +56,10 @@ def targets(directories: Sequence[Path] = ()) -> set[str]:
 
 def faults(
     verb: str, overrides: Sequence[str], directories: Sequence[Path], *, multirun: bool
-) -> list[str]:
-    """Everything that is wrong with the overrides of `nas verb`, each in one line."""
+) -> tuple[list[str], list[str]]:
+    """What is wrong with the overrides of `nas verb`, a line each; and those that are right."""
     found: list[str] = []
+    good: list[str] = []
     parsed = [o for text in overrides if (o := _parse(text, found)) is not None]
     groups = catalogue(directories)
     choices: list[list[str]] = []
@@ -72,14 +75,18 @@ def faults(
             found.extend(unknown(override.key_or_group, name, allowed) for name in bad)
             if not bad:
                 choices.append(_each(override))
+                good.append(choices[-1][0])
         elif not override.key_or_group.startswith(_INTERNAL):
             values.append(override)
     for combination in itertools.product(*choices):
         config = _compose(verb, combination, directories, found)
         if config is not None:
             for override in values:
-                found.extend(_value_faults(override, config, groups))
-    return list(dict.fromkeys(found))
+                wrong = list(_value_faults(override, config, groups))
+                found.extend(wrong)
+                if not wrong and not override.is_sweep_override():
+                    good.append(str(override.input_line))
+    return list(dict.fromkeys(found)), list(dict.fromkeys(good))
 
 
 def _parse(text: str, found: list[str]) -> Override | None:
@@ -111,20 +118,26 @@ def _each(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={v}" for v in override.sweep_iterator()]
 
 
+def composed(verb: str, overrides: Sequence[str], directories: Sequence[Path]) -> DictConfig:
+    """The config of `nas verb`, as Hydra composes it; Hydra's own exceptions pass."""
+    from hydra import compose, initialize_config_dir
+
+    paths = ",".join(f"file://{d.resolve()}" for d in directories)
+    extra = [f"hydra.searchpath=[{paths}]"] if directories else []
+    with initialize_config_dir(str(root()), version_base="1.3"):
+        return compose(verb, overrides=[*overrides, *extra])
+
+
 def _compose(
     verb: str, overrides: Sequence[str], directories: Sequence[Path], found: list[str]
 ) -> Any:
     """The config with only its groups chosen; None, and a fault, if that is not possible."""
-    from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    paths = ",".join(f"file://{d.resolve()}" for d in directories)
-    extra = [f"hydra.searchpath=[{paths}]"] if directories else []
     try:
-        with initialize_config_dir(str(root()), version_base="1.3"):
-            config = compose(verb, overrides=[*overrides, *extra])
+        config = composed(verb, overrides, directories)
     except (HydraException, OmegaConfBaseException) as error:
         found.append(" ".join(str(error).split()))
         return None

@@ -133,16 +133,37 @@ class Run:
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Replaces state.pt in one step, once the history it belongs to is on the disk."""
-        import torch
-
-        path = self.path / STATE
-        temporary = path.with_name(f".{STATE}.tmp")
-        with _guarded(path):
+        with _guarded(self.path / STATE):
             if self._history is not None:
                 os.fsync(self._history.fileno())
+        self.save(STATE, state)
+
+    def load_state(self, *keys: str) -> dict[str, Any] | None:
+        """What `save_state` wrote last, with at least these keys; None if it never did.
+
+        Raises:
+            Fault: the file is corrupt or was not written by this kind of run.
+        """
+        if not (self.path / STATE).exists():
+            return None
+        state = self.load(STATE)
+        if not isinstance(state, dict) or not set(keys) <= set(state):
+            raise Fault(
+                f"'{self.path / STATE}' is not a checkpoint of this kind of run; "
+                "delete it to do without"
+            )
+        return state
+
+    def save(self, name: str, data: Mapping[str, Any]) -> None:
+        """Writes tensors and plain values: temporary name, then rename."""
+        import torch
+
+        path = self.path / name
+        temporary = path.with_name(f".{name}.tmp")
+        with _guarded(path):
             try:
                 with temporary.open("wb") as file:
-                    torch.save(dict(state), file)
+                    torch.save(dict(data), file)
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(path)
@@ -153,27 +174,22 @@ class Run:
                     raise
                 raise OSError(28, f"No space left on device ({error})") from error
 
-    def load_state(self) -> dict[str, Any] | None:
-        """What `save_state` wrote last; None if it never did.
+    def load(self, name: str) -> Any:
+        """What `save` wrote, on the CPU; never runs code from the file.
 
         Raises:
-            Fault: the file is corrupt or was not written by a search.
+            Fault: the file is corrupt or holds something else.
         """
-        path = self.path / STATE
-        if not path.exists():
-            return None
         import torch
 
+        path = self.path / name
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # every kind of damage raises its own kind
             raise Fault(
-                f"'{path}' is corrupt or not a checkpoint of nascli ({type(error).__name__}); "
-                "delete it to resume from the history alone"
+                f"'{path}' is corrupt or was not written by nascli ({type(error).__name__}); "
+                "delete it to do without"
             ) from error
-        if not isinstance(state, dict) or not {"trials", "strategy"} <= set(state):
-            raise Fault(f"'{path}' is not a checkpoint of a search; delete it to do without")
-        return state
 
     def elapsed(self, trials: Iterable[Trial]) -> float:
         """Seconds that the search has worked so far, as far as the history knows."""

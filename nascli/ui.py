@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nascli.report.units import duration
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -79,16 +81,6 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
     if _LOG:
         for row in kept:
             _LOG[-1].log("  ".join(row))
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 8 s, 3 min 20 s, 2 h 5 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 class Progress:

@@ -103,3 +103,34 @@ def nas(tmp_path: Path) -> Nas:
         return Finished(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+def composed(*overrides: str, verb: str = "search") -> Any:
+    """A composed config, as a command gets it."""
+    from hydra import compose, initialize_config_dir
+
+    from nascli.config import root
+
+    with initialize_config_dir(str(root()), version_base="1.3"):
+        return compose(verb, overrides=list(overrides))
+
+
+TINY = (
+    "data=synthetic",
+    "training.epochs=1",
+    "training.batch_size=16",
+    "device=none",
+    "accelerator=cpu",
+)
+"""What makes any search small enough for a test."""
+
+TINY_SPACE = {
+    "cell": ("training.network.cell.channels=4", "training.network.cell.cells=3"),
+    "nasbench201": ("training.network.nasbench201.channels=4",),
+}
+"""The smallest network of each space."""
+
+
+def options(group: str) -> list[str]:
+    """The components of a config group, by the name of their YAML file."""
+    return sorted(file.stem for file in (CHECKOUT / "configs" / group).glob("*.yaml"))

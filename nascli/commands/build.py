@@ -10,13 +10,14 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from nascli.config import GIVEN
 from nascli.core.budget import Budget
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.objective import Constraint, Objective
 from nascli.core.problem import Problem
-from nascli.core.space import Relaxable, SearchSpace
+from nascli.core.space import SearchSpace, check
 from nascli.core.strategy import Strategy
 from nascli.core.workers import Workers
 
@@ -104,14 +105,12 @@ def absolute(config: DictConfig) -> None:
 
 def space(config: DictConfig, task: object) -> SearchSpace:
     """The space, with the size of network that the training recipe or the user asks for."""
-    network = config.training.get("network") or {}
-    alien = [key for key in network if key not in config.space]
-    if alien:
-        raise Fault(
-            f"training.network sets {', '.join(alien)}, which this space does not have; "
-            "choose a recipe made for it, or one that leaves the network's size alone"
-        )
-    sized = OmegaConf.merge(config, {"space": network})
+    from hydra.utils import get_class
+
+    sizes = config.training.get("network") or {}
+    name = getattr(get_class(config.space._target_), "name", "")
+    sized = OmegaConf.merge(config, {"space": sizes.get(name) or {}})
+    sized = OmegaConf.merge(sized, {"space": sizes.get(GIVEN) or {}})
     return cast(SearchSpace, component(cast(DictConfig, sized), "space", task))
 
 
@@ -179,14 +178,14 @@ def search(config: DictConfig) -> Parts:
     faults = Faults()
     budget = faults.attempt(lambda: Budget(**config.budget))
     workers = faults.attempt(lambda: component(config, "workers"))
-    stated = problem(config, faults)
+    made = problem(config, faults)
     strategy = estimators = None
-    if stated is not None:
-        strategy = faults.attempt(lambda: component(config, "strategy", stated))
-        estimators = faults.attempt(lambda: chain(config, stated))
+    if made is not None:
+        strategy = faults.attempt(lambda: component(config, "strategy", made))
+        estimators = faults.attempt(lambda: chain(config, made))
     faults.check()
-    assert stated is not None and budget is not None and estimators is not None
-    return Parts(stated, cast(Strategy, strategy), estimators, cast(Any, workers), budget)
+    assert made is not None and budget is not None and estimators is not None
+    return Parts(made, cast(Strategy, strategy), estimators, cast(Any, workers), budget)
 
 
 def chain(config: DictConfig, stated: Problem) -> tuple[Estimator, ...]:
@@ -213,10 +212,31 @@ def chain(config: DictConfig, stated: Problem) -> tuple[Estimator, ...]:
     return estimators
 
 
-def need_supernet(stated: Problem) -> None:
-    """Raises a Fault unless the space has a supernet."""
-    if not isinstance(stated.space, Relaxable):
-        raise Fault(f"space '{stated.space.name}' has no supernet")
+def stated(config: DictConfig) -> Problem:
+    """The problem alone, for a command that may do without a genotype.
+
+    Raises:
+        Fault: everything that is wrong with the config.
+    """
+    faults = Faults()
+    made = problem(config, faults)
+    faults.check()
+    assert made is not None
+    return made
+
+
+def network(config: DictConfig) -> tuple[Problem, Genotype]:
+    """The problem and the genotype that `config.genotype` names, which is of the problem's space.
+
+    Raises:
+        Fault: everything that is wrong with the config.
+    """
+    faults = Faults()
+    made = problem(config, faults)
+    named = faults.attempt(lambda: genotype(config.genotype))
+    faults.check()
+    assert made is not None and named is not None
+    return made, check(made.space, named)
 
 
 def genotype(reference: object) -> Genotype:
@@ -228,4 +248,4 @@ def genotype(reference: object) -> Genotype:
             "say which network: genotype=RUN_FOLDER, genotype=FILE.json, a published name "
             "(nas list genotype) or a NAS-Bench-201 string"
         )
-    return cast(Genotype, load(str(reference)))
+    return load(str(reference))

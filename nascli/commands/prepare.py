@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nascli.config import FREE, catalogue, description, root
+from nascli.config import FREE, GIVEN, catalogue, description, root
 from nascli.core.fault import Fault
 
 _PLAIN = re.compile(r"[\w/\-+.$%*@?:,\[\]{}() '\"=]*")
@@ -87,7 +87,7 @@ def rewritten(overrides: Sequence[str]) -> list[str]:
             ready.append(override)
         size = re.fullmatch(r"space\.(\w+)", key)
         if size:
-            ready.append(f"++training.network.{size[1]}=${{space.{size[1]}}}")
+            ready.append(f"++training.network.{GIVEN}.{size[1]}=${{space.{size[1]}}}")
     return ready
 
 

@@ -21,6 +21,8 @@ from nascli.core.space import size
 from nascli.core.trial import Trial
 from nascli.run import CONFIG, Checkpoint, Run
 
+check = build.search
+
 
 def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) -> None:
     """Searches, or goes on with the search in `config.resume`; prints the folder's path.
@@ -52,7 +54,7 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
     repeatable = all(estimator.repeatable for estimator in parts.estimators)
     search = Search(problem, strategy, workers, budget, repeatable=repeatable)
     recorded = run.history()
-    state = run.load_state()
+    state = run.load_state("trials", "strategy")
     told = 0
     if state is not None:
         told = _restore(search, state, recorded, run.path)

@@ -21,6 +21,7 @@ from nascli.core.supernet import Mixture, Relaxation
 from nascli.core.trial import History, Proposal, Trial
 from nascli.data.batches import Endless, halves
 from nascli.training.augmentation import augmentation
+from nascli.training.recipe import learning_rate
 
 
 class GradientSearch:
@@ -52,7 +53,7 @@ class GradientSearch:
     @property
     def epochs(self) -> int:
         """How many epochs the recipe asks for; each is one trial."""
-        return max(1, round(self._problem.fidelity * self._recipe.epochs))
+        return max(1, round(self._problem.fidelity * int(self._recipe.epochs)))
 
     def ask(self, limit: int) -> Sequence[Proposal]:
         """One epoch of training, then one proposal; none once the recipe's epochs are over."""
@@ -111,8 +112,8 @@ class _Bilevel:
             weight_decay=recipe.architecture["weight_decay"],
         )
         task: Any = problem.task
-        augment = augmentation(recipe, task)
         for_weights, for_alphas = halves(task.split("train"), seed)
+        augment = augmentation(recipe, for_weights)
         size = min(recipe.batch_size, len(for_weights), len(for_alphas))
         self._steps = max(1, len(for_weights) // size)
         self._streams = [
@@ -122,11 +123,13 @@ class _Bilevel:
 
     def epoch(self, number: int) -> Tensor:
         """Trains one epoch; gives the strengths (edges, options) after it."""
-        self._schedule(number)
         self._supernet.train()
         total = torch.zeros(2, device=self._where)  # loss and correct answers of the alpha batches
         for step in range(self._steps):
             progress = (number + step / self._steps) / self._epochs
+            rate = learning_rate(self._recipe, self._epochs, number, step, self._steps)
+            for group in self._optimizer.param_groups:
+                group["lr"] = rate
             total += self._architecture_step(progress)
             self._weight_step(progress)
             self._problem.progress(step / self._steps, f"epoch {number + 1}/{self._epochs}")
@@ -134,13 +137,6 @@ class _Bilevel:
         text = f"supernet: validation loss {loss:.3f}, accuracy {100 * accuracy:.1f} %"
         self._problem.progress(1.0, f"epoch {number + 1}/{self._epochs}, {text}")
         return self._relaxation.strengths()
-
-    def _schedule(self, number: int) -> None:
-        """Cosine from learning_rate to final_learning_rate, a step an epoch, as published."""
-        high, low = self._recipe.learning_rate, self._recipe.final_learning_rate
-        rate = low + (high - low) * (1 + math.cos(math.pi * number / self._epochs)) / 2
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
 
     def _architecture_step(self, progress: float) -> Tensor:
         """alpha <- Adam on the validation half; gives (loss, share of correct answers)."""
@@ -161,7 +157,8 @@ class _Bilevel:
         _, loss = self._loss(images, labels, mixture)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.gradient_clip)
+        if self._recipe.gradient_clip < math.inf:
+            torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.gradient_clip)
         self._optimizer.step()
 
     def _loss(self, images: Tensor, labels: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,36 @@
+"""A network, what it costs, and the latency table of its space."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from nascli import ui
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+from nascli.core.trial import Proposal
+from nascli.devices.latency_table import LatencyTable, measure
+from nascli.estimators.costs import Costs
+
+TABLE = "latency_table.csv"
+
+
+def network_of(problem: Problem, genotype: Genotype) -> nn.Module:
+    """The genotype's network, its first weights drawn from the problem's seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(problem.seed)
+        return problem.space.network(genotype)
+
+
+def costs_of(problem: Problem, genotype: Genotype) -> dict[str, float]:
+    """Parameters, multiply-adds, FLOPs, peak memory and, on a device, latency."""
+    return dict(Costs(problem).estimate(Proposal(genotype)))
+
+
+def latency_table(problem: Problem) -> LatencyTable:
+    """Times the layers of the problem's space on its device, with a progress bar."""
+    assert problem.device is not None
+    with ui.Progress("layers timed", None) as bar:
+        return measure(
+            problem.space, problem.device, lambda done, total: bar.update(done, "", total)
+        )

@@ -1,0 +1,91 @@
+"""What a search leaves behind: the answer, the report, and the words about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from nascli import genotypes, ui
+from nascli.commands.build import Parts
+from nascli.core.estimator import Estimator
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+from nascli.core.trial import History
+from nascli.report import drawings, figures, page, summary
+from nascli.report.units import readable, words
+from nascli.run import Run
+
+
+def conclude(
+    run: Run, parts: Parts, config: DictConfig, history: History, genotype: Genotype | None
+) -> None:
+    """Writes genotype.json, report.json, report.html, figures and the latency table; says it all.
+
+    Raises:
+        Fault: no trial was good, which the report says first.
+    """
+    problem = parts.problem
+    report = summary.search(history, problem, genotype, parts.budget.elapsed)
+    report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
+    if genotype is not None:
+        run.write("genotype.json", genotypes.dump(genotype))
+        if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
+            _write_latency_table(run, problem)
+    drawn = figures.search(history, problem)
+    if genotype is not None:
+        drawn.update(drawings.draw(genotype))
+    write_report(run, report, drawn, config)
+    if genotype is None:
+        raise Fault(_why_none(history))
+    _say(run, report, problem, genotype)
+
+
+def write_report(
+    run: Run, report: Mapping[str, Any], drawn: Mapping[str, str], config: DictConfig
+) -> None:
+    """Writes report.json, report.html and figures/*.svg."""
+    run.write_json("report.json", report)
+    for name, figure in drawn.items():
+        run.write(f"figures/{name}.svg", figure)
+    environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    whole = {**report, "config": plain, "environment": environment}
+    run.write("report.html", page.page(whole, drawn))
+
+
+def _write_latency_table(run: Run, problem: Problem) -> None:
+    """Times the space's layers, where the search has measured its networks too."""
+    if problem.device is not None:
+        from nascli.commands.costs import TABLE, latency_table
+
+        run.write(TABLE, latency_table(problem).to_csv())
+
+
+def _final(estimators: Sequence[Estimator], genotype: Genotype) -> Mapping[str, float]:
+    """What an estimator kept for the final report, such as a table's test accuracy."""
+    for estimator in estimators:
+        if hasattr(estimator, "final"):
+            return cast(Mapping[str, float], estimator.final(genotype))
+    return {}
+
+
+def _why_none(history: History) -> str:
+    """Why a search has no answer."""
+    counts = summary.counts(history)
+    words = f"no genotype to recommend: of {counts['all']} trials {counts['infeasible']} broke a "
+    words += f"constraint and {counts['failed']} failed"
+    last = next((t for t in reversed(history) if t.infeasible or t.error), None)
+    return f"{words}; the last one: {last.infeasible or last.error}" if last else words
+
+
+def _say(run: Run, report: Mapping[str, Any], problem: Problem, genotype: Genotype) -> None:
+    """The answer, what it costs and what to do next."""
+    ui.say(problem.space.describe(genotype))
+    values = {**report["result"], **report["costs"], **report["final"]}
+    ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
+    ui.say(f"report: {run.path / 'report.html'}")
+    ui.say(f"next:   nas retrain genotype={run.path}")

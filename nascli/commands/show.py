@@ -1,0 +1,71 @@
+"""`nas show`: a genotype in words with its costs, and what became of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from nascli import ui
+from nascli.commands import build
+from nascli.commands.costs import costs_of
+from nascli.core.fault import Fault
+from nascli.report.units import duration, readable, words
+
+check = build.network
+
+
+def main(config: DictConfig, _choices: dict[str, str], _overrides: Sequence[str]) -> None:
+    """Prints to stdout; writes nothing.
+
+    Raises:
+        Fault: the input is wrong.
+    """
+    problem, genotype = build.network(config)
+    costs = costs_of(problem, genotype)
+    shape = "x".join(map(str, problem.task.input_shape))
+    ui.out(problem.space.describe(genotype))
+    ui.out(f"on {problem.task.name} ({shape}, {problem.task.classes} classes):")
+    for name, value in costs.items():
+        exact = f" ({value:,.0f})" if value >= 1e6 else ""
+        ui.out(f"  {words(name):<24} {readable(name, value)}{exact}")
+    report = Path(str(config.genotype)) / "report.json"
+    if report.is_file():
+        _run(report)
+
+
+def _run(file: Path) -> None:
+    """The outcome of a run, from its report."""
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"))
+        lines = [*_outcome(report), *_incumbents(report.get("incumbents") or [])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Fault(f"'{file}' is damaged: {error}") from error
+    for line in lines:
+        ui.out(line)
+
+
+def _outcome(report: Mapping[str, Any]) -> list[str]:
+    lines = [f"{report['verb']}, {duration(report['seconds'])}:"]
+    trials = report.get("trials")
+    if trials:
+        kinds = ", ".join(f"{trials[kind]} {kind}" for kind in trials if kind != "all")
+        lines.append(f"  {'trials':<24} {trials['all']} ({kinds})")
+    for name, value in {**report["result"], **report.get("final", {})}.items():
+        lines.append(f"  {words(name):<24} {readable(name, value)}")
+    return lines
+
+
+def _incumbents(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How the best improved."""
+    if not rows:
+        return []
+    shown = ("accuracy", "params", "latency_ms")
+    lines = ["how the best improved:"]
+    for row in rows[-10:]:
+        values = [readable(name, row[name]) for name in shown if name in row]
+        lines.append(f"  trial {row['trial']:<6} {', '.join(values)}")
+    return lines

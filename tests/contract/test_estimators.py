@@ -1,0 +1,56 @@
+"""What every estimator keeps to; the YAML folder says which there are."""
+
+import math
+
+import pytest
+from conftest import TINY, TINY_SPACE, composed, options
+
+from nascli.commands import build
+from nascli.core import space as moves
+from nascli.core.trial import Proposal
+
+
+@pytest.fixture(params=options("estimator"))
+def made(request):
+    """The estimator on a task whose test split must not be touched."""
+    config = composed(
+        "strategy=random",
+        "space=nasbench201",
+        f"estimator={request.param}",
+        *TINY,
+        *TINY_SPACE["nasbench201"],
+    )
+    problem = build.problem(config, build.Faults())
+    split = problem.task.split
+
+    def guarded(name):
+        assert name != "test", "a search has touched the test split"
+        return split(name)
+
+    object.__setattr__(problem.task, "split", guarded)
+    return problem, build.component(config, "estimator", problem)
+
+
+def proposals(problem, count=2):
+    return [Proposal(moves.at(problem.space, 7_777 + 5 * n)) for n in range(count)]
+
+
+def test_gives_the_metrics_it_names(made):
+    problem, estimator = made
+    for proposal in proposals(problem):
+        metrics = estimator.estimate(proposal)
+        assert set(metrics) == set(estimator.metrics)
+        assert all(isinstance(value, float | int) for value in metrics.values())
+        assert all(math.isfinite(value) for value in metrics.values())
+        assert not any("test" in name for name in metrics)
+        if "accuracy" in metrics:
+            assert 0 <= metrics["accuracy"] <= 100
+
+
+def test_repeatable_means_independent_of_what_came_before(made):
+    problem, estimator = made
+    first, second = proposals(problem)
+    if estimator.repeatable:
+        alone = dict(estimator.estimate(second))
+        estimator.estimate(first)
+        assert dict(estimator.estimate(second)) == alone

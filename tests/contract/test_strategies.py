@@ -1,0 +1,115 @@
+"""What every strategy keeps to; the YAML folder says which there are."""
+
+import math
+
+import pytest
+from conftest import TINY, TINY_SPACE, composed, options
+
+from nascli.commands import build
+from nascli.core import space as moves
+from nascli.core.budget import Budget
+from nascli.core.loop import Evaluation, Search
+from nascli.core.trial import History, Trial
+from nascli.workers.serial import Serial
+
+STEPS = 3
+
+
+def parts(name, seed=0, space="nasbench201"):
+    config = composed(
+        f"strategy={name}", f"space={space}", f"seed={seed}", *TINY, *TINY_SPACE[space]
+    )
+    config.training.epochs = STEPS
+    return build.search(config)
+
+
+def score(genotype):
+    """A stand-in for training: any fixed function of the genotype."""
+    return float(sum(map(ord, "".join(genotype.options))) % 97)
+
+
+def ended(proposals, start):
+    return [
+        Trial(start + n, p.genotype, p.fidelity, {"accuracy": score(p.genotype)})
+        for n, p in enumerate(proposals)
+    ]
+
+
+def steps(strategy, count, start=0):
+    trials = []
+    for _ in range(count):
+        proposals = strategy.ask(1)
+        told = ended(proposals, start + len(trials))
+        strategy.tell(told)
+        trials += told
+    return trials
+
+
+@pytest.fixture(params=options("strategy"))
+def name(request):
+    return request.param
+
+
+def test_proposals_are_of_the_space_and_within_the_limit(name):
+    made = parts(name)
+    assert list(made.strategy.ask(0)) == []
+    proposals = made.strategy.ask(1)
+    assert len(proposals) == 1
+    for proposal in proposals:
+        assert moves.check(made.problem.space, proposal.genotype) == proposal.genotype
+        assert 0 < proposal.fidelity <= 1
+
+
+def test_the_seed_decides(name):
+    first, again = (steps(parts(name, seed=3).strategy, STEPS) for _ in range(2))
+    assert first == again
+    if not getattr(parts(name).strategy, "weight_sharing", False):
+        others = [steps(parts(name, seed=s).strategy, STEPS) for s in (4, 5)]
+        assert any(other != first for other in others)
+
+
+def test_goes_on_from_its_state(name, tmp_path):
+    import torch
+
+    strategy = parts(name).strategy
+    before = steps(strategy, 1)
+    torch.save(strategy.state_dict(), tmp_path / "state.pt")
+    after = steps(strategy, STEPS - 1, start=1)
+    again = parts(name).strategy
+    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert steps(again, STEPS - 1, start=len(before)) == after
+
+
+def test_failed_and_infeasible_trials_are_taken(name):
+    strategy = parts(name).strategy
+    for number in range(2):
+        (proposal,) = strategy.ask(1)
+        error, broken = (("lost", None), (None, "params"))[number]
+        strategy.tell([Trial(number, proposal.genotype, 1.0, infeasible=broken, error=error)])
+    assert len(strategy.ask(1)) <= 1
+    assert strategy.recommend(History()) is None
+
+
+def test_recommends_the_best_of_the_history(name):
+    made = parts(name)
+    trials = steps(made.strategy, STEPS)
+    best = max(trials, key=lambda t: score(t.genotype)).genotype
+    assert score(made.strategy.recommend(History(trials))) == score(best)
+
+
+def test_ends_within_the_loop(name):
+    made = parts(name)
+    evaluation = Evaluation(made.problem, [Fixed()])
+    search = Search(made.problem, made.strategy, Serial(evaluation), Budget(trials=STEPS))
+    genotype = search.run(lambda _trial: None)
+    assert 1 <= search.budget.used <= STEPS
+    assert genotype is not None
+    assert math.isfinite(min(map(made.problem.loss, search.history)))
+
+
+class Fixed:
+    metrics = ("accuracy",)
+    repeatable = True
+
+    def estimate(self, proposal):
+        return {"accuracy": score(proposal.genotype)}

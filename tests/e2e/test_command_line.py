@@ -1,0 +1,236 @@
+"""What a person types and reads."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ("strategy=random", "space=nasbench201", "estimator=table", "budget.trials=5")
+
+
+def test_help_names_every_verb(nas):
+    done = nas("--help")
+    assert done.code == 0
+    for verb in ("search", "retrain", "profile", "list", "show"):
+        assert re.search(rf"^  nas {verb} ", done.stdout, flags=re.MULTILINE)
+    assert nas().stdout == done.stdout
+
+
+def test_search_help_says_what_every_option_is(nas):
+    done = nas("search", "--help")
+    assert done.code == 0
+    for group in ("space", "strategy", "estimator", "device", "data", "training", "workers"):
+        for file in (ROOT / "configs" / group).glob("*.yaml"):
+            line = re.search(rf"^ [ *] {file.stem} +(\S.*)$", done.stdout, flags=re.MULTILINE)
+            assert line, f"{group}={file.stem} has no line"
+
+
+def test_list_shows_every_component(nas):
+    done = nas("list")
+    for file in (ROOT / "configs").glob("*/*.yaml"):
+        assert re.search(rf"^  {file.stem} +\S", done.stdout, flags=re.MULTILINE), file
+    assert "darts_v2" in done.stdout
+    one = nas("list", "strategy")
+    assert one.stdout.startswith("strategy:\n")
+    assert "space:" not in one.stdout
+
+
+def test_cfg_job_shows_the_config_and_runs_nothing(nas, tmp_path):
+    done = nas("search", "--cfg", "job", "seed=7")
+    assert done.code == 0
+    assert "seed: 7" in done.stdout
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_stdout_is_the_run_folder_alone(nas, tmp_path):
+    done = nas("search", *TABLE)
+    assert done.code == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    run = tmp_path / done.run
+    assert len((run / "history.jsonl").read_text().splitlines()) == 5
+    genotype = json.loads((run / "genotype.json").read_text())
+    assert genotype["space"] == "nasbench201"
+    assert "nas retrain" in done.stderr
+    written = {p.name for p in run.iterdir()}
+    expected = "config.yaml environment.json history.jsonl genotype.json report.json report.html"
+    assert {*expected.split(), "log.txt", "figures"} <= written
+
+
+def test_multirun_prints_a_folder_for_every_job(nas):
+    done = nas("search", "-m", *TABLE[1:], "strategy=random,evolution", "seed=1,2")
+    assert done.code == 0, done.stderr
+    folders = done.stdout.splitlines()
+    assert len(set(folders)) == 4
+    assert sum("random_nasbench201" in f for f in folders) == 2
+
+
+def test_searches_started_together_never_share_a_folder(tmp_path):
+    from conftest import command, environment
+
+    started = [
+        subprocess.Popen(
+            command(["search", *TABLE, f"seed={seed % 2}"]),
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for seed in range(8)
+    ]
+    outputs = [process.communicate(timeout=240)[0] for process in started]
+    assert [process.returncode for process in started] == [0] * 8
+    folders = {tmp_path / out.strip() for out in outputs}
+    assert len(folders) == 8
+    for folder in folders:
+        assert len((folder / "history.jsonl").read_text().splitlines()) == 5
+
+
+def test_sweep_script(tmp_path):
+    from conftest import command, environment
+
+    binary = tmp_path / "bin"
+    binary.mkdir()
+    starter = binary / "nas"
+    start, code = command([])[:2], command([])[2]
+    starter.write_text(f'#!/bin/sh\nexec "{start[0]}" -c "{code}" "$@"\n')
+    starter.chmod(0o755)
+    env = environment()
+    env["PATH"] = f"{binary}{os.pathsep}{env['PATH']}"
+    done = subprocess.run(
+        ["bash", str(ROOT / "examples" / "sweep.sh"), "20", "2"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == ["random"] * 2 + ["evolution"] * 2
+    assert all(80 < float(row[2]) < 94.4 for row in rows)
+
+
+def test_completion_offers_verbs_groups_and_options():
+    from conftest import command, environment
+
+    def query(line):
+        env = {**environment(), "COMP_LINE": line, "COMP_POINT": str(len(line))}
+        shell = [sys.executable, *command(["-sc", "query=bash"])[1:]]
+        return subprocess.run(shell, env=env, capture_output=True, text=True).stdout.split()
+
+    assert "search" in query("nas se")
+    assert "strategy=" in query("nas search stra")
+    assert {"strategy=random", "strategy=darts"} <= set(query("nas search strategy="))
+    assert "genotype=" in query("nas retrain geno")
+
+
+def test_completion_installs():
+    from conftest import command, environment
+
+    for shell in ("bash", "zsh", "fish"):
+        run = [sys.executable, *command(["-sc", f"install={shell}"])[1:]]
+        done = subprocess.run(run, env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("verb", ["serach", "train", "-x"])
+def test_an_unknown_verb_is_a_fault(nas, verb):
+    done = nas(verb)
+    assert done.code == 2
+    assert (
+        f"verb '{verb}' is not known; allowed: list, profile, retrain, search, show" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_every_fault_is_reported_at_once(nas, tmp_path):
+    done = nas(
+        "search",
+        "strategy=drats",
+        "spac=cell",
+        "space.chanels=8",
+        "seed=often",
+        "budget.trials=0",
+        "data=digit",
+        "device.threads=two",
+    )
+    assert done.code == 2
+    assert done.stdout == ""
+    says = done.stderr
+    assert "strategy 'drats' is not known; allowed: darts, evolution, random" in says
+    assert "did you mean 'darts'?" in says
+    assert "key 'spac' is not known" in says and "did you mean 'space'?" in says
+    assert "key 'space.chanels' is not known" in says and "'space.channels'?" in says
+    assert "seed is 'often'; it must be a whole number (default: 0)" in says
+    assert "budget.trials is 0; it must be a whole number above 0, or null" in says
+    assert "data 'digit' is not known" in says
+    assert "device.threads is 'two'; it must be a whole number" in says
+    assert "Traceback" not in says
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["strategy=random,evolution"], "is several values: add -m"),
+        (["accelerator=tpu"], "accelerator 'tpu' is not known; allowed: auto, cpu, cuda"),
+        (["objectives={accuracy: maximum}"], "objectives.accuracy is 'maximum'; it must be max or"),
+        (["constraints.parms=1000"], "metric in constraints 'parms' is not known"),
+        (["constraints.params=-1"], "constraints.params is -1; it must be a number above 0"),
+        (["fidelity=2.0"], "fidelity is 2.0; it must be above 0 and at most 1"),
+        (["data=image_folder", "data.path=/no/such/folder"], "/no/such/folder"),
+        (["data=image_folder"], "data"),
+        (["data=cifar10", "data.path=/no/such/folder"], "/no/such/folder"),
+        (["space.cells=0"], "cells"),
+        (["training.epochs=0"], "epochs"),
+        (["+strategy.speed=3"], "speed"),
+        (["seed"], "cannot read 'seed': write key=value"),
+        (["resume=/no/such/run"], "no run folder at '/no/such/run'"),
+        (["strategy=evolution", "strategy.population=0"], "population is 0"),
+        (["strategy=random", "estimator=table"], "estimator=table knows NAS-Bench-201 only"),
+        ([*TABLE, "estimator.dataset=cifar"], "did you mean 'cifar10'?"),
+        ([*TABLE, "estimator.latency=pixel4"], "did you mean 'pixel3'?"),
+        ([*TABLE, "estimator.path=/no/such.csv"], "cannot read estimator.path=/no/such.csv"),
+        (["--config-dir", "/no/such/configs"], "no such folder"),
+    ],
+)
+def test_bad_input_is_one_clear_message(nas, tmp_path, arguments, says):
+    done = nas("search", *arguments)
+    assert done.code == 2, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not list(tmp_path.glob("outputs/search/*"))
+
+
+def test_a_users_own_strategy(nas, tmp_path):
+    mine = tmp_path / "mine"
+    (mine / "strategy").mkdir(parents=True)
+    (mine / "strategy" / "first.yaml").write_text(
+        "# Proposes the first genotype only.\n_target_: my_strategy.First\n"
+    )
+    (mine / "my_strategy.py").write_text(
+        "from nascli.core.space import at\n"
+        "from nascli.core.trial import Proposal\n"
+        "class First:\n"
+        "    def __init__(self, problem): self.problem, self.asked = problem, False\n"
+        "    def ask(self, limit):\n"
+        "        if self.asked: return []\n"
+        "        self.asked = True\n"
+        "        return [Proposal(at(self.problem.space, 0))]\n"
+        "    def tell(self, trials): pass\n"
+        "    def recommend(self, history): return history.best(self.problem).genotype\n"
+        "    def state_dict(self): return {'asked': self.asked}\n"
+        "    def load_state_dict(self, state): self.asked = state['asked']\n"
+    )
+    listed = nas("list", "strategy", "--config-dir", "mine")
+    assert re.search(r"^  first +Proposes the first", listed.stdout, flags=re.MULTILINE)
+    done = nas("search", "--config-dir", "mine", "strategy=first", *TABLE[1:])
+    assert done.code == 0, done.stderr
+    assert len((tmp_path / done.run / "history.jsonl").read_text().splitlines()) == 1

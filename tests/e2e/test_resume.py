@@ -1,0 +1,179 @@
+"""Nothing is lost: a search killed anywhere ends as the uninterrupted one does."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+SMALL = (
+    "data=synthetic",
+    "training.epochs=1",
+    "training.batch_size=32",
+    "space.channels=4",
+    "space.cells=3",
+    "device=none",
+    "accelerator=cpu",
+)
+SEARCHES = {
+    "random": ("strategy=random", "estimator=train", "budget.trials=5"),
+    "evolution": (
+        "strategy=evolution",
+        "estimator=train",
+        "budget.trials=7",
+        "strategy.population=3",
+        "strategy.tournament=2",
+    ),
+    "darts": ("strategy=darts", "training.epochs=4"),
+}
+
+
+def start(arguments, cwd, **options):
+    from conftest import command, environment
+
+    return subprocess.Popen(
+        command(["search", *arguments]),
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def lines(run: Path):
+    file = run / "history.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def wait_for(process, folder: Path, trials: int) -> Path:
+    """The run folder, once it holds so many trials."""
+    while process.poll() is None:
+        runs = list(folder.glob("outputs/search/*"))
+        if runs and lines(runs[0]) >= trials:
+            return runs[0]
+        time.sleep(0.005)
+    raise AssertionError(f"ended before it could be stopped: {process.stderr.read()}")
+
+
+def what_happened(run: Path):
+    """The history without what a clock has measured, and the genotype."""
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    for trial in history:
+        del trial["seconds"]
+    return history, json.loads((run / "genotype.json").read_text())["choices"]
+
+
+@pytest.fixture(scope="module", params=SEARCHES)
+def whole(request, tmp_path_factory):
+    """A search that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("whole")
+    process = start([*SMALL, *SEARCHES[request.param]], folder)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return request.param, what_happened(folder / out.strip())
+
+
+@pytest.mark.parametrize("trials", [0, 1, 3])
+def test_kill_and_resume(whole, tmp_path, trials):
+    name, expected = whole
+    process = start([*SMALL, *SEARCHES[name]], tmp_path)
+    run = wait_for(process, tmp_path, trials)
+    process.kill()
+    process.wait()
+    assert (run / "config.yaml").exists()
+    again = start([f"resume={run}"], tmp_path)
+    out, err = again.communicate(timeout=240)
+    assert again.returncode == 0, err
+    assert tmp_path / out.strip() == run
+    assert what_happened(run) == expected
+
+
+def test_interrupt_says_how_to_go_on(tmp_path):
+    process = start([*SMALL, *SEARCHES["random"]], tmp_path)
+    run = wait_for(process, tmp_path, 1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert f"nas search resume={run.relative_to(tmp_path)}" in err
+    assert "Traceback" not in err
+
+
+def test_a_history_cut_short_in_the_middle_of_a_line(tmp_path, nas):
+    done = nas("search", *SMALL, *SEARCHES["random"])
+    run = tmp_path / done.run
+    expected = what_happened(run)
+    file = run / "history.jsonl"
+    file.write_bytes(file.read_bytes()[:-40])
+    again = nas("search", f"resume={done.run}")
+    assert again.code == 0, again.stderr
+    assert what_happened(run) == expected
+
+
+def test_a_finished_search_goes_on_with_a_larger_budget(tmp_path, nas):
+    table = ("strategy=evolution", "space=nasbench201", "estimator=table")
+    long = nas("search", *table, "budget.trials=120")
+    short = nas("search", *table, "budget.trials=60")
+    again = nas("search", f"resume={short.run}", "budget.trials=120")
+    assert again.code == 0, again.stderr
+    assert what_happened(tmp_path / short.run) == what_happened(tmp_path / long.run)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("state.pt", b"not a checkpoint", "is corrupt or was not written by nascli"),
+        ("history.jsonl", b'{"number": 0}\n', "line 1 is damaged"),
+        ("config.yaml", b"space: {_target_: os.system}\n", "would build 'os.system'"),
+        ("config.yaml", b"{{{", "is not a readable config"),
+    ],
+)
+def test_damaged_and_foreign_files(tmp_path, nas, file, content, says):
+    done = nas("search", "strategy=random", "space=nasbench201", "estimator=table")
+    (tmp_path / done.run / file).write_bytes(content)
+    again = nas("search", f"resume={done.run}")
+    assert again.code == 2
+    assert says in again.stderr
+    assert "Traceback" not in again.stderr
+
+
+def test_only_the_budget_changes_on_resume(tmp_path, nas):
+    done = nas("search", "strategy=random", "space=nasbench201", "estimator=table")
+    again = nas("search", f"resume={done.run}", "seed=2")
+    assert again.code == 2
+    assert "seed cannot change when a run is resumed" in again.stderr
+
+
+def test_a_full_disk_stops_cleanly(tmp_path):
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    table = ("strategy=random", "space=nasbench201", "estimator=table", "budget.trials=100")
+    process = start([*table], tmp_path, preexec_fn=small_files)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2, err
+    assert "cannot write" in err and "what was written before is intact" in err
+    assert "Traceback" not in err
+    (run,) = tmp_path.glob("outputs/search/*")
+    kept = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert [trial["number"] for trial in kept] == list(range(len(kept)))
+    assert 5 < len(kept) < 100
+
+
+def test_outputs_that_cannot_be_made(nas, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    done = nas(
+        "search", "outputs=taken/here", "strategy=random", "space=nasbench201", "estimator=table"
+    )
+    assert done.code == 2
+    assert "cannot make a run folder under 'taken/here'" in done.stderr
+    if os.geteuid() != 0:
+        locked = tmp_path / "locked"
+        locked.mkdir(mode=0o500)
+        assert nas("search", f"outputs={locked}").code == 2
