@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -146,8 +147,11 @@ class _NASBench201:
 
     def final(self, genotype: Genotype) -> Row:
         """Test accuracy in percent after 200 epochs."""
-        number, _ = self._locate(genotype)
-        return {"test_accuracy": float(self._arrays[f"{self._dataset}_test_200"][number])}
+        return {"test_accuracy": self._test[self._locate(genotype)[0]]}
+
+    @cached_property
+    def _test(self) -> list[float]:
+        return self._column(f"{self._dataset}_test_200")
 
     def _locate(self, genotype: Genotype) -> tuple[int, list[int]]:
         """The benchmark's number of the cell, and its operations' numbers."""

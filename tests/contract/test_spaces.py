@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from conftest import TINY, TINY_SPACE, composed, options
+from fixtures import TINY, TINY_SPACE, composed, options
 
 from nascli.commands import build
 from nascli.core import space as moves

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from conftest import TINY, TINY_SPACE, composed, options
+from fixtures import TINY, TINY_SPACE, composed, options
 
 from nascli.commands import build
 from nascli.core import space as moves

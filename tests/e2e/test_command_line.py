@@ -70,7 +70,7 @@ def test_multirun_prints_a_folder_for_every_job(nas):
 
 
 def test_searches_started_together_never_share_a_folder(tmp_path):
-    from conftest import command, environment
+    from fixtures import command, environment
 
     started = [
         subprocess.Popen(
@@ -92,7 +92,7 @@ def test_searches_started_together_never_share_a_folder(tmp_path):
 
 
 def test_sweep_script(tmp_path):
-    from conftest import command, environment
+    from fixtures import command, environment
 
     binary = tmp_path / "bin"
     binary.mkdir()
@@ -116,7 +116,7 @@ def test_sweep_script(tmp_path):
 
 
 def test_completion_offers_verbs_groups_and_options():
-    from conftest import command, environment
+    from fixtures import command, environment
 
     def query(line):
         env = {**environment(), "COMP_LINE": line, "COMP_POINT": str(len(line))}
@@ -130,7 +130,7 @@ def test_completion_offers_verbs_groups_and_options():
 
 
 def test_completion_installs():
-    from conftest import command, environment
+    from fixtures import command, environment
 
     for shell in ("bash", "zsh", "fish"):
         run = [sys.executable, *command(["-sc", f"install={shell}"])[1:]]

@@ -33,7 +33,7 @@ SEARCHES = {
 
 
 def start(arguments, cwd, **options):
-    from conftest import command, environment
+    from fixtures import command, environment
 
     return subprocess.Popen(
         command(["search", *arguments]),

@@ -1,4 +1,4 @@
-"""The loop, with a toy space, an estimator that adds digits up, and strategies that replay lists."""
+"""The loop, with a toy space, an estimator that adds digits up, and a strategy that has a list."""
 
 import math
 from dataclasses import dataclass, field
@@ -176,13 +176,9 @@ def test_incumbents_are_the_improvements(problem):
     assert [t.number for t in History(trials).incumbents(problem)] == [0, 2, 4]
 
 
-def test_trials_survive_json():
-    trial = Trial(3, moves.at(ToyLike, 2), 0.5, {"accuracy": 1.25}, 0.125, None, "broke")
+def test_trials_survive_json(problem):
+    trial = Trial(3, moves.at(problem.space, 2), 0.5, {"accuracy": 1.25}, 0.125, None, "broke")
     assert Trial.from_json(trial.to_json()) == trial
     with pytest.raises(Fault, match="not a trial"):
         Trial.from_json({"number": 1})
 
-
-class ToyLike:
-    name = "toy"
-    decisions = {"a": ("0", "1", "2")}

@@ -1,0 +1,103 @@
+"""What tests share: a toy space, the smallest settings of everything, and the `nas` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nascli.core.genotype import Genotype
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class ToySpace:
+    """Digits in three decisions; canonical forms sort the last two."""
+
+    name: str = "toy"
+    decisions: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"a": ("0", "1", "2"), "b": ("0", "1"), "c": ("0", "1")}
+    )
+
+    def network(self, genotype: Genotype) -> Any:
+        raise NotImplementedError
+
+    def canonical(self, genotype: Genotype) -> Genotype:
+        first, *rest = genotype.options
+        return Genotype(self.name, genotype.decisions, (first, *sorted(rest)))
+
+    def layers(self) -> dict[Any, Any]:
+        return {}
+
+    def describe(self, genotype: Genotype) -> str:
+        return str(genotype)
+
+
+@dataclass
+class ToyTask:
+    name: str = "toy"
+    input_shape: tuple[int, int, int] = (1, 8, 8)
+    classes: int = 10
+
+
+@dataclass
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def run(self) -> Path:
+        """The run folder: the last line of stdout."""
+        return Path(self.stdout.splitlines()[-1])
+
+
+Nas = Callable[..., Finished]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a `nas` subprocess: this checkout's package, wherever it runs."""
+    paths = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "COLUMNS": "100"}
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """`nas ...` as this interpreter runs it."""
+    return [sys.executable, "-c", "from nascli.cli import main; main()", *arguments]
+
+
+def composed(*overrides: str, verb: str = "search") -> Any:
+    """A composed config, as a command gets it."""
+    from hydra import compose, initialize_config_dir
+
+    from nascli.config import root
+
+    with initialize_config_dir(str(root()), version_base="1.3"):
+        return compose(verb, overrides=list(overrides))
+
+
+TINY = (
+    "data=synthetic",
+    "training.epochs=1",
+    "training.batch_size=16",
+    "device=none",
+    "accelerator=cpu",
+)
+"""What makes any search small enough for a test."""
+
+TINY_SPACE = {
+    "cell": ("training.network.cell.channels=4", "training.network.cell.cells=3"),
+    "nasbench201": ("training.network.nasbench201.channels=4",),
+}
+"""The smallest network of each space."""
+
+
+def options(group: str) -> list[str]:
+    """The components of a config group, by the name of their YAML file."""
+    return sorted(file.stem for file in (CHECKOUT / "configs" / group).glob("*.yaml"))
