@@ -104,6 +104,7 @@ class _Bilevel:
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
             nesterov=recipe.nesterov,
+            fused=True,
         )
         self._architect = torch.optim.Adam(
             self._alphas,

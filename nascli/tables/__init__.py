@@ -1,1 +1,1 @@
-"""Measured benchmarks that are shipped with the package; README.md beside this file names the sources."""
+"""Measured benchmarks, shipped as data; README.md beside this file names their sources."""

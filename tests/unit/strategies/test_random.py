@@ -9,9 +9,7 @@ from nascli.strategies.random import Random
 
 @pytest.mark.parametrize("sizes", [(1,), (2,), (3, 2, 2), (5, 5, 5), (7, 11, 2, 3)])
 def test_proposes_the_whole_space_exactly_once(problem, sizes):
-    problem.space.decisions = {
-        f"d{i}": tuple(map(str, range(n))) for i, n in enumerate(sizes)
-    }
+    problem.space.decisions = {f"d{i}": tuple(map(str, range(n))) for i, n in enumerate(sizes)}
     strategy = Random(problem)
     seen = []
     while proposals := strategy.ask(7):

@@ -1,0 +1,1 @@
+"""Data sets: tasks, their splits, and batches of images."""

@@ -1,0 +1,51 @@
+"""Handwritten digits, the data set that comes with scikit-learn.
+
+Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI, its test set).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nascli.data.holdout import Holdout, Splits
+
+if TYPE_CHECKING:
+    from nascli.data.split import Memory, Split
+    from nascli.data.task import SplitName
+
+
+class Digits:
+    """1,797 grey images of 8x8 pixels in 10 classes; the embedded file, no download."""
+
+    name = "digits"
+    input_shape = (1, 8, 8)
+    classes = 10
+    flips = False
+    class_names = tuple("0123456789")
+
+    def __init__(
+        self,
+        valid_fraction: float = 0.2,
+        test_fraction: float = 0.2,
+        split_seed: int = 0,
+        limit_train: int | None = None,
+    ) -> None:
+        holdout = Holdout(valid_fraction, test_fraction, split_seed, limit_train)
+        self._splits = Splits({"train": _read}, holdout, flips=self.flips)
+
+    def split(self, name: SplitName) -> Split:
+        """See `nascli.data.task.Task.split`; all three are held out of the one published set."""
+        return self._splits[name]
+
+
+def _read() -> Memory:
+    from sklearn.datasets import load_digits
+
+    from nascli.data.split import Memory
+
+    digits = load_digits()
+    # Pixels count the inked ones among 4x4, 0 to 16; 255 / 16 is no integer.
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+    return Memory(images, digits.target.astype(np.int64))

@@ -1,0 +1,1 @@
+"""Estimators: how good a genotype is, and what it costs."""

@@ -1,0 +1,65 @@
+"""Trains every proposed network and validates it: the plain, dear, honest estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+import torch
+
+from nascli.core.problem import Problem
+from nascli.core.trial import Proposal
+from nascli.data.task import Task
+from nascli.training.fit import fit, score
+from nascli.training.recipe import Recipe
+
+
+class Train:
+    """Trains the network of a proposal from scratch for its share of the recipe's epochs.
+
+    Reports `accuracy`, percent of the validation split after the last epoch, and `train_accuracy`,
+    percent of the augmented training images in that epoch. Weights and batches follow from the
+    problem's seed alone, so every proposal starts alike and the order of proposals does not matter.
+    The test split is never read.
+
+    Args:
+        problem: its task needs images, its `training` is the recipe.
+        batch_size: in place of the recipe's.
+
+    Raises:
+        Fault: the task's images cannot be read.
+    """
+
+    metrics = ("accuracy", "train_accuracy")
+    repeatable = True
+
+    def __init__(self, problem: Problem, batch_size: int | None = None) -> None:
+        recipe: Recipe = problem.training
+        self._recipe = recipe if batch_size is None else replace(recipe, batch_size=batch_size)
+        self._problem = problem
+        task = cast(Task, problem.task)
+        self._train, self._valid = task.split("train"), task.split("valid")
+
+    def estimate(self, proposal: Proposal) -> Mapping[str, float]:
+        """Trains for round(fidelity * epochs) epochs, at least one.
+
+        Raises:
+            DivergedError: the training loss is no longer a number.
+        """
+        problem = self._problem
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(problem.seed)
+            network = problem.space.network(proposal.genotype)
+        epochs = fit(
+            network,
+            self._train,
+            None,
+            self._recipe,
+            epochs=max(1, round(proposal.fidelity * self._recipe.epochs)),
+            accelerator=problem.accelerator,
+            seed=problem.seed,
+            progress=problem.progress,
+        )
+        accuracy = score(network, self._valid, problem.accelerator).accuracy
+        return {"accuracy": accuracy, "train_accuracy": epochs[-1].train.accuracy}

@@ -1,0 +1,1 @@
+"""Relaxations: architecture weights, and how they become mixtures; one per file."""

@@ -1,0 +1,1 @@
+"""What a person reads after a run: drawings, figures, tables and the page that holds them."""

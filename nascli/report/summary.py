@@ -1,0 +1,80 @@
+"""What report.json says of a search: a plain dictionary whose layout stays the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nascli.core.estimator import COSTS
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+from nascli.core.space import size
+from nascli.core.trial import History, Trial
+
+
+def search(
+    history: History, problem: Problem, genotype: Genotype | None, seconds: float
+) -> dict[str, Any]:
+    """The outcome of a search whose answer is `genotype` (None: no trial was good).
+
+    Keys, always all of them:
+
+    - `verb`: "search"; `seconds`: how long it took
+    - `problem`: `space`, `genotypes` (how many there are), `task`, `input_shape`, `classes`,
+      `objective`, `direction`, `constraints` (metric -> maximum), `device` (None: not measured),
+      `seed`
+    - `genotype`: the answer as `Genotype.to_json` gives it, or None; `description`: in words
+    - `result`: metrics of the answer's best trial that are no costs; `costs`: those that are
+    - `best`: the history's best trial, as `incumbents`, or None
+    - `trials`: how many there were in `all`, `good`, `infeasible`, `failed`
+    - `incumbents`: per trial that was the best so far its `trial` number, `fidelity`, `seconds` and
+      metrics
+    """
+    metrics = _metrics(history, problem, genotype)
+    best = history.best(problem)
+    return {
+        "verb": "search",
+        "seconds": round(seconds, 3),
+        "problem": _problem(problem),
+        "genotype": genotype.to_json() if genotype else None,
+        "description": problem.space.describe(genotype) if genotype else "",
+        "result": {name: value for name, value in metrics.items() if name not in COSTS},
+        "costs": {name: metrics[name] for name in COSTS if name in metrics},
+        "best": _row(best) if best else None,
+        "trials": counts(history),
+        "incumbents": [_row(trial) for trial in history.incumbents(problem)],
+    }
+
+
+def counts(history: History) -> dict[str, int]:
+    """How many trials there were, and of which kind."""
+    failed = sum(trial.error is not None for trial in history)
+    infeasible = sum(trial.infeasible is not None and trial.error is None for trial in history)
+    good = len(history) - failed - infeasible
+    return {"all": len(history), "good": good, "infeasible": infeasible, "failed": failed}
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "space": problem.space.name,
+        "genotypes": size(problem.space),
+        "task": problem.task.name,
+        "input_shape": list(problem.task.input_shape),
+        "classes": problem.task.classes,
+        "objective": problem.objectives[0].metric,
+        "direction": problem.objectives[0].direction,
+        "constraints": {bound.metric: bound.maximum for bound in problem.constraints},
+        "device": problem.device.name if problem.device else None,
+        "seed": problem.seed,
+    }
+
+
+def _metrics(history: History, problem: Problem, genotype: Genotype | None) -> dict[str, float]:
+    """What is known of `genotype`: the metrics of its best trial."""
+    trials = History([trial for trial in history if trial.genotype == genotype])
+    best = trials.best(problem)
+    return dict(best.metrics) if best else {}
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    about = {"trial": trial.number, "fidelity": trial.fidelity, "seconds": trial.seconds}
+    return {**about, **trial.metrics}

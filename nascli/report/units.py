@@ -1,0 +1,81 @@
+"""Metrics in words: what they are called and how a value of theirs is written."""
+
+from __future__ import annotations
+
+import math
+
+_NAMES = {
+    "params": "parameters",
+    "macs": "multiply-adds (MACs)",
+    "flops": "FLOPs (2 x MACs)",
+    "anytime": "best so far",
+    "median_ms": "median",
+    "p10_ms": "10th percentile",
+    "p90_ms": "90th percentile",
+    "valid_accuracy": "validation accuracy",
+    "valid_loss": "validation loss",
+    "train_accuracy": "training accuracy",
+    "train_loss": "training loss",
+}
+_COUNTS = {"params", "auxiliary_params", "macs", "flops"}
+_SUFFIXES = {"_ms": "ms", "_mb": "MB", "_seconds": "s"}
+
+
+def unit(metric: str) -> str:
+    """The unit of a metric, as its name tells it: %, ms, MB, s, or none."""
+    if metric == "accuracy" or metric.endswith("_accuracy"):
+        return "%"
+    if metric == "seconds":
+        return "s"
+    return next((unit for end, unit in _SUFFIXES.items() if metric.endswith(end)), "")
+
+
+def words(metric: str) -> str:
+    """The metric's name as people write it, without its unit."""
+    if metric in _NAMES:
+        return _NAMES[metric]
+    end = next((end for end in _SUFFIXES if metric.endswith(end)), "")
+    return metric.removesuffix(end).replace("_", " ")
+
+
+def label(metric: str) -> str:
+    """What stands beside an axis: name and unit."""
+    return f"{words(metric)} ({unit(metric)})" if unit(metric) else words(metric)
+
+
+def readable(metric: str, value: float) -> str:
+    """A value with its unit, to the digits that matter: 93.78 %, 3.35 M, 12.6 ms, 2 min 5 s.
+
+    >>> readable("params", 3349342)
+    '3.35 M'
+    """
+    if not math.isfinite(value):
+        return str(value)
+    if unit(metric) == "s":
+        return duration(value)
+    if unit(metric) == "%":
+        return f"{value:.2f} %"
+    if metric in _COUNTS:
+        return _scaled(value)
+    if unit(metric) == "MB" and abs(value) < 1:
+        return f"{1000 * value:.4g} kB"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{text} {unit(metric)}".strip()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8.2 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _scaled(value: float) -> str:
+    for power, prefix in ((9, "G"), (6, "M")):
+        if abs(value) >= 10**power:
+            scaled = value / 10**power
+            return f"{scaled:.{2 if scaled < 100 else 1}f} {prefix}"
+    return f"{value:,.0f}"

@@ -1,0 +1,1 @@
+"""Search spaces: decisions in one file, which imports no torch, and the network beside it."""

@@ -1,0 +1,131 @@
+"""The NAS-Bench-201 space: one cell of four nodes, an operation on each of its six edges.
+
+Dong & Yang, NAS-Bench-201, ICLR 2020 (arXiv 2001.00326).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.space import Layer, check
+from nascli.core.task import Task
+from nascli.genotypes.nasbench201 import EDGES, SPACE, to_string
+from nascli.operations import resolve
+from nascli.spaces.nasbench201_canonical import smallest
+from nascli.supernet import NONE
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nascli.operations import Factory
+    from nascli.spaces.nasbench201_network import Layout, NASBench201Supernet
+
+_SMALLEST = 4  # pixels a side that two reductions leave one of
+
+
+class NASBench201:
+    """Three stages of `cells_per_stage` equal cells, a residual block between two that halves.
+
+    A cell has a node for its input and three more; each adds an operation on every node before it.
+    The decisions are its edges, `1<-0` to `3<-2`; `none` is an option like any other.
+
+    Args:
+        task: shape and classes of the images.
+        operations: name -> factory or its config (see `nascli.operations.resolve`).
+        channels: of the first stage; each further one doubles them.
+        cells_per_stage: cells in each of the three stages.
+
+    Raises:
+        Fault: an argument makes no sense, or the images are too small for the reductions.
+    """
+
+    name = SPACE
+
+    def __init__(
+        self,
+        task: Task,
+        operations: Mapping[str, Any],
+        channels: int = 16,
+        cells_per_stage: int = 5,
+    ) -> None:
+        self.task = task
+        self.operations = dict(operations)
+        self.channels = channels
+        self.cells_per_stage = cells_per_stage
+        for key, value in (("channels", channels), ("cells_per_stage", cells_per_stage)):
+            if value < 1:
+                raise Fault(f"space.{key} is {value}; it must be at least 1")
+        if not self.operations:
+            raise Fault("space.operations is empty; it needs at least one operation")
+        _, height, width = task.input_shape
+        if min(height, width) < _SMALLEST:
+            raise Fault(
+                f"images of {height}x{width} pixels are too small for space '{self.name}'; "
+                f"the smallest allowed is {_SMALLEST}x{_SMALLEST}"
+            )
+        self._options = tuple(self.operations)
+        self._decisions = dict.fromkeys(EDGES, self._options)
+
+    @property
+    def decisions(self) -> Mapping[str, tuple[str, ...]]:
+        """Decision -> its options."""
+        return self._decisions
+
+    def network(self, genotype: Genotype) -> nn.Module:
+        """The network of `genotype`: images (B, C, H, W) -> logits (B, classes).
+
+        An edge with `none` has no module; all others are computed, whether or not anything reaches
+        them, as in the benchmark. Its attribute `drop_path` (0 at first) is the chance with which,
+        in training mode, each image drops an edge. Every module but additions is tagged.
+        """
+        from nascli.spaces.nasbench201_network import NASBench201Network
+
+        options = check(self, genotype).options
+        return NASBench201Network(self._layout(), self.factories, options)
+
+    def supernet(self) -> NASBench201Supernet:
+        """All networks of the space in one; weights are shared by position, not across cells."""
+        from nascli.spaces.nasbench201_network import NASBench201Supernet
+
+        return NASBench201Supernet(self, self._layout(), self.factories)
+
+    def layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
+        """Every tagged layer that some network of the space contains, with its builder."""
+        from nascli.spaces.nasbench201_network import layers
+
+        return layers(self._layout(), self.factories)
+
+    def _layout(self) -> Layout:
+        from nascli.spaces.nasbench201_network import Layout
+
+        task = self.task
+        return Layout(task.input_shape, task.classes, self.channels, self.cells_per_stage)
+
+    @cached_property
+    def factories(self) -> dict[str, Factory]:
+        """Operation -> what builds it; imports their modules."""
+        return resolve(self.operations)
+
+    def canonical(self, genotype: Genotype) -> Genotype:
+        """The smallest genotype that computes the same function (see `nasbench201_canonical`).
+
+        Smallest by the numbers of the options, first edges first. What carries nothing is left out
+        of it, so it may have fewer parameters.
+        """
+        options = genotype.options
+        if genotype.decisions != EDGES:
+            options = tuple(genotype[edge] for edge in EDGES)
+        return Genotype(self.name, EDGES, smallest(options, self._options))
+
+    def describe(self, genotype: Genotype) -> str:
+        """The benchmark's string, and one line a node."""
+        lines, choices = [to_string(genotype)], genotype.choices
+        for target in (1, 2, 3):
+            found = [(choices[f"{target}<-{source}"], source) for source in range(target)]
+            terms = [f"{operation}({source})" for operation, source in found if operation != NONE]
+            lines.append(f"node {target} = {' + '.join(terms) or '0'}")
+        return "\n".join(lines)

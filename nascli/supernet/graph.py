@@ -1,0 +1,159 @@
+"""States joined by edges, read in two ways: one operation an edge, or a mixture of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nascli.core.supernet import Edge, Mixture
+from nascli.supernet import NONE
+
+_RELU = ""  # no operation's name
+
+
+class FixedGraph(nn.Module):
+    """A state is the sum over its edges of an operation on the edge's source; zero without any.
+
+    `edges` are (source, target, operation); `stride` is that of the edges which leave an input.
+    """
+
+    def __init__(
+        self, states: int, edges: Sequence[tuple[int, int, nn.Module]], stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.states = states
+        self.stride = stride
+        self.places = tuple((source, target) for source, target, _ in edges)
+        self.operations = nn.ModuleList(operation for _, _, operation in edges)
+
+    def forward(self, inputs: Sequence[Tensor], drop_path: float = 0.0) -> list[Tensor]:
+        """The inputs (B, C, H, W) -> all states.
+
+        In training mode, each image drops every edge with probability `drop_path` unless the
+        operation is the identity (Larsson et al., 2017, arXiv 1605.07648).
+        """
+        states = list(inputs)
+        incoming = list(zip(self.places, self.operations, strict=True))
+        for number in range(len(states), self.states):
+            terms = [
+                self._dropped(operation, operation(states[source]), drop_path)
+                for (source, target), operation in incoming
+                if target == number
+            ]
+            states.append(sum(terms[1:], terms[0]) if terms else _zeros(states[0], self.stride))
+        return states
+
+    def _dropped(self, operation: nn.Module, state: Tensor, probability: float) -> Tensor:
+        if not (self.training and probability) or isinstance(operation, nn.Identity):
+            return state
+        kept = 1.0 - probability
+        mask = state.new_empty(len(state), 1, 1, 1).bernoulli_(kept)
+        return state * (mask / kept)
+
+
+class Weights:
+    """A mixture, taken apart once a forward pass so that graphs need not index it.
+
+    `active[edge]` are the numbers of the options that take part, `none` left out.
+    """
+
+    def __init__(self, mixture: Mixture, edges: Sequence[Edge]) -> None:
+        self._columns = mixture.weights.shape[1]
+        self._weights = mixture.weights.flatten().unbind()
+        active = mixture.active
+        if active is None:
+            active = tuple(tuple(range(len(edge.options))) for edge in edges)
+        self.active = [
+            tuple(number for number in numbers if edge.options[number] != NONE)
+            for numbers, edge in zip(active, edges, strict=True)
+        ]
+
+    def __call__(self, edge: int, option: int) -> Tensor:
+        """One weight, a tensor without dimensions."""
+        return self._weights[edge * self._columns + option]
+
+
+class MixedGraph(nn.Module):
+    """The same sum over a mixture of each edge's options, evaluated source by source.
+
+    Edges that leave one state share one evaluation of each operation without weights (a pool), and
+    one ReLU before operations that begin with it and have a method `after_relu` for the rest.
+    `none` and options that are not active cost nothing. `rows` are the edges' numbers in the
+    mixture; `make(option, source)` builds an operation.
+    """
+
+    def __init__(
+        self,
+        edges: Sequence[Edge],
+        rows: Sequence[int],
+        make: Callable[[str, int], nn.Module],
+        stride: int = 1,
+    ) -> None:
+        super().__init__()
+        self.edges = tuple(edges)
+        self.rows = tuple(rows)
+        self.stride = stride
+        self.states = 1 + max(edge.target for edge in edges)
+        self.leaving = [
+            [place for place, edge in enumerate(edges) if edge.source == source]
+            for source in range(self.states)
+        ]
+        self.weighted = nn.ModuleList(nn.ModuleDict() for _ in edges)
+        self.free = nn.ModuleList(nn.ModuleDict() for _ in range(self.states))
+        for place, edge in enumerate(edges):
+            for option in edge.options:
+                self._add(place, option, make)
+
+    def _add(self, place: int, option: str, make: Callable[[str, int], nn.Module]) -> None:
+        source = self.edges[place].source
+        free = cast(nn.ModuleDict, self.free[source])
+        if option == NONE or option in free:
+            return
+        module = make(option, source)
+        has_weights = next(module.parameters(), None) is not None
+        (cast(nn.ModuleDict, self.weighted[place]) if has_weights else free)[option] = module
+
+    def forward(self, inputs: Sequence[Tensor], weights: Weights) -> list[Tensor]:
+        """The inputs (B, C, H, W) -> all states."""
+        states = list(inputs)
+        sums: dict[int, Tensor] = {}
+        for source in range(self.states):
+            if source == len(states):
+                some = source in sums
+                states.append(sums[source] if some else _zeros(states[0], self.stride))
+            for target, term in self._leaving(source, states[source], weights):
+                sums[target] = sums[target] + term if target in sums else term
+        return states
+
+    def _leaving(
+        self, source: int, state: Tensor, weights: Weights
+    ) -> Iterator[tuple[int, Tensor]]:
+        """(target, weighted term) of every active option of every edge that leaves `state`."""
+        once: dict[str, Tensor] = {}
+
+        def shared(name: str, compute: Callable[[Tensor], Tensor]) -> Tensor:
+            if name not in once:
+                once[name] = compute(state)
+            return once[name]
+
+        free = cast(nn.ModuleDict, self.free[source])
+        for place in self.leaving[source]:
+            edge, row = self.edges[place], self.rows[place]
+            for number in weights.active[row]:
+                option = edge.options[number]
+                if option in free:
+                    term = shared(option, free[option])
+                else:
+                    module = cast(nn.ModuleDict, self.weighted[place])[option]
+                    after_relu = getattr(module, "after_relu", None)
+                    term = after_relu(shared(_RELU, F.relu)) if after_relu else module(state)
+                yield edge.target, term * weights(row, number)
+
+
+def _zeros(state: Tensor, stride: int) -> Tensor:
+    """What no edge at all sums to, where the edges have `stride`."""
+    return torch.zeros_like(state[:, :, ::stride, ::stride])

@@ -1,0 +1,1 @@
+"""The one ordinary training loop, its recipes and its augmentation."""
