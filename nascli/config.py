@@ -159,7 +159,7 @@ def _value_faults(
             allowed = list(node) if isinstance(node, Mapping) else []
             if depth == 0:
                 allowed = sorted({*allowed, *groups} - {"hydra"})
-            names = [f"{where}.{a}" if where else str(a) for a in allowed if a != "_target_"]
+            names = [f"{where}.{a}" if where else str(a) for a in allowed if a[0] != "_"]
             yield unknown("key", ".".join(parts[: depth + 1]), names)
             return
         node = node[part]

@@ -131,7 +131,7 @@ class Progress:
 
     def _line(self, now: float) -> str:
         of = f"/{self._total:g}" if self._total else ""
-        line = f"{self._label} {self._done:g}{of}"
+        line = f"{self._label} {round(self._done, 1):g}{of}"
         if self._total and 0 < self._done < self._total:
             line += f", {duration((now - self._start) * (self._total / self._done - 1))} left"
         return f"{line}: {self._text}" if self._text else line

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
+
+# Networks are tiny here, and a second thread on a busy machine mostly waits for the first.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from fixtures import Finished, Nas, ToySpace, ToyTask, command, environment

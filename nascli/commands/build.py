@@ -56,6 +56,9 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
     node = config[key]
     if node is None or "_target_" not in node:
         return None
+    missing = sorted(OmegaConf.missing_keys(node))
+    if missing:
+        raise Fault("\n".join(f"{key}.{m} is missing: give {key}.{m}=VALUE" for m in missing))
     try:
         return instantiate(node, *args, _convert_="all")
     except InstantiationException as error:
@@ -99,7 +102,7 @@ def absolute(config: DictConfig) -> None:
     """Makes the paths of data and tables absolute, so that a run resumes from anywhere."""
     for key in ("data", "estimator"):
         node = config.get(key)
-        if node is not None and node.get("path") is not None:
+        if node and not OmegaConf.is_missing(node, "path") and node.get("path") is not None:
             node.path = str(Path(str(node.path)).expanduser().resolve())
 
 

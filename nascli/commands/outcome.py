@@ -35,13 +35,12 @@ def conclude(
         run.write("genotype.json", genotypes.dump(genotype))
         if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
             _write_latency_table(run, problem)
-    drawn = figures.search(history, problem)
-    if genotype is not None:
-        drawn.update(drawings.draw(genotype))
+    drawn = drawings.draw(genotype) if genotype is not None else {}
+    drawn |= figures.search(history, problem)
     write_report(run, report, drawn, config)
     if genotype is None:
         raise Fault(_why_none(history))
-    _say(run, report, problem, genotype)
+    _say(run, report, problem.space.describe(genotype), [e.meaning for e in parts.estimators])
 
 
 def write_report(
@@ -82,10 +81,12 @@ def _why_none(history: History) -> str:
     return f"{words}; the last one: {last.infeasible or last.error}" if last else words
 
 
-def _say(run: Run, report: Mapping[str, Any], problem: Problem, genotype: Genotype) -> None:
+def _say(run: Run, report: Mapping[str, Any], description: str, meanings: Sequence[str]) -> None:
     """The answer, what it costs and what to do next."""
-    ui.say(problem.space.describe(genotype))
+    ui.say(description)
     values = {**report["result"], **report["costs"], **report["final"]}
     ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
+    for meaning in filter(None, meanings):
+        ui.say(f"accuracy: {meaning}")
     ui.say(f"report: {run.path / 'report.html'}")
     ui.say(f"next:   nas retrain genotype={run.path}")

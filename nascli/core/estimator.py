@@ -15,6 +15,7 @@ class Estimator(Protocol):
 
     `metrics` names what it reports. `repeatable` says that the same proposal always gets the same
     answer, so that the loop need not ask twice; it is False where weights change under way.
+    `meaning` says in a few words what its accuracy is an accuracy of, for those who read it.
     """
 
     @property
@@ -24,6 +25,10 @@ class Estimator(Protocol):
     @property
     def repeatable(self) -> bool:
         """Whether asking twice gives the same answer."""
+
+    @property
+    def meaning(self) -> str:
+        """What the accuracy stands for; empty for an estimator that gives none."""
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """Metric -> value."""

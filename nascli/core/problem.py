@@ -16,7 +16,7 @@ from nascli.core.trial import Trial
 
 if TYPE_CHECKING:
     from nascli.core.device import Device
-    from nascli.core.supernet import Supernet
+    from nascli.core.supernet import Relaxation, Supernet
 
 
 @dataclass
@@ -25,8 +25,9 @@ class Problem:
 
     `training` is the recipe of the `training` config group. `run_on` ("auto", "cpu" or "cuda") is
     where the search runs, `device` the hardware that the network is for (None: do not measure).
-    `fidelity` is the share of the recipe that a full trial gets. `progress(done, text)` says how
-    far one long step is, `done` from 0 to 1.
+    `fidelity` is the share of the recipe that a full trial gets. `relaxation` is the one
+    under which a gradient search is training the supernet. `progress(done, text)` says how far one
+    long step is, `done` from 0 to 1.
     """
 
     space: SearchSpace
@@ -38,6 +39,7 @@ class Problem:
     run_on: str = "cpu"
     seed: int = 0
     fidelity: float = 1.0
+    relaxation: Relaxation | None = None
     progress: Callable[[float, str], None] = lambda _done, _text: None
 
     @cached_property

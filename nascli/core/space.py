@@ -58,7 +58,7 @@ class SearchSpace(Protocol):
         """Every layer that some network of the space contains, each with how to build it."""
 
     def describe(self, genotype: Genotype) -> str:
-        """A few lines (at most 80 columns) that a person reads at a glance."""
+        """A few lines (at most 100 columns) that a person reads at a glance."""
 
 
 @runtime_checkable

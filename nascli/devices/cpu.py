@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from nascli.core.device import Latency
-from nascli.devices.measuring import check, conditions, quantiles, ready, rounds
+from nascli.devices.settings import check
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class Cpu:
@@ -46,6 +47,10 @@ class Cpu:
 
     def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
         """The same for many modules, in interleaved rounds."""
+        import torch
+
+        from nascli.devices.measuring import conditions, quantiles, rounds
+
         with _threads(self.threads), torch.inference_mode():
             passes = [self._pass(network, shape) for network, shape in cases]
             taken = rounds(passes, self.warmup, self.repeats, self.seconds)
@@ -55,6 +60,8 @@ class Cpu:
         return [quantiles(values, under) for values in taken]
 
     def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], float]:
+        from nascli.devices.measuring import ready
+
         ours, images = ready(
             network,
             shape,
@@ -82,6 +89,8 @@ def _milliseconds(network: nn.Module, images: Tensor) -> float:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
-from nascli.devices.measuring import check, conditions, quantiles, ready, rounds
+from nascli.devices.settings import check
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class Cuda:
@@ -49,6 +50,10 @@ class Cuda:
         Raises:
             Fault: torch finds no GPU.
         """
+        import torch
+
+        from nascli.devices.measuring import conditions, quantiles, rounds
+
         if not torch.cuda.is_available():
             raise Fault(
                 f"device 'cuda' needs an NVIDIA GPU, and torch {torch.__version__} finds none on "
@@ -63,6 +68,8 @@ class Cuda:
         return [quantiles(values, under) for values in taken]
 
     def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], float]:
+        from nascli.devices.measuring import ready
+
         ours, images = ready(
             network,
             shape,
@@ -75,6 +82,8 @@ class Cuda:
 
 
 def _milliseconds(network: nn.Module, images: Tensor) -> float:
+    import torch
+
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
     start.record()

@@ -9,22 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from nascli.core.device import Latency
-from nascli.core.fault import Fault, unknown
-
-DTYPES = {name: getattr(torch, name) for name in ("float32", "float64", "bfloat16", "float16")}
-
-
-def check(device: str, dtype: str, seconds: float, **counts: int) -> None:
-    """Refuses settings that cannot be measured with.
-
-    Raises:
-        Fault: an unknown dtype, or a number that is not positive.
-    """
-    if dtype not in DTYPES:
-        raise Fault(unknown(f"dtype of device {device}", dtype, DTYPES))
-    for name, value in {**counts, "seconds": seconds}.items():
-        if not value > 0:
-            raise Fault(f"device {device}: {name} must be above 0, not {value}")
 
 
 def ready(
@@ -43,10 +27,10 @@ def ready(
     layout = torch.channels_last if channels_last else torch.contiguous_format
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch, *input_shape, generator=generator)
-    ours = copy.deepcopy(network).eval().to(place, DTYPES[dtype])
+    ours = copy.deepcopy(network).eval().to(place, getattr(torch, dtype))
     if channels_last:
         ours = ours.to(memory_format=layout)
-    return ours, images.to(place, DTYPES[dtype]).contiguous(memory_format=layout)
+    return ours, images.to(place, getattr(torch, dtype)).contiguous(memory_format=layout)
 
 
 def rounds(

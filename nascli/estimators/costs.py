@@ -80,6 +80,7 @@ class Costs:
     """
 
     repeatable = True
+    meaning = ""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem

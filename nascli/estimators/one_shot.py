@@ -34,6 +34,7 @@ class OneShot:
     """
 
     metrics = ("accuracy",)
+    meaning = "the path's in the supernet, on the validation split; nas retrain gives its own"
     repeatable = False
     weight_sharing = True
 

@@ -52,6 +52,8 @@ class Table:
         else:
             self._table = _CSV(problem, Path(path))
         self.metrics = self._table.metrics
+        source = f"in {path}" if path else f"in NAS-Bench-201 on {dataset}, after 200 epochs"
+        self.meaning = f"on the validation split, as it stands {source}"
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """The row of the genotype, without what belongs to the test split."""

@@ -39,6 +39,8 @@ class Train:
         self._recipe = recipe if batch_size is None else replace(recipe, batch_size=batch_size)
         self._problem = problem
         task = cast(Task, problem.task)
+        epochs = max(1, round(problem.fidelity * recipe.epochs))
+        self.meaning = f"on the validation split, after {epochs} epochs from scratch"
         self._train, self._valid = task.split("train"), task.split("valid")
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:

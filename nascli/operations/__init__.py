@@ -41,7 +41,7 @@ def _resolve(name: str, value: Any) -> Factory:
     try:
         factory = instantiate(dict(value), _partial_=True)
     except InstantiationException as error:
-        reason = error.__cause__ or error
+        reason = " ".join(str(error.__cause__ or error).split())
         message = f"operation '{name}': _target_ '{value['_target_']}' cannot be used: {reason}"
         raise Fault(message) from error
     return factory

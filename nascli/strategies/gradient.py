@@ -96,6 +96,7 @@ class _Bilevel:
         self._supernet = problem.supernet
         self._supernet.to(memory_format=torch.channels_last)
         self._relaxation = relax(self._supernet.edges, seed).to(where)
+        problem.relaxation = self._relaxation
         self._weights = [p for p in self._supernet.parameters() if p.requires_grad]
         self._alphas = list(self._relaxation.parameters())
         self._optimizer = torch.optim.SGD(

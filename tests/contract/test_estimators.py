@@ -8,6 +8,7 @@ from fixtures import TINY, TINY_SPACE, composed, options
 from nascli.commands import build
 from nascli.core import space as moves
 from nascli.core.trial import Proposal
+from nascli.relaxations.softmax import Softmax
 
 
 @pytest.fixture(params=options("estimator"))
@@ -28,6 +29,7 @@ def made(request):
         return split(name)
 
     object.__setattr__(problem.task, "split", guarded)
+    problem.relaxation = Softmax(problem.supernet.edges, seed=0)  # as if a search were under way
     return problem, build.component(config, "estimator", problem)
 
 
@@ -43,6 +45,7 @@ def test_gives_the_metrics_it_names(made):
         assert all(isinstance(value, float | int) for value in metrics.values())
         assert all(math.isfinite(value) for value in metrics.values())
         assert not any("test" in name for name in metrics)
+        assert bool(estimator.meaning) == ("accuracy" in metrics)
         if "accuracy" in metrics:
             assert 0 <= metrics["accuracy"] <= 100
 

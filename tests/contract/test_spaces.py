@@ -42,7 +42,7 @@ def test_is_a_space_named_as_its_file(space):
 @pytest.mark.parametrize("name", options("space"))
 def test_networks_follow_the_data(name, shape):
     channels, height, width = map(int, shape.split("x"))
-    task = [f"data.channels={channels}", f"data.image_size={height}", "data.classes=7"]
+    task = [f"data.channels={channels}", f"data.size={height}", "data.classes=7"]
     space = problem_of(name, *task).space
     for genotype in samples(space, 2):
         network = space.network(genotype).eval()
@@ -72,7 +72,7 @@ def test_describes_a_genotype_in_a_few_lines(space):
     for genotype in samples(space, 5):
         lines = space.describe(genotype).splitlines()
         assert 1 <= len(lines) <= 16
-        assert all(len(line) <= 80 for line in lines)
+        assert all(len(line) <= 100 for line in lines)
 
 
 def test_a_path_of_the_supernet_is_derived_back(space):

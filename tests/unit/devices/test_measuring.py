@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from nascli.core.fault import Fault
-from nascli.devices import measuring
+from nascli.devices import measuring, settings
 
 
 def script(log, name, milliseconds):
@@ -63,8 +63,8 @@ def test_ready_copies_the_network_and_fixes_the_images():
 
 def test_refuses_what_cannot_be_measured_with():
     with pytest.raises(Fault, match=r"dtype of device cpu 'flot32' is not known; .*'float32'\?"):
-        measuring.check("cpu", "flot32", 1.0, threads=1)
+        settings.check("cpu", "flot32", 1.0, threads=1)
     with pytest.raises(Fault, match="device cpu: threads must be above 0, not 0"):
-        measuring.check("cpu", "float32", 1.0, threads=0)
+        settings.check("cpu", "float32", 1.0, threads=0)
     with pytest.raises(Fault, match="device cpu: seconds must be above 0, not -1"):
-        measuring.check("cpu", "float32", -1, threads=1)
+        settings.check("cpu", "float32", -1, threads=1)

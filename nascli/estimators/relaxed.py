@@ -1,0 +1,66 @@
+"""Accuracy of the whole supernet under the mixture that a gradient search has come to.
+
+It is what DARTS validates each epoch (Liu et al., ICLR 2019, arXiv 1806.09055).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nascli.core.fault import Fault
+from nascli.core.problem import Problem
+from nascli.core.supernet import Mixture
+from nascli.core.trial import Proposal
+from nascli.supernet.scoring import accuracy
+
+
+class Relaxed:
+    """Scores the supernet on the validation split before and after discretisation.
+
+    `accuracy` (percent) is that of the supernet under the current strengths, `path_accuracy` that
+    of the proposed genotype's path with the same weights. A wide gap says that the mixture leans on
+    what discretisation takes away; the weights were trained for the mixture, so the first is the
+    one that tells epochs apart.
+
+    Args:
+        problem: a gradient search trains its supernet.
+        batch_size: images at once.
+        recalibration_batches: how many batches of training images the statistics come from.
+
+    Raises:
+        Fault: `batch_size` or `recalibration_batches` is below 1.
+    """
+
+    metrics = ("accuracy", "path_accuracy")
+    meaning = "the supernet's on the validation split; `nas retrain` gives the network's own"
+    repeatable = False
+    weight_sharing = True
+
+    def __init__(
+        self, problem: Problem, batch_size: int = 256, recalibration_batches: int = 4
+    ) -> None:
+        self._problem = problem
+        self._sizes = batch_size, recalibration_batches
+        given = {"batch_size": batch_size, "recalibration_batches": recalibration_batches}
+        for key, value in given.items():
+            if value < 1:
+                raise Fault(f"estimator.{key} is {value}; it must be at least 1")
+
+    def estimate(self, proposal: Proposal) -> Mapping[str, float]:
+        """Both accuracies, whatever the fidelity.
+
+        Raises:
+            Fault: no gradient search is training the supernet.
+        """
+        problem = self._problem
+        if problem.relaxation is None:
+            raise Fault(
+                "estimator=relaxed scores what a gradient search trains; with this strategy take "
+                "estimator=train"
+            )
+        mixture = Mixture(problem.relaxation.strengths())
+        path = problem.supernet.path(proposal.genotype)
+        return {
+            "accuracy": accuracy(problem, mixture, *self._sizes),
+            "path_accuracy": accuracy(problem, path, *self._sizes),
+        }

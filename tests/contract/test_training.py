@@ -1,0 +1,26 @@
+"""What every recipe keeps to; the YAML folder says which there are."""
+
+import pytest
+from fixtures import composed, options
+
+from nascli.commands import build
+from nascli.config import GIVEN
+from nascli.core.space import at
+from nascli.data.batches import subset
+from nascli.data.synthetic import Synthetic
+from nascli.training.fit import fit
+
+
+@pytest.mark.parametrize("name", options("training"))
+@pytest.mark.parametrize("space", options("space"))
+def test_trains_a_network_of_every_space(name, space):
+    depth = {"cell": "cells", "nasbench201": "cells_per_stage"}[space]
+    sizes = [f"++training.network.{GIVEN}.{key}=3" for key in ("channels", depth)]
+    chosen = [f"training={name}", f"space={space}", "data=synthetic", "device=none"]
+    config = composed(*chosen, *sizes)
+    problem = build.stated(config)
+    network = problem.space.network(at(problem.space, 4321))
+    train = subset(problem.task.split("train"), 32, seed=0)
+    (epoch,) = fit(network, train, None, problem.training, epochs=1)
+    assert epoch.train.loss > 0
+    assert isinstance(problem.task, Synthetic)
