@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
+import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -26,32 +30,30 @@ class Run:
         self._lock: IO[bytes] | None = None
 
     @classmethod
-    def claim(cls, outputs: Path, verb: str, label: str) -> Run:
-        """Makes a new folder `outputs/verb/<time>_<label>`; mkdir decides who gets a name.
+    def claim(cls, outputs: Path, verb: str, label: str, files: Mapping[str, str]) -> Run:
+        """Makes a new folder `outputs/verb/<time>_<label>` with these files in it.
+
+        The folder appears whole: it is filled under another name and then renamed, which fails if
+        somebody else has the name. So no process ever sees a run without its config.
 
         Raises:
             Fault: the folder cannot be made.
         """
-        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{label}"
-        suffix = 1
-        while True:
-            path = outputs / verb / (name if suffix == 1 else f"{name}-{suffix}")
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.mkdir()
-            except FileExistsError as error:
-                if not path.is_dir():
-                    raise Fault(f"cannot make a run folder: {error.filename} is a file") from error
-                suffix += 1
-            except OSError as error:
-                raise Fault(
-                    f"cannot make a run folder under '{outputs}': {error.strerror}; "
-                    "choose another place with outputs=FOLDER"
-                ) from error
-            else:
-                run = cls(path)
-                run._take()
-                return run
+        parent, name = outputs / verb, f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{label}"
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+            draft.chmod(0o755)
+            for file, text in files.items():
+                (draft / file).write_text(text, encoding="utf-8")
+            run = cls(_moved(draft, parent, name))
+        except OSError as error:
+            raise Fault(
+                f"cannot make a run folder under '{outputs}': {error.strerror}; "
+                "choose another place with outputs=FOLDER"
+            ) from error
+        run._take()
+        return run
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -109,7 +111,7 @@ class Run:
             start = self._history.tell()
             try:
                 if self._history.write(line) != len(line):
-                    raise OSError(28, "No space left on device")
+                    raise OSError(errno.ENOSPC, "No space left on device")
             except OSError:
                 with suppress(OSError):
                     self._history.truncate(start)
@@ -172,7 +174,7 @@ class Run:
                     temporary.unlink()
                 if isinstance(error, OSError):
                     raise
-                raise OSError(28, f"No space left on device ({error})") from error
+                raise OSError(errno.ENOSPC, f"No space left on device ({error})") from error
 
     def load(self, name: str) -> Any:
         """What `save` wrote, on the CPU; never runs code from the file.
@@ -194,6 +196,18 @@ class Run:
     def elapsed(self, trials: Iterable[Trial]) -> float:
         """Seconds that the search has worked so far, as far as the history knows."""
         return sum(trial.seconds for trial in trials)
+
+
+def _moved(draft: Path, parent: Path, name: str) -> Path:
+    """Renames `draft` to the first free name; a folder that has files is never replaced."""
+    for suffix in itertools.count(1):
+        path = parent / (name if suffix == 1 else f"{name}-{suffix}")
+        try:
+            return draft.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+    raise AssertionError("there is always a next suffix")
 
 
 class _guarded:  # noqa: N801 - reads as a statement
@@ -239,8 +253,6 @@ class Checkpoint:
 
     def maybe(self, state: Any) -> None:
         """Saves what `state()` gives, if it is time."""
-        import sys
-
         cost = self._cost if "torch" in sys.modules else 1.5
         start = time.monotonic()
         if start - self._last < max(1.0, 20 * cost):

@@ -58,7 +58,7 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
         return None
     missing = sorted(OmegaConf.missing_keys(node))
     if missing:
-        raise Fault("\n".join(f"{key}.{m} is missing: give {key}.{m}=VALUE" for m in missing))
+        raise Fault("\n".join(f"{m} is missing: give {m}=VALUE" for m in missing))
     try:
         return instantiate(node, *args, _convert_="all")
     except InstantiationException as error:
@@ -110,7 +110,9 @@ def space(config: DictConfig, task: object) -> SearchSpace:
     """The space, with the size of network that the training recipe or the user asks for."""
     from hydra.utils import get_class
 
-    sizes = config.training.get("network") or {}
+    # Resolved first: a given size refers to the very key that it is merged into.
+    recipe = cast(dict[str, Any], OmegaConf.to_container(config.training, resolve=True))
+    sizes = recipe.get("network") or {}
     name = getattr(get_class(config.space._target_), "name", "")
     sized = OmegaConf.merge(config, {"space": sizes.get(name) or {}})
     sized = OmegaConf.merge(sized, {"space": sizes.get(GIVEN) or {}})

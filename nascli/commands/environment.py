@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shlex
@@ -11,21 +12,35 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from omegaconf import DictConfig, OmegaConf
+
 import nascli
 from nascli.devices.cpu import processor
+from nascli.run import CONFIG
 
 _PACKAGES = ("torch", "torchvision", "hydra-core", "omegaconf", "numpy", "scikit-learn")
 
 
-def environment(
-    seed: int, choices: Mapping[str, str], overrides: Sequence[str]
+def papers(
+    config: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]
+) -> dict[str, str]:
+    """The files that a run folder starts with: all it takes to run it again."""
+    environment = _environment(config, choices, overrides)
+    return {
+        CONFIG: OmegaConf.to_yaml(config),
+        "environment.json": json.dumps(environment, indent=2) + "\n",
+    }
+
+
+def _environment(
+    config: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]
 ) -> dict[str, object]:
     """Command line, versions, commit and machine, as JSON-ready values."""
     return {
-        "command": shlex.join(["nas", *sys.argv[1:]]),
-        "overrides": list(overrides),
+        "command": shlex.join([*sys.argv[0].split(), *sys.argv[1:]]),
+        "overrides": [_absolute(override, config) for override in overrides],
         "choices": dict(choices),
-        "seed": seed,
+        "seed": config.seed,
         "nascli": nascli.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
@@ -34,6 +49,12 @@ def environment(
         "processor": processor(),
         "cores": os.cpu_count(),
     }
+
+
+def _absolute(override: str, config: DictConfig) -> str:
+    """A path as the config now has it, which holds from any folder."""
+    key = override.partition("=")[0]
+    return f"{key}='{OmegaConf.select(config, key)}'" if key == "data.path" else override
 
 
 def _version(package: str) -> str | None:

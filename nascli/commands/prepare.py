@@ -12,7 +12,7 @@ from nascli.core.fault import Fault
 
 _PLAIN = re.compile(r"[\w/\-+.$%*@?:,\[\]{}() '\"=]*")
 _REFERENCES = ("genotype", "resume", "data.path", "estimator.path", "outputs")
-_CARRIED = re.compile(r"^(data|data\.\w+|space\.\w+|operation@space\.operations)=")
+_CARRIED = re.compile(r"^(space|data|training|(data|space)\.\w+|operation@space\.operations)=")
 
 
 def split(arguments: Sequence[str], valued: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -103,20 +103,25 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
         return []
     from nascli.genotypes import load
 
-    own = [f"space={load(reference).space}"] if "space" not in given else []
-    kept = _recorded(Path(reference))
-    return own + [o for o in kept if _CARRIED.match(o) and o.partition("=")[0] not in given]
+    kept = [f"space={load(reference).space}", *_recorded(Path(reference), verb)]
+    return [o for o in kept if _CARRIED.match(o) and o.partition("=")[0] not in given]
 
 
-def _recorded(folder: Path) -> list[str]:
-    """The overrides that a run folder was made with; none for anything else."""
+def _recorded(folder: Path, verb: str) -> list[str]:
+    """What a run folder was made with; nothing for anything else.
+
+    A new training has a recipe of its own; whoever only looks wants the networks of the run.
+    """
     file = folder / "environment.json"
     if not file.is_file():
         return []
+    groups = ("data",) if verb == "retrain" else ("data", "training")
     try:
-        overrides = json.loads(file.read_text(encoding="utf-8"))["overrides"]
-        return [str(o) for o in overrides if "_target_" not in str(o)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        recorded = json.loads(file.read_text(encoding="utf-8"))
+        chosen = [f"{g}={recorded['choices'][g]}" for g in groups if g in recorded["choices"]]
+        said = [str(o) for o in recorded["overrides"] if not str(o).startswith("space=")]
+        return list(dict.fromkeys([*chosen, *(o for o in said if "_target_" not in o)]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Fault(f"'{file}' is damaged: {error}") from error
 
 

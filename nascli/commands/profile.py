@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from nascli import ui
 from nascli.commands import build
 from nascli.commands.costs import TABLE, costs_of, latency_table, network_of
-from nascli.commands.environment import environment
+from nascli.commands.environment import papers
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.devices.latency_table import LatencyTable
-from nascli.run import CONFIG, Run
+from nascli.run import Run
 
 
 def check(config: DictConfig) -> Problem:
@@ -39,9 +39,8 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
     problem = check(config)
     genotype = build.network(config)[1] if config.genotype else None
     label = "_".join(choices[key] for key in ("device", "space") if key in choices)
-    run = Run.claim(Path(config.outputs), "profile", label)
-    run.write_json("environment.json", environment(config.seed, choices, overrides))
-    run.write(CONFIG, OmegaConf.to_yaml(config))
+    files = papers(config, choices, overrides)
+    run = Run.claim(Path(config.outputs), "profile", label, files)
     with ui.logging_to(run):
         table = latency_table(problem)
         run.write(TABLE, table.to_csv())

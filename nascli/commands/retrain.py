@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from nascli import genotypes, ui
 from nascli.commands import build
 from nascli.commands.costs import costs_of, network_of
-from nascli.commands.environment import environment
+from nascli.commands.environment import papers
 from nascli.commands.outcome import write_report
 from nascli.commands.resume import recorded_config
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.report import drawings, figures
 from nascli.report.units import readable, words
-from nascli.run import CONFIG, Run
+from nascli.run import Run
 from nascli.training.fit import Epoch, fit, score
 
 WEIGHTS = "weights.pt"
@@ -45,10 +45,9 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
     problem, genotype = build.network(config)
     if run is None:
         label = "_".join(choices[key] for key in ("space", "data") if key in choices)
-        run = Run.claim(Path(config.outputs), "retrain", label)
-        run.write_json("environment.json", environment(config.seed, choices, overrides))
-        run.write(CONFIG, OmegaConf.to_yaml(config))
-        run.write(_GENOTYPE, genotypes.dump(genotype))
+        files = papers(config, choices, overrides)
+        files[_GENOTYPE] = genotypes.dump(genotype)
+        run = Run.claim(Path(config.outputs), "retrain", label, files)
     with ui.logging_to(run):
         _retrain(run, problem, genotype, config)
     ui.path(run.path)

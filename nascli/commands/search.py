@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from nascli import ui
 from nascli.commands import build
-from nascli.commands.environment import environment
+from nascli.commands.environment import papers
 from nascli.commands.outcome import conclude
 from nascli.commands.resume import recorded_config
 from nascli.core.fault import Fault
 from nascli.core.loop import Evaluation, Search
 from nascli.core.space import size
 from nascli.core.trial import Trial
-from nascli.run import CONFIG, Checkpoint, Run
+from nascli.run import Checkpoint, Run
 
 check = build.search
 
@@ -38,9 +38,8 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
     else:
         parts = build.search(config)
         label = "_".join(choices[key] for key in ("strategy", "space") if key in choices)
-        run = Run.claim(Path(config.outputs), "search", label)
-        run.write_json("environment.json", environment(config.seed, choices, overrides))
-        run.write(CONFIG, OmegaConf.to_yaml(config))
+        files = papers(config, choices, overrides)
+        run = Run.claim(Path(config.outputs), "search", label, files)
     with ui.logging_to(run):
         _search(run, parts, config)
     ui.path(run.path)
@@ -95,10 +94,9 @@ def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path:
     """Puts the search back to the checkpoint; gives how many trials it knew of."""
     told = state["trials"]
     if not isinstance(told, int) or not 0 <= told <= len(recorded):
-        raise Fault(
-            f"state.pt in '{path}' knows of {told} trials, the history of {len(recorded)}; "
-            "delete state.pt to resume from the history alone"
-        )
+        ui.say(f"the history has lost trials that state.pt knows of ({len(recorded)} of {told}):")
+        ui.say("leaving state.pt aside and taking the search's steps again from the start")
+        return 0
     search.restore(recorded[:told])
     try:
         search.strategy.load_state_dict(state["strategy"])

@@ -38,14 +38,17 @@ def load(reference: str) -> Genotype:
         return nasbench201.parse(reference)
     known = published()
     path = known.get(reference) or Path(reference).expanduser()
-    if path.is_dir():
-        path /= FILE
-        if not path.exists():
-            raise Fault(f"folder '{reference}' has no {FILE}; a run that has found one writes it")
-    if not path.exists():
-        raise Fault(
-            f"{unknown('genotype', reference, known)}; there is no such file or run folder either"
-        )
+    try:
+        if path.is_dir():
+            path /= FILE
+            if not path.exists():
+                raise Fault(f"folder '{reference}' has no {FILE}; a run that found one writes it")
+        found = path.exists()
+    except OSError:  # no path at all: a name too long, or a loop of links
+        found = False
+    if not found:
+        name = unknown("genotype", reference, known)
+        raise Fault(f"there is no file or run folder '{reference:.200}', and {name}")
     return _genotype(_read(path), path)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from nascli.operations.blocks import FactorizedReduction, ReluConvNorm
+from nascli.operations.blocks import ReluFirst, convolution
+from nascli.operations.convolution import ReluConvNorm
 
 
 def skip_connect(in_channels: int, out_channels: int, stride: int, shared: bool) -> nn.Module:
@@ -15,6 +17,35 @@ def skip_connect(in_channels: int, out_channels: int, stride: int, shared: bool)
     if in_channels != out_channels:
         return ReluConvNorm(in_channels, out_channels, stride, shared)
     return nn.Identity()
+
+
+class FactorizedReduction(ReluFirst):
+    """ReLU, two 1x1 convolutions at stride 2, one pixel apart and side by side, batch norm."""
+
+    def __init__(self, in_channels: int, out_channels: int, shared: bool) -> None:
+        super().__init__(_Halves(in_channels, out_channels), out_channels, shared)
+
+
+class _Halves(nn.Module):
+    """(B, C, H, W) -> (B, out_channels, ceil(H/2), ceil(W/2)).
+
+    The second half reads the odd pixels. At an odd size it lacks a last row or column, which is
+    zero here, so that the size is that of a padded 3x3 convolution; the published code cannot take
+    odd sizes.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        first = out_channels // 2
+        self.even = convolution(in_channels, first, 1, 2)
+        self.odd = convolution(in_channels, out_channels - first, 1, 2)
+
+    def forward(self, state: Tensor) -> Tensor:
+        shifted = state[:, :, 1:, 1:]
+        height, width = state.shape[-2:]
+        if height % 2 or width % 2:
+            shifted = F.pad(shifted, (0, width % 2, 0, height % 2))
+        return torch.cat([self.even(state), self.odd(shifted)], dim=1)
 
 
 class Zero(nn.Module):

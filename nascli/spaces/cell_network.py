@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from nascli.core.genotype import Genotype
 from nascli.core.space import Layer, SearchSpace, check
 from nascli.core.supernet import Edge, Mixture
-from nascli.operations.auxiliary import AuxiliaryHead
-from nascli.operations.blocks import Classifier, FactorizedReduction, ReluConvNorm, Stem
+from nascli.operations.convolution import ReluConvNorm
+from nascli.operations.fixed import AuxiliaryHead, Classifier, Stem
 from nascli.operations.parts import build, builders, built
+from nascli.operations.skip import FactorizedReduction
 from nascli.spaces.cell_layout import GROUPS, INPUTS, STEM_MULTIPLIER, Layout, Place, State, parts
 from nascli.supernet import NONE
 from nascli.supernet.graph import FixedGraph, MixedGraph, Weights

@@ -13,7 +13,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.space import Layer, SearchSpace, check
 from nascli.core.supernet import Edge, Mixture
 from nascli.genotypes.nasbench201 import EDGES, PLACES
-from nascli.operations.blocks import Classifier, NormRelu, ResidualReduction, Stem
+from nascli.operations.fixed import Classifier, NormRelu, ResidualReduction, Stem
 from nascli.operations.parts import build, builders, built
 from nascli.supernet import NONE
 from nascli.supernet.graph import FixedGraph, MixedGraph, Weights

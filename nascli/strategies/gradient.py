@@ -44,6 +44,8 @@ class GradientSearch:
     weight_sharing = True
 
     def __init__(self, problem: Problem, relaxation: Callable[..., Relaxation]) -> None:
+        task: Any = problem.task
+        task.split("train")  # data that are not there should be missed before anything starts
         self._problem = problem
         self._recipe = problem.training
         self._relax = relaxation

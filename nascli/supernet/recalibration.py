@@ -24,15 +24,17 @@ def recalibrate(supernet: Supernet, mixture: Mixture, batches: Iterable[Tensor])
     norms = [module for module in supernet.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     supernet.train()
-    with torch.no_grad():
+    try:
         for norm in norms:
             norm.reset_running_stats()
         for seen, images in enumerate(batches):
             for norm in norms:
                 norm.momentum = 1 / (seen + 1)  # a running mean in which all batches count alike
-            supernet(images, mixture)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+            with torch.no_grad():
+                supernet(images, mixture)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
     supernet.eval()
 
 

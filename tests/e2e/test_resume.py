@@ -12,6 +12,7 @@ import pytest
 
 SMALL = (
     "data=synthetic",
+    "data.images=192",
     "training.epochs=1",
     "training.batch_size=32",
     "space.channels=4",

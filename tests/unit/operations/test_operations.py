@@ -11,10 +11,11 @@ from torch.nn import functional as F
 
 from nascli.core.space import Layer
 from nascli.operations import resolve
-from nascli.operations.auxiliary import AuxiliaryHead
-from nascli.operations.blocks import FactorizedReduction, ResidualReduction, convolution
+from nascli.operations.blocks import convolution
+from nascli.operations.fixed import AuxiliaryHead, ResidualReduction
 from nascli.operations.parts import build, builders, built, tag
 from nascli.operations.separable import DilatedDepthwise
+from nascli.operations.skip import FactorizedReduction
 
 SIZES = [(8, 8), (7, 7), (5, 6), (2, 3), (1, 1)]
 

@@ -17,7 +17,7 @@ def own(in_channels, out_channels, stride, shared):
     return nn.Conv2d(in_channels, out_channels, 1, stride)
 
 
-CONV = {"_target_": "nascli.operations.convolution.NormalConv", "kernel": 5}
+CONV = {"_target_": "nascli.operations.convolution.ReluConvNorm", "kernel": 5}
 
 
 def test_configs_and_callables_are_resolved_in_order():

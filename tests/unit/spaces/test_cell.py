@@ -346,7 +346,7 @@ def test_describes_a_node_a_line():
 def test_operations_are_replaced_on_the_command_line(tmp_path):
     folder = tmp_path / "operation"
     folder.mkdir()
-    own = "# Mine.\nmy_op: {_target_: nascli.operations.convolution.NormalConv, kernel: 5}\n"
+    own = "# Mine.\nmy_op: {_target_: nascli.operations.convolution.ReluConvNorm, kernel: 5}\n"
     (folder / "my_op.yaml").write_text(own)
     config = composed(
         "space=cell",

@@ -227,10 +227,9 @@ def test_the_published_merging_is_finer_and_coarser():
     def form(*cell):
         return space.canonical(genotype(*cell))
 
-    # x + conv(conv(x)), with the inner convolution's output added or another of the same input.
     none, skip, conv = "none", "skip_connect", "nor_conv_3x3"
-    same = (conv, none, skip, none, conv, skip)
-    other = (conv, none, none, conv, conv, none)
+    # Twice one convolution, and the sum of two.
+    same, other = (conv, none, skip, none, skip, skip), (none, conv, none, conv, none, skip)
     assert published_string(same) == published_string(other)
     assert form(*same) != form(*other)
     # A convolution of nothing.

@@ -64,3 +64,12 @@ def test_everything_is_put_back(fails):
     after = supernet.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in before)
     assert [module.training for module in supernet.modules()] == modes
+
+
+def test_a_batch_that_fails_leaves_the_momentum_alone():
+    space, supernet = make()
+    with pytest.raises(RuntimeError):
+        recalibrate(
+            supernet, supernet.path(at(space, 0)), [torch.randn(4, 1, 8, 8), torch.zeros(3)]
+        )
+    assert supernet.stem.steps[1].momentum == 0.1

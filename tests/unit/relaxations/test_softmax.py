@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nascli.core.supernet import Edge
+from nascli.relaxations.softmax import Softmax
+
+EDGES = [
+    Edge("1<-0", "cell", 0, 1, ("a", "b", "c")),
+    Edge("2<-0", "cell", 0, 2, ("a", "b")),
+    Edge("2<-1", "cell", 1, 2, ("a",)),
+]
+
+
+def test_mixtures_are_the_softmax_over_an_edge_s_own_options():
+    softmax = Softmax(EDGES, seed=0, scale=1.0)
+    (alpha,) = softmax.parameters()
+    (mixture,) = softmax.mixtures(0.5)
+    exponents = alpha.detach().exp()
+    expected = torch.zeros(3, 3)
+    for row, edge in enumerate(EDGES):
+        own = exponents[row, : len(edge.options)]
+        expected[row, : len(edge.options)] = own / own.sum()
+    assert torch.allclose(mixture.weights, expected)
+    assert mixture.active is None
+    assert torch.equal(softmax.strengths(), mixture.weights)
+    assert not softmax.strengths().requires_grad
+
+
+def test_the_first_weights_follow_from_the_seed_and_are_small():
+    edges = [Edge(str(n), "cell", 0, 1, tuple("abcdefgh")) for n in range(500)]
+    (first,), (again,), (other,) = (Softmax(edges, seed).parameters() for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    drawn = first.detach()  # 4,000 numbers; the bounds are 5 standard errors
+    assert float(drawn.std()) == pytest.approx(1e-3, rel=0.06)
+    assert float(drawn.mean()) == pytest.approx(0, abs=8e-5)
+
+
+def test_gradients_reach_the_options_that_exist():
+    softmax = Softmax(EDGES, seed=0)
+    (alpha,) = softmax.parameters()
+    weights = softmax.mixtures(0.0)[0].weights
+    (weights * torch.tensor([[1.0, 2, 3], [1, 2, 9], [1, 9, 9]])).sum().backward()
+    assert alpha.grad is not None
+    # d softmax: p (v - sum p v) with p nearly uniform.
+    expected = torch.tensor([[-1 / 3, 0, 1 / 3], [-1 / 4, 1 / 4, 0], [0, 0, 0]])
+    assert torch.allclose(alpha.grad, expected, atol=2e-3)
+
+
+def test_state_goes_there_and_back():
+    source, target = Softmax(EDGES, seed=0), Softmax(EDGES, seed=1)
+    (alpha,) = target.parameters()
+    state = source.state_dict()
+    target.load_state_dict(state)
+    assert torch.equal(target.strengths(), source.strengths())
+    assert next(iter(target.parameters())) is alpha  # an optimizer may hold it
+    with torch.no_grad():
+        alpha.add_(torch.randn(3, 3))
+    assert not torch.equal(state["alpha"], alpha)
+    assert target.to("cpu") is target
+    assert next(iter(target.parameters())) is alpha
