@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import GIVEN
+from nascli.commands import settings
+from nascli.config import GIVEN, root
 from nascli.core.budget import Budget
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Constraint, Objective
 from nascli.core.problem import Problem
-from nascli.core.space import SearchSpace, check
+from nascli.core.space import Relaxable, SearchSpace, check
 from nascli.core.strategy import Strategy
 from nascli.core.workers import Workers
 
@@ -37,6 +36,12 @@ class Faults:
         except Fault as fault:
             self.found.append(str(fault))
             return None
+
+    def found_by(self, look: Callable[[], None]) -> bool:
+        """Whether `look` finds a fault."""
+        before = len(self.found)
+        self.attempt(look)
+        return len(self.found) > before
 
     def check(self) -> None:
         """Raises one Fault with all of them."""
@@ -78,11 +83,12 @@ def problem(config: DictConfig, faults: Faults) -> Problem | None:
     training = faults.attempt(lambda: component(config, "training"))
     task = faults.attempt(lambda: component(config, "data"))
     device = faults.attempt(lambda: component(config, "device"))
-    run_on = faults.attempt(lambda: _accelerator(config.accelerator))
+    run_on = faults.attempt(lambda: settings.accelerator(config))
     made = faults.attempt(lambda: space(config, task)) if task else None
-    objectives = faults.attempt(lambda: _objectives(config)) or ()
-    constraints = faults.attempt(lambda: _constraints(config)) or ()
-    fidelity = faults.attempt(lambda: _fidelity(config)) or 1.0
+    objectives = faults.attempt(lambda: settings.objectives(config)) or ()
+    constraints = faults.attempt(lambda: settings.constraints(config)) or ()
+    fidelity = faults.attempt(lambda: settings.fidelity(config)) or 1.0
+    faults.attempt(lambda: settings.check_threads(config))
     if made is None or task is None or training is None or run_on is None:
         return None
     return Problem(
@@ -119,50 +125,6 @@ def space(config: DictConfig, task: object) -> SearchSpace:
     return cast(SearchSpace, component(cast(DictConfig, sized), "space", task))
 
 
-def _accelerator(name: str) -> str:
-    allowed = ("auto", "cpu", "cuda")
-    if name not in allowed:
-        raise Fault(unknown("accelerator", name, allowed))
-    if name == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise Fault("accelerator=cuda, but torch finds no CUDA GPU; take accelerator=cpu")
-    return name
-
-
-def _objectives(config: DictConfig) -> tuple[Objective, ...]:
-    given = config.get("objectives")
-    if given is None:
-        return (Objective("accuracy", "max"),)
-    for metric, direction in given.items():
-        if direction not in ("max", "min"):
-            raise Fault(f"objectives.{metric} is {direction!r}; it must be max or min")
-    if len(given) != 1:
-        raise Fault(
-            f"objectives names {len(given)} metrics ({', '.join(map(str, given))}); the strategies "
-            "here take exactly one: bound the others with constraints.METRIC=VALUE"
-        )
-    return tuple(Objective(str(metric), direction) for metric, direction in given.items())
-
-
-def _constraints(config: DictConfig) -> tuple[Constraint, ...]:
-    bounds = []
-    for metric, value in (config.get("constraints") or {}).items():
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not good or not math.isfinite(value) or value <= 0:
-            raise Fault(f"constraints.{metric} is {value!r}; it must be a number above 0")
-        bounds.append(Constraint(str(metric), float(value)))
-    return tuple(bounds)
-
-
-def _fidelity(config: DictConfig) -> float:
-    value = config.get("fidelity", 1.0)
-    if not 0 < value <= 1:
-        raise Fault(f"fidelity is {value}; it must be above 0 and at most 1")
-    return float(value)
-
-
 @dataclass
 class Parts:
     """All that a search is made of."""
@@ -185,12 +147,42 @@ def search(config: DictConfig) -> Parts:
     workers = faults.attempt(lambda: component(config, "workers"))
     made = problem(config, faults)
     strategy = estimators = None
-    if made is not None:
+    if made is not None and not faults.found_by(lambda: _check_sharing(config, made)):
         strategy = faults.attempt(lambda: component(config, "strategy", made))
         estimators = faults.attempt(lambda: chain(config, made))
     faults.check()
     assert made is not None and budget is not None and estimators is not None
     return Parts(made, cast(Strategy, strategy), estimators, cast(Any, workers), budget)
+
+
+def _check_sharing(config: DictConfig, made: Problem) -> None:
+    """Raises a Fault where weights are to be shared but there are none, or nobody trains them."""
+    from hydra.utils import get_class
+
+    shares = {}
+    for key in ("strategy", "estimator"):
+        part = get_class(config[key]._target_)
+        shares[key] = getattr(part, "weight_sharing", False)
+        if shares[key] and not isinstance(made.space, Relaxable):
+            have = ", ".join(f"space={name}" for name in with_supernet())
+            raise Fault(
+                f"{part.__name__} trains a supernet, and space '{made.space.name}' has none; "
+                f"those that have one: {have}"
+            )
+    if shares["estimator"] and not shares["strategy"]:
+        raise Fault(
+            f"{part.__name__} scores with shared weights, which this strategy does not train; "
+            "take estimator=train, or strategy=darts"
+        )
+
+
+def with_supernet() -> list[str]:
+    """The shipped spaces that have a supernet."""
+    from hydra.utils import get_class
+
+    files = sorted((root() / "space").glob("*.yaml"))
+    targets = {file.stem: cast(Any, OmegaConf.load(file))._target_ for file in files}
+    return [name for name, target in targets.items() if hasattr(get_class(target), "supernet")]
 
 
 def chain(config: DictConfig, stated: Problem) -> tuple[Estimator, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from nascli import genotypes, ui
-from nascli.commands import build
+from nascli.commands import build, settings
 from nascli.commands.costs import costs_of, network_of
 from nascli.commands.environment import papers
 from nascli.commands.outcome import write_report
@@ -48,6 +48,7 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         files = papers(config, choices, overrides)
         files[_GENOTYPE] = genotypes.dump(genotype)
         run = Run.claim(Path(config.outputs), "retrain", label, files)
+    settings.set_threads(config, problem)
     with ui.logging_to(run):
         _retrain(run, problem, genotype, config)
     ui.path(run.path)

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from nascli import ui
-from nascli.commands import build
+from nascli.commands import build, settings
 from nascli.commands.environment import papers
 from nascli.commands.outcome import conclude
 from nascli.commands.resume import recorded_config
@@ -40,6 +40,7 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         label = "_".join(choices[key] for key in ("strategy", "space") if key in choices)
         files = papers(config, choices, overrides)
         run = Run.claim(Path(config.outputs), "search", label, files)
+    settings.set_threads(config, parts.problem)
     with ui.logging_to(run):
         _search(run, parts, config)
     ui.path(run.path)
@@ -50,8 +51,7 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
     problem, budget, strategy = parts.problem, parts.budget, parts.strategy
     evaluation = Evaluation(problem, parts.estimators, _keep_trace)
     workers = parts.workers(evaluation)
-    repeatable = all(estimator.repeatable for estimator in parts.estimators)
-    search = Search(problem, strategy, workers, budget, repeatable=repeatable)
+    search = Search(strategy, evaluation, workers, budget)
     recorded = run.history()
     state = run.load_state("trials", "strategy")
     told = 0

@@ -15,7 +15,9 @@ class Estimator(Protocol):
 
     `metrics` names what it reports. `repeatable` says that the same proposal always gets the same
     answer, so that the loop need not ask twice; it is False where weights change under way.
-    `meaning` says in a few words what its accuracy is an accuracy of, for those who read it.
+    `by_genotype` says that its answer hangs on how the genotype is written and not on the function
+    alone, as a table's does: then equivalent genotypes are asked for apart. `meaning` says in a few
+    words what its accuracy is an accuracy of, for those who read it.
     """
 
     @property
@@ -25,6 +27,10 @@ class Estimator(Protocol):
     @property
     def repeatable(self) -> bool:
         """Whether asking twice gives the same answer."""
+
+    @property
+    def by_genotype(self) -> bool:
+        """Whether two genotypes of the same function may get different answers."""
 
     @property
     def meaning(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nascli.core.budget import Budget
 from nascli.core.estimator import Estimator
@@ -21,20 +21,27 @@ _FAILURES_IN_A_ROW = 10
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Runs the chain of estimators on one proposal, the cheap ones first."""
+    """Runs the chain of estimators on one proposal: those of costs first, the dear one last."""
 
     problem: Problem
     estimators: Sequence[Estimator]
     on_error: Callable[[int, Exception], None] = lambda _number, _error: None
 
-    def __call__(self, number: int, proposal: Proposal) -> Trial:
-        """The trial: its metrics, or why it is infeasible, or how it failed."""
+    def __call__(self, number: int, proposal: Proposal, known: Trial | None = None) -> Trial:
+        """The trial: its metrics, or why it is infeasible, or how it failed.
+
+        `known` is an earlier trial of the same function. It stands in for the last estimator; what
+        the network costs is looked at anew, for equivalent networks need not cost the same.
+        """
         start = time.perf_counter()
         metrics: dict[str, float] = {}
         infeasible = error = None
         try:
             for estimator in self.estimators:
-                metrics.update(estimator.estimate(proposal))
+                if known is not None and estimator is self.estimators[-1]:
+                    metrics.update({name: known.metrics[name] for name in estimator.metrics})
+                else:
+                    metrics.update(estimator.estimate(proposal))
                 infeasible = self.problem.broken(metrics)
                 if infeasible:
                     break
@@ -49,6 +56,13 @@ class Evaluation:
             number, proposal.genotype, proposal.fidelity, metrics, seconds, infeasible, error
         )
 
+    def key(self, genotype: Genotype) -> Genotype | None:
+        """What genotypes with the same answer share; None if an answer holds only once."""
+        last = self.estimators[-1]
+        if not last.repeatable:
+            return None
+        return genotype if last.by_genotype else self.problem.space.canonical(genotype)
+
     def _lacking(self, metrics: dict[str, float]) -> str | None:
         """Why the objectives cannot be computed from `metrics`; None if they can."""
         for objective in self.problem.objectives:
@@ -61,19 +75,19 @@ class Evaluation:
 class Search:
     """One search under way.
 
-    A genotype that `canonical` shows to be known at the same fidelity is answered from the
-    history. `recorded` are trials of an interrupted search that `history` does not yet hold: they
-    are given back instead of being estimated again, so that a resumed search takes the same steps.
+    A genotype that is known at the same fidelity, or one that `canonical` shows to be equivalent,
+    is not estimated again. `recorded` are trials of an interrupted search that `history` does not
+    yet hold: they are given back instead of being estimated again, so that a resumed search takes
+    the same steps.
     """
 
-    problem: Problem
     strategy: Strategy
+    evaluation: Evaluation
     workers: Workers
     budget: Budget
     history: History = field(default_factory=History)
-    repeatable: bool = True
     recorded: dict[int, Trial] = field(default_factory=dict)
-    _known: dict[tuple[Genotype, float], Trial] = field(default_factory=dict)
+    _known: dict[tuple[Genotype | None, float], Trial] = field(default_factory=dict)
     _failures: int = 0
 
     def restore(self, trials: Iterable[Trial]) -> None:
@@ -119,32 +133,19 @@ class Search:
                     "start a new run instead of resuming this one"
                 )
             return recorded
-        if not self.repeatable:
-            return None
-        known = self._known.get(self._key(proposal.genotype, proposal.fidelity))
-        if known is None:
-            return None
-        return Trial(
-            number,
-            proposal.genotype,
-            proposal.fidelity,
-            known.metrics,
-            0.0,
-            known.infeasible,
-            known.error,
-        )
-
-    def _key(self, genotype: Genotype, fidelity: float) -> tuple[Genotype, float]:
-        return self.problem.space.canonical(genotype), fidelity
+        known = self._known.get((self.evaluation.key(proposal.genotype), proposal.fidelity))
+        if known is None or known.error is not None:
+            return known and replace(known, number=number, genotype=proposal.genotype, seconds=0.0)
+        return self.evaluation(number, proposal, known)
 
     def _book(self, trial: Trial) -> None:
         """Adds a trial to the history and charges it to the budget."""
-        repeat = False
-        if self.repeatable:
-            first = self._known.setdefault(self._key(trial.genotype, trial.fidelity), trial)
-            repeat = first is not trial
+        key = self.evaluation.key(trial.genotype)
+        first = trial
+        if key is not None and trial.infeasible is None:
+            first = self._known.setdefault((key, trial.fidelity), trial)
         self.history.append(trial)
-        self.budget.charge(free=repeat or trial.infeasible is not None)
+        self.budget.charge(free=first is not trial or trial.infeasible is not None)
         self._failures = self._failures + 1 if trial.error else 0
         if self._failures >= _FAILURES_IN_A_ROW:
             raise Fault(

@@ -80,6 +80,7 @@ class Costs:
     """
 
     repeatable = True
+    by_genotype = True
     meaning = ""
 
     def __init__(self, problem: Problem) -> None:

@@ -36,6 +36,7 @@ class OneShot:
     metrics = ("accuracy",)
     meaning = "the path's in the supernet, on the validation split; nas retrain gives its own"
     repeatable = False
+    by_genotype = False
     weight_sharing = True
 
     def __init__(

@@ -34,6 +34,7 @@ class Relaxed:
     metrics = ("accuracy", "path_accuracy")
     meaning = "the supernet's on the validation split; `nas retrain` gives the network's own"
     repeatable = False
+    by_genotype = False
     weight_sharing = True
 
     def __init__(

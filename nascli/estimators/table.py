@@ -38,6 +38,7 @@ class Table:
     """
 
     repeatable = True
+    by_genotype = True
 
     def __init__(
         self,

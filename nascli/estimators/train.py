@@ -33,6 +33,7 @@ class Train:
 
     metrics = ("accuracy", "train_accuracy")
     repeatable = True
+    by_genotype = False
 
     def __init__(self, problem: Problem, batch_size: int | None = None) -> None:
         recipe: Recipe = problem.training

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nascli.core.fault import Fault
+
 
 class ReluFirst(nn.Module):
     """ReLU, then `body`, then batch norm: (B, C, H, W) -> (B, out_channels, H', W').
@@ -37,7 +39,18 @@ def convolution(
     groups: int = 1,
 ) -> nn.Conv2d:
     """A convolution without bias whose output has ceil(size / stride) pixels a side."""
-    padding = dilation * (kernel - 1) // 2
+    padding = dilation * margin(kernel)
     return nn.Conv2d(
         in_channels, out_channels, kernel, stride, padding, dilation, groups, bias=False
     )
+
+
+def margin(kernel: int) -> int:
+    """How many pixels a kernel has on either side of its middle.
+
+    Raises:
+        Fault: it has no middle.
+    """
+    if kernel < 1 or kernel % 2 == 0:
+        raise Fault(f"an operation has kernel={kernel}; it must be an odd number of pixels")
+    return kernel // 2

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from torch import nn
 
+from nascli.operations.blocks import margin
+
 
 def average_pool(
     in_channels: int, out_channels: int, stride: int, _shared: bool, kernel: int = 3
 ) -> nn.Module:
     """Average pooling that leaves the padding out of the average; keeps the channels."""
     _same(in_channels, out_channels)
-    return nn.AvgPool2d(kernel, stride, kernel // 2, count_include_pad=False)
+    return nn.AvgPool2d(kernel, stride, margin(kernel), count_include_pad=False)
 
 
 def max_pool(
@@ -18,7 +20,7 @@ def max_pool(
 ) -> nn.Module:
     """Max pooling; keeps the channels."""
     _same(in_channels, out_channels)
-    return nn.MaxPool2d(kernel, stride, kernel // 2)
+    return nn.MaxPool2d(kernel, stride, margin(kernel))
 
 
 def _same(in_channels: int, out_channels: int) -> None:

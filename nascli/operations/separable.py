@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nascli.operations.blocks import ReluFirst, convolution
+from nascli.operations.blocks import ReluFirst, convolution, margin
 
 
 class SeparableConv(ReluFirst):
@@ -52,7 +52,7 @@ class DilatedDepthwise(nn.Conv2d):
     """
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
-        padding = kernel - 1
+        padding = 2 * margin(kernel)
         super().__init__(
             channels, channels, kernel, stride, padding, 2, groups=channels, bias=False
         )
@@ -75,5 +75,5 @@ class DilatedDepthwise(nn.Conv2d):
         return pixels.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 
     def _undilated(self, images: Tensor) -> Tensor:
-        padding = self.kernel_size[0] // 2
+        padding = margin(self.kernel_size[0])
         return F.conv2d(images, self.weight, padding=padding, groups=self.groups)

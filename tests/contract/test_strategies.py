@@ -100,7 +100,7 @@ def test_recommends_the_best_of_the_history(name):
 def test_ends_within_the_loop(name):
     made = parts(name)
     evaluation = Evaluation(made.problem, [Fixed()])
-    search = Search(made.problem, made.strategy, Serial(evaluation), Budget(trials=STEPS))
+    search = Search(made.strategy, evaluation, Serial(evaluation), Budget(trials=STEPS))
     genotype = search.run(lambda _trial: None)
     assert 1 <= search.budget.used <= STEPS
     assert genotype is not None
@@ -110,6 +110,7 @@ def test_ends_within_the_loop(name):
 class Fixed:
     metrics = ("accuracy",)
     repeatable = True
+    by_genotype = False
 
     def estimate(self, proposal):
         return {"accuracy": score(proposal.genotype)}

@@ -43,8 +43,8 @@ def test_best_by_validation_of_100(dataset, figure):
     found = []
     for seed in range(SEEDS):
         problem = replace(parts.problem, seed=seed)
-        workers = Serial(Evaluation(problem, (table,)))
-        search = Search(problem, Random(problem), workers, Budget(trials=TRIALS))
+        evaluation = Evaluation(problem, (table,))
+        search = Search(Random(problem), evaluation, Serial(evaluation), Budget(trials=TRIALS))
         genotype = search.run(lambda _trial: None)
         found.append(table.final(genotype)["test_accuracy"])
     # four standard errors of the closed form itself

@@ -41,6 +41,7 @@ class Sum:
     bad: str = ""
     metrics: tuple = ("accuracy",)
     repeatable: bool = True
+    by_genotype: bool = False
     asked: list = field(default_factory=list)
 
     def estimate(self, proposal):
@@ -53,6 +54,7 @@ class Sum:
 class Price:
     metrics = ("params",)
     repeatable = True
+    by_genotype = True
 
     def estimate(self, proposal):
         return {"params": 10.0 * int(proposal.genotype.options[0])}
@@ -60,9 +62,9 @@ class Price:
 
 def search(problem, numbers, estimators, **options):
     strategy = Listed(problem, list(numbers))
-    workers = Serial(Evaluation(problem, estimators))
+    evaluation = Evaluation(problem, estimators)
     budget = options.pop("budget", None) or Budget()
-    return Search(problem, strategy, workers, budget, **options)
+    return Search(strategy, evaluation, Serial(evaluation), budget, **options)
 
 
 def test_every_trial_is_told_kept_and_numbered(problem):
@@ -85,9 +87,39 @@ def test_equivalent_genotypes_are_estimated_once_and_cost_no_budget(problem):
     assert found.budget.used == 2
 
 
+def test_a_table_is_asked_for_every_spelling(problem):
+    estimator = Sum(by_genotype=True)
+    found = search(problem, [1, 2, 1], [estimator])
+    found.run(lambda _: None)
+    assert estimator.asked == [moves.at(problem.space, 1), moves.at(problem.space, 2)]
+
+
+def test_what_an_equivalent_network_costs_is_looked_at_anew(problem):
+    class Length(Price):
+        def estimate(self, proposal):
+            return {"params": float("".join(proposal.genotype.options))}
+
+    estimator = Sum()
+    problem.constraints = (Constraint("params", 5.0),)
+    found = search(problem, [1, 2], [Length(), estimator])
+    found.run(lambda _: None)
+    assert [t.metrics.get("params") for t in found.history] == [1.0, 10.0]
+    assert found.history[1].infeasible == "params 10 exceeds 5"
+    assert len(estimator.asked) == 1
+
+
+def test_a_failure_is_not_tried_again(problem):
+    estimator = Sum(bad="0")
+    found = search(problem, [1, 2], [estimator])
+    found.run(lambda _: None)
+    assert len(estimator.asked) == 1
+    assert [t.number for t in found.history] == [0, 1]
+    assert all(t.error == "RuntimeError: no such network" for t in found.history)
+
+
 def test_what_changes_under_way_is_estimated_again(problem):
     estimator = Sum(repeatable=False)
-    found = search(problem, [1, 1], [estimator], repeatable=False)
+    found = search(problem, [1, 1], [estimator])
     found.run(lambda _: None)
     assert len(estimator.asked) == 2
 
@@ -116,7 +148,7 @@ def test_a_search_in_which_all_fails_ends(problem):
         def estimate(self, proposal):
             raise RuntimeError("broken")
 
-    found = search(problem, range(12), [Broken(repeatable=False)], repeatable=False)
+    found = search(problem, range(12), [Broken(repeatable=False)])
     with pytest.raises(Fault, match="10 trials in a row failed, the last one with: RuntimeError"):
         found.run(lambda _: None)
     assert len(found.history) == 10
@@ -181,4 +213,3 @@ def test_trials_survive_json(problem):
     assert Trial.from_json(trial.to_json()) == trial
     with pytest.raises(Fault, match="not a trial"):
         Trial.from_json({"number": 1})
-

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.nn import functional as F
 
+from nascli.core.fault import Fault
 from nascli.core.space import Layer
 from nascli.operations import resolve
 from nascli.operations.blocks import convolution
@@ -52,6 +53,15 @@ def test_batch_norms_have_scale_and_shift_only_outside_supernets(name, shared):
     module = factories()[name](4, 4, 2, shared)
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
     assert all(norm.affine is not shared for norm in norms)
+
+
+@pytest.mark.parametrize("kernel", [0, 2, -3])
+@pytest.mark.parametrize("name", [n for n in options("operation") if "x" in n])
+def test_a_kernel_needs_a_middle(name, kernel):
+    file = CHECKOUT / "configs" / "operation" / f"{name}.yaml"
+    config = OmegaConf.to_container(OmegaConf.load(file))[name] | {"kernel": kernel}
+    with pytest.raises(Fault, match=f"kernel={kernel}; it must be an odd number of pixels"):
+        resolve({name: config})[name](2, 2, 1, False)
 
 
 # Depthwise k*k*C, pointwise C*C, batch norm 2C.
