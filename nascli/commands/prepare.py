@@ -104,7 +104,14 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     from nascli.genotypes import load
 
     kept = [f"space={load(reference).space}", *_recorded(Path(reference), verb)]
-    return [o for o in kept if _CARRIED.match(o) and o.partition("=")[0] not in given]
+    # Settings of a component make sense with that component only.
+    replaced = tuple(f"{group}." for group in ("data", "space") if group in given)
+    keys = [o.partition("=")[0] for o in kept]
+    return [
+        override
+        for key, override in zip(keys, kept, strict=True)
+        if _CARRIED.match(override) and key not in given and not key.startswith(replaced)
+    ]
 
 
 def _recorded(folder: Path, verb: str) -> list[str]:

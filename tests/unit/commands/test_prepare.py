@@ -1,0 +1,114 @@
+import json
+
+import pytest
+
+from nascli.commands import prepare
+from nascli.core.fault import Fault
+
+STRING = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|none~2|"
+
+
+def test_flags_and_overrides_are_told_apart():
+    arguments = ["-m", "seed=1", "--config-dir", "mine", "--cfg", "job", "space=cell"]
+    flags, overrides = prepare.split(arguments, ("--config-dir", "--cfg"))
+    assert flags == ["-m", "--config-dir", "mine", "--cfg", "job"]
+    assert overrides == ["seed=1", "space=cell"]
+
+
+def test_a_config_folder_must_exist(tmp_path):
+    assert prepare.directories(["--config-dir", str(tmp_path)]) == [tmp_path.resolve()]
+    assert prepare.directories([f"--config-dir={tmp_path}"]) == [tmp_path.resolve()]
+    with pytest.raises(Fault, match="no such folder"):
+        prepare.directories(["--config-dir", str(tmp_path / "none")])
+
+
+@pytest.mark.parametrize(
+    ("given", "ready"),
+    [
+        ("genotype=darts_v2", "genotype=darts_v2"),
+        ("genotype=outputs/search/2026-01-31_14-05-09_darts_cell",) * 2,
+        (f"genotype={STRING}", f"genotype='{STRING}'"),
+        ("data.path=/my photos/a(b)", "data.path='/my photos/a(b)'"),
+        ("data.path='/already/quoted'", "data.path='/already/quoted'"),
+        ("genotype=darts_v1,darts_v2", "genotype=darts_v1,darts_v2"),
+        ("outputs=it's", "outputs='it\\'s'"),
+        ("objectives={accuracy: max}", "objectives={accuracy: max}"),
+    ],
+)
+def test_what_hydra_cannot_read_bare_is_quoted(given, ready):
+    assert prepare.quoted([given]) == [ready]
+
+
+@pytest.mark.parametrize(
+    "given", [f"genotype={STRING}", "data.path=/my photos/a(b)", "outputs=it's"]
+)
+def test_hydra_reads_back_what_was_meant(given):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    (ready,) = prepare.quoted([given])
+    assert OverridesParser.create().parse_override(ready).value() == given.partition("=")[2]
+
+
+def test_keys_of_the_users_own_are_added_and_sizes_beat_the_recipe():
+    assert prepare.rewritten(["constraints.params=3", "seed=1"]) == [
+        "++constraints.params=3",
+        "seed=1",
+    ]
+    replaced = prepare.rewritten(["objectives={macs: min}"])
+    assert replaced == ["~objectives", "+objectives={macs: min}"]
+    sized = prepare.rewritten(["space.channels=8"])
+    assert sized == ["space.channels=8", "++training.network.given.channels=${space.channels}"]
+
+
+def test_positional_arguments_are_genotypes():
+    assert prepare.positional("show", "darts_v2", ("show",)) == "genotype=darts_v2"
+    assert prepare.positional("show", STRING, ("show",)) == f"genotype={STRING}"
+    assert prepare.positional("show", "data=digits", ("show",)) == "data=digits"
+    assert prepare.positional("search", "seed", ("show",)) == "seed"
+
+
+@pytest.fixture
+def run(tmp_path):
+    choices = {f"normal/{n}/{k}": "0+1" for n in (2, 3) for k in ("inputs", "first", "second")}
+    genotype = {"format": "nascli-genotype-1", "space": "cell", "choices": choices}
+    (tmp_path / "genotype.json").write_text(json.dumps(genotype))
+    environment = {
+        "choices": {"data": "image_folder", "training": "search", "strategy": "darts"},
+        "overrides": [
+            "strategy=darts",
+            "space=cell",
+            "data=image_folder",
+            "data.path='/my photos'",
+            "space.nodes=3",
+            "++training.network.given.nodes=${space.nodes}",
+            "data._target_=os.system",
+            "seed=3",
+        ],
+    }
+    (tmp_path / "environment.json").write_text(json.dumps(environment))
+    return tmp_path
+
+
+def test_a_runs_space_and_data_come_along(run):
+    kept = prepare.carried("retrain", [f"genotype={run}"])
+    assert kept == ["space=cell", "data=image_folder", "data.path='/my photos'", "space.nodes=3"]
+
+
+def test_what_the_user_says_wins(run):
+    kept = prepare.carried("retrain", [f"genotype={run}", "data=digits", "space.nodes=2"])
+    assert kept == ["space=cell"]
+
+
+def test_who_only_looks_gets_the_runs_networks(run):
+    assert "training=search" in prepare.carried("show", [f"genotype={run}"])
+
+
+def test_a_search_takes_nothing_along():
+    assert prepare.carried("search", ["genotype=darts_v2"]) == []
+    assert prepare.carried("retrain", []) == []
+
+
+def test_a_damaged_environment_is_a_fault(run):
+    (run / "environment.json").write_text("[1]")
+    with pytest.raises(Fault, match="is damaged"):
+        prepare.carried("retrain", [f"genotype={run}"])

@@ -1,0 +1,85 @@
+import pytest
+
+from nascli import config
+
+
+def faults(*overrides, verb="search", multirun=False, directories=()):
+    return config.faults(verb, overrides, directories, multirun=multirun)[0]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["strategy=evolution", "strategy.population=10"],
+        ["relaxation@strategy.relaxation=softmax"],
+        ["operation@space.operations=[none,skip_connect]"],
+        ["constraints.params=3"],
+        ["objectives={params: min}"],
+        ["+strategy.anything=3"],
+        ["budget.seconds=1.5"],
+        ["training.learning_rate=1"],
+        ["data.path=/somewhere", "data=cifar10"],
+        ["~budget.proposals"],
+        ["hydra.verbose=true"],
+    ],
+)
+def test_right_overrides(overrides):
+    assert faults(*overrides) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["strategy=drats"], "strategy 'drats' is not known"),
+        (["operation@space.operations=[none,skip]"], "operation 'skip' is not known"),
+        (["strategy=evolution", "strategy.popluation=1"], "did you mean 'strategy.population'?"),
+        (["strategy=random", "strategy.population=1"], "key 'strategy.population' is not known"),
+        (["space.channels=many"], "it must be a whole number (default: 16)"),
+        (["space.auxiliary=2"], "it must be true or false"),
+        (["training.learning_rate=high"], "it must be a number"),
+        (["budget=5"], "it must be a mapping"),
+        (["training.architecture.betas=0.5"], "it must be a list"),
+        (["seed=[1,2]"], "it must be a whole number"),
+        (["outputs=[a]"], "it must be a word"),
+        (["genotype"], "cannot read 'genotype'"),
+        (["seed=1,2"], "add -m"),
+    ],
+)
+def test_wrong_overrides(overrides, says):
+    assert any(says in line for line in faults(*overrides)), faults(*overrides)
+
+
+def test_a_sweep_is_checked_element_by_element():
+    sweep = ["strategy=random,evolution", "seed=1,2"]
+    assert faults(*sweep, multirun=True) == []
+    both = ["strategy=random,evolution", "strategy.population=5"]
+    assert any("strategy.population" in line for line in faults(*both, multirun=True))
+    assert any("'drats'" in line for line in faults("strategy=random,drats", multirun=True))
+    assert any("often" in line for line in faults("seed=1,often", multirun=True))
+
+
+def test_what_is_right_is_told_apart():
+    given = ["strategy=random", "seed=often", "space.channels=8", "data=digit"]
+    _, good = config.faults("search", given, (), multirun=False)
+    assert good == ["strategy=random", "space.channels=8"]
+
+
+def test_every_yaml_says_what_it_is():
+    for group, options in config.catalogue().items():
+        for option, words in options.items():
+            assert words, f"{group}/{option}.yaml has no first comment line"
+
+
+def test_the_users_own_options_count(tmp_path):
+    (tmp_path / "strategy").mkdir()
+    (tmp_path / "strategy" / "mine.yaml").write_text("# My own.\n_target_: mine.Mine\nspeed: 3\n")
+    assert config.catalogue([tmp_path])["strategy"]["mine"] == "My own."
+    assert "mine.Mine" in config.targets([tmp_path])
+    own = ["strategy=mine", "strategy.speed=4"]
+    assert faults(*own, directories=[tmp_path]) == []
+
+
+def test_targets_are_those_of_the_shipped_configs():
+    assert "nascli.strategies.random.Random" in config.targets()
+    assert "os.system" not in config.targets()
