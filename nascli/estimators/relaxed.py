@@ -11,7 +11,7 @@ from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.core.trial import Proposal
-from nascli.supernet.scoring import accuracy
+from nascli.supernet.scoring import Scoring
 
 
 class Relaxed:
@@ -22,13 +22,7 @@ class Relaxed:
     what discretisation takes away; the weights were trained for the mixture, so the first is the
     one that tells epochs apart.
 
-    Args:
-        problem: a gradient search trains its supernet.
-        batch_size: images at once.
-        recalibration_batches: how many batches of training images the statistics come from.
-
-    Raises:
-        Fault: `batch_size` or `recalibration_batches` is below 1.
+    See `nascli.supernet.scoring.Scoring` for the arguments and for what raises.
     """
 
     metrics = ("accuracy", "path_accuracy")
@@ -41,11 +35,7 @@ class Relaxed:
         self, problem: Problem, batch_size: int = 256, recalibration_batches: int = 4
     ) -> None:
         self._problem = problem
-        self._sizes = batch_size, recalibration_batches
-        given = {"batch_size": batch_size, "recalibration_batches": recalibration_batches}
-        for key, value in given.items():
-            if value < 1:
-                raise Fault(f"estimator.{key} is {value}; it must be at least 1")
+        self._scoring = Scoring(problem, batch_size, recalibration_batches)
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """Both accuracies, whatever the fidelity.
@@ -62,6 +52,6 @@ class Relaxed:
         mixture = Mixture(problem.relaxation.strengths())
         path = problem.supernet.path(proposal.genotype)
         return {
-            "accuracy": accuracy(problem, mixture, *self._sizes),
-            "path_accuracy": accuracy(problem, path, *self._sizes),
+            "accuracy": self._scoring.accuracy(mixture),
+            "path_accuracy": self._scoring.accuracy(path),
         }

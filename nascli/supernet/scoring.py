@@ -6,6 +6,7 @@ from typing import cast
 
 import torch
 
+from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.data.batches import batches, seeded
@@ -13,21 +14,40 @@ from nascli.data.task import Task
 from nascli.supernet.recalibration import preserved, recalibrate
 
 
-def accuracy(problem: Problem, mixture: Mixture, batch_size: int, recalibration: int) -> float:
-    """Percent of the validation split, with batch-norm statistics of this very mixture.
+class Scoring:
+    """Scores mixtures of a problem's supernet, each with batch-norm statistics of its own.
 
-    The statistics come from `recalibration` batches of training images, the same every time.
-    Nothing of the problem's supernet changes: neither weights nor buffers nor mode.
+    The images are the same for every mixture. Nothing of the supernet changes: neither weights nor
+    buffers nor mode.
+
+    Args:
+        problem: its supernet is trained by someone else, such as a gradient search.
+        batch_size: images at once.
+        recalibration_batches: how many batches of training images the statistics come from.
+
+    Raises:
+        Fault: `batch_size` or `recalibration_batches` is below 1.
     """
-    device, supernet, task = problem.accelerator, problem.supernet, cast(Task, problem.task)
-    generator = seeded(problem.seed, "recalibration")  # a split may list images class by class
-    train = batches(
-        task.split("train"), batch_size, device, generator=generator, limit=recalibration
-    )
-    valid = task.split("valid")
-    correct = torch.zeros((), device=device)
-    with torch.no_grad(), preserved(supernet):
-        recalibrate(supernet, mixture, (images for images, _ in train))
-        for images, labels in batches(valid, batch_size, device):
-            correct += (supernet(images, mixture).argmax(1) == labels).sum()
-    return 100 * float(correct) / len(valid)
+
+    def __init__(self, problem: Problem, batch_size: int, recalibration_batches: int) -> None:
+        given = {"batch_size": batch_size, "recalibration_batches": recalibration_batches}
+        for key, value in given.items():
+            if value < 1:
+                raise Fault(f"estimator.{key} is {value}; it must be at least 1")
+        self._problem, self._size, self._batches = problem, batch_size, recalibration_batches
+
+    def accuracy(self, mixture: Mixture) -> float:
+        """Percent of the validation split."""
+        device, supernet = self._problem.accelerator, self._problem.supernet
+        task = cast(Task, self._problem.task)
+        generator = seeded(self._problem.seed, "scoring")  # a split may list images class by class
+        train = batches(
+            task.split("train"), self._size, device, generator=generator, limit=self._batches
+        )
+        valid = task.split("valid")
+        correct = torch.zeros((), device=device)
+        with torch.no_grad(), preserved(supernet):
+            recalibrate(supernet, mixture, (images for images, _ in train))
+            for images, labels in batches(valid, self._size, device):
+                correct += (supernet(images, mixture).argmax(1) == labels).sum()
+        return 100 * float(correct) / len(valid)

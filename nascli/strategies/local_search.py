@@ -1,0 +1,95 @@
+"""Local search: from a genotype to a better one that differs in one decision, and again.
+
+White, Nolen and Savani, Exploring the Loss Landscape in Neural Architecture Search, UAI 2021
+(arXiv 2005.02960).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from nascli.core.fault import Fault, unknown
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+from nascli.core.space import neighbours, sample
+from nascli.core.trial import History, Proposal, Trial
+
+_MOVES = ("first", "best")
+
+
+class LocalSearch:
+    """Hill climbing with restarts from random genotypes.
+
+    Neighbours are tried in random order. `move="first"` goes to the first better one, as soon as it
+    is found (first improvement); `move="best"` tries all of them before it goes to the best, as in
+    the paper's Algorithm 1. Where no neighbour is better the climb ends and another one starts.
+
+    Args:
+        problem: what is searched for.
+        move: "first" or "best".
+    """
+
+    def __init__(self, problem: Problem, move: Literal["first", "best"] = "first") -> None:
+        if move not in _MOVES:
+            raise Fault(unknown("move", move, _MOVES))
+        self._problem = problem
+        self._greedy = move == "first"
+        self._rng = random.Random(f"{problem.seed}/local_search")
+        self._restart()
+
+    def _restart(self) -> None:
+        self._loss = math.inf  # of the genotype whose neighbours are being tried
+        self._untried: list[Genotype] = [sample(self._problem.space, self._rng)]
+        self._open = 0  # proposals that no trial has answered yet
+        self._best: tuple[float, Genotype] | None = None  # of those, the best better one
+
+    def ask(self, limit: int) -> Sequence[Proposal]:
+        """Neighbours not yet tried; a new start once a climb has ended."""
+        if not self._untried and not self._open:
+            self._restart()
+        taken = [self._untried.pop() for _ in range(min(limit, len(self._untried)))]
+        self._open += len(taken)
+        return [Proposal(genotype, self._problem.fidelity) for genotype in taken]
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Moves to a better genotype, at once or when all neighbours are known."""
+        for trial in trials:
+            self._open -= 1
+            loss = self._problem.loss(trial)
+            if loss < (self._best[0] if self._best else self._loss):
+                self._best = loss, trial.genotype
+            if self._best and (self._greedy or not (self._untried or self._open)):
+                self._move(*self._best)
+
+    def _move(self, loss: float, genotype: Genotype) -> None:
+        self._loss, self._best = loss, None
+        self._untried = list(neighbours(self._problem.space, genotype))
+        self._rng.shuffle(self._untried)
+
+    def recommend(self, history: History) -> Genotype | None:
+        """The best trial's genotype, of whatever climb."""
+        best = history.best(self._problem)
+        return best.genotype if best else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the climb stands, and the random state."""
+        best = (self._best[0], self._best[1].to_json()) if self._best else None
+        return {
+            "loss": self._loss,
+            "untried": [genotype.to_json() for genotype in self._untried],
+            "open": self._open,
+            "best": best,
+            "rng": self._rng.getstate(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        self._loss, self._open = float(state["loss"]), int(state["open"])
+        self._untried = [Genotype.from_json(genotype) for genotype in state["untried"]]
+        best = state["best"]
+        self._best = (float(best[0]), Genotype.from_json(best[1])) if best else None
+        version, words, gauss = state["rng"]
+        self._rng.setstate((version, tuple(words), gauss))

@@ -1,0 +1,88 @@
+import pytest
+
+from nascli.core import space as moves
+from nascli.core.fault import Fault
+from nascli.core.trial import Trial
+from nascli.strategies.local_search import LocalSearch
+
+
+@pytest.fixture
+def hills(problem):
+    problem.space.decisions = {f"d{i}": tuple(map(str, range(4))) for i in range(5)}
+    return problem
+
+
+def height(genotype):
+    """One hill: the sum of the digits."""
+    return float(sum(map(int, genotype.options)))
+
+
+def step(strategy, number, score):
+    (proposal,) = strategy.ask(1)
+    trial = Trial(number, proposal.genotype, 1.0, {"accuracy": score(proposal.genotype)})
+    strategy.tell([trial])
+    return proposal.genotype
+
+
+def test_first_improvement_as_written_out(hills):
+    """A plain climb over the same draws: shuffled neighbours, go to the first better one."""
+    strategy = LocalSearch(hills)
+    rng = type(strategy._rng)("0/local_search")
+    expected = []
+    here = moves.sample(hills.space, rng)
+    expected.append(here)
+    climbing = True
+    while climbing and len(expected) < 60:
+        around = list(moves.neighbours(hills.space, here))
+        rng.shuffle(around)
+        climbing = False
+        for genotype in reversed(around):
+            expected.append(genotype)
+            if height(genotype) > height(here):
+                here, climbing = genotype, True
+                break
+    seen = [step(strategy, n, height) for n in range(len(expected))]
+    assert seen == expected
+
+
+def test_best_neighbour_tries_all_before_it_moves(hills):
+    strategy = LocalSearch(hills, move="best")
+    start = step(strategy, 0, height)
+    around = [step(strategy, n + 1, height) for n in range(15)]
+    assert sorted(map(str, around)) == sorted(map(str, moves.neighbours(hills.space, start)))
+    best = max(around, key=height)
+    after = step(strategy, 16, height)
+    assert after in set(moves.neighbours(hills.space, best))
+
+
+@pytest.mark.parametrize("move", ["first", "best"])
+def test_reaches_the_top_of_one_hill_and_starts_anew(hills, move):
+    strategy = LocalSearch(hills, move=move)
+    seen = [step(strategy, n, height) for n in range(400)]
+    assert seen.count(moves.at(hills.space, 4**5 - 1)) >= 2
+
+
+def test_trials_in_flight_while_it_moves(hills):
+    strategy = LocalSearch(hills)
+    step(strategy, 0, height)
+    batch = strategy.ask(4)
+    trials = [
+        Trial(n, p.genotype, 1.0, {"accuracy": height(p.genotype)}) for n, p in enumerate(batch)
+    ]
+    strategy.tell(trials[:2])
+    strategy.tell(trials[2:])
+    best = min((strategy._loss, *(-height(p.genotype) for p in batch)))
+    assert strategy._loss == best
+    assert strategy._open == 0
+
+
+def test_failures_end_a_climb_and_not_the_search(hills):
+    strategy = LocalSearch(hills)
+    for number in range(40):
+        (proposal,) = strategy.ask(1)
+        strategy.tell([Trial(number, proposal.genotype, 1.0, error="lost")])
+
+
+def test_an_unknown_move_is_a_fault(problem):
+    with pytest.raises(Fault, match="move 'worst' is not known; allowed: best, first"):
+        LocalSearch(problem, move="worst")
