@@ -193,10 +193,6 @@ class Run:
                 "delete it to do without"
             ) from error
 
-    def elapsed(self, trials: Iterable[Trial]) -> float:
-        """Seconds that the search has worked so far, as far as the history knows."""
-        return sum(trial.seconds for trial in trials)
-
 
 def _moved(draft: Path, parent: Path, name: str) -> Path:
     """Renames `draft` to the first free name; a folder that has files is never replaced."""

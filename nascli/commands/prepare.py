@@ -103,7 +103,14 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
         return []
     from nascli.genotypes import load
 
-    kept = [f"space={load(reference).space}", *_recorded(Path(reference), verb)]
+    several = reference.split(",") if "|" not in reference else [reference]
+    spaces = {load(one).space for one in several}
+    if len(spaces) > 1 and "space" not in given:
+        raise Fault(
+            f"these genotypes are of several spaces ({', '.join(sorted(spaces))}); "
+            "run those of each space by themselves"
+        )
+    kept = [f"space={spaces.pop()}"] + (_recorded(Path(reference), verb) if not several[1:] else [])
     # Settings of a component make sense with that component only.
     replaced = tuple(f"{group}." for group in ("data", "space") if group in given)
     keys = [o.partition("=")[0] for o in kept]

@@ -1,14 +1,17 @@
-"""The config of a run folder, read as data that may come from anyone."""
+"""Stopping and going on: the config of a run folder is data that may come from anyone."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from nascli import ui
 from nascli.config import targets
 from nascli.core.fault import Fault
 from nascli.run import CONFIG
@@ -35,6 +38,23 @@ def recorded_config(path: Path, config: DictConfig, overrides: Sequence[str]) ->
             OmegaConf.update(recorded, key, OmegaConf.select(config, key))
     recorded.resume = str(path)
     return recorded
+
+
+@contextmanager
+def stoppable(verb: str, path: Path) -> Iterator[None]:
+    """Ctrl-C and SIGTERM say how to go on; what is saved is saved already."""
+
+    def stop(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        ui.say(f"interrupted; go on with: nas {verb} resume={path}")
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def load(file: Path) -> DictConfig:

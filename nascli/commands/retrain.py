@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig
 
@@ -15,9 +14,10 @@ from nascli.commands import build, settings
 from nascli.commands.costs import costs_of, network_of
 from nascli.commands.environment import papers
 from nascli.commands.outcome import write_report
-from nascli.commands.resume import recorded_config
+from nascli.commands.resume import recorded_config, stoppable
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.data.task import SplitName, Task
 from nascli.report import drawings, figures
 from nascli.report.units import readable, words
 from nascli.run import Run
@@ -25,6 +25,7 @@ from nascli.training.fit import Epoch, fit, score
 
 WEIGHTS = "weights.pt"
 _GENOTYPE = "genotype.json"
+_ROUNDING = 0.2  # percent: a GPU may add up in another order
 
 
 check = build.network
@@ -55,52 +56,13 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
 
 
 def _retrain(run: Run, problem: Problem, genotype: Genotype, config: DictConfig) -> None:
-    """Trains, saves, reloads what was saved, and only then looks at the test split."""
-    task: Any = problem.task
-    network, recipe = network_of(problem, genotype), problem.training
-    where, start = problem.accelerator, time.monotonic()
+    """Trains, saves, and reports."""
+    start = time.monotonic()
     costs = costs_of(problem, genotype)
     ui.say(problem.space.describe(genotype))
-    ui.say(
-        f"training {readable('params', costs['params'])} parameters on {len(task.split('train'))} "
-        f"images of {task.name} for {recipe.epochs} epochs in {run.path}"
-    )
-    state = run.load_state("training")
-    signal.signal(signal.SIGTERM, _interrupt)
-    with ui.Progress("epoch", recipe.epochs) as bar:
-
-        def ended(epoch: Epoch, checkpoint: dict[str, Any]) -> None:
-            run.save_state({"training": checkpoint})
-            ui.trace(_line(epoch))
-            bar.update(epoch.number, _line(epoch))
-
-        try:
-            epochs = fit(
-                network,
-                task.split("train"),
-                task.split("valid"),
-                recipe,
-                accelerator=where,
-                seed=problem.seed,
-                on_epoch=ended,
-                progress=lambda done, _text: bar.update(done * recipe.epochs, ""),
-                state=state["training"] if state else None,
-            )
-        except KeyboardInterrupt:
-            ui.say(f"interrupted; go on with: nas retrain resume={run.path}")
-            raise
-    run.save(WEIGHTS, network.state_dict())
-    loaded = network_of(problem, genotype)
-    loaded.load_state_dict(run.load(WEIGHTS))
-    again = score(loaded, task.split("valid"), where).accuracy
-    if epochs[-1].valid is not None and abs(again - epochs[-1].valid.accuracy) > 0.2:
-        raise RuntimeError(f"reloaded weights score {again} %, not {epochs[-1].valid.accuracy} %")
-    result = {
-        "train_accuracy": score(loaded, task.split("train"), where).accuracy,
-        "valid_accuracy": again,
-        "test_accuracy": score(loaded, task.split("test"), where).accuracy,
-    }
+    epochs = _train(run, problem, genotype, readable("params", costs["params"]))
     rows = [_row(epoch) for epoch in epochs]
+    result = _scores(run, problem, genotype, epochs[-1])
     report = {
         "verb": "retrain",
         "seconds": round(time.monotonic() - start, 3),
@@ -118,19 +80,67 @@ def _retrain(run: Run, problem: Problem, genotype: Genotype, config: DictConfig)
     ui.say(f"report:  {run.path / 'report.html'}")
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _train(run: Run, problem: Problem, genotype: Genotype, size: str) -> tuple[Epoch, ...]:
+    """All epochs, a checkpoint after each; the weights are in the run folder afterwards."""
+    task, recipe = cast(Task, problem.task), problem.training
+    train, network = task.split("train"), network_of(problem, genotype)
+    images = f"{len(train)} images of {task.name}"
+    ui.say(f"training {size} parameters on {images} for {recipe.epochs} epochs in {run.path}")
+    state = run.load_state("training")
+    with ui.Progress("epoch", recipe.epochs) as bar, stoppable("retrain", run.path):
+        told = ""
+
+        def ended(epoch: Epoch, checkpoint: dict[str, Any]) -> None:
+            nonlocal told
+            run.save_state({"training": checkpoint})
+            told = _line(epoch)
+            ui.trace(told)
+            bar.update(epoch.number, told)
+
+        epochs = fit(
+            network,
+            train,
+            task.split("valid"),
+            recipe,
+            accelerator=problem.accelerator,
+            seed=problem.seed,
+            on_epoch=ended,
+            progress=lambda done, _text: bar.update(done * recipe.epochs, told),
+            state=state["training"] if state else None,
+        )
+    run.save(WEIGHTS, network.state_dict())
+    return epochs
+
+
+def _scores(run: Run, problem: Problem, genotype: Genotype, last: Epoch) -> dict[str, float]:
+    """The accuracies of the weights as the file gives them back; the test split is read here only.
+
+    Raises:
+        RuntimeError: the file does not hold the network that was trained.
+    """
+    task = cast(Task, problem.task)
+    network = network_of(problem, genotype)
+    network.load_state_dict(run.load(WEIGHTS))
+    names: tuple[SplitName, ...] = ("train", "valid", "test")
+    scores = {
+        f"{name}_accuracy": score(network, task.split(name), problem.accelerator).accuracy
+        for name in names
+    }
+    if last.valid and abs(scores["valid_accuracy"] - last.valid.accuracy) > _ROUNDING:
+        reloaded, trained = scores["valid_accuracy"], last.valid.accuracy
+        raise RuntimeError(f"the reloaded weights score {reloaded} %, the trained ones {trained} %")
+    return scores
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
-    task: Any = problem.task
-    sizes = {name: len(task.split(name)) for name in ("train", "valid", "test")}
+    task = cast(Task, problem.task)
+    names: tuple[SplitName, ...] = ("train", "valid", "test")
     return {
         "space": problem.space.name,
         "task": task.name,
         "input_shape": list(task.input_shape),
         "classes": task.classes,
-        "images": sizes,
+        "images": {name: len(task.split(name)) for name in names},
         "device": problem.device.name if problem.device else None,
         "seed": problem.seed,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from nascli import ui
 from nascli.commands import build, settings
 from nascli.commands.environment import papers
 from nascli.commands.outcome import conclude
-from nascli.commands.resume import recorded_config
+from nascli.commands.resume import recorded_config, stoppable
 from nascli.core.fault import Fault
 from nascli.core.loop import Evaluation, Search
 from nascli.core.space import size
@@ -58,16 +57,21 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
     if state is not None:
         told = _restore(search, state, recorded, run.path)
     search.recorded = {trial.number: trial for trial in recorded[told:]}
-    budget.start(run.elapsed(recorded))
+    worked = sum(trial.seconds for trial in recorded)
+    budget.start(max(worked, state.get("seconds", 0.0) if state else 0.0))
     ui.say(f"searching {problem.space.name} ({size(problem.space):,} genotypes) in {run.path}")
     if recorded:
         ui.say(f"resuming after {len(recorded)} trials")
     checkpoint = Checkpoint(run)
 
     def state_now() -> dict[str, Any]:
-        return {"trials": len(search.history), "strategy": strategy.state_dict()}
+        return {
+            "trials": len(search.history),
+            "strategy": strategy.state_dict(),
+            "seconds": budget.elapsed,
+        }
 
-    with _Display(parts) as display:
+    with _Display(parts, search.history.best(problem)) as display, stoppable("search", run.path):
         problem.progress = display.step
         remaining = set(search.recorded)
 
@@ -79,12 +83,8 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
             checkpoint.maybe(state_now)
             display.trial(trial)
 
-        signal.signal(signal.SIGTERM, _interrupt)
         try:
             genotype = search.run(ended)
-        except KeyboardInterrupt:
-            ui.say(f"interrupted; go on with: nas search resume={run.path}")
-            raise
         finally:
             workers.close()
     conclude(run, parts, config, search.history, genotype)
@@ -109,10 +109,6 @@ def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path:
     return told
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def _keep_trace(number: int, error: Exception) -> None:
     """A failed trial's traceback goes to the log."""
     text = "".join(traceback.format_exception(error))
@@ -122,12 +118,12 @@ def _keep_trace(number: int, error: Exception) -> None:
 class _Display:
     """What the person sees while the search goes on."""
 
-    def __init__(self, parts: build.Parts) -> None:
+    def __init__(self, parts: build.Parts, best: Trial | None) -> None:
         self._parts = parts
         epochs = getattr(parts.strategy, "epochs", None)
         limits = [limit for limit in (parts.budget.trials, epochs) if limit is not None]
         self._total = min(limits, default=None)
-        self._best: Trial | None = None
+        self._best = best
         self._failed = 0
         self._step = ""
 

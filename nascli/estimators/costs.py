@@ -100,7 +100,7 @@ class Costs:
                 "flops": float(counts.flops),
                 "peak_memory_mb": counts.peak_memory_mb,
             }
-            if problem.device:
+            if problem.device and not problem.broken(costs):  # measuring is the dear part
                 network = problem.space.network(genotype).eval()
                 costs["latency_ms"] = problem.device.latency(network, shape).median_ms
         if counts.uncounted:

@@ -103,6 +103,12 @@ def test_who_only_looks_gets_the_runs_networks(run):
     assert "training=search" in prepare.carried("show", [f"genotype={run}"])
 
 
+def test_several_genotypes_are_of_one_space():
+    assert prepare.carried("retrain", ["genotype=darts_v1,darts_v2"]) == ["space=cell"]
+    with pytest.raises(Fault, match="nonsense"):
+        prepare.carried("retrain", ["genotype=darts_v1,nonsense"])
+
+
 def test_a_search_takes_nothing_along():
     assert prepare.carried("search", ["genotype=darts_v2"]) == []
     assert prepare.carried("retrain", []) == []
