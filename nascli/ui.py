@@ -71,7 +71,7 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
     """A small table on stderr."""
     from rich.table import Table
 
-    grid = Table(title=title, title_justify="left", header_style="bold")
+    grid = Table(title=title, title_justify="left", header_style="bold", show_header=any(header))
     for index, name in enumerate(header):
         grid.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     kept = [list(row) for row in rows]

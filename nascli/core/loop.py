@@ -88,6 +88,7 @@ class Search:
     history: History = field(default_factory=History)
     recorded: dict[int, Trial] = field(default_factory=dict)
     _known: dict[tuple[Genotype | None, float], Trial] = field(default_factory=dict)
+    _asked: dict[int, float] = field(default_factory=dict)
     _failures: int = 0
 
     def restore(self, trials: Iterable[Trial]) -> None:
@@ -105,7 +106,9 @@ class Search:
         while True:
             under_way = self.workers.busy
             room = min(self.workers.capacity - under_way, self.budget.left(under_way))
+            start = time.perf_counter()
             proposals = self.strategy.ask(room) if room > 0 else ()
+            asked = (time.perf_counter() - start) / max(1, len(proposals))
             if not proposals and not under_way:
                 return self.strategy.recommend(self.history)
             trials = []
@@ -113,14 +116,19 @@ class Search:
                 trial = self._answered(number, proposal)
                 if trial is None:
                     self.workers.submit(number, proposal)
+                    self._asked[number] = asked
                 else:
                     trials.append(trial)
                 number += 1
-            trials = trials or list(self.workers.wait())
+            trials = trials or [self._timed(trial) for trial in self.workers.wait()]
             self.strategy.tell(trials)
             for trial in trials:
                 self._book(trial)
                 ended(trial)
+
+    def _timed(self, trial: Trial) -> Trial:
+        """The trial with the time of its proposal added: a gradient search trains in `ask`."""
+        return replace(trial, seconds=trial.seconds + self._asked.pop(trial.number))
 
     def _answered(self, number: int, proposal: Proposal) -> Trial | None:
         """The trial of `proposal` if it needs no worker."""

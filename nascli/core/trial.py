@@ -27,6 +27,7 @@ class Trial:
     """One proposal and what the estimators said of it.
 
     `infeasible` says which constraint it breaks, `error` why it failed; both None for a good one.
+    `seconds` is what it took to propose and to estimate it.
     """
 
     number: int

@@ -87,6 +87,28 @@ def test_equivalent_genotypes_are_estimated_once_and_cost_no_budget(problem):
     assert found.budget.used == 2
 
 
+def test_seconds_include_the_time_to_propose(problem, monkeypatch):
+    from nascli.core import loop
+
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+
+    class Slow(Listed):
+        def ask(self, limit):
+            now[0] += 5.0
+            return super().ask(limit)
+
+    class Work(Sum):
+        def estimate(self, proposal):
+            now[0] += 2.0
+            return super().estimate(proposal)
+
+    found = search(problem, [1, 3], [Work()])
+    found.strategy = Slow(problem, [1, 3])
+    found.run(lambda _: None)
+    assert [t.seconds for t in found.history] == [7.0, 7.0]
+
+
 def test_a_table_is_asked_for_every_spelling(problem):
     estimator = Sum(by_genotype=True)
     found = search(problem, [1, 2, 1], [estimator])
