@@ -19,6 +19,7 @@ from nascli.core.fault import Fault
 from nascli.core.trial import Trial
 
 HISTORY, STATE, CONFIG = "history.jsonl", "state.pt", "config.yaml"
+_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Run:
@@ -26,6 +27,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._history_path = path / HISTORY
         self._history: IO[bytes] | None = None
         self._lock: IO[bytes] | None = None
 
@@ -103,11 +105,10 @@ class Run:
 
     def append(self, trial: Trial) -> None:
         """Adds one trial to the history and hands it to the operating system."""
-        path = self.path / HISTORY
-        line = json.dumps(trial.to_json(), separators=(",", ":")).encode() + b"\n"
-        with _guarded(path):
+        line = _encoded(trial.to_json()).encode() + b"\n"
+        with _guarded(self._history_path):
             if self._history is None:
-                self._history = path.open("ab", buffering=0)
+                self._history = self._history_path.open("ab", buffering=0)
             start = self._history.tell()
             try:
                 if self._history.write(line) != len(line):
@@ -123,7 +124,7 @@ class Run:
         Raises:
             Fault: a line is not a trial.
         """
-        path = self.path / HISTORY
+        path = self._history_path
         if not path.exists():
             return []
         with _guarded(path):

@@ -17,6 +17,7 @@ from nascli.core.trial import History, Proposal, Trial
 from nascli.core.workers import Workers
 
 _FAILURES_IN_A_ROW = 10
+_MOMENT = 1e-3  # seconds that are not worth a line of arithmetic, twenty thousand times a second
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ class Search:
 
     def _timed(self, trial: Trial) -> Trial:
         """The trial with the time of its proposal added: a gradient search trains in `ask`."""
-        return replace(trial, seconds=trial.seconds + self._asked.pop(trial.number))
+        asked = self._asked.pop(trial.number)
+        return replace(trial, seconds=trial.seconds + asked) if asked > _MOMENT else trial
 
     def _answered(self, number: int, proposal: Proposal) -> Trial | None:
         """The trial of `proposal` if it needs no worker."""
