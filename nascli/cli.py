@@ -95,6 +95,8 @@ def _composed(verb: str, arguments: list[str]) -> int:
     sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
     if found:
         raise Fault("\n".join([*found, *_deeper(verb, prepare.rewritten(good), directories)]))
+    if verb != "retrain":  # a training's recipe sizes the network; to look at a run is to keep it
+        carried = prepare.rewritten(carried)
     return _hydra(verb, [*flags, *carried, *prepare.rewritten(overrides)])
 
 

@@ -107,6 +107,14 @@ def test_show_a_run(nas):
     assert "how the best improved" in shown.stdout
 
 
+def test_show_has_the_networks_of_the_run(nas, tmp_path):
+    searched = nas("search", "strategy=random", "budget.trials=1", *CELL, "space.channels=6")
+    shown = nas("show", str(searched.run))
+    assert shown.code == 0, shown.stderr
+    params = report(tmp_path / searched.run)["costs"]["params"]
+    assert f"parameters               {params:,.0f}\n" in shown.stdout
+
+
 def test_profile_writes_the_whole_table(nas, tmp_path):
     quick = ("device.repeats=3", "device.warmup=1", "data=synthetic", "space.channels=4")
     done = nas("profile", "device=cpu", "genotype=darts_v2", "space.cells=3", *quick)
