@@ -121,8 +121,7 @@ class Progress:
         """`done` of the total is behind us; `text` says how it stands."""
         self._done, self._text, self._total = done, text, total or self._total
         if self._bar:
-            shown = f"{text}"
-            self._bar.update(self._task, completed=done, text=shown, total=self._total)
+            self._bar.update(self._task, completed=done, text=text, total=self._total)
             return
         now = time.monotonic()
         if now - self._last >= self._interval:

@@ -102,6 +102,11 @@ class History(Sequence[Trial]):
         full = (trial for trial in good if trial.fidelity == top)
         return min(full, key=problem.loss, default=None)
 
+    def answer(self, problem: Problem) -> Genotype | None:
+        """The best trial's genotype; None if none is good."""
+        best = self.best(problem)
+        return best.genotype if best else None
+
     def incumbents(self, problem: Problem) -> list[Trial]:
         """The trials that were, when they ended, the best so far."""
         least, found = math.inf, []

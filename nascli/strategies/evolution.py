@@ -61,8 +61,7 @@ class Evolution:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, dead or alive."""
-        best = history.best(self._problem)
-        return best.genotype if best else None
+        return history.answer(self._problem)
 
     def state_dict(self) -> dict[str, Any]:
         """The population and the random state."""

@@ -71,8 +71,7 @@ class GradientSearch:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best-validation epoch's genotype."""
-        best = history.best(self._problem)
-        return best.genotype if best else None
+        return history.answer(self._problem)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, architecture weights, both optimizers, both streams of batches, the epoch."""

@@ -30,8 +30,7 @@ class Grid:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype."""
-        best = history.best(self._problem)
-        return best.genotype if best else None
+        return history.answer(self._problem)
 
     def state_dict(self) -> dict[str, Any]:
         """How far it has come."""

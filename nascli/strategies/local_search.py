@@ -71,8 +71,7 @@ class LocalSearch:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, of whatever climb."""
-        best = history.best(self._problem)
-        return best.genotype if best else None
+        return history.answer(self._problem)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the climb stands, and the random state."""

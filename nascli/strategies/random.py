@@ -46,8 +46,7 @@ class Random:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype."""
-        best = history.best(self._problem)
-        return best.genotype if best else None
+        return history.answer(self._problem)
 
     def state_dict(self) -> dict[str, Any]:
         """How many genotypes have been proposed."""
