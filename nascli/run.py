@@ -103,9 +103,13 @@ class Run:
         with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
 
-    def append(self, trial: Trial) -> None:
-        """Adds one trial to the history and hands it to the operating system."""
-        line = _encoded(trial.to_json()).encode() + b"\n"
+    def append(self, trial: Trial, **so_far: float) -> None:
+        """Adds one trial to the history and hands it to the operating system.
+
+        `so_far` stands beside it in the line: what the search had used of its budget by then, which
+        the trial alone does not tell. `history` leaves it aside.
+        """
+        line = _encoded({**trial.to_json(), **so_far}).encode() + b"\n"
         with _guarded(self._history_path):
             if self._history is None:
                 self._history = self._history_path.open("ab", buffering=0)

@@ -27,10 +27,15 @@ def console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True, width=width)
 
 
+def log_to(run: Run) -> None:
+    """From now on, what is said in this process also goes to the run's log.txt."""
+    _LOG.append(run)
+
+
 @contextmanager
 def logging_to(run: Run) -> Iterator[None]:
     """What is said meanwhile also goes to the run's log.txt."""
-    _LOG.append(run)
+    log_to(run)
     try:
         yield
     finally:

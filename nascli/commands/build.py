@@ -87,6 +87,9 @@ def problem(config: DictConfig, faults: Faults) -> Problem | None:
     made = faults.attempt(lambda: space(config, task)) if task else None
     objectives = faults.attempt(lambda: settings.objectives(config)) or ()
     constraints = faults.attempt(lambda: settings.constraints(config)) or ()
+    scalar = None
+    if "scalarisation" in config:
+        scalar = faults.attempt(lambda: component(config, "scalarisation"))
     fidelity = faults.attempt(lambda: settings.fidelity(config)) or 1.0
     faults.attempt(lambda: settings.check_threads(config))
     if made is None or task is None or training is None or run_on is None:
@@ -97,6 +100,7 @@ def problem(config: DictConfig, faults: Faults) -> Problem | None:
         training=training,
         objectives=objectives,
         constraints=constraints,
+        scalarisation=scalar,
         device=device,
         run_on=run_on,
         seed=config.seed,
@@ -106,10 +110,12 @@ def problem(config: DictConfig, faults: Faults) -> Problem | None:
 
 def absolute(config: DictConfig) -> None:
     """Makes the paths of data and tables absolute, so that a run resumes from anywhere."""
-    for key in ("data", "estimator"):
+    for key in ("data", "estimator", "reference"):
         node = config.get(key)
-        if node and not OmegaConf.is_missing(node, "path") and node.get("path") is not None:
-            node.path = str(Path(str(node.path)).expanduser().resolve())
+        while node:
+            if not OmegaConf.is_missing(node, "path") and node.get("path") is not None:
+                node.path = str(Path(str(node.path)).expanduser().resolve())
+            node = node.get("of")  # what it wraps
 
 
 def space(config: DictConfig, task: object) -> SearchSpace:
@@ -127,13 +133,14 @@ def space(config: DictConfig, task: object) -> SearchSpace:
 
 @dataclass
 class Parts:
-    """All that a search is made of."""
+    """All that a search is made of; `shares` are constraints that no number is known for yet."""
 
     problem: Problem
     strategy: Strategy
     estimators: tuple[Estimator, ...]
     workers: Callable[..., Workers]
     budget: Budget
+    shares: dict[str, float]
 
 
 def search(config: DictConfig) -> Parts:
@@ -146,13 +153,44 @@ def search(config: DictConfig) -> Parts:
     budget = faults.attempt(lambda: Budget(**config.budget))
     workers = faults.attempt(lambda: component(config, "workers"))
     made = problem(config, faults)
+    shares = {} if made is None else settings.shares(config)
     strategy = estimators = None
-    if made is not None and not faults.found_by(lambda: _check_sharing(config, made)):
+    if made is not None and not faults.found_by(lambda: _check_fit(config, made)):
         strategy = faults.attempt(lambda: component(config, "strategy", made))
         estimators = faults.attempt(lambda: chain(config, made))
     faults.check()
     assert made is not None and budget is not None and estimators is not None
-    return Parts(made, cast(Strategy, strategy), estimators, cast(Any, workers), budget)
+    return Parts(made, cast(Strategy, strategy), estimators, cast(Any, workers), budget, shares)
+
+
+def estimation(config: DictConfig) -> tuple[Problem, tuple[Estimator, ...]]:
+    """The problem and the estimators alone, for a process that proposes nothing.
+
+    Raises:
+        Fault: everything that is wrong with the config.
+    """
+    faults = Faults()
+    made = problem(config, faults)
+    estimators = faults.attempt(lambda: chain(config, made)) if made else None
+    faults.check()
+    assert made is not None and estimators is not None
+    return made, estimators
+
+
+def _check_fit(config: DictConfig, made: Problem) -> None:
+    """Raises a Fault where the chosen strategy cannot do what the other parts ask of it."""
+    from hydra.utils import get_class
+
+    strategy = get_class(config.strategy._target_)
+    several = len(made.objectives) > 1 and made.scalarisation is None
+    if several and not getattr(strategy, "several_objectives", False):
+        names = ", ".join(objective.metric for objective in made.objectives)
+        raise Fault(
+            f"{strategy.__name__} takes one objective, and there are {len(made.objectives)} "
+            f"({names}); take strategy=nsga2, or one of the others with scalarisation=mnasnet, or "
+            "bound a cost with constraints.METRIC=VALUE"
+        )
+    _check_sharing(config, made)
 
 
 def _check_sharing(config: DictConfig, made: Problem) -> None:
@@ -174,6 +212,8 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
             f"{part.__name__} scores with shared weights, which this strategy does not train; "
             "take estimator=train, or strategy=darts"
         )
+    if shares["estimator"] and getattr(get_class(config.workers._target_), "own_processes", False):
+        raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
 
 
 def with_supernet() -> list[str]:
@@ -201,7 +241,9 @@ def chain(config: DictConfig, stated: Problem) -> tuple[Estimator, ...]:
         estimators = (Costs(stated), chosen)
     known = [metric for estimator in estimators for metric in estimator.metrics]
     wanted = [("objectives", o.metric) for o in stated.objectives]
-    wanted += [("constraints", c.metric) for c in stated.constraints]
+    wanted += [("constraints", metric) for metric in config.get("constraints") or {}]
+    scalar = stated.scalarisation
+    wanted += [("scalarisation", metric) for metric in (scalar.metrics if scalar else ())]
     lacking = [(key, metric) for key, metric in wanted if metric not in known]
     bad = [unknown(f"metric in {key}", metric, known) for key, metric in lacking]
     if bad:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -19,6 +20,9 @@ from nascli.report import drawings, figures, page, summary
 from nascli.report.units import readable, words
 from nascli.run import Run
 
+FRONT = "front"
+_SHOWN = 20  # rows of a front on the screen
+
 
 def conclude(
     run: Run, parts: Parts, config: DictConfig, history: History, genotype: Genotype | None
@@ -33,6 +37,9 @@ def conclude(
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
         run.write("genotype.json", genotypes.dump(genotype))
+        if len(problem.objectives) > 1:
+            for trial in history.front(problem):
+                run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
         if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
             _write_latency_table(run, problem)
     drawn = drawings.draw(genotype) if genotype is not None else {}
@@ -40,6 +47,8 @@ def conclude(
     write_report(run, report, drawn, config)
     if genotype is None:
         raise Fault(_why_none(history))
+    if "front" in report:
+        _say_front(run, report, [objective.metric for objective in problem.objectives])
     _say(run, report, problem.space.describe(genotype), [e.meaning for e in parts.estimators])
 
 
@@ -79,6 +88,17 @@ def _why_none(history: History) -> str:
     words += f"constraint and {counts['failed']} failed"
     last = next((t for t in reversed(history) if t.infeasible or t.error), None)
     return f"{words}; the last one: {last.infeasible or last.error}" if last else words
+
+
+def _say_front(run: Run, report: Mapping[str, Any], metrics: Sequence[str]) -> None:
+    """The front as a table, and how to take one of its genotypes."""
+    rows = report["front"]
+    shown = rows if len(rows) <= _SHOWN else rows[:: math.ceil(len(rows) / _SHOWN)]
+    lines = [[str(row["trial"]), *(readable(m, row[m]) for m in metrics)] for row in shown]
+    title = f"front: {len(rows)} genotypes that no other one beats in all objectives"
+    ui.table(title, ["trial", *map(words, metrics)], lines)
+    ui.say(f"each is a genotype of its own: nas retrain genotype={run.path / FRONT}/TRIAL.json")
+    ui.say(f"hypervolume {report['hypervolume']:.4f}; best in {words(metrics[0])}:")
 
 
 def _say(run: Run, report: Mapping[str, Any], description: str, meanings: Sequence[str]) -> None:

@@ -11,7 +11,15 @@ from nascli.config import FREE, GIVEN, catalogue, description, root
 from nascli.core.fault import Fault
 
 _PLAIN = re.compile(r"[\w/\-+.$%*@?:,\[\]{}() '\"=]*")
-_REFERENCES = ("genotype", "resume", "data.path", "estimator.path", "outputs")
+_REFERENCES = (
+    "genotype",
+    "resume",
+    "data.path",
+    "estimator.path",
+    "reference.path",
+    "outputs",
+    "supernet",
+)
 _CARRIED = re.compile(r"^(space|data|training|(data|space)\.\w+|operation@space\.operations)=")
 
 
@@ -48,10 +56,20 @@ def directories(flags: Sequence[str]) -> list[Path]:
 
 
 def positional(verb: str, override: str, verbs: Sequence[str]) -> str:
-    """`nas show X` is short for `nas show genotype=X`."""
+    """`nas show X` is short for `genotype=X`, and `reference=X` for `estimator@reference=X`."""
+    if verb == "audit" and override.startswith("reference="):
+        return f"estimator@{override}"
     if verb in verbs and ("=" not in override or override.startswith("|")) and override[0] != "~":
         return f"genotype={override}"
     return override
+
+
+def gathered(overrides: Sequence[str]) -> list[str]:
+    """`nas compare A B` is short for `nas compare runs=[A,B]`; what exists is a path, = or not."""
+    bare = [o for o in overrides if o[:1] != "~" and ("=" not in o or Path(o).exists())]
+    texts = [path.replace("\\", "\\\\").replace("'", "\\'") for path in bare]
+    runs = ",".join(f"'{text}'" for text in texts)
+    return [*([f"runs=[{runs}]"] if bare else []), *(o for o in overrides if o not in bare)]
 
 
 def quoted(overrides: Sequence[str]) -> list[str]:
@@ -126,6 +144,8 @@ def _recorded(folder: Path, verb: str) -> list[str]:
 
     A new training has a recipe of its own; whoever only looks wants the networks of the run.
     """
+    if folder.parent.name == "front":  # a genotype of a run's front
+        folder = folder.parent.parent
     file = folder / "environment.json"
     if not file.is_file():
         return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from omegaconf import DictConfig
 from nascli import ui
 from nascli.commands import build, settings
 from nascli.commands.environment import papers
+from nascli.commands.evaluation import Remade, keep_trace
+from nascli.commands.feasibility import settle
 from nascli.commands.outcome import conclude
 from nascli.commands.resume import recorded_config, stoppable
 from nascli.core.fault import Fault
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Evaluation, Open, Search
 from nascli.core.space import size
 from nascli.core.trial import Trial
 from nascli.run import Checkpoint, Run
@@ -36,6 +37,7 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         parts = build.search(config)
     else:
         parts = build.search(config)
+        settle(parts, config)
         label = "_".join(choices[key] for key in ("strategy", "space") if key in choices)
         files = papers(config, choices, overrides)
         run = Run.claim(Path(config.outputs), "search", label, files)
@@ -48,15 +50,15 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
 def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
     """The search itself, from wherever the run folder says that it stands."""
     problem, budget, strategy = parts.problem, parts.budget, parts.strategy
-    evaluation = Evaluation(problem, parts.estimators, _keep_trace)
-    workers = parts.workers(evaluation)
+    evaluation = Evaluation(problem, parts.estimators, keep_trace)
+    remote = getattr(parts.workers.func, "own_processes", False)  # type: ignore[attr-defined]
+    workers = parts.workers(Remade.of(config, run.path) if remote else lambda: evaluation)
     search = Search(strategy, evaluation, workers, budget)
     recorded = run.history()
-    state = run.load_state("trials", "strategy")
-    told = 0
+    state = run.load_state("trials", "strategy", "open", "number")
+    search.recorded = {trial.number: trial for trial in recorded}
     if state is not None:
-        told = _restore(search, state, recorded, run.path)
-    search.recorded = {trial.number: trial for trial in recorded[told:]}
+        _restore(search, state, recorded, run.path)
     worked = sum(trial.seconds for trial in recorded)
     budget.start(max(worked, state.get("seconds", 0.0) if state else 0.0))
     ui.say(f"searching {problem.space.name} ({size(problem.space):,} genotypes) in {run.path}")
@@ -67,6 +69,8 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
     def state_now() -> dict[str, Any]:
         return {
             "trials": len(search.history),
+            "number": search.number,
+            "open": {number: waiting.to_json() for number, waiting in search.open.items()},
             "strategy": strategy.state_dict(),
             "seconds": budget.elapsed,
         }
@@ -79,7 +83,7 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
             if trial.number in remaining:
                 remaining.discard(trial.number)
             else:
-                run.append(trial)
+                run.append(trial, used=round(budget.used, 6), elapsed=round(budget.elapsed, 6))
             checkpoint.maybe(state_now)
             display.trial(trial)
 
@@ -90,14 +94,16 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
     conclude(run, parts, config, search.history, genotype)
 
 
-def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path: Path) -> int:
-    """Puts the search back to the checkpoint; gives how many trials it knew of."""
+def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path: Path) -> None:
+    """Puts the search back to the checkpoint."""
     told = state["trials"]
     if not isinstance(told, int) or not 0 <= told <= len(recorded):
         ui.say(f"the history has lost trials that state.pt knows of ({len(recorded)} of {told}):")
         ui.say("leaving state.pt aside and taking the search's steps again from the start")
-        return 0
-    search.restore(recorded[:told])
+        return
+    waiting = {number: Open.from_json(data) for number, data in state["open"].items()}
+    search.recorded = {trial.number: trial for trial in recorded[told:]}
+    search.restore(recorded[:told], waiting, state["number"])
     try:
         search.strategy.load_state_dict(state["strategy"])
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
@@ -106,13 +112,6 @@ def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path:
             f"state.pt in '{path}' does not belong to this search ({text}); "
             "delete it to resume from the history alone"
         ) from error
-    return told
-
-
-def _keep_trace(number: int, error: Exception) -> None:
-    """A failed trial's traceback goes to the log."""
-    text = "".join(traceback.format_exception(error))
-    ui.trace(f"trial {number} failed:\n{text}")
 
 
 class _Display:
@@ -142,8 +141,11 @@ class _Display:
 
     def trial(self, trial: Trial) -> None:
         """One more has ended."""
-        loss = self._parts.problem.loss
-        if self._best is None or loss(trial) < loss(self._best):
+        problem, best = self._parts.problem, self._best
+        if best is None or (-trial.fidelity, problem.rank(trial)) < (
+            -best.fidelity,
+            problem.rank(best),
+        ):
             self._best = trial
         self._failed += trial.error is not None
         self._bar.update(self._parts.budget.used, self._text())

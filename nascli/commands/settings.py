@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 
 from omegaconf import DictConfig
@@ -28,30 +29,49 @@ def accelerator(config: DictConfig) -> str:
 
 
 def objectives(config: DictConfig) -> tuple[Objective, ...]:
-    """What is to be reached: the `objectives` mapping."""
+    """What is to be reached: the `objectives` mapping, or else what the estimator is made for."""
     given = config.get("objectives")
-    if given is None:
-        return (Objective("accuracy", "max"),)
+    if not given:
+        from hydra.utils import get_class
+
+        node = config.get("estimator") or {}
+        while "of" in node:  # one that wraps another is for what that one is for
+            node = node["of"]
+        target = node.get("_target_")
+        made_for = getattr(get_class(target), "objective", None) if target else None
+        return (made_for or Objective("accuracy", "max"),)
     for metric, direction in given.items():
         if direction not in ("max", "min"):
             raise Fault(f"objectives.{metric} is {direction!r}; it must be max or min")
-    if len(given) != 1:
-        raise Fault(
-            f"objectives names {len(given)} metrics ({', '.join(map(str, given))}); the strategies "
-            "here take exactly one: bound the others with constraints.METRIC=VALUE"
-        )
     return tuple(Objective(str(metric), direction) for metric, direction in given.items())
 
 
 def constraints(config: DictConfig) -> tuple[Constraint, ...]:
-    """What is to be kept: the `constraints` mapping."""
-    bounds = []
+    """What is to be kept: the numbers of the `constraints` mapping."""
+    bounds = {m: v for m, v in _bounds(config).items() if not isinstance(v, str)}
+    return tuple(Constraint(metric, value) for metric, value in bounds.items())
+
+
+def shares(config: DictConfig) -> dict[str, float]:
+    """What is to be kept as a share of the space's largest network: the percentages there."""
+    bounds = {m: v for m, v in _bounds(config).items() if isinstance(v, str)}
+    return {metric: float(text[:-1]) / 100 for metric, text in bounds.items()}
+
+
+def _bounds(config: DictConfig) -> dict[str, float | str]:
+    """The `constraints` mapping: numbers above 0, and percentages as they are written."""
+    bounds: dict[str, float | str] = {}
     for metric, value in (config.get("constraints") or {}).items():
+        percent = re.fullmatch(r"(\d+(\.\d*)?)\s*%", value) if isinstance(value, str) else None
         good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not good or not math.isfinite(value) or value <= 0:
-            raise Fault(f"constraints.{metric} is {value!r}; it must be a number above 0")
-        bounds.append(Constraint(str(metric), float(value)))
-    return tuple(bounds)
+        number = float(percent[1]) if percent else float(value) if good else math.nan
+        if not 0 < number < math.inf:
+            raise Fault(
+                f"constraints.{metric} is {value!r}; it must be a number above 0, or a percentage "
+                "of the space's largest network such as 60%"
+            )
+        bounds[str(metric)] = str(value) if percent else number
+    return bounds
 
 
 def fidelity(config: DictConfig) -> float:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 
 from nascli.core.fault import Fault
 
 _PROPOSALS_PER_TRIAL = 1000
+_ROUNDING = 1e-6  # what sums of shares may be off
 
 
 @dataclass
 class Budget:
     """Ends a search after so many trials or seconds, whichever comes first.
 
-    A trial counts against `trials` if the estimators worked on it. Repeats of a known genotype and
-    proposals that break a constraint are free, but at most `proposals` (default: 1,000 a trial)
-    are looked at in all, so that no search is without an end.
+    A trial counts against `trials` if the estimators worked on it, at a lower fidelity only as the
+    share that it takes of a full one. Repeats of a known genotype and proposals that break a
+    constraint are free, but at most `proposals` (default: 1,000 a trial) are looked at in all, so
+    that no search is without an end.
     """
 
     trials: int | None = None
     seconds: float | None = None
     proposals: int | None = None
-    used: int = 0
+    used: float = 0
     seen: int = 0
     _start: float = field(default_factory=time.monotonic)
 
@@ -39,21 +42,25 @@ class Budget:
         """Starts the clock; a resumed search has already used `seconds_before`."""
         self._start = time.monotonic() - seconds_before
 
-    def charge(self, *, free: bool) -> None:
-        """Books one ended trial."""
+    def charge(self, share: float) -> None:
+        """Books one ended trial that took this share of a full one; 0: it was free."""
         self.seen += 1
-        self.used += not free
+        self.used += share
 
     @property
     def elapsed(self) -> float:
         """Seconds since the search began, those before a resume included."""
         return time.monotonic() - self._start
 
-    def left(self, under_way: int) -> int:
-        """How many more proposals may be asked for while `under_way` have not ended."""
-        if self.seconds is not None and self.elapsed >= self.seconds:
+    def left(self, under_way: int, *, timed: bool = True) -> int:
+        """How many more proposals may be asked for while `under_way` have not ended.
+
+        What is on record already is taken back whatever the clock says: `timed` is False there.
+        """
+        if timed and self.seconds is not None and self.elapsed >= self.seconds:
             return 0
         if self.trials is None:
             return 1 << 30
         limit = self.proposals or _PROPOSALS_PER_TRIAL * self.trials
-        return max(0, min(self.trials - self.used, limit - self.seen) - under_way)
+        trials = math.ceil(self.trials - self.used - _ROUNDING)
+        return max(0, min(trials, limit - self.seen) - under_way)

@@ -18,6 +18,10 @@ class Estimator(Protocol):
     `by_genotype` says that its answer hangs on how the genotype is written and not on the function
     alone, as a table's does: then equivalent genotypes are asked for apart. `meaning` says in a few
     words what its accuracy is an accuracy of, for those who read it.
+
+    Two class attributes may stand besides: `objective`, what a search with this estimator is for
+    unless the user says otherwise (accuracy, as large as possible), and `immediate`, True where an
+    answer takes no training, so that costs can be surveyed before the search.
     """
 
     @property

@@ -18,6 +18,7 @@ def unknown(what: str, value: object, allowed: Iterable[str]) -> str:
     import difflib  # only ever needed on the way out
 
     names = sorted(allowed)
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(value), names, n=5, cutoff=0.5)
+    near.sort(key=lambda name: sorted(name) != sorted(str(value)))  # swapped letters come first
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"{what} '{value}' is not known; allowed: {', '.join(names) or 'nothing'}{hint}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nascli.core.budget import Budget
 from nascli.core.estimator import Estimator
@@ -73,13 +75,33 @@ class Evaluation:
 
 
 @dataclass
+class Open:
+    """A proposal that no trial has answered yet; `asked` are the seconds it took to propose."""
+
+    proposal: Proposal
+    asked: float = 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; `from_json` reads it back."""
+        proposal = self.proposal
+        genotype = proposal.genotype.to_json()
+        return {"genotype": genotype, "fidelity": proposal.fidelity, "asked": self.asked}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Open:
+        """Reads what `to_json` wrote."""
+        genotype = Genotype.from_json(data["genotype"])
+        return cls(Proposal(genotype, float(data["fidelity"])), float(data["asked"]))
+
+
+@dataclass
 class Search:
     """One search under way.
 
     A genotype that is known at the same fidelity, or one that `canonical` shows to be equivalent,
     is not estimated again. `recorded` are trials of an interrupted search that `history` does not
-    yet hold: they are given back instead of being estimated again, so that a resumed search takes
-    the same steps.
+    yet hold, in the order in which they ended: they are given back in that order instead of being
+    estimated again, so that a resumed search takes the same steps.
     """
 
     strategy: Strategy
@@ -88,61 +110,100 @@ class Search:
     budget: Budget
     history: History = field(default_factory=History)
     recorded: dict[int, Trial] = field(default_factory=dict)
+    open: dict[int, Open] = field(default_factory=dict)
+    number: int = 0
+    _ready: deque[Trial] = field(default_factory=deque)
     _known: dict[tuple[Genotype | None, float], Trial] = field(default_factory=dict)
-    _asked: dict[int, float] = field(default_factory=dict)
     _failures: int = 0
 
-    def restore(self, trials: Iterable[Trial]) -> None:
-        """Takes trials that the strategy has already been told of."""
+    def restore(self, trials: Iterable[Trial], waiting: Mapping[int, Open], number: int) -> None:
+        """Takes trials that the strategy was told of, and proposals that it waits for.
+
+        `number` is that of the next proposal.
+        """
         for trial in trials:
             self._book(trial)
+        self.number = number
+        for before, proposal in waiting.items():
+            self._start(before, proposal)
 
     def run(self, ended: Callable[[Trial], None]) -> Genotype | None:
         """Searches until the budget or the strategy ends; calls `ended` for every trial.
 
+        Between any two trials that the strategy is told of it is asked once. So the history alone
+        says what it was asked and told, whatever the workers were doing.
+
         Raises:
             Fault: too many trials failed in a row, or `recorded` does not follow from this search.
         """
-        number = len(self.history)
         while True:
-            under_way = self.workers.busy
-            room = min(self.workers.capacity - under_way, self.budget.left(under_way))
-            start = time.perf_counter()
-            proposals = self.strategy.ask(room) if room > 0 else ()
-            asked = (time.perf_counter() - start) / max(1, len(proposals))
-            if not proposals and not under_way:
+            self._ask()
+            trial = self._next()
+            if trial is None:
                 return self.strategy.recommend(self.history)
-            trials = []
-            for proposal in proposals:
-                trial = self._answered(number, proposal)
-                if trial is None:
-                    self.workers.submit(number, proposal)
-                    self._asked[number] = asked
-                else:
-                    trials.append(trial)
-                number += 1
-            trials = trials or [self._timed(trial) for trial in self.workers.wait()]
-            self.strategy.tell(trials)
-            for trial in trials:
-                self._book(trial)
-                ended(trial)
+            self.strategy.tell([trial])
+            self._book(trial)
+            ended(trial)
+
+    def _ask(self) -> None:
+        """Fills the workers with proposals."""
+        under_way = len(self.open)
+        left = self.budget.left(under_way, timed=not self.recorded)
+        room = min(self.workers.capacity - under_way, left)
+        if room <= 0:
+            return
+        start = time.perf_counter()
+        proposals = self.strategy.ask(room)
+        asked = (time.perf_counter() - start) / max(1, len(proposals))
+        for proposal in proposals:
+            self._start(self.number, Open(proposal, asked))
+            self.number += 1
+
+    def _start(self, number: int, waiting: Open) -> None:
+        """Gives a proposal to a worker, if nothing else answers it."""
+        self.open[number] = waiting
+        if number in self.recorded:
+            return
+        trial = self._answered(number, waiting.proposal)
+        if trial is None:
+            self.workers.submit(number, waiting.proposal)
+        else:
+            self._ready.append(trial)
+
+    def _next(self) -> Trial | None:
+        """The next trial to tell of; None when nothing is under way."""
+        trial = self._replayed() if self.recorded else None
+        if trial is not None:
+            return trial
+        if not self.open:
+            return None
+        if not self._ready:
+            self._ready.extend(map(self._timed, self.workers.wait()))
+        trial = self._ready.popleft()
+        del self.open[trial.number]
+        return trial
+
+    def _replayed(self) -> Trial | None:
+        """The first recorded trial that has been asked for."""
+        number = next((number for number in self.recorded if number in self.open), None)
+        if number is None:
+            return None
+        recorded, proposal = self.recorded.pop(number), self.open.pop(number).proposal
+        if recorded.genotype != proposal.genotype:
+            raise Fault(
+                f"the history does not follow from this config: trial {number} is "
+                f"{recorded.genotype}, but the strategy proposes {proposal.genotype}; "
+                "start a new run instead of resuming this one"
+            )
+        return recorded
 
     def _timed(self, trial: Trial) -> Trial:
         """The trial with the time of its proposal added: a gradient search trains in `ask`."""
-        asked = self._asked.pop(trial.number)
+        asked = self.open[trial.number].asked
         return replace(trial, seconds=trial.seconds + asked) if asked > _MOMENT else trial
 
     def _answered(self, number: int, proposal: Proposal) -> Trial | None:
         """The trial of `proposal` if it needs no worker."""
-        recorded = self.recorded.pop(number, None)
-        if recorded is not None:
-            if recorded.genotype != proposal.genotype:
-                raise Fault(
-                    f"the history does not follow from this config: trial {number} is "
-                    f"{recorded.genotype}, but the strategy proposes {proposal.genotype}; "
-                    "start a new run instead of resuming this one"
-                )
-            return recorded
         known = self._known.get((self.evaluation.key(proposal.genotype), proposal.fidelity))
         if known is None or known.error is not None:
             return known and replace(known, number=number, genotype=proposal.genotype, seconds=0.0)
@@ -155,7 +216,8 @@ class Search:
         if key is not None and trial.infeasible is None:
             first = self._known.setdefault((key, trial.fidelity), trial)
         self.history.append(trial)
-        self.budget.charge(free=first is not trial or trial.infeasible is not None)
+        free = first is not trial or trial.infeasible is not None
+        self.budget.charge(0 if free else trial.fidelity / self.evaluation.problem.fidelity)
         self._failures = self._failures + 1 if trial.error else 0
         if self._failures >= _FAILURES_IN_A_ROW:
             raise Fault(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +33,18 @@ class Constraint:
         if value is None or value <= self.maximum:
             return None
         return f"{self.metric} {value:g} exceeds {self.maximum:g}"
+
+    def excess(self, metrics: Mapping[str, float]) -> float:
+        """How far these metrics are above the bound, as a share of it; 0 if they keep it."""
+        return max(0.0, metrics.get(self.metric, 0.0) / self.maximum - 1)
+
+
+class Scalarisation(Protocol):
+    """Built as `Scalarisation(**yaml)`: makes one loss out of an objective and the costs."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that it reads besides the objective's."""
+
+    def loss(self, objective: Objective, metrics: Mapping[str, float]) -> float:
+        """Something to minimise."""

@@ -97,10 +97,13 @@ class History(Sequence[Trial]):
 
     def best(self, problem: Problem) -> Trial | None:
         """The first trial of least loss at the highest fidelity there is; None if none is good."""
+        return min(self.full(problem), key=problem.loss, default=None)
+
+    def full(self, problem: Problem) -> list[Trial]:
+        """The good trials at the highest fidelity that a good one has: those that compare."""
         good = [trial for trial in self._trials if problem.loss(trial) < math.inf]
         top = max((trial.fidelity for trial in good), default=0.0)
-        full = (trial for trial in good if trial.fidelity == top)
-        return min(full, key=problem.loss, default=None)
+        return [trial for trial in good if trial.fidelity == top]
 
     def answer(self, problem: Problem) -> Genotype | None:
         """The best trial's genotype; None if none is good."""
@@ -108,11 +111,19 @@ class History(Sequence[Trial]):
         return best.genotype if best else None
 
     def incumbents(self, problem: Problem) -> list[Trial]:
-        """The trials that were, when they ended, the best so far."""
+        """The trials that were, when they ended, the best so far at the highest fidelity."""
         least, found = math.inf, []
-        for trial in self._trials:
+        for trial in self.full(problem):
             loss = problem.loss(trial)
             if loss < least:
                 least = loss
                 found.append(trial)
         return found
+
+    def front(self, problem: Problem) -> list[Trial]:
+        """The trials that no other one beats in all objectives, in the order of the first one."""
+        from nascli.core.pareto import nondominated
+
+        trials = self.full(problem)
+        kept = nondominated([problem.losses(trial) for trial in trials])
+        return sorted((trials[index] for index in kept), key=problem.losses)

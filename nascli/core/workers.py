@@ -8,10 +8,19 @@ from typing import Protocol
 from nascli.core.trial import Proposal, Trial
 
 Evaluate = Callable[[int, Proposal], Trial]
+Make = Callable[[], Evaluate]
 
 
 class Workers(Protocol):
-    """Built as `Workers(evaluate, **yaml)`; a network that fails is a trial with an `error`."""
+    """Built as `Workers(make, **yaml)`; a network that fails is a trial with an `error`.
+
+    `make` builds what evaluates, in the process that will use it; it can be pickled wherever
+    `own_processes` is True. Weights shared with this process are out of reach there.
+    """
+
+    @property
+    def own_processes(self) -> bool:
+        """Whether proposals are evaluated outside of this process."""
 
     @property
     def capacity(self) -> int:
@@ -25,7 +34,11 @@ class Workers(Protocol):
         """Starts one."""
 
     def wait(self) -> Sequence[Trial]:
-        """At least one ended trial; blocks until there is one."""
+        """At least one ended trial; blocks until there is one.
+
+        Raises:
+            Fault: what `make` or a trial has raised as such.
+        """
 
     def close(self) -> None:
         """Ends whatever is still running."""

@@ -81,6 +81,7 @@ class Costs:
 
     repeatable = True
     by_genotype = True
+    immediate = True
     meaning = ""
 
     def __init__(self, problem: Problem) -> None:

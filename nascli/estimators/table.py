@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.space import check
 from nascli.core.trial import Proposal
-
-Row = dict[str, float]
+from nascli.estimators.rows import Row, read
 
 
 class Table:
@@ -39,6 +33,7 @@ class Table:
 
     repeatable = True
     by_genotype = True
+    immediate = True
 
     def __init__(
         self,
@@ -60,6 +55,10 @@ class Table:
         """The row of the genotype, without what belongs to the test split."""
         return self._table.row(proposal.genotype, proposal.fidelity)
 
+    def genotypes(self) -> Sequence[Genotype] | None:
+        """Those that a CSV has rows for, equivalent ones once; None: all of the space."""
+        return self._table.genotypes()
+
     def final(self, genotype: Genotype) -> Mapping[str, float]:
         """The test accuracy of the search's answer, in percent, where the table has it."""
         return self._table.final(genotype)
@@ -70,7 +69,10 @@ class _CSV:
 
     def __init__(self, problem: Problem, path: Path) -> None:
         self._path, self._space = path, problem.space
-        self._rows = _read(path, problem)
+        self._rows: dict[Genotype, Row] = {}
+        for genotype, row in read(path, problem):
+            self._rows[genotype] = row
+            self._rows.setdefault(problem.space.canonical(genotype), row)
         columns = next(iter(self._rows.values()))
         self.metrics = tuple(name for name in columns if name != "test_accuracy")
 
@@ -78,6 +80,10 @@ class _CSV:
         """The metrics of the genotype, or of the one it is equivalent to."""
         row = self._find(genotype)
         return {name: row[name] for name in self.metrics}
+
+    def genotypes(self) -> Sequence[Genotype]:
+        """One for every function that has a row."""
+        return list(dict.fromkeys(map(self._space.canonical, self._rows)))
 
     def final(self, genotype: Genotype) -> Row:
         """The test accuracy, if there is such a column."""
@@ -148,6 +154,9 @@ class _NASBench201:
             row["latency_ms"] = self._latency[number]
         return row
 
+    def genotypes(self) -> None:
+        """All."""
+
     def final(self, genotype: Genotype) -> Row:
         """Test accuracy in percent after 200 epochs."""
         return {"test_accuracy": self._test[self._locate(genotype)[0]]}
@@ -175,60 +184,3 @@ class _NASBench201:
         per_pixel = 7_600 + 34_560 * conv3 + 3_840 * conv1  # 1,024 pixels in the first stage
         macs = per_pixel * side * side + 65 * classes
         return {"params": params, "macs": macs, "flops": 2 * macs}
-
-
-def _read(path: Path, problem: Problem) -> dict[Genotype, Row]:
-    """The rows of a user's CSV, by genotype and by canonical genotype."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Fault(f"cannot read estimator.path={path}: {error}") from error
-    reader = csv.DictReader(io.StringIO(text))
-    columns = list(reader.fieldnames or ())
-    decisions = list(problem.space.decisions)
-    keyed = ["genotype"] if "genotype" in columns else decisions
-    missing = [name for name in keyed if name not in columns]
-    if missing:
-        raise Fault(
-            f"{path} has neither a column 'genotype' nor one for each decision of space "
-            f"'{problem.space.name}': {', '.join(missing[:5])} missing"
-        )
-    metrics = [name for name in columns if name not in keyed]
-    if "accuracy" not in metrics and not {o.metric for o in problem.objectives} <= set(metrics):
-        raise Fault(f"{path} has no column 'accuracy'; its metrics are: {', '.join(metrics)}")
-    rows: dict[Genotype, Row] = {}
-    for record in reader:
-        where = f"{path}, line {reader.line_num}"
-        genotype = _genotype(record, keyed, problem, where)
-        row = {name: _number(record[name], name, where) for name in metrics}
-        rows[genotype] = row
-        rows.setdefault(problem.space.canonical(genotype), row)
-    if not rows:
-        raise Fault(f"{path} has no rows")
-    return rows
-
-
-def _genotype(
-    record: Mapping[str, Any], keyed: Iterable[str], problem: Problem, where: str
-) -> Genotype:
-    """The genotype of one CSV record."""
-    name = problem.space.name
-    try:
-        choices = {key: str(record[key]) for key in keyed}
-        if "genotype" in choices:
-            choices = json.loads(choices["genotype"])
-            if not isinstance(choices, dict):
-                raise ValueError("not a JSON object")
-        return check(problem.space, Genotype.from_json({"space": name, "choices": choices}))
-    except (ValueError, Fault) as error:
-        raise Fault(f"{where}: {error}") from error
-
-
-def _number(text: str | None, column: str, where: str) -> float:
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise Fault(f"{where}: column '{column}' holds {text!r}, not a finite number")
-    return value

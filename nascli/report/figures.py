@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from nascli.core.pareto import dominates, hypervolume, normalised
 from nascli.core.problem import Problem
 from nascli.core.trial import History, Trial
 from nascli.report import canvas
@@ -20,17 +21,20 @@ _COSTS = ("params", "macs", "latency_ms")
 
 
 def search(history: History, problem: Problem) -> dict[str, str]:
-    """Name -> SVG: the objective against trials, and against each cost that the trials have.
+    """Name -> SVG: the first objective against trials, the other ones and each known cost.
 
-    A figure for which there is nothing to plot is left out.
+    With several objectives there is also the hypervolume against trials. A figure for which there
+    is nothing to plot is left out.
     """
-    metric = problem.objectives[0].metric
+    metric, *others = [objective.metric for objective in problem.objectives]
     good = [trial for trial in history if math.isfinite(problem.loss(trial))]
     if not good:
         return {}
     with canvas.styled():
         figures = {"anytime": _anytime(good, history, problem)}
-        for cost in _COSTS:
+        if others:
+            figures["hypervolume"] = _hypervolume(history, problem)
+        for cost in dict.fromkeys((*others, *_COSTS)):
             known = [trial for trial in good if math.isfinite(trial.metrics.get(cost, math.nan))]
             if cost != metric and len({trial.metrics[cost] for trial in known}) > 1:
                 figures[f"{metric}_over_{cost}"] = _scatter(known, cost, problem)
@@ -60,10 +64,17 @@ def training(epochs: Sequence[Mapping[str, float]]) -> dict[str, str]:
 
 def front(trials: Sequence[Trial], cost: str, problem: Problem) -> list[Trial]:
     """The trials that no other one beats in both the objective and `cost`, cheapest first."""
+    place = [objective.metric for objective in problem.objectives]
+    sign = place.index(cost) if cost in place else None
+
+    def losses(trial: Trial) -> tuple[float, float]:
+        dear = trial.metrics[cost] if sign is None else problem.losses(trial)[sign]
+        return dear, problem.losses(trial)[0]
+
     best, found = math.inf, []
-    for trial in sorted(trials, key=lambda t: (t.metrics[cost], problem.loss(t))):
-        if problem.loss(trial) < best:
-            best = problem.loss(trial)
+    for trial in sorted(trials, key=losses):
+        if losses(trial)[1] < best:
+            best = losses(trial)[1]
             found.append(trial)
     return found
 
@@ -78,6 +89,27 @@ def _anytime(good: Sequence[Trial], history: History, problem: Problem) -> str:
     _cloud_and_steps(axes, cloud, best, "best so far")
     axes.set_xlabel("trials")
     axes.set_ylabel(label(metric))
+    _whole_numbers(axes)
+    return canvas.svg(figure)
+
+
+def _hypervolume(history: History, problem: Problem) -> str:
+    """The share of the box between the best and the worst values that the trials so far dominate."""
+    place = {id(trial): number for number, trial in enumerate(history, 1)}
+    trials = history.full(problem)
+    front: list[tuple[float, ...]] = []
+    steps = [(0, 0.0)]
+    points = normalised([problem.losses(trial) for trial in trials])
+    for trial, point in zip(trials, points, strict=True):
+        if any(all(a <= b for a, b in zip(old, point, strict=True)) for old in front):
+            continue
+        front = [old for old in front if not dominates(point, old)] + [point]
+        steps.append((place[id(trial)], hypervolume(front, (1.0,) * len(point))))
+    steps.append((len(history), steps[-1][1]))
+    figure, (axes,) = canvas.plots()
+    axes.plot(*zip(*steps, strict=True), "-", lw=2, color=canvas.RED, ds="steps-post")
+    axes.set_xlabel("trials")
+    axes.set_ylabel("hypervolume")
     _whole_numbers(axes)
     return canvas.svg(figure)
 

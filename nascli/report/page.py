@@ -9,10 +9,12 @@ from typing import Any
 
 from nascli.report.units import duration, readable, words
 
-# How headings read, and the order in which sections come; whatever else a report has comes after.
+# How headings read, and the order in which sections come; whatever else a report has comes before
+# the last ones.
 _HEADINGS = {
     "problem": "Problem",
     "best": "Best trial",
+    "front": "Front",
     "incumbents": "How the best improved",
     "epochs": "Epochs",
     "layers": "Layers",
@@ -20,6 +22,7 @@ _HEADINGS = {
     "config": "Config",
     "environment": "Environment",
 }
+_LAST = ("config", "environment")
 _CARDS = ("result", "final", "costs")  # shown as large numbers on top
 _AS_WRITTEN = {"problem", "genotype", "config", "environment"}  # settings, not measurements
 _FOLDED = {"genotype", "config", "environment", "epochs", "layers"}
@@ -59,8 +62,9 @@ def page(report: Mapping[str, Any], figures: Mapping[str, str]) -> str:
     """
     title = _title(report)
     known = {"verb", "title", "seconds", "trials", "description", *_CARDS}
-    sections = [key for key in _HEADINGS if key in report]
+    sections = [key for key in _HEADINGS if key in report and key not in _LAST]
     sections += [key for key in report if key not in known and key not in _HEADINGS]
+    sections += [key for key in _LAST if key in report]
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',

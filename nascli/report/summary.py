@@ -6,6 +6,7 @@ from typing import Any
 
 from nascli.core.estimator import COSTS
 from nascli.core.genotype import Genotype
+from nascli.core.pareto import hypervolume, normalised
 from nascli.core.problem import Problem
 from nascli.core.space import size
 from nascli.core.trial import History, Trial
@@ -20,17 +21,24 @@ def search(
 
     - `verb`: "search"; `seconds`: how long it took
     - `problem`: `space`, `genotypes` (how many there are), `task`, `input_shape`, `classes`,
-      `objective`, `direction`, `constraints` (metric -> maximum), `device` (None: not measured),
-      `seed`
+      `objectives` (metric -> direction; the first one picks the answer), `constraints` (metric ->
+      maximum), `device` (None: not measured), `seed`
     - `genotype`: the answer as `Genotype.to_json` gives it, or None; `description`: in words
     - `result`: metrics of the answer's best trial that are no costs; `costs`: those that are
     - `best`: the history's best trial, as `incumbents`, or None
     - `trials`: how many there were in `all`, `good`, `infeasible`, `failed`
     - `incumbents`: per trial that was the best so far its `trial` number, `fidelity`, `seconds` and
       metrics
+
+    With several objectives also:
+
+    - `front`: the same per trial that no other one beats in all of them
+    - `hypervolume`: the share of the box between the best and the worst values of the good trials
+      that the front dominates
     """
     metrics = _metrics(history, problem, genotype)
     best = history.best(problem)
+    several = _front(history, problem) if len(problem.objectives) > 1 else {}
     return {
         "verb": "search",
         "seconds": round(seconds, 3),
@@ -41,8 +49,16 @@ def search(
         "costs": {name: metrics[name] for name in COSTS if name in metrics},
         "best": _row(best) if best else None,
         "trials": counts(history),
+        **several,
         "incumbents": [_row(trial) for trial in history.incumbents(problem)],
     }
+
+
+def _front(history: History, problem: Problem) -> dict[str, Any]:
+    points = normalised([problem.losses(trial) for trial in history.full(problem)])
+    rows = [_row(trial) for trial in history.front(problem)]
+    volume = hypervolume(points, (1.0,) * len(problem.objectives))
+    return {"hypervolume": round(volume, 6), "front": rows}
 
 
 def counts(history: History) -> dict[str, int]:
@@ -60,8 +76,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "task": problem.task.name,
         "input_shape": list(problem.task.input_shape),
         "classes": problem.task.classes,
-        "objective": problem.objectives[0].metric,
-        "direction": problem.objectives[0].direction,
+        "objectives": {o.metric: o.direction for o in problem.objectives},
         "constraints": {bound.metric: bound.maximum for bound in problem.constraints},
         "device": problem.device.name if problem.device else None,
         "seed": problem.seed,

@@ -7,39 +7,62 @@ Real et al., Regularized Evolution for Image Classifier Architecture Search, AAA
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.space import mutate, sample
+from nascli.core.space import crossover, mutate, sample
 from nascli.core.trial import History, Proposal, Trial
+
+
+class _Member(NamedTuple):
+    genotype: Genotype
+    rank: tuple[float, float]  # how far it breaks constraints, and its loss
+
+
+_rank = attrgetter("rank")
 
 
 class Evolution:
     """Tournament selection, one mutation a child, and the oldest member dies.
 
-    Departure: with a constraint, a random genotype that breaks it does not enter the first
-    population and a child that breaks it does not enter at all; both would only be waiting to die.
+    Departure, for constraints: members that break them lose every tournament against one that does
+    not, the one that breaks them most is the first to leave, and a newcomer that is worse than all
+    of them does not enter. So a population that starts outside finds its way in.
 
     Args:
         problem: what is searched for.
         population: P of the paper, members alive at a time.
         tournament: S of the paper, members drawn (with replacement) to pick one parent.
+        crossover: chance that a child has two parents; each decision comes from either one, and one
+            mutation follows as ever. The paper has none: 0.
+        aging: False is the plain, non-aging variant of the paper's section 5: the worst dies.
     """
 
-    def __init__(self, problem: Problem, population: int = 50, tournament: int = 10) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        population: int = 50,
+        tournament: int = 10,
+        crossover: float = 0.0,
+        aging: bool = True,
+    ) -> None:
         if population < 1:
             raise Fault(f"population is {population}; it must be at least 1")
         if not 1 <= tournament <= population:
             raise Fault(f"tournament is {tournament}; it must be from 1 to population={population}")
+        if not 0 <= crossover <= 1:
+            raise Fault(f"crossover is {crossover}; it must be from 0 to 1")
         self._problem = problem
         self._tournament = tournament
         self._capacity = population
+        self._crossover = crossover
+        self._aging = aging
         self._rng = random.Random(f"{problem.seed}/evolution")
-        self._alive: deque[tuple[Genotype, float]] = deque(maxlen=population)  # oldest first
+        self._alive: list[_Member] = []  # oldest first
 
     def ask(self, limit: int) -> Sequence[Proposal]:
         """Random genotypes until the population is full, then children."""
@@ -49,15 +72,27 @@ class Evolution:
     def _propose(self) -> Genotype:
         if len(self._alive) < self._capacity:
             return sample(self._problem.space, self._rng)
+        child = self._parent()
+        if self._crossover and self._rng.random() < self._crossover:
+            child = crossover(child, self._parent(), self._rng)
+        return mutate(self._problem.space, child, self._rng)
+
+    def _parent(self) -> Genotype:
         entrants = self._rng.choices(self._alive, k=self._tournament)
-        parent = min(entrants, key=lambda member: member[1])[0]
-        return mutate(self._problem.space, parent, self._rng)
+        return min(entrants, key=_rank).genotype
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Adds the newcomers on the right; a full deque drops its oldest on the left."""
+        """Adds the newcomers; one member leaves for each, once the population is full."""
         for trial in trials:
-            if trial.infeasible is None:
-                self._alive.append((trial.genotype, self._problem.loss(trial)))
+            self._alive.append(_Member(trial.genotype, self._problem.rank(trial)))
+            if len(self._alive) > self._capacity:
+                del self._alive[self._leaving()]
+
+    def _leaving(self) -> int:
+        """Whoever breaks the constraints most; if nobody does, the oldest (or the worst)."""
+        worst = max(self._alive, key=_rank)
+        violation, _ = worst.rank
+        return 0 if self._aging and violation == 0 else self._alive.index(worst)
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, dead or alive."""
@@ -65,12 +100,14 @@ class Evolution:
 
     def state_dict(self) -> dict[str, Any]:
         """The population and the random state."""
-        alive = [(member.to_json(), loss) for member, loss in self._alive]
+        alive = [(member.genotype.to_json(), *member.rank) for member in self._alive]
         return {"alive": alive, "rng": self._rng.getstate()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
-        self._alive.clear()
-        self._alive.extend((Genotype.from_json(member), loss) for member, loss in state["alive"])
+        self._alive = [
+            _Member(Genotype.from_json(genotype), (float(violation), float(loss)))
+            for genotype, violation, loss in state["alive"]
+        ]
         version, words, gauss = state["rng"]
         self._rng.setstate((version, tuple(words), gauss))

@@ -14,6 +14,8 @@ from nascli.core.trial import History, Proposal, Trial
 class Grid:
     """Proposes genotype 0, 1, 2, ... and ends after the last."""
 
+    several_objectives = True
+
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._next = 0

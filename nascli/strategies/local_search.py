@@ -18,6 +18,7 @@ from nascli.core.space import neighbours, sample
 from nascli.core.trial import History, Proposal, Trial
 
 _MOVES = ("first", "best")
+Rank = tuple[float, float]
 
 
 class LocalSearch:
@@ -26,6 +27,8 @@ class LocalSearch:
     Neighbours are tried in random order. `move="first"` goes to the first better one, as soon as it
     is found (first improvement); `move="best"` tries all of them before it goes to the best, as in
     the paper's Algorithm 1. Where no neighbour is better the climb ends and another one starts.
+    Under constraints a genotype that breaks them less is a better one: so a climb finds its way to
+    those that keep them.
 
     Args:
         problem: what is searched for.
@@ -41,10 +44,10 @@ class LocalSearch:
         self._restart()
 
     def _restart(self) -> None:
-        self._loss = math.inf  # of the genotype whose neighbours are being tried
+        self._rank = math.inf, math.inf  # of the genotype whose neighbours are being tried
         self._untried: list[Genotype] = [sample(self._problem.space, self._rng)]
         self._open = 0  # proposals that no trial has answered yet
-        self._best: tuple[float, Genotype] | None = None  # of those, the best better one
+        self._best: tuple[Rank, Genotype] | None = None  # of those, the best better one
 
     def ask(self, limit: int) -> Sequence[Proposal]:
         """Neighbours not yet tried; a new start once a climb has ended."""
@@ -58,14 +61,14 @@ class LocalSearch:
         """Moves to a better genotype, at once or when all neighbours are known."""
         for trial in trials:
             self._open -= 1
-            loss = self._problem.loss(trial)
-            if loss < (self._best[0] if self._best else self._loss):
-                self._best = loss, trial.genotype
+            rank = self._problem.rank(trial)
+            if rank < (self._best[0] if self._best else self._rank):
+                self._best = rank, trial.genotype
             if self._best and (self._greedy or not (self._untried or self._open)):
                 self._move(*self._best)
 
-    def _move(self, loss: float, genotype: Genotype) -> None:
-        self._loss, self._best = loss, None
+    def _move(self, rank: Rank, genotype: Genotype) -> None:
+        self._rank, self._best = rank, None
         self._untried = list(neighbours(self._problem.space, genotype))
         self._rng.shuffle(self._untried)
 
@@ -77,7 +80,7 @@ class LocalSearch:
         """Where the climb stands, and the random state."""
         best = (self._best[0], self._best[1].to_json()) if self._best else None
         return {
-            "loss": self._loss,
+            "rank": self._rank,
             "untried": [genotype.to_json() for genotype in self._untried],
             "open": self._open,
             "best": best,
@@ -86,9 +89,14 @@ class LocalSearch:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
-        self._loss, self._open = float(state["loss"]), int(state["open"])
+        self._rank, self._open = _rank(state["rank"]), int(state["open"])
         self._untried = [Genotype.from_json(genotype) for genotype in state["untried"]]
         best = state["best"]
-        self._best = (float(best[0]), Genotype.from_json(best[1])) if best else None
+        self._best = (_rank(best[0]), Genotype.from_json(best[1])) if best else None
         version, words, gauss = state["rng"]
         self._rng.setstate((version, tuple(words), gauss))
+
+
+def _rank(values: Sequence[float]) -> Rank:
+    violation, loss = map(float, values)
+    return violation, loss

@@ -25,6 +25,8 @@ class Random:
     and the last genotype of a space costs as little as the first.
     """
 
+    several_objectives = True
+
     def __init__(self, problem: Problem) -> None:
         self._space = problem.space
         self._fidelity = problem.fidelity

@@ -6,16 +6,17 @@ from collections import deque
 from collections.abc import Sequence
 
 from nascli.core.trial import Proposal, Trial
-from nascli.core.workers import Evaluate
+from nascli.core.workers import Make
 
 
 class Serial:
     """Evaluates in the calling process, in the order of submission."""
 
+    own_processes = False
     capacity = 1
 
-    def __init__(self, evaluate: Evaluate) -> None:
-        self._evaluate = evaluate
+    def __init__(self, make: Make) -> None:
+        self._evaluate = make()
         self._waiting: deque[tuple[int, Proposal]] = deque()
 
     @property

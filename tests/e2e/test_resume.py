@@ -66,7 +66,7 @@ def what_happened(run: Path):
     """The history without what a clock has measured, and the genotype."""
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     for trial in history:
-        del trial["seconds"]
+        del trial["seconds"], trial["elapsed"]
     return history, json.loads((run / "genotype.json").read_text())["choices"]
 
 

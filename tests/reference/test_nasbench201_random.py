@@ -44,7 +44,8 @@ def test_best_by_validation_of_100(dataset, figure):
     for seed in range(SEEDS):
         problem = replace(parts.problem, seed=seed)
         evaluation = Evaluation(problem, (table,))
-        search = Search(Random(problem), evaluation, Serial(evaluation), Budget(trials=TRIALS))
+        workers = Serial(lambda: evaluation)
+        search = Search(Random(problem), evaluation, workers, Budget(trials=TRIALS))
         genotype = search.run(lambda _trial: None)
         found.append(table.final(genotype)["test_accuracy"])
     # four standard errors of the closed form itself

@@ -7,11 +7,11 @@ from nascli.core.fault import Fault
 def test_free_trials_do_not_count_but_are_bounded():
     budget = Budget(trials=2, proposals=5)
     for _ in range(3):
-        budget.charge(free=True)
+        budget.charge(0)
     assert budget.left(0) == 2
-    budget.charge(free=False)
+    budget.charge(1)
     assert budget.left(0) == 1
-    budget.charge(free=True)
+    budget.charge(0)
     assert budget.left(0) == 0
 
 
@@ -37,3 +37,21 @@ def test_a_budget_that_allows_nothing_is_a_fault(name, value):
 def test_half_a_trial_is_a_fault():
     with pytest.raises(Fault, match="whole number"):
         Budget(trials=1.5)
+
+
+def test_a_low_fidelity_counts_as_its_share():
+    budget = Budget(trials=2)
+    for _ in range(20):
+        budget.charge(0.06)
+    assert budget.used == pytest.approx(1.2)
+    assert budget.left(0) == 1
+    for _ in range(10):
+        budget.charge(0.08)
+    assert budget.left(0) == 0
+
+
+def test_what_is_on_record_needs_no_time():
+    budget = Budget(trials=5, seconds=1.0)
+    budget.start(seconds_before=2.0)
+    assert budget.left(0) == 0
+    assert budget.left(0, timed=False) == 5

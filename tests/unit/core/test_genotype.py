@@ -44,6 +44,7 @@ def test_foreign_data_is_a_fault(data):
 
 
 def test_unknown_names_the_nearest():
-    text = unknown("strategy", "drats", ["random", "darts"])
-    assert text == "strategy 'drats' is not known; allowed: darts, random; did you mean 'darts'?"
+    text = unknown("strategy", "drats", ["random", "darts", "drnas"])
+    says = "strategy 'drats' is not known; allowed: darts, drnas, random; did you mean 'darts'?"
+    assert text == says
     assert "did you mean" not in unknown("strategy", "xyz", ["random", "darts"])

@@ -64,7 +64,7 @@ def search(problem, numbers, estimators, **options):
     strategy = Listed(problem, list(numbers))
     evaluation = Evaluation(problem, estimators)
     budget = options.pop("budget", None) or Budget()
-    return Search(strategy, evaluation, Serial(evaluation), budget, **options)
+    return Search(strategy, evaluation, Serial(lambda: evaluation), budget, **options)
 
 
 def test_every_trial_is_told_kept_and_numbered(problem):
@@ -195,7 +195,7 @@ def test_a_resumed_search_takes_the_same_steps(problem, known, told):
     told = min(told, known)
     estimator = Sum()
     again = search(problem, numbers[told:], [estimator])
-    again.restore(whole.history[:told])
+    again.restore(whole.history[:told], {}, told)
     again.recorded = {t.number: t for t in whole.history[told:known]}
     again.run(lambda _: None)
     strip = [(t.number, t.genotype, t.metrics) for t in whole.history]

@@ -1,9 +1,11 @@
+import math
 from collections import deque
 
 import pytest
 
 from nascli.core import space as moves
 from nascli.core.fault import Fault
+from nascli.core.objective import Constraint
 from nascli.core.trial import Trial
 from nascli.strategies.evolution import Evolution
 
@@ -22,8 +24,27 @@ def test_the_oldest_leaves_even_if_it_is_the_best(problem):
     members = [moves.at(problem.space, n) for n in range(4)]
     told(strategy, members[:3], [99.0, 1.0, 2.0])
     told(strategy, members[3:], [0.5], start=3)
-    alive = [member for member, _ in strategy._alive]
-    assert alive == members[1:]
+    assert [member.genotype for member in strategy._alive] == members[1:]
+
+
+def test_without_aging_the_worst_leaves(problem):
+    strategy = Evolution(problem, population=3, tournament=3, aging=False)
+    members = [moves.at(problem.space, n) for n in range(4)]
+    told(strategy, members, [99.0, 1.0, 2.0, 0.5])
+    assert [member.genotype for member in strategy._alive] == members[:3]
+
+
+def test_crossover_takes_every_decision_from_a_parent_and_mutates_one(problem):
+    problem.space.decisions = {f"d{i}": ("0", "1", "2") for i in range(8)}
+    strategy = Evolution(problem, population=2, tournament=1, crossover=1.0)
+    told(strategy, [moves.at(problem.space, 0), moves.at(problem.space, 3**8 // 2)], [1.0, 1.0])
+    mixed = 0
+    for _ in range(50):
+        options = strategy.ask(1)[0].genotype.options
+        ones = options.count("1")
+        assert options.count("2") <= 1  # parents have 0s or 1s alone
+        mixed += 2 <= ones <= 6
+    assert mixed > 10  # half of the pairs are the two parents, and those mix by a fair coin
 
 
 def test_children_are_one_mutation_of_a_tournament_winner(problem):
@@ -62,10 +83,37 @@ def test_agrees_with_a_plain_reading_of_algorithm_1(problem):
             population.popleft()
 
 
-def test_infeasible_children_do_not_enter(problem):
-    strategy = Evolution(problem, population=2, tournament=1)
-    strategy.tell([Trial(0, moves.at(problem.space, 0), 1.0, infeasible="params")])
-    assert not strategy._alive
+def test_who_breaks_constraints_most_leaves_first(problem):
+    problem.constraints = (Constraint("params", 10.0),)
+    strategy = Evolution(problem, population=2, tournament=2)
+    outside = [
+        Trial(n, moves.at(problem.space, n), 1.0, {"params": params}, infeasible="params")
+        for n, params in enumerate((30.0, 20.0, 40.0))
+    ]
+    strategy.tell(outside)
+    assert [m.rank[0] for m in strategy._alive] == [2.0, 1.0]  # 40 did not get in
+    inside = Trial(3, moves.at(problem.space, 3), 1.0, {"params": 9.0, "accuracy": 1.0})
+    strategy.tell([inside])
+    assert [m.rank for m in strategy._alive] == [(1.0, math.inf), (0.0, -1.0)]
+    assert strategy._parent() in (outside[1].genotype, inside.genotype)
+
+
+def test_finds_the_one_genotype_in_thousands_that_keeps_a_constraint(problem):
+    """4^7 = 16,384 genotypes; only 0000000 costs nothing."""
+    problem.space.decisions = {f"d{i}": ("0", "1", "2", "3") for i in range(7)}
+    problem.constraints = (Constraint("params", 0.5),)
+    for seed in range(5):
+        problem.seed = seed
+        strategy = Evolution(problem, population=20, tournament=5)
+        for number in range(1000):
+            genotype = strategy.ask(1)[0].genotype
+            params = float(sum(map(int, genotype.options)))
+            broken = "params" if params > 0.5 else None
+            metrics = {"params": params, "accuracy": 1.0}
+            strategy.tell([Trial(number, genotype, 1.0, metrics, infeasible=broken)])
+            if not broken:
+                break
+        assert number < 999
 
 
 def test_goes_on_after_its_state(problem):
@@ -84,6 +132,7 @@ def test_goes_on_after_its_state(problem):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        ({"crossover": 1.5}, "crossover is 1.5; it must be from 0 to 1"),
         ({"population": 0}, "population is 0; it must be at least 1"),
         ({"population": 5, "tournament": 6}, "tournament is 6; it must be from 1 to population=5"),
     ],

@@ -1,0 +1,98 @@
+"""Searches on a table in this process: what the other files here repeat over many seeds."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+
+from nascli.commands import build, prepare
+from nascli.config import root
+from nascli.core.loop import Evaluation, Search
+from nascli.core.problem import Problem
+from nascli.core.trial import History, Trial
+
+RESULTS = Path(__file__).parent / "results"
+DATASETS = ("cifar10", "cifar100", "imagenet16")
+
+
+def searched(
+    overrides: Sequence[str], seed: int, dataset: str = "cifar10"
+) -> tuple[History, Problem]:
+    """The history of `nas search space=nasbench201 estimator=table OVERRIDES`, without a folder."""
+    config = _composed(tuple(overrides), dataset).copy()
+    config.seed = seed
+    parts = build.search(config)
+    evaluation = Evaluation(parts.problem, parts.estimators)
+    workers = parts.workers(lambda: evaluation)
+    search = Search(parts.strategy, evaluation, workers, parts.budget)
+    search.run(lambda _trial: None)
+    return search.history, parts.problem
+
+
+@lru_cache
+def _composed(overrides: tuple[str, ...], dataset: str) -> Any:
+    fixed = ("space=nasbench201", "estimator=table", f"estimator.dataset={dataset}", "device=none")
+    with initialize_config_dir(str(root()), version_base="1.3"):
+        return compose("search", overrides=prepare.rewritten([*fixed, *overrides]))
+
+
+@lru_cache
+def column(dataset: str, split: str) -> tuple[np.ndarray, dict[tuple[str, ...], int]]:
+    """Accuracies after 200 epochs in percent, and the row of each cell by its options."""
+    with resources.files("nascli.tables").joinpath("nasbench201.npz").open("rb") as file:
+        table = np.load(file, allow_pickle=False)
+        names = [str(name) for name in table["operations"]]
+        rows = {tuple(names[o] for o in cell): n for n, cell in enumerate(table["cells"])}
+        return table[f"{dataset}_{split}_200"].astype(float), rows
+
+
+def queries(history: Iterable[Trial]) -> list[Trial]:
+    """The trials that cost a query: every distinct genotype once, at full fidelity."""
+    first: dict[Any, Trial] = {}
+    for trial in history:
+        if trial.error is None and trial.infeasible is None and trial.fidelity == 1:
+            first.setdefault(trial.genotype.options, trial)
+    return list(first.values())
+
+
+def test_accuracy(trials: Sequence[Trial], dataset: str) -> float:
+    """The test accuracy, in percent, of the best of these by validation accuracy."""
+    best = max(trials, key=lambda trial: trial.metrics["accuracy"])
+    values, rows = column(dataset, "test")
+    return float(values[rows[best.genotype.options]])
+
+
+def queries_to_optimum(trials: Sequence[Trial], dataset: str) -> float:
+    """How many queries it took to find the best validation accuracy of the space; inf: not found."""
+    top = column(dataset, "valid")[0].max()
+    for number, trial in enumerate(trials, 1):
+        if trial.metrics["accuracy"] >= top - 1e-4:
+            return number
+    return math.inf
+
+
+def mean(values: Sequence[float]) -> dict[str, float]:
+    """Mean, standard deviation and standard error, ready for a result file."""
+    spread = statistics.stdev(values) if len(values) > 1 else math.nan
+    return {
+        "mean": round(statistics.mean(values), 3),
+        "std": round(spread, 3),
+        "standard_error": round(spread / math.sqrt(len(values)), 4),
+    }
+
+
+def save(name: str, result: dict[str, Any]) -> None:
+    """Writes results/NAME.json, its command included."""
+    RESULTS.mkdir(exist_ok=True)
+    whole = {"command": "python " + " ".join(sys.argv), **result}
+    (RESULTS / f"{name}.json").write_text(json.dumps(whole, indent=2) + "\n")

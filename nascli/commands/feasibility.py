@@ -1,0 +1,122 @@
+"""Before a search: what the networks of its space cost, and whether its constraints can be met."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from omegaconf import DictConfig
+
+from nascli import ui
+from nascli.commands.build import Parts
+from nascli.core.estimator import COSTS, Estimator
+from nascli.core.fault import Fault, unknown
+from nascli.core.genotype import Genotype
+from nascli.core.objective import Constraint
+from nascli.core.problem import Problem
+from nascli.core.survey import Costs, Survey, survey
+from nascli.core.trial import Proposal
+from nascli.report.units import readable, words
+
+_FEW, _MANY = 12, 48  # random networks looked at: to be shown, to judge constraints by
+_ALL = 20_000  # genotypes of which every one is looked up
+
+
+def settle(parts: Parts, config: DictConfig) -> None:
+    """Shows what networks cost and turns percentages into numbers, in the problem and the config.
+
+    Raises:
+        Fault: a constraint cannot be met, or is a percentage of something unknown.
+    """
+    problem = parts.problem
+    wanted = {*parts.shares, *_wanted(problem)}
+    costs = _costs(parts.estimators, problem, wanted)
+    if costs is None:
+        if parts.shares:
+            bad, known = next(iter(parts.shares)), "no costs without training"
+            raise Fault(f"constraints.{bad} is a percentage, but the estimator tells {known}")
+        return
+    constrained = bool(parts.shares or problem.constraints)
+    samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
+    try:
+        found = survey(problem.space, costs, problem.seed, samples=samples, exact=_exact(parts))
+    except LookupError as error:
+        ui.say(f"costs are not known beforehand: {error}")
+        return
+    metrics = [metric for metric in COSTS if metric in next(iter(found.looked.values()))]
+    lacking = [unknown("cost in constraints", m, metrics) for m in parts.shares if m not in metrics]
+    if lacking:
+        raise Fault("\n".join(lacking))
+    for metric, share in parts.shares.items():
+        bound = share * found.range(metric)[2]
+        config.constraints[metric] = bound
+        problem.constraints += (Constraint(metric, bound),)
+    _show(found, metrics, problem.constraints)
+    _check(found, [c for c in problem.constraints if c.metric in metrics])
+
+
+def _wanted(problem: Problem) -> set[str]:
+    """The metrics that the search looks at."""
+    scalar = problem.scalarisation.metrics if problem.scalarisation else ()
+    reached = {objective.metric for objective in problem.objectives}
+    return reached | {constraint.metric for constraint in problem.constraints} | set(scalar)
+
+
+def _exact(parts: Parts) -> int:
+    return _ALL if len(parts.estimators) == 1 else 0
+
+
+def _costs(estimators: Sequence[Estimator], problem: Problem, wanted: set[str]) -> Costs | None:
+    """How to tell what a genotype costs without training it; latency only where it is wanted."""
+    first = estimators[0]
+    if not getattr(first, "immediate", False):
+        return None
+    if len(estimators) > 1:
+        from nascli.estimators.costs import Costs as Counted
+
+        device = problem.device if "latency_ms" in wanted else None
+        first = Counted(replace(problem, device=device, constraints=()))
+
+    def costs(genotype: Genotype) -> Mapping[str, float]:
+        told = first.estimate(Proposal(genotype))
+        return {metric: told[metric] for metric in COSTS if metric in told}
+
+    return costs
+
+
+def _show(found: Survey, metrics: Sequence[str], constraints: Sequence[Constraint]) -> None:
+    """The table of costs, and how many genotypes keep the constraints."""
+    bounds = {constraint.metric: constraint.maximum for constraint in constraints}
+    header = ["", "least", "median", "largest"] + ["constraint"] * bool(bounds)
+    rows = [[words(m), *(readable(m, value) for value in found.range(m))] for m in metrics]
+    for metric, row in zip(metrics, rows, strict=True):
+        row += [readable(metric, bounds[metric]) if metric in bounds else ""] * bool(bounds)
+    looked = "all" if found.exact else f"{len(found.looked)} of the"
+    ui.table(f"what {looked} networks cost", header, rows)
+    known = [c for c in constraints if c.metric in metrics]
+    if known:
+        share, of = found.keep(known), "all" if found.exact else f"{found.random} random ones"
+        ui.say(f"{share:.2%} of {of} keep the constraints")
+
+
+def _check(found: Survey, constraints: Sequence[Constraint]) -> None:
+    """Raises a Fault if no genotype keeps the constraints."""
+    if not constraints or found.nearest(constraints)[0] == 0:
+        return
+    lines = []
+    for constraint in constraints:
+        excess, genotype = found.nearest([constraint])
+        if excess > 0:
+            least = readable(constraint.metric, found.look(genotype)[constraint.metric])
+            bound = readable(constraint.metric, constraint.maximum)
+            lines.append(
+                f"constraints.{constraint.metric} is {bound}, but no network is below {least}"
+            )
+    if not lines:
+        costs = found.look(found.nearest(constraints)[1])
+        near = ", ".join(f"{c.metric} {readable(c.metric, costs[c.metric])}" for c in constraints)
+        lines.append(f"constraints can be kept each alone but not all at once; nearest: {near}")
+    how = "all were looked at" if found.exact else f"{len(found.looked)} were looked at"
+    lines[-1] += f" ({how}); raise the bound"
+    raise Fault("\n".join(lines))

@@ -1,0 +1,1 @@
+"""One loss out of an objective and a cost."""
