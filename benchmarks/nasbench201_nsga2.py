@@ -2,8 +2,8 @@
 
 python benchmarks/nasbench201_nsga2.py [seeds]      (default: 300)
 
-Losses are x = MFLOPs / 220.11969 (multiply-adds in millions, on CIFAR-10 whatever the data set, over
-those of the largest network) and minus the validation accuracy as a share; the reference is (1, 0).
+Losses are x = MFLOPs / 220.11969 (multiply-adds in millions, on CIFAR-10 whatever the data set,
+over the largest network's) and minus the validation accuracy as a share; the reference is (1, 0).
 """
 
 import sys

@@ -73,7 +73,7 @@ def test_accuracy(trials: Sequence[Trial], dataset: str) -> float:
 
 
 def queries_to_optimum(trials: Sequence[Trial], dataset: str) -> float:
-    """How many queries it took to find the best validation accuracy of the space; inf: not found."""
+    """How many queries it took to find the space's best validation accuracy; inf: not found."""
     top = column(dataset, "valid")[0].max()
     for number, trial in enumerate(trials, 1):
         if trial.metrics["accuracy"] >= top - 1e-4:

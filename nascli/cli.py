@@ -15,6 +15,8 @@ VERBS = {
     "search": "search a space for the best genotype",
     "retrain": "train a genotype from scratch and score it once on the test split",
     "profile": "measure the latency of a space's layers, or of one network",
+    "audit": "say how far an estimator can be trusted, against a table or full trainings",
+    "compare": "compare searches of one problem: anytime curves, table, significance",
     "show": "show a genotype or a run: its cell in words, its costs, its history",
     "list": "list every component that a config group offers, a line each",
 }
@@ -23,6 +25,7 @@ EXAMPLES = """\
   nas search strategy=random space=nasbench201 estimator=table budget.trials=100
   run=$(nas search) && nas retrain genotype=$run       stdout is the run folder's path
   nas search -m strategy=random,evolution seed=1,2,3   six searches, one after another
+  nas compare outputs/search/*                         and their curves, table and tests
   nas search resume=outputs/search/...                 go on with an interrupted run
   nas profile device=cpu genotype=darts_v2             latency table and whole network"""
 _VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--info")
@@ -88,6 +91,7 @@ def _composed(verb: str, arguments: list[str]) -> int:
         print(prepare.help_page(verb, directories))
         return 0
     overrides = [prepare.positional(verb, o, _POSITIONAL) for o in overrides]
+    overrides = prepare.gathered(overrides) if verb == "compare" else overrides
     overrides = prepare.quoted(overrides)
     carried = prepare.carried(verb, overrides)
     multirun = bool({"-m", "--multirun"} & set(flags))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nascli.run import Run
 
 _LOG: list[Run] = []
+_REDRAWN = 0.1  # seconds between two looks of a bar
 
 
 def console() -> Console:
@@ -95,7 +96,8 @@ class Progress:
     """
 
     def __init__(self, label: str, total: float | None) -> None:
-        self._label, self._total, self._done, self._text = label, total, 0.0, ""
+        self._label, self._total, self._done = label, total, 0.0
+        self._text: str | Callable[[], str] = ""
         self._interval, self._last = 2.0, 0.0
         self._bar = None
         if sys.stderr.isatty():
@@ -120,22 +122,36 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._bar:
+            self._draw()
             self._bar.stop()
 
-    def update(self, done: float, text: str, total: float | None = None) -> None:
-        """`done` of the total is behind us; `text` says how it stands."""
+    def update(
+        self, done: float, text: str | Callable[[], str], total: float | None = None
+    ) -> None:
+        """`done` of the total is behind us; `text` says how it stands, when it is shown."""
         self._done, self._text, self._total = done, text, total or self._total
-        if self._bar:
-            self._bar.update(self._task, completed=done, text=text, total=self._total)
-            return
         now = time.monotonic()
-        if now - self._last >= self._interval:
-            self._last, self._interval = now, min(60.0, self._interval * 1.5)
+        if now - self._last < (_REDRAWN if self._bar else self._interval):
+            return
+        self._last = now
+        if self._bar:
+            self._draw()
+        else:
+            self._interval = min(60.0, self._interval * 1.5)
             say(self._line(now))
+
+    def _draw(self) -> None:
+        assert self._bar is not None
+        done, text, total = self._done, self._words(), self._total
+        self._bar.update(self._task, completed=done, text=text, total=total)
+
+    def _words(self) -> str:
+        return self._text if isinstance(self._text, str) else self._text()
 
     def _line(self, now: float) -> str:
         of = f"/{self._total:g}" if self._total else ""
         line = f"{self._label} {round(self._done, 1):g}{of}"
         if self._total and 0 < self._done < self._total:
             line += f", {duration((now - self._start) * (self._total / self._done - 1))} left"
-        return f"{line}: {self._text}" if self._text else line
+        text = self._words()
+        return f"{line}: {text}" if text else line

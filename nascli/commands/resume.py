@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -63,6 +63,17 @@ def load(file: Path) -> DictConfig:
     Raises:
         Fault: it is unreadable, or would build something that no config at hand would.
     """
+    plain = read(file)
+    check_targets(plain, file)
+    return OmegaConf.create(plain)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A composed config as plain data, of which nothing is to be built yet.
+
+    Raises:
+        Fault: it is unreadable.
+    """
     try:
         config = OmegaConf.load(file)
         plain = OmegaConf.to_container(config, resolve=True)
@@ -70,14 +81,18 @@ def load(file: Path) -> DictConfig:
         raise Fault(f"'{file}' is not a readable config: {str(error).splitlines()[0]}") from error
     if not isinstance(plain, dict):
         raise Fault(f"'{file}' is not a config of nascli")
-    known = targets()
-    for target in _targets(plain):
+    return cast(dict[str, Any], plain)
+
+
+def check_targets(node: Any, file: Path, directories: Sequence[Path] = ()) -> None:
+    """Raises a Fault if `node`, from `file`, would build what no config at hand would."""
+    known = targets(directories)
+    for target in _targets(node):
         if target not in known:
             raise Fault(
                 f"'{file}' would build '{target}', which no config of this installation names; "
                 "if it is yours, give its folder with --config-dir"
             )
-    return OmegaConf.create(plain)
 
 
 def _targets(node: Any) -> Iterator[str]:

@@ -137,7 +137,7 @@ class _Display:
     def step(self, done: float, text: str) -> None:
         """How far a long proposal is."""
         self._step = text
-        self._bar.update(self._parts.budget.used + min(done, 0.99), self._text())
+        self._bar.update(self._parts.budget.used + min(done, 0.99), self._text)
 
     def trial(self, trial: Trial) -> None:
         """One more has ended."""
@@ -148,7 +148,7 @@ class _Display:
         ):
             self._best = trial
         self._failed += trial.error is not None
-        self._bar.update(self._parts.budget.used, self._text())
+        self._bar.update(self._parts.budget.used, self._text)
 
     def _text(self) -> str:
         metric = self._parts.problem.objectives[0].metric

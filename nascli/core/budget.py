@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from nascli.core.fault import Fault
 
 _PROPOSALS_PER_TRIAL = 1000
+_UNLIMITED = 1 << 60
 _ROUNDING = 1e-6  # what sums of shares may be off
 
 
@@ -59,8 +60,8 @@ class Budget:
         """
         if timed and self.seconds is not None and self.elapsed >= self.seconds:
             return 0
-        if self.trials is None:
-            return 1 << 30
-        limit = self.proposals or _PROPOSALS_PER_TRIAL * self.trials
-        trials = math.ceil(self.trials - self.used - _ROUNDING)
-        return max(0, min(trials, limit - self.seen) - under_way)
+        trials, proposals = _UNLIMITED, self.proposals or _UNLIMITED
+        if self.trials is not None:
+            trials = math.ceil(self.trials - self.used - _ROUNDING)
+            proposals = self.proposals or _PROPOSALS_PER_TRIAL * self.trials
+        return max(0, min(trials, proposals - self.seen) - under_way)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nascli.core.genotype import Genotype
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+Level = Literal["weights", "architecture"]
+"""Which of the two levels of a bilevel search a step is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,18 @@ class Mixture:
 
     `weights` is (edges, options), zero past an edge's own options. `active` lists, per edge, the
     options that take part; None means all. It lies on the host so that a sampled path costs one
-    path and a GPU is never asked which one it was.
+    path and a GPU is never asked which one it was. `edges` (edges,) is a factor on each edge's
+    whole output, channels that pass by included; None means 1.
     """
 
     weights: Tensor
     active: tuple[tuple[int, ...], ...] | None = None
+    edges: Tensor | None = None
+
+    @property
+    def strengths(self) -> Tensor:
+        """(edges, options): how much each option counts, that of its edge included."""
+        return self.weights if self.edges is None else self.weights * self.edges[:, None]
 
 
 class Supernet(Protocol):
@@ -56,6 +66,16 @@ class Supernet(Protocol):
     def derive(self, strengths: Tensor) -> Genotype:
         """The genotype that `strengths` (edges, options) prefer."""
 
+    def set_partial_channels(self, k: int) -> None:
+        """From now on options work on one channel in `k`; the others pass them by (1: off).
+
+        Xu et al., PC-DARTS, ICLR 2020 (arXiv 1907.05737), section 3.2. A smaller `k` than before
+        widens the options, which start from what they have learnt. Parameters are replaced.
+
+        Raises:
+            Fault: `k` does not divide the channels.
+        """
+
     # What every nn.Module has, named here because protocols cannot inherit from it.
     def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
     def modules(self) -> Iterator[nn.Module]: ...  # noqa: D102
@@ -68,22 +88,34 @@ class Supernet(Protocol):
 
 
 class Relaxation(Protocol):
-    """Architecture weights and how they become mixtures; `Relaxation(edges, seed, **yaml)`."""
+    """Architecture weights and how they become mixtures; `Relaxation(supernet, seed, **yaml)`."""
 
-    def mixtures(self, progress: float) -> Sequence[Mixture]:
+    def mixtures(self, progress: float, level: Level = "weights") -> Sequence[Mixture]:
         """The mixtures of one step (one, or several samples); `progress` runs from 0 to 1."""
+
+    def expected(self) -> Mixture:
+        """What the architecture weights stand for now, nothing sampled; detached.
+
+        Its `strengths` are what a genotype is derived from.
+        """
+
+    def logits(self) -> Tensor:
+        """(edges, options): the architecture weights themselves, with their gradient.
+
+        They are -inf where an edge lacks the option.
+        """
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:
         """The architecture weights, for their optimizer."""
 
-    def strengths(self) -> Tensor:
-        """(edges, options): how much each option is preferred now; detached, rows sum to 1."""
+    def keep(self, options: Sequence[Sequence[int]]) -> None:
+        """From now on only these options of each edge take part."""
 
     def to(self, device: str) -> Relaxation:
         """Moves the weights, in place."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights and random state, for a checkpoint."""
+        """Weights, kept options and random state, for a checkpoint."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""

@@ -29,9 +29,10 @@ _rank = attrgetter("rank")
 class Evolution:
     """Tournament selection, one mutation a child, and the oldest member dies.
 
-    Departure, for constraints: members that break them lose every tournament against one that does
-    not, the one that breaks them most is the first to leave, and a newcomer that is worse than all
-    of them does not enter. So a population that starts outside finds its way in.
+    Departure, for constraints: among members that break them the one that does so less wins a
+    tournament, and loses to any that keeps them. Once there is one that keeps them, those that do
+    not are the first to leave, the worst before the others, and no more of them enter. So a
+    population that starts outside finds its way in.
 
     Args:
         problem: what is searched for.
@@ -89,10 +90,13 @@ class Evolution:
                 del self._alive[self._leaving()]
 
     def _leaving(self) -> int:
-        """Whoever breaks the constraints most; if nobody does, the oldest (or the worst)."""
+        """The oldest (or the worst); from a population that is half outside, the farthest out."""
         worst = max(self._alive, key=_rank)
-        violation, _ = worst.rank
-        return 0 if self._aging and violation == 0 else self._alive.index(worst)
+        if self._aging:
+            mixed = worst.rank[0] > 0 and min(self._alive, key=_rank).rank[0] == 0
+            if not mixed:
+                return 0
+        return self._alive.index(worst)
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, dead or alive."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.space import at, size
+from nascli.core.space import at, sample, size
 from nascli.core.trial import History, Proposal, Trial
 
 _ROUNDS = 6
@@ -23,25 +23,36 @@ class Random:
     The order is a Feistel network over the genotypes' numbers (format-preserving encryption:
     numbers that fall outside of the space are permuted again), so nothing needs to be remembered
     and the last genotype of a space costs as little as the first.
+
+    Args:
+        problem: what is searched for.
+        repeats: draws every genotype anew from all of them instead, without an end.
     """
 
     several_objectives = True
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, repeats: bool = False) -> None:
+        self._repeats = repeats
         self._space = problem.space
         self._fidelity = problem.fidelity
         self._problem = problem
         self._size = size(problem.space)
-        rng = random.Random(f"{problem.seed}/random")
-        self._keys = [rng.getrandbits(64) for _ in range(_ROUNDS)]
+        self._rng = random.Random(f"{problem.seed}/random")
+        self._keys = [self._rng.getrandbits(64) for _ in range(_ROUNDS)]
         self._half = max(1, ((self._size - 1).bit_length() + 1) // 2)
         self._next = 0
 
     def ask(self, limit: int) -> Sequence[Proposal]:
         """The next genotypes of the permutation; none when the space is exhausted."""
-        numbers = range(self._next, min(self._next + limit, self._size))
+        stop = self._next + limit
+        numbers = range(self._next, stop if self._repeats else min(stop, self._size))
         self._next = max(self._next, numbers.stop)
-        return [Proposal(at(self._space, self._permuted(n)), self._fidelity) for n in numbers]
+        return [Proposal(self._genotype(n), self._fidelity) for n in numbers]
+
+    def _genotype(self, number: int) -> Genotype:
+        if self._repeats:
+            return sample(self._space, self._rng)
+        return at(self._space, self._permuted(number))
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Random search does not learn."""
@@ -51,12 +62,14 @@ class Random:
         return history.answer(self._problem)
 
     def state_dict(self) -> dict[str, Any]:
-        """How many genotypes have been proposed."""
-        return {"next": self._next}
+        """How many genotypes have been proposed, and the random state."""
+        return {"next": self._next, "rng": self._rng.getstate()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on after `state`."""
         self._next = int(state["next"])
+        version, words, gauss = state["rng"]
+        self._rng.setstate((version, tuple(words), gauss))
 
     def _permuted(self, number: int) -> int:
         """Where the permutation takes `number`; fewer than four passes are expected."""

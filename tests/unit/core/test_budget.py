@@ -15,6 +15,14 @@ def test_free_trials_do_not_count_but_are_bounded():
     assert budget.left(0) == 0
 
 
+def test_proposals_are_bounded_without_a_number_of_trials():
+    budget = Budget(proposals=2)
+    budget.charge(1)
+    assert budget.left(0) == 1
+    budget.charge(0)
+    assert budget.left(0) == 0
+
+
 def test_what_is_under_way_is_not_given_out_twice():
     assert Budget(trials=3).left(2) == 1
     assert Budget(trials=3).left(3) == 0

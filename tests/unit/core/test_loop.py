@@ -9,7 +9,7 @@ from nascli.core import space as moves
 from nascli.core.budget import Budget
 from nascli.core.fault import Fault
 from nascli.core.loop import Evaluation, Search
-from nascli.core.objective import Constraint
+from nascli.core.objective import Constraint, Objective
 from nascli.core.trial import History, Proposal, Trial
 from nascli.workers.serial import Serial
 
@@ -235,3 +235,87 @@ def test_trials_survive_json(problem):
     assert Trial.from_json(trial.to_json()) == trial
     with pytest.raises(Fault, match="not a trial"):
         Trial.from_json({"number": 1})
+
+
+class TwoAtOnce:
+    """Workers for two proposals that end the later one first."""
+
+    capacity = 2
+
+    def __init__(self, evaluate):
+        self.evaluate, self.waiting, self.submitted = evaluate, [], []
+
+    @property
+    def busy(self):
+        return len(self.waiting)
+
+    def submit(self, number, proposal):
+        self.waiting.append((number, proposal))
+        self.submitted.append(number)
+
+    def wait(self):
+        return [self.evaluate(*self.waiting.pop())]
+
+    def close(self):
+        self.waiting.clear()
+
+
+class Learning(Listed):
+    """What it proposes next depends on what it was told, and when."""
+
+    def ask(self, limit):
+        taken = []
+        for _ in range(limit):
+            seed = "".join(str(t.number) for t in self.told) + f"/{len(self.numbers)}"
+            self.numbers.append(sum(map(ord, seed)) % 12)
+            taken.append(Proposal(moves.at(self.problem.space, self.numbers[-1])))
+        return taken
+
+
+def steps(search):
+    return [(t.number, t.genotype) for t in search.history]
+
+
+def two_at_once(problem, **options):
+    evaluation = Evaluation(problem, [Sum(repeatable=False)])
+    strategy = Learning(problem, [])
+    return Search(strategy, evaluation, TwoAtOnce(evaluation), Budget(trials=9), **options)
+
+
+@pytest.mark.parametrize("known", [0, 1, 4, 8, 9])
+def test_a_search_with_several_workers_resumes_to_the_same_steps(problem, known):
+    whole = two_at_once(problem)
+    whole.run(lambda _: None)
+    assert [t.number for t in whole.history] != sorted(t.number for t in whole.history)
+    again = two_at_once(problem, recorded={t.number: t for t in whole.history[:known]})
+    again.run(lambda _: None)
+    assert steps(again) == steps(whole)
+    assert len(again.workers.submitted) == 9 - known
+
+
+def test_what_was_under_way_at_a_checkpoint_is_started_again(problem):
+    whole = two_at_once(problem)
+    kept = {}
+
+    def ended(_trial):
+        if len(whole.history) == 4:
+            told, numbers = list(whole.strategy.told), list(whole.strategy.numbers)
+            kept.update(told=told, numbers=numbers, open=dict(whole.open), number=whole.number)
+
+    whole.run(ended)
+    again = two_at_once(problem)
+    again.strategy.told, again.strategy.numbers = kept["told"], kept["numbers"]
+    again.recorded = {t.number: t for t in whole.history[4:6]}
+    again.restore(whole.history[:4], kept["open"], kept["number"])
+    again.run(lambda _: None)
+    assert steps(again) == steps(whole)
+
+
+def test_a_front_holds_what_nothing_beats_in_all_objectives(problem):
+    problem.objectives = (Objective("accuracy", "max"), Objective("params", "min"))
+    pairs = [(90, 5), (80, 3), (85, 6), (80, 4), (95, 9), (80, 3)]
+    trials = [
+        Trial(n, moves.at(problem.space, n), 1.0, {"accuracy": float(a), "params": float(p)})
+        for n, (a, p) in enumerate(pairs)
+    ]
+    assert [t.number for t in History(trials).front(problem)] == [4, 0, 1]

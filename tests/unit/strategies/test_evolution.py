@@ -88,14 +88,18 @@ def test_who_breaks_constraints_most_leaves_first(problem):
     strategy = Evolution(problem, population=2, tournament=2)
     outside = [
         Trial(n, moves.at(problem.space, n), 1.0, {"params": params}, infeasible="params")
-        for n, params in enumerate((30.0, 20.0, 40.0))
+        for n, params in enumerate((40.0, 30.0, 20.0))
     ]
     strategy.tell(outside)
-    assert [m.rank[0] for m in strategy._alive] == [2.0, 1.0]  # 40 did not get in
+    assert [m.rank[0] for m in strategy._alive] == [2.0, 1.0]  # nobody is inside: the oldest left
     inside = Trial(3, moves.at(problem.space, 3), 1.0, {"params": 9.0, "accuracy": 1.0})
     strategy.tell([inside])
     assert [m.rank for m in strategy._alive] == [(1.0, math.inf), (0.0, -1.0)]
-    assert strategy._parent() in (outside[1].genotype, inside.genotype)
+    assert strategy._parent() in (outside[2].genotype, inside.genotype)
+    strategy.tell([Trial(4, outside[0].genotype, 1.0, {"params": 11.0}, infeasible="params")])
+    assert [m.rank[0] for m in strategy._alive] == [0.0, pytest.approx(0.1)]
+    strategy.tell([Trial(5, outside[1].genotype, 1.0, {"params": 15.0}, infeasible="params")])
+    assert [m.rank[0] for m in strategy._alive] == [0.0, pytest.approx(0.1)]  # it did not get in
 
 
 def test_finds_the_one_genotype_in_thousands_that_keeps_a_constraint(problem):

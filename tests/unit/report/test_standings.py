@@ -1,0 +1,190 @@
+import csv
+import io
+import json
+import math
+import statistics
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from nascli.core.objective import Objective
+from nascli.report import page, races, standings, tabulation
+from nascli.report.comparison import Comparison, Record
+
+ACCURACY, FLOPS = Objective("accuracy", "max"), Objective("flops", "min")
+
+
+def run(group, seed, best, *, end=4, final=None):
+    """A run that finds `best` (a metric for each goal) with its second query; None: never."""
+    losses = np.array([[-best[0], *best[1:]]]) if best else np.empty((0, 1))
+    return Record(
+        name=f"{group}{seed}",
+        seed=seed,
+        queries=np.full(len(losses), 2.0),
+        seconds=np.full(len(losses), 0.2),
+        losses=losses,
+        worst=losses.max(axis=0, initial=-math.inf),
+        ends={"queries": end, "seconds": end / 10},
+        trials=end,
+        final=final or {},
+    )
+
+
+def compared(groups, **more):
+    """Groups of best accuracies, seeds from 1 on."""
+    made = {g: [run(g, s, (b,)) for s, b in enumerate(bests, 1)] for g, bests in groups.items()}
+    return Comparison(made, (ACCURACY,), **more)
+
+
+def words(svg):
+    texts = ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    return {"".join(t.itertext()) for t in texts}
+
+
+def test_the_table_by_hand():
+    values = {"a": [90.0, 91.0, 95.0], "b": [92.0, 94.0, 94.0]}
+    first, second = standings.standings(compared(values))
+    assert (first["group"], second["group"]) == ("b", "a")
+    for row in (first, second):
+        numbers = values[row["group"]]
+        assert row["runs"] == 3 and row["unanswered"] == 0
+        assert row["mean_accuracy"] == pytest.approx(statistics.mean(numbers))
+        assert row["std_accuracy"] == pytest.approx(statistics.stdev(numbers))
+        error = statistics.stdev(numbers) / math.sqrt(3)
+        assert row["standard_error_accuracy"] == pytest.approx(error)
+        assert row["median_accuracy"] == statistics.median(numbers)
+        assert (row["queries"], row["seconds"]) == (4, pytest.approx(0.4))
+    assert (first["rank"], first["wins"]) == (pytest.approx(4 / 3), 2)
+    assert (second["rank"], second["wins"]) == (pytest.approx(5 / 3), 1)
+
+
+def test_ranks_need_the_same_seeds():
+    groups = {"a": [run("a", 1, (90.0,))], "b": [run("b", 2, (91.0,))]}
+    rows = standings.standings(Comparison(groups, (ACCURACY,)))
+    assert [(row["rank"], row["wins"]) for row in rows] == [(None, None)] * 2
+
+
+def test_figures_of_the_final_report_are_over_the_runs_that_have_them():
+    tested = [run("a", s, (90.0,), final={"test_accuracy": t}) for s, t in ((1, 80.0), (2, 84.0))]
+    groups = {"a": [*tested, run("a", 3, (90.0,))], "b": [run("b", 1, (80.0,))]}
+    first, second = standings.standings(Comparison(groups, (ACCURACY,)))
+    assert first["mean_test_accuracy"] == 82
+    assert first["std_test_accuracy"] == pytest.approx(math.sqrt(8))
+    assert second["mean_test_accuracy"] is None
+    early = standings.standings(Comparison(groups, (ACCURACY,), at=3))
+    assert "mean_test_accuracy" not in early[0]
+    assert early[0]["queries"] == 3 and "seconds" not in early[0]
+
+
+def test_a_run_that_found_nothing_leaves_no_mean_but_a_rank():
+    groups = {
+        "lost": [run("lost", 1, (99.0,)), run("lost", 2, ())],
+        "b": [run("b", 1, (80.0,)), run("b", 2, (70.0,))],
+    }
+    rows = standings.standings(Comparison(groups, (ACCURACY,)))
+    assert [row["group"] for row in rows] == ["b", "lost"]
+    assert rows[1]["unanswered"] == 1
+    assert rows[1]["mean_accuracy"] is None
+    assert (rows[1]["rank"], rows[1]["wins"]) == (1.5, 1)
+
+
+TEN = {"a": [90.0 + n for n in range(6)], "b": [80.0 + n * n / 10 for n in range(6)]}
+
+
+def test_the_report_is_json_and_a_page():
+    comparison = compared(TEN)
+    rows, found = standings.standings(comparison), standings.tests(comparison)
+    report = json.loads(json.dumps(tabulation.summary(comparison, rows, found), allow_nan=False))
+    assert report["table"] == rows
+    (test,) = report["tests"]
+    assert test["better"] == "a"
+    assert test["p"] == pytest.approx(2 / 2**6)  # all six pairs one way
+    expected = [
+        {"group": "a", "a": None, "b": test["p"]},
+        {"group": "b", "a": test["p"], "b": None},
+    ]
+    assert report["p_values"] == expected
+    assert len(report["runs"]) == 12
+    html = page.page({**report, "config": {}, "environment": {}}, {})
+    assert "compare · a, b" in html and "a is better than b, p = 0.031" in html
+    assert html.index("<h2>Table</h2>") < html.index("<h2>Tests</h2>")
+
+
+def test_words_about_the_tests():
+    few = tabulation.reading(compared({"a": [90.0] * 4, "b": [91.0] * 6}), [])
+    assert "No test with fewer than 5 runs a side means anything (a has 4)." in few
+    groups = {name: [90.0 + n + place / 7 for n in range(5)] for place, name in enumerate("abcd")}
+    comparison = compared(groups)
+    found = standings.tests(comparison)
+    many = tabulation.reading(comparison, found)
+    assert "two-sided, Holm-corrected for 6 pairs; p-values in a table." in many
+    grid = tabulation.matrix(found, ["d", "c"])
+    assert [row[0] for row in grid] == ["d", "c"]
+    assert grid[0][2].endswith("+") and grid[1][1].endswith("-")
+    alone = tabulation.reading(compared({"a": [90.0]}), [])
+    assert "test" not in alone
+
+
+def test_rows_in_a_terminal():
+    comparison = compared({"a": [90.0, 91.0], "b": [92.0, 93.0]})
+    rows = standings.standings(comparison)
+    head = tabulation.head(comparison)
+    assert head == ["", "runs", "accuracy (%)", "s.e.", "median", "rank", "wins", "queries"]
+    line = tabulation.line(comparison, rows[0])
+    # the deviation of two values is their distance / sqrt(2), the error half of the distance
+    assert line == ["b", "2", "92.50 ± 0.71", "0.500", "92.50", "1.00", "2", "4 in 0.4 s"]
+
+
+def test_csv_files_read_back():
+    comparison = compared({"a": [90.0], "b, c": [91.5]})
+    lines = list(csv.reader(io.StringIO(tabulation.curves(comparison))))
+    assert lines[0] == ["group", "seed", "queries", "measure", "value"]
+    assert lines[1:4] == [["a", "1", x, "accuracy", "90.0"] for x in ("2", "3", "4")]
+    assert lines[4] == ["b, c", "1", "2", "accuracy", "91.5"]
+    table = list(csv.DictReader(io.StringIO(tabulation.text(standings.standings(comparison)))))
+    assert [row["group"] for row in table] == ["b, c", "a"]
+    assert float(table[0]["mean_accuracy"]) == 91.5
+    assert table[0]["std_accuracy"] == ""
+
+
+def test_curves_are_labelled_with_group_and_number_of_runs():
+    drawn = races.draw(compared({"a": [90.0, 92.0], "b": [91.0]}), ["b", "a"])
+    assert list(drawn) == ["anytime"]
+    said = words(drawn["anytime"])
+    assert {"a (2)", "b (1)", "best accuracy (%)", "mean and 25 to 75 %"} <= said
+    assert "queries (trials charged to the budget)" in said
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_one_run_has_no_spread(log):
+    said = words(races.draw(compared({"a": [90.0]}), ["a"], log=log)["anytime"])
+    assert "a (1)" in said and not any("75 %" in text for text in said)
+
+
+def test_nothing_found_is_not_drawn():
+    comparison = Comparison({"a": [run("a", 1, ())]}, (ACCURACY,))
+    assert races.draw(comparison, ["a"]) == {}
+
+
+def test_several_goals_have_fronts_and_hypervolumes():
+    groups = {
+        "a": [run("a", 1, (90.0, 5e6)), run("a", 2, (80.0, 2e6))],
+        "b": [run("b", 1, (85.0, 3e6))],
+    }
+    comparison = Comparison(groups, (ACCURACY, FLOPS))
+    drawn = races.draw(comparison, ["a", "b"])
+    assert list(drawn) == ["anytime", "hypervolume", "front"]
+    assert "hypervolume" in words(drawn["hypervolume"])
+    assert {"a (2)", "b (1)", "accuracy (%)", "FLOPs (2 x MACs)"} <= words(drawn["front"])
+    rows = standings.standings(comparison)
+    assert {"mean_hypervolume", "mean_accuracy", "mean_flops"} <= set(rows[0])
+    assert (
+        "ideal (accuracy 90.00 %, flops 2.00 M) and reference (accuracy 80.00 %, flops 5.00 M)"
+        in tabulation.reading(comparison, [])
+    )
+
+
+def test_more_groups_than_looks():
+    groups = {f"g{n}": [90.0 + n] for n in range(25)}
+    assert "g24 (1)" in words(races.draw(compared(groups), list(groups))["anytime"])
