@@ -1,0 +1,170 @@
+"""Scores of untrained networks, in place of training them.
+
+Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021 (arXiv 2101.08134).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import cast
+
+import torch
+
+from nascli.core.fault import Fault, unknown
+from nascli.core.genotype import Genotype
+from nascli.core.objective import Objective
+from nascli.core.problem import Problem
+from nascli.core.space import sample
+from nascli.core.trial import Proposal
+from nascli.data.batches import Batch, batches, derived, seeded
+from nascli.data.task import Task
+from nascli.estimators.costs import count
+from nascli.zero_cost import IMAGES, SCORES
+from nascli.zero_cost.probe import Probe
+from nascli.zero_cost.vote import Vote
+
+_COUNTED = ("params", "macs")  # reported by the costs before this estimator
+_VOTE = "vote"
+_DRAWS = 10  # genotypes looked at for each one of the reference, at most
+
+
+class ZeroCost:
+    """Scores networks at their first weights; no score is an accuracy.
+
+    Reports every score by its name, higher being better in all, and the first one once more as
+    `score`, which is what a search maximises. The names are those of `nascli.zero_cost.SCORES`
+    (each says what it is), the baselines `params` and `macs`, which stand among the costs already,
+    and `vote` (see `nascli.zero_cost.vote.Vote`).
+
+    First weights follow from the problem's seed and are drawn anew for every genotype, as the
+    training estimator does. Images are minibatches of the training split, normalised and not
+    augmented, drawn by the seed and the same for all; scores that need none do not read the data.
+    A score that is not finite is an error of the trial: nearly always the network ignores its
+    images. Equivalent genotypes count as one, with the scores of the first of them.
+
+    Args:
+        problem: its task needs images if a score does.
+        scores: names; the first is the objective.
+        batch_size: images a minibatch, at least 2.
+        vote: the scores that vote.
+        reference: how many random genotypes the vote compares with; they are scored once, before
+            the first vote, those with a score that is not finite left out.
+
+    Raises:
+        Fault: an unknown score, too few images, or the task's images cannot be read.
+    """
+
+    repeatable = True
+    by_genotype = False
+    meaning = ""
+    objective = Objective("score", "max")
+
+    def __init__(
+        self,
+        problem: Problem,
+        scores: Sequence[str] = ("vote", "synflow", "jacob_cov", "snip"),
+        batch_size: int = 64,
+        vote: Sequence[str] = ("synflow", "jacob_cov", "snip"),
+        reference: int = 64,
+    ) -> None:
+        self._problem = problem
+        self._scores, self._vote = tuple(dict.fromkeys(scores)), tuple(dict.fromkeys(vote))
+        self._check(batch_size, reference)
+        voters = self._vote if _VOTE in self._scores else ()
+        self._needed = tuple(dict.fromkeys([*(s for s in self._scores if s != _VOTE), *voters]))
+        self._reference = reference
+        self._batches = self._minibatches(batch_size)
+        self.metrics = ("score", *(name for name in self._scores if name not in _COUNTED))
+
+    def estimate(self, proposal: Proposal) -> Mapping[str, float]:
+        """The scores, whatever the fidelity.
+
+        Raises:
+            ArithmeticError: a score is not finite.
+        """
+        found = self.scores(proposal.genotype)
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise ArithmeticError(
+                    f"score {name} is {value}, as for a network that ignores its images"
+                )
+        if _VOTE in self._scores:
+            found[_VOTE] = self._voting(found)
+        found["score"] = found[self._scores[0]]
+        return {name: found[name] for name in self.metrics}
+
+    def scores(self, genotype: Genotype) -> dict[str, float]:
+        """The scores that the metrics need, finite or not; without the vote."""
+        problem = self._problem
+        cuda = [torch.cuda.current_device()] if problem.accelerator != "cpu" else []
+        with torch.random.fork_rng(devices=cuda):
+            torch.manual_seed(problem.seed)
+            network = problem.space.network(genotype)
+            found = {}
+            if set(_COUNTED) & set(self._needed):
+                counts = count(network, problem.task.input_shape)
+                found = {"params": float(counts.params), "macs": float(counts.macs)}
+            network.to(problem.accelerator, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            shape = problem.task.input_shape
+            probe = Probe(network, self._batches, shape, problem.seed, self._needed)
+            return {
+                name: found[name] if name in _COUNTED else SCORES[name](probe)
+                for name in self._needed
+            }
+
+    @cached_property
+    def _voting(self) -> Vote:
+        """The vote, with the reference scored: random genotypes that follow from the seed.
+
+        Raises:
+            Fault: hardly any genotype of the space has finite scores.
+        """
+        rng = random.Random(derived(self._problem.seed, "zero_cost", "reference"))
+        rows: list[list[float]] = []
+        for _ in range(_DRAWS * self._reference):
+            self._problem.progress(len(rows) / self._reference, "scoring the vote's reference")
+            found = self.scores(sample(self._problem.space, rng))
+            row = [found[name] for name in self._vote]
+            if all(map(math.isfinite, row)):
+                rows.append(row)
+            if len(rows) == self._reference:
+                columns = zip(*rows, strict=True)
+                return Vote(dict(zip(self._vote, map(list, columns), strict=True)))
+        raise Fault(
+            f"estimator.vote is {', '.join(self._vote)}; of {_DRAWS * self._reference} random "
+            f"genotypes only {len(rows)} have finite ones, which is too few to compare with; "
+            "take other scores"
+        )
+
+    def _minibatches(self, batch_size: int) -> list[Batch]:
+        """As many as the scores look at."""
+        wanted = max((IMAGES.get(name, 0) for name in self._needed), default=0)
+        if not wanted:
+            return []
+        split = cast(Task, self._problem.task).split("train")
+        if len(split) < wanted * batch_size:
+            raise Fault(
+                f"estimator.batch_size is {batch_size}; for {', '.join(self._needed)} it may be at "
+                f"most {len(split) // wanted}, because the training split has {len(split)} images"
+            )
+        generator = seeded(self._problem.seed, "zero_cost")
+        accelerator = self._problem.accelerator
+        return list(batches(split, batch_size, accelerator, generator=generator, limit=wanted))
+
+    def _check(self, batch_size: int, reference: int) -> None:
+        known = [*SCORES, *_COUNTED]
+        for key, names, allowed in (
+            ("scores", self._scores, [*known, _VOTE]),
+            ("vote", self._vote, known),
+        ):
+            if not names:
+                raise Fault(f"estimator.{key} is empty; it may hold {', '.join(allowed)}")
+            for name in names:
+                if name not in allowed:
+                    raise Fault(unknown(f"score in estimator.{key}", name, allowed))
+        for key, value in (("batch_size", batch_size), ("reference", reference)):
+            if value < 2:
+                raise Fault(f"estimator.{key} is {value}; it must be at least 2")

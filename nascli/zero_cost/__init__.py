@@ -1,0 +1,39 @@
+"""Scores of untrained networks: higher is better in all of them.
+
+Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021 (arXiv 2101.08134).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nascli.zero_cost.gradients import fisher, grad_norm, grasp, l2_norm, snip, zico
+from nascli.zero_cost.images import jacob_cov, naswot
+from nascli.zero_cost.probe import Probe
+from nascli.zero_cost.synflow import synflow
+from nascli.zero_cost.zen import zen
+
+SCORES: Mapping[str, Callable[[Probe], float]] = {
+    "synflow": synflow,
+    "snip": snip,
+    "grasp": grasp,
+    "fisher": fisher,
+    "grad_norm": grad_norm,
+    "jacob_cov": jacob_cov,
+    "naswot": naswot,
+    "zen": zen,
+    "zico": zico,
+    "l2_norm": l2_norm,
+}
+"""Name -> score."""
+
+IMAGES: Mapping[str, int] = {
+    "snip": 1,
+    "grasp": 1,
+    "fisher": 1,
+    "grad_norm": 1,
+    "jacob_cov": 1,
+    "naswot": 1,
+    "zico": 2,
+}
+"""How many minibatches a score looks at; the others need no images."""
