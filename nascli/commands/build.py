@@ -18,7 +18,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import Relaxable, SearchSpace, check
 from nascli.core.strategy import Strategy
-from nascli.core.workers import Workers
+from nascli.core.workers import Evaluate, Workers
 
 T = TypeVar("T")
 
@@ -152,6 +152,8 @@ def search(config: DictConfig) -> Parts:
     faults = Faults()
     budget = faults.attempt(lambda: Budget(**config.budget))
     workers = faults.attempt(lambda: component(config, "workers"))
+    if workers is not None:
+        faults.attempt(lambda: workers(_nothing).close())  # its settings are looked at on building
     made = problem(config, faults)
     shares = {} if made is None else settings.shares(config)
     strategy = estimators = None
@@ -161,6 +163,11 @@ def search(config: DictConfig) -> Parts:
     faults.check()
     assert made is not None and budget is not None and estimators is not None
     return Parts(made, cast(Strategy, strategy), estimators, cast(Any, workers), budget, shares)
+
+
+def _nothing() -> Evaluate:
+    """Stands in for what makes an evaluation."""
+    return cast(Evaluate, None)
 
 
 def estimation(config: DictConfig) -> tuple[Problem, tuple[Estimator, ...]]:

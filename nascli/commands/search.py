@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from nascli.commands.feasibility import settle
 from nascli.commands.outcome import conclude
 from nascli.commands.resume import recorded_config, stoppable
 from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
 from nascli.core.loop import Evaluation, Open, Search
 from nascli.core.space import size
 from nascli.core.trial import Trial
@@ -52,8 +54,17 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
     problem, budget, strategy = parts.problem, parts.budget, parts.strategy
     evaluation = Evaluation(problem, parts.estimators, keep_trace)
     remote = getattr(parts.workers.func, "own_processes", False)  # type: ignore[attr-defined]
-    workers = parts.workers(Remade.of(config, run.path) if remote else lambda: evaluation)
-    search = Search(strategy, evaluation, workers, budget)
+    with closing(
+        parts.workers(Remade.of(config, run.path) if remote else lambda: evaluation)
+    ) as workers:
+        search = Search(strategy, evaluation, workers, budget)
+        genotype = _searched(run, parts, search)
+    conclude(run, parts, config, search.history, genotype)
+
+
+def _searched(run: Run, parts: build.Parts, search: Search) -> Genotype | None:
+    """The answer, from wherever the run folder says that the search stands."""
+    problem, budget, strategy = parts.problem, parts.budget, parts.strategy
     recorded = run.history()
     state = run.load_state("trials", "strategy", "open", "number")
     search.recorded = {trial.number: trial for trial in recorded}
@@ -76,7 +87,7 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
         }
 
     with _Display(parts, search.history.best(problem)) as display, stoppable("search", run.path):
-        problem.progress = display.step
+        problem.progress, problem.warn = display.step, ui.say
         remaining = set(search.recorded)
 
         def ended(trial: Trial) -> None:
@@ -87,11 +98,7 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
             checkpoint.maybe(state_now)
             display.trial(trial)
 
-        try:
-            genotype = search.run(ended)
-        finally:
-            workers.close()
-    conclude(run, parts, config, search.history, genotype)
+        return search.run(ended)
 
 
 def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path: Path) -> None:

@@ -53,15 +53,16 @@ class Budget:
         """Seconds since the search began, those before a resume included."""
         return time.monotonic() - self._start
 
-    def left(self, under_way: int, *, timed: bool = True) -> int:
+    def left(self, under_way: int = 0, worth: float | None = None) -> int:
         """How many more proposals may be asked for while `under_way` have not ended.
 
-        What is on record already is taken back whatever the clock says: `timed` is False there.
+        Those will be charged `worth` full trials in all; one for each of them, if it is not given.
         """
-        if timed and self.seconds is not None and self.elapsed >= self.seconds:
+        if self.seconds is not None and self.elapsed >= self.seconds:
             return 0
         trials, proposals = _UNLIMITED, self.proposals or _UNLIMITED
         if self.trials is not None:
-            trials = math.ceil(self.trials - self.used - _ROUNDING)
+            taken = self.used + (under_way if worth is None else worth)
+            trials = math.ceil(self.trials - taken - _ROUNDING)
             proposals = self.proposals or _PROPOSALS_PER_TRIAL * self.trials
-        return max(0, min(trials, proposals - self.seen) - under_way)
+        return max(0, min(trials, proposals - self.seen - under_way))

@@ -130,8 +130,9 @@ class Search:
     def run(self, ended: Callable[[Trial], None]) -> Genotype | None:
         """Searches until the budget or the strategy ends; calls `ended` for every trial.
 
-        Between any two trials that the strategy is told of it is asked once. So the history alone
-        says what it was asked and told, whatever the workers were doing.
+        Between any two trials that the strategy is told of it is asked once, and every trial says
+        how many proposals there were by then. So the history alone says what the strategy was asked
+        and told, whatever the workers were doing.
 
         Raises:
             Fault: too many trials failed in a row, or `recorded` does not follow from this search.
@@ -141,15 +142,14 @@ class Search:
             trial = self._next()
             if trial is None:
                 return self.strategy.recommend(self.history)
+            trial = replace(trial, asked=self.number)
             self.strategy.tell([trial])
             self._book(trial)
             ended(trial)
 
     def _ask(self) -> None:
-        """Fills the workers with proposals."""
-        under_way = len(self.open)
-        left = self.budget.left(under_way, timed=not self.recorded)
-        room = min(self.workers.capacity - under_way, left)
+        """Fills the workers with proposals, or takes those that are on record."""
+        room = self._room()
         if room <= 0:
             return
         start = time.perf_counter()
@@ -158,6 +158,19 @@ class Search:
         for proposal in proposals:
             self._start(self.number, Open(proposal, asked))
             self.number += 1
+
+    def _room(self) -> int:
+        """How many proposals to ask for."""
+        if self.recorded:
+            number, trial = next(iter(self.recorded.items()))
+            return (trial.asked or number + 1) - self.number
+        under_way = len(self.open)
+        worth = sum(self._share(waiting.proposal.fidelity) for waiting in self.open.values())
+        return min(self.workers.capacity - under_way, self.budget.left(under_way, worth))
+
+    def _share(self, fidelity: float) -> float:
+        """What a trial takes of a full one."""
+        return fidelity / self.evaluation.problem.fidelity
 
     def _start(self, number: int, waiting: Open) -> None:
         """Gives a proposal to a worker, if nothing else answers it."""
@@ -217,7 +230,7 @@ class Search:
             first = self._known.setdefault((key, trial.fidelity), trial)
         self.history.append(trial)
         free = first is not trial or trial.infeasible is not None
-        self.budget.charge(0 if free else trial.fidelity / self.evaluation.problem.fidelity)
+        self.budget.charge(0 if free else self._share(trial.fidelity))
         self._failures = self._failures + 1 if trial.error else 0
         if self._failures >= _FAILURES_IN_A_ROW:
             raise Fault(

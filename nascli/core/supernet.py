@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from nascli.core.space import Layer
+
 Level = Literal["weights", "architecture"]
 """Which of the two levels of a bilevel search a step is of."""
 
@@ -75,6 +77,9 @@ class Supernet(Protocol):
         Raises:
             Fault: `k` does not divide the channels.
         """
+
+    def layers(self, edge: Edge, option: str) -> Sequence[Layer]:
+        """What `option` at `edge` consists of, over all cells; nothing for `none`."""
 
     # What every nn.Module has, named here because protocols cannot inherit from it.
     def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102

@@ -27,7 +27,8 @@ class Trial:
     """One proposal and what the estimators said of it.
 
     `infeasible` says which constraint it breaks, `error` why it failed; both None for a good one.
-    `seconds` is what it took to propose and to estimate it.
+    `seconds` is what it took to propose and to estimate it; `asked` says how many proposals there
+    were when the strategy was told of it, so that a resumed search can take the same turns.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Trial:
     seconds: float = 0.0
     infeasible: str | None = None
     error: str | None = None
+    asked: int = 0
 
     def to_json(self) -> dict[str, object]:
         """A JSON object; `from_json` reads it back."""
@@ -46,6 +48,7 @@ class Trial:
             "fidelity": self.fidelity,
             "metrics": dict(self.metrics),
             "seconds": round(self.seconds, 6),
+            "asked": self.asked,
             "infeasible": self.infeasible,
             "error": self.error,
         }
@@ -65,6 +68,7 @@ class Trial:
                 fidelity=float(data["fidelity"]),
                 metrics={str(k): float(v) for k, v in data["metrics"].items()},
                 seconds=float(data["seconds"]),
+                asked=int(data.get("asked", 0)),
                 infeasible=data["infeasible"],
                 error=data["error"],
             )

@@ -14,13 +14,15 @@ from nascli.core.problem import Problem
 from nascli.core.trial import Proposal
 from nascli.estimators.rows import Row, read
 
+_SHORT = 0.06  # the share of NAS-Bench-201's short recipe: 12 of 200 epochs
+
 
 class Table:
     """Answers from a table instead of training; the test accuracy is kept for the final report.
 
     Without `path`, the table is NAS-Bench-201 (Dong and Yang 2020, arXiv 2001.00326): validation
     accuracy in percent, mean over the benchmark's seeds, after `epochs` = 200 at fidelity 1, and
-    after the separate 12-epoch recipe at any fidelity below 1; parameters and multiply-adds of the
+    after the separate 12-epoch recipe at any from 0.06 to below 1; parameters and multiply-adds of the
     benchmark's own networks; `latency` names one of its devices.
 
     With `path`, the table is a CSV file: either a column `genotype` (the JSON object of the
@@ -52,7 +54,11 @@ class Table:
         self.meaning = f"on the validation split, as it stands {source}"
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
-        """The row of the genotype, without what belongs to the test split."""
+        """The row of the genotype, without what belongs to the test split.
+
+        Raises:
+            Fault: NAS-Bench-201 is asked for fewer epochs than its short recipe has.
+        """
         return self._table.row(proposal.genotype, proposal.fidelity)
 
     def genotypes(self) -> Sequence[Genotype] | None:
@@ -148,6 +154,11 @@ class _NASBench201:
     def row(self, genotype: Genotype, fidelity: float) -> Row:
         """Validation accuracy in percent and costs."""
         number, digits = self._locate(genotype)
+        if fidelity < _SHORT:
+            raise Fault(
+                f"NAS-Bench-201 has 12 and 200 epochs, and fidelity {fidelity:g} is below 12 of "
+                f"200 = {_SHORT}; take strategy.fidelities=[{_SHORT},1] or lowest={_SHORT}"
+            )
         row = {"accuracy": self._accuracy[200 if fidelity >= 1 else 12][number]}
         row.update(self.costs(digits.count(self._conv3), digits.count(self._conv1)))
         if self._latency is not None:

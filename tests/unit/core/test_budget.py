@@ -58,8 +58,7 @@ def test_a_low_fidelity_counts_as_its_share():
     assert budget.left(0) == 0
 
 
-def test_what_is_on_record_needs_no_time():
-    budget = Budget(trials=5, seconds=1.0)
-    budget.start(seconds_before=2.0)
-    assert budget.left(0) == 0
-    assert budget.left(0, timed=False) == 5
+def test_low_fidelities_under_way_are_worth_their_share():
+    assert Budget(trials=1).left(4, worth=0.24) == 1
+    assert Budget(trials=2).left(4, worth=0.24) == 2
+    assert Budget(trials=2, proposals=5).left(4, worth=0.24) == 1

@@ -282,12 +282,13 @@ def two_at_once(problem, **options):
     return Search(strategy, evaluation, TwoAtOnce(evaluation), Budget(trials=9), **options)
 
 
-@pytest.mark.parametrize("known", [0, 1, 4, 8, 9])
-def test_a_search_with_several_workers_resumes_to_the_same_steps(problem, known):
+@pytest.mark.parametrize(("known", "workers"), [(0, 2), (1, 2), (4, 2), (8, 2), (9, 1), (9, 5)])
+def test_a_search_with_several_workers_resumes_to_the_same_steps(problem, known, workers):
     whole = two_at_once(problem)
     whole.run(lambda _: None)
     assert [t.number for t in whole.history] != sorted(t.number for t in whole.history)
     again = two_at_once(problem, recorded={t.number: t for t in whole.history[:known]})
+    again.workers.capacity = workers if known == 9 else 2
     again.run(lambda _: None)
     assert steps(again) == steps(whole)
     assert len(again.workers.submitted) == 9 - known
@@ -319,3 +320,13 @@ def test_a_front_holds_what_nothing_beats_in_all_objectives(problem):
         for n, (a, p) in enumerate(pairs)
     ]
     assert [t.number for t in History(trials).front(problem)] == [4, 0, 1]
+
+
+def test_a_resume_does_not_hang_on_the_budget_or_the_clock(problem):
+    whole = two_at_once(problem)
+    whole.run(lambda _: None)
+    again = two_at_once(problem, recorded={t.number: t for t in whole.history})
+    again.budget = Budget(trials=12, seconds=1.0)
+    again.budget.start(seconds_before=2.0)
+    again.run(lambda _: None)
+    assert steps(again) == steps(whole)

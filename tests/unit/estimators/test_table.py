@@ -182,3 +182,11 @@ def test_a_table_that_is_no_text(problem, tmp_path):
 def test_another_space_is_a_fault(problem):
     with pytest.raises(Fault, match="knows NAS-Bench-201 only, not space 'toy'"):
         Table(problem)
+
+
+def test_nasbench201_has_nothing_below_twelve_epochs(benchmark):
+    genotype = moves.at(benchmark.space, 5)
+    table = Table(benchmark)
+    assert table.estimate(Proposal(genotype, 12 / 200))["accuracy"] > 0
+    with pytest.raises(Fault, match="fidelity 0.05 is below 12 of 200 = 0.06; take strategy.fid"):
+        table.estimate(Proposal(genotype, 0.05))
