@@ -6,7 +6,8 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -25,17 +26,33 @@ RESULTS = Path(__file__).parent / "results"
 DATASETS = ("cifar10", "cifar100", "imagenet16")
 
 
+class Enough(Exception):  # noqa: N818 - no error
+    """Ends a search that has shown what it was to show."""
+
+
 def searched(
-    overrides: Sequence[str], seed: int, dataset: str = "cifar10"
+    overrides: Sequence[str],
+    seed: int,
+    dataset: str = "cifar10",
+    until: Callable[[Trial], bool] = lambda _trial: False,
 ) -> tuple[History, Problem]:
-    """The history of `nas search space=nasbench201 estimator=table OVERRIDES`, without a folder."""
+    """The history of `nas search space=nasbench201 estimator=table OVERRIDES`, without a folder.
+
+    It ends early after a trial of which `until` is true.
+    """
     config = _composed(tuple(overrides), dataset).copy()
     config.seed = seed
     parts = build.search(config)
     evaluation = Evaluation(parts.problem, parts.estimators)
     workers = parts.workers(lambda: evaluation)
     search = Search(parts.strategy, evaluation, workers, parts.budget)
-    search.run(lambda _trial: None)
+
+    def ended(trial: Trial) -> None:
+        if until(trial):
+            raise Enough
+
+    with suppress(Enough):
+        search.run(ended)
     return search.history, parts.problem
 
 
@@ -79,6 +96,19 @@ def queries_to_optimum(trials: Sequence[Trial], dataset: str) -> float:
         if trial.metrics["accuracy"] >= top - 1e-4:
             return number
     return math.inf
+
+
+def until_optimum(dataset: str, least: int) -> Callable[[Trial], bool]:
+    """True once the best validation accuracy is found and `least` cells have been queried."""
+    top, seen, found = column(dataset, "valid")[0].max(), set(), []
+
+    def enough(trial: Trial) -> bool:
+        seen.add(trial.genotype.options)
+        if trial.metrics["accuracy"] >= top - 1e-4:
+            found.append(trial.number)
+        return bool(found) and len(seen) >= least
+
+    return enough
 
 
 def mean(values: Sequence[float]) -> dict[str, float]:

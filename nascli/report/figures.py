@@ -94,7 +94,7 @@ def _anytime(good: Sequence[Trial], history: History, problem: Problem) -> str:
 
 
 def _hypervolume(history: History, problem: Problem) -> str:
-    """The share of the box between the best and the worst values that the trials so far dominate."""
+    """The share of the box between best and worst values that the trials so far dominate."""
     place = {id(trial): number for number, trial in enumerate(history, 1)}
     trials = history.full(problem)
     front: list[tuple[float, ...]] = []

@@ -15,8 +15,8 @@ from nascli.core.objective import Objective
 class MnasNet:
     """ACC(m) x (LAT(m) / T)^w, w being `below` for LAT(m) <= T and `above` otherwise.
 
-    The paper's soft constraint is below = above = -0.07, its hard one below = 0, above = -1. With an
-    objective that is to be minimised the exponents change their sign.
+    The paper's soft constraint is below = above = -0.07, its hard one below = 0, above = -1. With
+    an objective that is to be minimised the exponents change their sign.
 
     Args:
         metric: the cost, in the unit that its name says.

@@ -1,0 +1,173 @@
+"""Keeps the answers of another estimator in a file, so that no run asks twice."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from nascli import __version__
+from nascli.core.estimator import Estimator
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.objective import Objective
+from nascli.core.problem import Problem
+from nascli.core.trial import Proposal
+
+Key = tuple[Genotype, float]
+Metrics = dict[str, float]
+
+
+class Cached:
+    """Answers from the file what is in it, asks the other estimator for the rest, and writes it.
+
+    An answer belongs to a genotype (equivalent ones share it unless the other estimator tells them
+    apart), a fidelity, and a fingerprint of all else that it depends on. So one file serves any
+    number of settings, and none gets the answers of another. A line of the file is a JSON object
+    with `fingerprint`, `choices`, `fidelity` and `metrics`. Processes may share it at the same
+    time: each takes a lock to write, and reads what the others have added. A last line that a crash
+    cut short is dropped. Estimates that fail are not kept.
+
+    Args:
+        problem: its seed is part of the fingerprint.
+        of: makes the other estimator from the problem; its settings are part of the fingerprint.
+        path: the file; it is made when there is something to keep.
+        depends: whatever else the answers depend on, as text.
+
+    Raises:
+        Fault: the other estimator may answer differently when asked again, or the file is damaged.
+    """
+
+    repeatable = True
+
+    def __init__(
+        self, problem: Problem, of: Callable[[Problem], Estimator], path: str, depends: str = ""
+    ) -> None:
+        self._of = of(problem)
+        if not self._of.repeatable:
+            raise Fault(
+                f"{type(self._of).__name__} cannot be kept: its answers change as weights are "
+                "trained; use it without estimator=cached"
+            )
+        self.metrics, self.by_genotype = self._of.metrics, self._of.by_genotype
+        self.meaning = self._of.meaning
+        self.objective: Objective | None = getattr(self._of, "objective", None)
+        self._space = problem.space
+        self._path = Path(path)
+        self._read = 0  # bytes of the file that are known
+        self._answers: dict[Key, Metrics] = {}
+        self._fingerprint = _fingerprint(__version__, of, problem.seed, problem.space.name, depends)
+        self._refresh()
+
+    def estimate(self, proposal: Proposal) -> Mapping[str, float]:
+        """The kept answer, or a new one.
+
+        Raises:
+            Fault: the file cannot be read or written.
+        """
+        genotype = proposal.genotype
+        key = (
+            genotype if self.by_genotype else self._space.canonical(genotype),
+            proposal.fidelity,
+        )
+        if key not in self._answers:
+            self._refresh()
+        if key not in self._answers:
+            self._keep(key, dict(self._of.estimate(proposal)))
+        return dict(self._answers[key])
+
+    def _refresh(self) -> None:
+        """Takes in the whole lines that the file has gained."""
+        with _guarded(self._path, "read"):
+            if not self._path.exists():
+                return
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                data = file.read()
+        data = data[: data.rfind(b"\n") + 1]
+        for line in data.splitlines():
+            self._take(line)
+        self._read += len(data)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            said = json.loads(line)
+            if said["fingerprint"] != self._fingerprint:
+                return
+            genotype = Genotype.from_json({"space": self._space.name, "choices": said["choices"]})
+            key = (genotype, float(said["fidelity"]))
+            metrics = {name: float(said["metrics"][name]) for name in self.metrics}
+        except (ValueError, KeyError, TypeError, AttributeError, Fault) as error:
+            raise Fault(
+                f"'{self._path}' has a damaged line ({line!r:.80}); delete it, or the file"
+            ) from error
+        self._answers.setdefault(key, metrics)
+
+    def _keep(self, key: Key, metrics: Metrics) -> None:
+        """Adds an answer to the file in one piece."""
+        self._answers[key] = metrics
+        said = {"fingerprint": self._fingerprint, "choices": key[0].choices, "fidelity": key[1]}
+        line = json.dumps({**said, "metrics": metrics}).encode() + b"\n"
+        with _guarded(self._path, "write"):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a+b", buffering=0) as file, _locked(file):
+                start = _end_of_lines(file)
+                file.truncate(start)
+                if file.write(line) != len(line):
+                    file.truncate(start)
+                    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _fingerprint(*parts: object) -> str:
+    """The same for the same parts, in any process."""
+    return hashlib.sha256("\n".join(map(_text, parts)).encode()).hexdigest()[:16]
+
+
+def _text(part: object) -> str:
+    """What stands in a config, as text; a class or function by its name."""
+    if isinstance(part, functools.partial):
+        settings = sorted(part.keywords.items())
+        return f"{_text(part.func)}({', '.join(f'{key}={_text(v)}' for key, v in settings)})"
+    if callable(part) and hasattr(part, "__qualname__"):
+        return f"{part.__module__}.{part.__qualname__}"
+    return repr(part)
+
+
+def _end_of_lines(file: IO[bytes]) -> int:
+    """Where the last whole line ends: whoever holds the lock knows that the rest is a remnant."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 4096)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+@contextmanager
+def _locked(file: IO[bytes]) -> Iterator[None]:
+    """Alone with the file; closing it gives it back."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no flock
+        yield
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
+    yield
+
+
+@contextmanager
+def _guarded(path: Path, verb: str) -> Iterator[None]:
+    """Turns what the file system refuses into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        raise Fault(f"cannot {verb} '{path}': {error.strerror or error}") from error
