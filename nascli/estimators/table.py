@@ -22,8 +22,8 @@ class Table:
 
     Without `path`, the table is NAS-Bench-201 (Dong and Yang 2020, arXiv 2001.00326): validation
     accuracy in percent, mean over the benchmark's seeds, after `epochs` = 200 at fidelity 1, and
-    after the separate 12-epoch recipe at any from 0.06 to below 1; parameters and multiply-adds of the
-    benchmark's own networks; `latency` names one of its devices.
+    after the separate 12-epoch recipe at any from 0.06 to below 1; parameters and multiply-adds of
+    the benchmark's own networks; `latency` names one of its devices.
 
     With `path`, the table is a CSV file: either a column `genotype` (the JSON object of the
     choices) or one column per decision of the space; every other column is a metric. A column

@@ -12,12 +12,13 @@ from nascli.relaxations.softmax import Softmax
 
 
 @pytest.fixture(params=options("estimator"))
-def made(request):
+def made(request, tmp_path):
     """The estimator on a task whose test split must not be touched."""
     config = composed(
         "strategy=random",
         "space=nasbench201",
         f"estimator={request.param}",
+        f"outputs={tmp_path}",
         *TINY,
         *TINY_SPACE["nasbench201"],
     )
@@ -29,8 +30,18 @@ def made(request):
         return split(name)
 
     object.__setattr__(problem.task, "split", guarded)
-    problem.relaxation = Softmax(problem.supernet.edges, seed=0)  # as if a search were under way
+    problem.relaxation = Softmax(problem.supernet, seed=0)  # as if a search were under way
+    if request.param == "predictor":
+        config.estimator.path = str(known(problem, tmp_path / "known.csv"))
     return problem, build.component(config, "estimator", problem)
+
+
+def known(problem, path):
+    """Accuracies to learn from."""
+    rows = [[*problem.space.decisions, "accuracy"]]
+    rows += [[*moves.at(problem.space, 999 * n).options, str(50 + n)] for n in range(12)]
+    path.write_text("".join(",".join(row) + "\n" for row in rows))
+    return path
 
 
 def proposals(problem, count=2):

@@ -1,0 +1,1 @@
+"""Surrogates: what guesses a genotype's value from those already known."""
