@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Literal
 
 from nascli.core.fault import Fault, unknown
@@ -19,6 +20,8 @@ from nascli.core.trial import History, Proposal, Trial
 
 _MOVES = ("first", "best")
 Rank = tuple[float, float]
+_WORST = math.inf, math.inf
+_TRIES = 100
 
 
 class LocalSearch:
@@ -27,8 +30,10 @@ class LocalSearch:
     Neighbours are tried in random order. `move="first"` goes to the first better one, as soon as it
     is found (first improvement); `move="best"` tries all of them before it goes to the best, as in
     the paper's Algorithm 1. Where no neighbour is better the climb ends and another one starts.
-    Under constraints a genotype that breaks them less is a better one: so a climb finds its way to
-    those that keep them.
+
+    Neighbours whose trials are known, from this climb or an earlier one, are not proposed again: a
+    climb that comes upon a better one goes on from there. Under constraints a genotype that breaks
+    them less is a better one, so that a climb finds its way to those that keep them.
 
     Args:
         problem: what is searched for.
@@ -41,13 +46,22 @@ class LocalSearch:
         self._problem = problem
         self._greedy = move == "first"
         self._rng = random.Random(f"{problem.seed}/local_search")
+        self._known: dict[Genotype, Rank] = {}
         self._restart()
 
     def _restart(self) -> None:
-        self._rank = math.inf, math.inf  # of the genotype whose neighbours are being tried
-        self._untried: list[Genotype] = [sample(self._problem.space, self._rng)]
+        self._rank = _WORST  # of the genotype whose neighbours are being tried
+        self._untried: list[Genotype] = [self._start()]
         self._open = 0  # proposals that no trial has answered yet
         self._best: tuple[Rank, Genotype] | None = None  # of those, the best better one
+
+    def _start(self) -> Genotype:
+        """A random genotype, a new one if that is found soon."""
+        for _ in range(_TRIES):
+            genotype = sample(self._problem.space, self._rng)
+            if genotype not in self._known:
+                break
+        return genotype
 
     def ask(self, limit: int) -> Sequence[Proposal]:
         """Neighbours not yet tried; a new start once a climb has ended."""
@@ -61,16 +75,29 @@ class LocalSearch:
         """Moves to a better genotype, at once or when all neighbours are known."""
         for trial in trials:
             self._open -= 1
-            rank = self._problem.rank(trial)
+            rank = self._known[trial.genotype] = self._problem.rank(trial)
             if rank < (self._best[0] if self._best else self._rank):
                 self._best = rank, trial.genotype
             if self._best and (self._greedy or not (self._untried or self._open)):
                 self._move(*self._best)
 
     def _move(self, rank: Rank, genotype: Genotype) -> None:
-        self._rank, self._best = rank, None
-        self._untried = list(neighbours(self._problem.space, genotype))
-        self._rng.shuffle(self._untried)
+        around = self._around(genotype)
+        known = [(self._known[near], near) for near in around if near in self._known]
+        better = [found for found in known if found[0] < rank]
+        if better and self._greedy:
+            self._move(*better[0])
+            return
+        self._rank, self._best = rank, min(better, key=itemgetter(0), default=None)
+        self._untried = [near for near in around if near not in self._known]
+        if self._best and not self._untried:
+            self._move(*self._best)
+
+    def _around(self, genotype: Genotype) -> list[Genotype]:
+        """The neighbours in random order."""
+        around = list(neighbours(self._problem.space, genotype))
+        self._rng.shuffle(around)
+        return around
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, of whatever climb."""
@@ -84,6 +111,7 @@ class LocalSearch:
             "untried": [genotype.to_json() for genotype in self._untried],
             "open": self._open,
             "best": best,
+            "known": [(genotype.to_json(), *rank) for genotype, rank in self._known.items()],
             "rng": self._rng.getstate(),
         }
 
@@ -93,6 +121,7 @@ class LocalSearch:
         self._untried = [Genotype.from_json(genotype) for genotype in state["untried"]]
         best = state["best"]
         self._best = (_rank(best[0]), Genotype.from_json(best[1])) if best else None
+        self._known = {Genotype.from_json(g): _rank(rank) for g, *rank in state["known"]}
         version, words, gauss = state["rng"]
         self._rng.setstate((version, tuple(words), gauss))
 

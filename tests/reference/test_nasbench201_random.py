@@ -44,7 +44,7 @@ def test_best_by_validation_of_100(dataset, figure):
     for seed in range(SEEDS):
         problem = replace(parts.problem, seed=seed)
         evaluation = Evaluation(problem, (table,))
-        workers = Serial(lambda: evaluation)
+        workers = Serial(lambda made=evaluation: made)
         search = Search(Random(problem), evaluation, workers, Budget(trials=TRIALS))
         genotype = search.run(lambda _trial: None)
         found.append(table.final(genotype)["test_accuracy"])

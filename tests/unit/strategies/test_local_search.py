@@ -25,7 +25,7 @@ def step(strategy, number, score):
 
 
 def test_first_improvement_as_written_out(hills):
-    """A plain climb over the same draws: shuffled neighbours, go to the first better one."""
+    """A plain climb over the same draws: shuffled new neighbours, go to the first better one."""
     strategy = LocalSearch(hills)
     rng = type(strategy._rng)("0/local_search")
     expected = []
@@ -36,7 +36,7 @@ def test_first_improvement_as_written_out(hills):
         around = list(moves.neighbours(hills.space, here))
         rng.shuffle(around)
         climbing = False
-        for genotype in reversed(around):
+        for genotype in reversed([near for near in around if near not in expected]):
             expected.append(genotype)
             if height(genotype) > height(here):
                 here, climbing = genotype, True
@@ -59,7 +59,9 @@ def test_best_neighbour_tries_all_before_it_moves(hills):
 def test_reaches_the_top_of_one_hill_and_starts_anew(hills, move):
     strategy = LocalSearch(hills, move=move)
     seen = [step(strategy, n, height) for n in range(400)]
-    assert seen.count(moves.at(hills.space, 4**5 - 1)) >= 2
+    top = seen.index(moves.at(hills.space, 4**5 - 1))
+    assert min(map(height, seen[top + 16 :])) < 10  # 15 is the top, 14 its neighbourhood
+    assert len(set(seen)) == 400  # nothing is proposed twice
 
 
 def test_trials_in_flight_while_it_moves(hills):
@@ -86,3 +88,27 @@ def test_failures_end_a_climb_and_not_the_search(hills):
 def test_an_unknown_move_is_a_fault(problem):
     with pytest.raises(Fault, match="move 'worst' is not known; allowed: best, first"):
         LocalSearch(problem, move="worst")
+
+
+@pytest.mark.parametrize("move", ["first", "best"])
+def test_a_climb_goes_on_from_a_better_neighbour_that_is_known(hills, move):
+    strategy = LocalSearch(hills, move=move)
+    first = strategy.ask(1)[0].genotype
+    near = next(moves.neighbours(hills.space, first))
+    strategy._known[near] = (0.0, -99.0)
+    strategy.tell([Trial(0, first, 1.0, {"accuracy": 1.0})])
+    around = set(moves.neighbours(hills.space, near if move == "first" else first))
+    assert {p.genotype for p in strategy.ask(100)} == around - {first, near}
+    if move == "best":
+        told = [Trial(n, g, 1.0, {"accuracy": 2.0}) for n, g in enumerate(around - {first, near})]
+        strategy.tell(told)
+        assert {p.genotype for p in strategy.ask(1)} < set(moves.neighbours(hills.space, near))
+
+
+def test_a_known_worse_neighbour_is_left_out(hills):
+    strategy = LocalSearch(hills)
+    first = strategy.ask(1)[0].genotype
+    around = list(moves.neighbours(hills.space, first))
+    strategy._known[around[0]] = (0.0, 99.0)
+    strategy.tell([Trial(0, first, 1.0, {"accuracy": 1.0})])
+    assert {p.genotype for p in strategy.ask(100)} == set(around[1:])
