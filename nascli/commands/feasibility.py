@@ -91,8 +91,8 @@ def _show(found: Survey, metrics: Sequence[str], constraints: Sequence[Constrain
     rows = [[words(m), *(readable(m, value) for value in found.range(m))] for m in metrics]
     for metric, row in zip(metrics, rows, strict=True):
         row += [readable(metric, bounds[metric]) if metric in bounds else ""] * bool(bounds)
-    looked = "all" if found.exact else f"{len(found.looked)} of the"
-    ui.table(f"what {looked} networks cost", header, rows)
+    looked = "all" if found.exact else str(len(found.looked))
+    ui.table(f"what networks cost ({looked} looked at)", header, rows)
     known = [c for c in constraints if c.metric in metrics]
     if known:
         share, of = found.keep(known), "all" if found.exact else f"{found.random} random ones"

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 
 import pytest
 from fixtures import CHECKOUT
@@ -45,11 +46,11 @@ def test_every_command_in_the_readme_is_one_that_checks_out():
     from nascli.commands import prepare
 
     lines = re.findall(
-        r"^nas (search|retrain|profile) (.*?)(?:  #.*)?$", README, flags=re.MULTILINE
+        r"^nas (search|retrain|profile|audit) (.*?)(?:  #.*)?$", README, flags=re.MULTILINE
     )
     assert len(lines) > 8
     for verb, text in lines:
-        words = [word for word in text.split() if "=" in word and "outputs/" not in word]
+        words = [word for word in shlex.split(text.rstrip("\\")) if "=" in word and "outputs/" not in word]
         if "--config-dir" in text or "$run" in text:
             continue
         found, _ = config.faults(verb, prepare.quoted(words), (), multirun="-m" in text.split())
