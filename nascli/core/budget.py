@@ -46,7 +46,7 @@ class Budget:
     def charge(self, share: float) -> None:
         """Books one ended trial that took this share of a full one; 0: it was free."""
         self.seen += 1
-        self.used += share
+        self.used = round(self.used + share, 9)  # sums of shares are to end at whole numbers
 
     @property
     def elapsed(self) -> float:

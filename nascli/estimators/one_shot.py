@@ -32,6 +32,6 @@ class OneShot:
         self._scoring = Scoring(problem, batch_size, recalibration_batches)
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
-        """The accuracy, whatever the fidelity."""
+        """The accuracy and the search's readout, whatever the fidelity."""
         path = self._problem.supernet.path(proposal.genotype)
-        return {"accuracy": self._scoring.accuracy(path)}
+        return {"accuracy": self._scoring.accuracy(path), **self._problem.readout}

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
-from nascli.core.supernet import Mixture
 from nascli.core.trial import Proposal
 from nascli.supernet.scoring import Scoring
 
@@ -17,7 +16,7 @@ from nascli.supernet.scoring import Scoring
 class Relaxed:
     """Scores the supernet on the validation split before and after discretisation.
 
-    `accuracy` (percent) is that of the supernet under the current strengths, `path_accuracy` that
+    `accuracy` (percent) is that of the supernet under the expected mixture, `path_accuracy` that
     of the proposed genotype's path with the same weights. A wide gap says that the mixture leans on
     what discretisation takes away; the weights were trained for the mixture, so the first is the
     one that tells epochs apart.
@@ -38,7 +37,7 @@ class Relaxed:
         self._scoring = Scoring(problem, batch_size, recalibration_batches)
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
-        """Both accuracies, whatever the fidelity.
+        """Both accuracies and the search's readout, whatever the fidelity.
 
         Raises:
             Fault: no gradient search is training the supernet.
@@ -49,9 +48,10 @@ class Relaxed:
                 "estimator=relaxed scores what a gradient search trains; with this strategy take "
                 "estimator=train"
             )
-        mixture = Mixture(problem.relaxation.strengths())
+        mixture = problem.relaxation.expected()
         path = problem.supernet.path(proposal.genotype)
         return {
             "accuracy": self._scoring.accuracy(mixture),
             "path_accuracy": self._scoring.accuracy(path),
+            **problem.readout,
         }

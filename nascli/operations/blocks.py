@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nascli.core.fault import Fault
+from nascli.operations.affine import Affine, normed
+from nascli.operations.depthwise import margin
 
 
 class ReluFirst(nn.Module):
@@ -25,32 +26,32 @@ class ReluFirst(nn.Module):
 
     def after_relu(self, state: Tensor) -> Tensor:
         """The steps after the ReLU."""
-        normed: Tensor = self.norm(self.body(state))
-        return normed
+        out: Tensor = self.norm(self.body(state))
+        return out
+
+    def affine(self, state: Tensor) -> Affine:
+        """The same as an affine map (see `operations.affine`)."""
+        return normed(self.body(state), None, self.norm)
 
 
-def convolution(
-    in_channels: int,
-    out_channels: int,
-    kernel: int,
-    stride: int = 1,
-    *,
-    dilation: int = 1,
-    groups: int = 1,
-) -> nn.Conv2d:
+class Normed(nn.Module):
+    """An operation followed by batch norm without scale and shift."""
+
+    def __init__(self, body: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.body = body
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, channels, H', W')."""
+        out: Tensor = self.norm(self.body(state))
+        return out
+
+    def affine(self, state: Tensor) -> Affine:
+        """The same as an affine map (see `operations.affine`)."""
+        return normed(self.body(state), None, self.norm)
+
+
+def convolution(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     """A convolution without bias whose output has ceil(size / stride) pixels a side."""
-    padding = dilation * margin(kernel)
-    return nn.Conv2d(
-        in_channels, out_channels, kernel, stride, padding, dilation, groups, bias=False
-    )
-
-
-def margin(kernel: int) -> int:
-    """How many pixels a kernel has on either side of its middle.
-
-    Raises:
-        Fault: it has no middle.
-    """
-    if kernel < 1 or kernel % 2 == 0:
-        raise Fault(f"an operation has kernel={kernel}; it must be an odd number of pixels")
-    return kernel // 2
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, margin(kernel), bias=False)

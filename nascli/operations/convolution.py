@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
+from nascli.operations.affine import Affine, normed
 from nascli.operations.blocks import ReluFirst, convolution
 
 
@@ -13,3 +16,10 @@ class ReluConvNorm(ReluFirst):
     ) -> None:
         body = convolution(in_channels, out_channels, kernel, stride)
         super().__init__(body, out_channels, shared)
+        self._pointwise = kernel == stride == 1
+
+    def affine(self, state: Tensor) -> Affine:
+        """The steps after the ReLU as an affine map (see `operations.affine`)."""
+        if self._pointwise:
+            return normed(state, self.body, self.norm)
+        return super().affine(state)

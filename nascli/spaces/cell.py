@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -117,11 +118,15 @@ class Cell:
 
         return CellNetwork(self.layout, self.factories, check(self, genotype))
 
-    def supernet(self) -> CellSupernet:
-        """All networks of the space in one; weights are shared by position, not across cells."""
+    def supernet(self, depth: float = 1.0) -> CellSupernet:
+        """All networks of the space in one; weights are shared by position, not across cells.
+
+        It has `depth` times as many cells as a network, rounded.
+        """
         from nascli.spaces.cell_network import CellSupernet
 
-        return CellSupernet(self, self.layout, self.factories)
+        layout = replace(self.layout, cells=max(1, round(depth * self.layout.cells)))
+        return CellSupernet(self, layout, self.factories)
 
     def layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
         """Every tagged layer that some network of the space contains, with its builder."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nascli.core.genotype import Genotype
 from nascli.core.space import Layer, SearchSpace, check
 from nascli.core.supernet import Edge, Mixture
+from nascli.operations.blocks import Normed
 from nascli.operations.convolution import ReluConvNorm
 from nascli.operations.fixed import AuxiliaryHead, Classifier, Stem
 from nascli.operations.parts import build, builders, built
@@ -19,6 +20,7 @@ from nascli.operations.skip import FactorizedReduction
 from nascli.spaces.cell_layout import GROUPS, INPUTS, STEM_MULTIPLIER, Layout, Place, State, parts
 from nascli.supernet import NONE
 from nascli.supernet.graph import FixedGraph, MixedGraph, Weights
+from nascli.supernet.partial import check_partial, replaced, thinned
 from nascli.supernet.paths import path
 
 if TYPE_CHECKING:
@@ -154,18 +156,37 @@ class CellSupernet(Skeleton):
     """
 
     def __init__(self, space: SearchSpace, layout: Layout, factories: Factories) -> None:
-        edges = tuple(_edges(layout.nodes, tuple(factories)))
-        rows = {g: [i for i, e in enumerate(edges) if e.group == g] for g in GROUPS}
-
-        def graph(place: Place) -> MixedGraph:
-            numbers = rows[place.group]
-            own = [edges[number] for number in numbers]
-            return MixedGraph(own, numbers, partial(_option, factories, place), place.stride)
-
-        super().__init__(layout, graph, shared=True)
         self.space = space
-        self.nodes = layout.nodes
-        self.edges = edges
+        self.layout = layout
+        self.factories = factories
+        self.edges = tuple(_edges(layout.nodes, tuple(factories)))
+        self.partial_channels = 1
+        super().__init__(layout, self._graph, shared=True)
+
+    def _graph(self, place: Place) -> MixedGraph:
+        rows = [row for row, edge in enumerate(self.edges) if edge.group == place.group]
+        k = self.partial_channels
+        make = partial(_option, self.factories, place, k)
+        return MixedGraph([self.edges[row] for row in rows], rows, make, place.stride, k)
+
+    def set_partial_channels(self, k: int) -> None:
+        """Options work on one channel in `k` (see `supernet.partial`); parameters are replaced.
+
+        Raises:
+            Fault: `k` does not divide the channels.
+        """
+        check_partial(k, (place.channels for place in self.layout.places()))
+        before, self.partial_channels = self.partial_channels, k
+        for place, block in zip(self.layout.places(), self.blocks, strict=True):
+            if k != before:
+                block.graph = replaced(
+                    cast(nn.Module, block.graph), self._graph(place), wider=k < before
+                )
+
+    def layers(self, edge: Edge, option: str) -> Sequence[Layer]:
+        """What `option` at `edge` consists of over all cells; nothing for `none`."""
+        places = [place for place in self.layout.places() if place.group == edge.group]
+        return [place.layer(option, edge.source) for place in places if option != NONE]
 
     def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
         """Images (B, C, H, W) -> logits (B, classes)."""
@@ -179,7 +200,7 @@ class CellSupernet(Skeleton):
         chosen = {
             f"{group}/{target}<-{source}": operation
             for group in GROUPS
-            for source, target, operation in parts(choices, group, self.nodes)
+            for source, target, operation in parts(choices, group, self.layout.nodes)
         }
         return path(self.edges, chosen, next(self.parameters()))
 
@@ -210,8 +231,9 @@ def _edges(nodes: int, options: tuple[str, ...]) -> Iterator[Edge]:
                 yield Edge(f"{group}/{target}<-{source}", group, source, target, options)
 
 
-def _option(factories: Factories, place: Place, operation: str, source: int) -> nn.Module:
-    module = build(factories, place.layer(operation, source), shared=True)
+def _option(factories: Factories, place: Place, k: int, operation: str, source: int) -> nn.Module:
+    layer = thinned(place.layer(operation, source), k)
+    module = build(factories, layer, shared=True)
     if isinstance(module, nn.Identity) or next(module.parameters(), None) is not None:
         return module
-    return nn.Sequential(module, nn.BatchNorm2d(place.channels, affine=False))
+    return Normed(module, layer.out_channels)

@@ -6,6 +6,7 @@ Dong & Yang, NAS-Bench-201, ICLR 2020 (arXiv 2001.00326).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +88,16 @@ class NASBench201:
         options = check(self, genotype).options
         return NASBench201Network(self._layout(), self.factories, options)
 
-    def supernet(self) -> NASBench201Supernet:
-        """All networks of the space in one; weights are shared by position, not across cells."""
+    def supernet(self, depth: float = 1.0) -> NASBench201Supernet:
+        """All networks of the space in one; weights are shared by position, not across cells.
+
+        It has `depth` times as many cells as a network, rounded.
+        """
         from nascli.spaces.nasbench201_network import NASBench201Supernet
 
-        return NASBench201Supernet(self, self._layout(), self.factories)
+        layout = self._layout()
+        layout = replace(layout, cells_per_stage=max(1, round(depth * layout.cells_per_stage)))
+        return NASBench201Supernet(self, layout, self.factories)
 
     def layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
         """Every tagged layer that some network of the space contains, with its builder."""

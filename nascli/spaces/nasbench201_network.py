@@ -17,6 +17,7 @@ from nascli.operations.fixed import Classifier, NormRelu, ResidualReduction, Ste
 from nascli.operations.parts import build, builders, built
 from nascli.supernet import NONE
 from nascli.supernet.graph import FixedGraph, MixedGraph, Weights
+from nascli.supernet.partial import check_partial, replaced, thinned
 from nascli.supernet.paths import path
 
 if TYPE_CHECKING:
@@ -123,20 +124,46 @@ class NASBench201Supernet(Skeleton):
     def __init__(
         self, space: SearchSpace, layout: Layout, factories: Mapping[str, Factory]
     ) -> None:
-        edges = tuple(
+        self.space = space
+        self.layout = layout
+        self.factories = factories
+        self.edges = tuple(
             Edge(name, "cell", *place, tuple(factories))
             for name, place in zip(EDGES, PLACES, strict=True)
         )
+        self.partial_channels = 1
+        super().__init__(layout, self._graph)
 
-        def graph(stage: int) -> MixedGraph:
-            def make(operation: str, _source: int) -> nn.Module:
-                return build(factories, layout.layer(operation, stage), shared=True)
+    def _graph(self, stage: int) -> MixedGraph:
+        k = self.partial_channels
 
-            return MixedGraph(edges, range(len(edges)), make)
+        def make(operation: str, _source: int) -> nn.Module:
+            layer = thinned(self.layout.layer(operation, stage), k)
+            return build(self.factories, layer, shared=True)
 
-        super().__init__(layout, graph)
-        self.space = space
-        self.edges = edges
+        return MixedGraph(self.edges, range(len(self.edges)), make, partial=k)
+
+    def set_partial_channels(self, k: int) -> None:
+        """Options work on one channel in `k` (see `supernet.partial`); parameters are replaced.
+
+        Raises:
+            Fault: `k` does not divide the channels.
+        """
+        check_partial(k, (self.layout.channels << stage for stage in range(_STAGES)))
+        before, self.partial_channels = self.partial_channels, k
+        for stage, cells in enumerate(self.stages):
+            cells = cast(nn.ModuleList, cells)
+            for number, cell in enumerate(cells):
+                if k != before:
+                    cells[number] = replaced(cell, self._graph(stage), wider=k < before)
+
+    def layers(self, edge: Edge, option: str) -> Sequence[Layer]:
+        """What `option` at `edge` consists of over all cells; nothing for `none`."""
+        if option == NONE or edge not in self.edges:
+            return []
+        stages = range(_STAGES)
+        cells = range(self.layout.cells_per_stage)
+        return [self.layout.layer(option, stage) for stage in stages for _ in cells]
 
     def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
         """Images (B, C, H, W) -> logits (B, classes)."""

@@ -1,188 +1,187 @@
 """Gradient search: the supernet's weights and the architecture weights, trained in turn.
 
-Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019 (arXiv 1806.09055), Algorithm 1,
-first-order approximation.
+Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019 (arXiv 1806.09055). The whole
+family is this class with other parts; docs/methods.md has a paragraph on each.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
+from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.supernet import Mixture, Relaxation
+from nascli.core.supernet import Relaxation, Supernet
 from nascli.core.trial import History, Proposal, Trial
-from nascli.data.batches import Endless, halves
-from nascli.training.augmentation import augmentation
-from nascli.training.recipe import learning_rate
+from nascli.gradient.bilevel import Bilevel
+from nascli.gradient.entering import check_growth, grown, relaxation_of
+from nascli.gradient.levels import Levels
+from nascli.gradient.parts import SECOND_ORDER, Discretisation, Parts, SecondOrder, Stopper, built
+from nascli.gradient.readout import collapse, readout, spoken
+from nascli.gradient.stages import Stage, plan
+
+Part = Callable[[Problem], Any]
 
 
 class GradientSearch:
     """Each `ask` trains one epoch and proposes the genotype that the architecture weights prefer.
 
     One half of the training split moves the weights w, the other the architecture weights alpha,
-    a batch of each in turn: alpha descends L_val(w, alpha), then w descends L_train(w, alpha)
-    (first order: xi = 0 in eq. 7). The architecture step asks for gradients of alpha alone, so it
-    leaves none on w. The recipe is the problem's `training`: its `architecture` entry holds
-    alpha's Adam.
+    a batch of each in turn: alpha descends L_val(w, alpha), then w descends L_train(w, alpha). The
+    architecture step asks for gradients of alpha alone, so it leaves none on w. The recipe is the
+    problem's `training`: its `architecture` entry holds alpha's Adam.
+
+    The proposals of a stage that is not the last have a lower fidelity, the share of the search
+    that is over at its end, for their supernets do not compare with the last one's.
 
     Departure: the answer is the epoch whose genotype scored best on the validation split, which no
     step has seen, and not the last epoch's.
 
     Args:
         problem: what is searched for; its space needs a supernet.
-        relaxation: `relaxation(edges, seed)` gives the architecture weights.
+        relaxation: `relaxation(supernet, seed)` gives the architecture weights.
+        second_order: None for alpha's gradient at w (xi = 0 in eq. 7 of DARTS); how its second term
+            is found for that at the unrolled w', "finite_difference" or "exact".
+        warmup: the share of each stage in which alpha rests.
+        partial_channels: options work on one channel in so many (PC-DARTS).
+        edge_normalisation: whether edges into a node have weights of their own (PC-DARTS).
+        penalties: name -> what else alpha is to keep small.
+        perturbation: what moves the mixture of a weight step.
+        stopper: what ends the search early.
+        discretisation: how a genotype is made of what is learnt.
+        stages: progressive searches; see `nascli.gradient.stages.Stage` for the keys.
+
+    Raises:
+        Fault: a part refuses its values, the space cannot carry the relaxation, partial channels do
+            not divide the channels, or the stages are more than the epochs.
     """
 
     weight_sharing = True
 
-    def __init__(self, problem: Problem, relaxation: Callable[..., Relaxation]) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        relaxation: Callable[[Supernet, int], Relaxation],
+        discretisation: Part,
+        second_order: SecondOrder | None = None,
+        warmup: float = 0.0,
+        partial_channels: int = 1,
+        edge_normalisation: bool = False,
+        penalties: Mapping[str, Part | None] | None = None,
+        perturbation: Part | None = None,
+        stopper: Part | None = None,
+        stages: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         task: Any = problem.task
         task.split("train")  # data that are not there should be missed before anything starts
+        if second_order is not None and second_order not in SECOND_ORDER:
+            raise Fault(unknown("strategy.second_order", second_order, (*SECOND_ORDER, "null")))
         self._problem = problem
-        self._recipe = problem.training
-        self._relax = relaxation
-        self._epoch = 0
-        self._parts: _Bilevel | None = None
+        chosen = [built(problem, penalty) for penalty in (penalties or {}).values() if penalty]
+        moving = built(problem, perturbation)
+        self._parts = Parts(relaxation, edge_normalisation, second_order, chosen, moving)
+        self._stopper: Stopper | None = built(problem, stopper)
+        self._discretise: Discretisation = built(problem, discretisation)
+        common = {"warmup": warmup, "partial_channels": partial_channels}
+        self._stages = plan(list(stages or ()), self.epochs, common)
+        self._check()
+        self._levels: Levels | None = None
+        self._bilevel: Bilevel | None = None
+        self._epoch, self._stopped, self._warned = 0, False, False
+
+    def _check(self) -> None:
+        """Raises a Fault for what does not fit the supernet, before anything is trained."""
+        if any(stage.depth != 1.0 for stage in self._stages):
+            check_growth(self._problem)
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            supernet = grown(self._problem, 1.0)
+            for channels in {stage.partial_channels for stage in self._stages} - {1}:
+                supernet.set_partial_channels(channels)
+        relaxation_of(self._problem, self._parts, supernet, self._stages[0])
 
     @property
     def epochs(self) -> int:
         """How many epochs the recipe asks for; each is one trial."""
-        return max(1, round(self._problem.fidelity * int(self._recipe.epochs)))
+        return max(1, round(self._problem.fidelity * int(self._problem.training.epochs)))
 
     def ask(self, limit: int) -> Sequence[Proposal]:
-        """One epoch of training, then one proposal; none once the recipe's epochs are over."""
-        if limit < 1 or self._epoch >= self.epochs:
+        """One epoch of training, then one proposal; none once the search is over."""
+        if limit < 1 or self._stopped or self._epoch >= self.epochs:
             return ()
-        strengths = self._bilevel().epoch(self._epoch)
+        trained = self._training()
+        said = trained.train()
         self._epoch += 1
-        genotype = self._problem.supernet.derive(strengths)
-        return [Proposal(genotype, self._problem.fidelity)]
+        last = self._epoch == self.epochs
+        if self._discretise.at_the_end and not last:
+            genotype = trained.supernet.derive(trained.relaxation.expected().strengths)
+        else:
+            genotype = self._discretise(trained)
+        self._look(trained, genotype)
+        words = [f"epoch {self._epoch}/{self.epochs}", said, spoken(self._problem.readout)]
+        self._problem.progress(1.0, ", ".join(filter(None, words)))
+        return [Proposal(genotype, self._problem.fidelity * self._share(trained.stage))]
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """The weights have learnt already."""
 
     def recommend(self, history: History) -> Genotype | None:
-        """The best-validation epoch's genotype."""
-        return history.answer(self._problem)
+        """The best-validation epoch's genotype; a stopper sets the last of those that count."""
+        back = self._stopper.back if self._stopper is not None and self._stopped else 0
+        return History(history[: len(history) - back]).answer(self._problem)
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, architecture weights, both optimizers, both streams of batches, the epoch."""
-        return {"epoch": self._epoch, "bilevel": self._bilevel().state_dict()}
+        """Weights, architecture weights, optimizers, streams of batches, stage, all draws."""
+        trained = self._bilevel or self._training()
+        return {
+            "epoch": self._epoch,
+            "stopped": self._stopped,
+            "warned": self._warned,
+            "stage": trained.stage.number,
+            "bilevel": trained.state_dict(),
+            "stopper": self._stopper and self._stopper.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
         self._epoch = int(state["epoch"])
-        self._bilevel().load_state_dict(state["bilevel"])
+        self._stopped, self._warned = bool(state["stopped"]), bool(state["warned"])
+        self._bilevel = None
+        self._enter(self._stages[state["stage"]]).load_state_dict(state["bilevel"])
+        if self._stopper is not None:
+            self._stopper.load_state_dict(state["stopper"])
 
-    def _bilevel(self) -> _Bilevel:
-        if self._parts is None:
-            self._parts = _Bilevel(self._problem, self._relax, self.epochs)
-        return self._parts
+    def _training(self) -> Bilevel:
+        """The stage that the coming epoch is of, entered if it begins with it."""
+        stage = next(stage for stage in self._stages if self._epoch < stage.end)
+        if self._bilevel is not None and self._bilevel.stage == stage:
+            return self._bilevel
+        return self._enter(stage)
 
+    def _enter(self, stage: Stage) -> Bilevel:
+        if self._levels is None:
+            self._levels = Levels(self._problem)
+        args = self._problem, self._parts, stage, self.epochs, self._levels
+        self._bilevel = Bilevel(*args, before=self._bilevel)
+        return self._bilevel
 
-class _Bilevel:
-    """Two optimizers on one supernet."""
+    def _share(self, stage: Stage) -> float:
+        """The share of the whole search that stands behind a proposal, by stages."""
+        if self._discretise.at_the_end and self._epoch < self.epochs:
+            return min(stage.end, self.epochs - 1) / self.epochs
+        return stage.end / self.epochs
 
-    def __init__(self, problem: Problem, relax: Callable[..., Relaxation], epochs: int) -> None:
-        recipe, where, seed = problem.training, problem.accelerator, problem.seed
-        self._problem, self._recipe, self._epochs, self._where = problem, recipe, epochs, where
-        self._supernet = problem.supernet
-        self._supernet.to(memory_format=torch.channels_last)
-        self._relaxation = relax(self._supernet.edges, seed).to(where)
-        problem.relaxation = self._relaxation
-        self._weights = [p for p in self._supernet.parameters() if p.requires_grad]
-        self._alphas = list(self._relaxation.parameters())
-        self._optimizer = torch.optim.SGD(
-            self._weights,
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.nesterov,
-            fused=True,
-        )
-        self._architect = torch.optim.Adam(
-            self._alphas,
-            lr=recipe.architecture["learning_rate"],
-            betas=tuple(recipe.architecture["betas"]),
-            weight_decay=recipe.architecture["weight_decay"],
-        )
-        task: Any = problem.task
-        for_weights, for_alphas = halves(task.split("train"), seed)
-        augment = augmentation(recipe, for_weights)
-        size = min(recipe.batch_size, len(for_weights), len(for_alphas))
-        self._steps = max(1, len(for_weights) // size)
-        self._streams = [
-            Endless(split, size, where, seed=2 * seed + number, augment=augment)
-            for number, split in enumerate((for_weights, for_alphas))
-        ]
-
-    def epoch(self, number: int) -> Tensor:
-        """Trains one epoch; gives the strengths (edges, options) after it."""
-        self._supernet.train()
-        total = torch.zeros(2, device=self._where)  # loss and correct answers of the alpha batches
-        for step in range(self._steps):
-            progress = (number + step / self._steps) / self._epochs
-            rate = learning_rate(self._recipe, self._epochs, number, step, self._steps)
-            for group in self._optimizer.param_groups:
-                group["lr"] = rate
-            total += self._architecture_step(progress)
-            self._weight_step(progress)
-            self._problem.progress(step / self._steps, f"epoch {number + 1}/{self._epochs}")
-        loss, accuracy = (total / self._steps).tolist()
-        text = f"supernet: validation loss {loss:.3f}, accuracy {100 * accuracy:.1f} %"
-        self._problem.progress(1.0, f"epoch {number + 1}/{self._epochs}, {text}")
-        return self._relaxation.strengths()
-
-    def _architecture_step(self, progress: float) -> Tensor:
-        """alpha <- Adam on the validation half; gives (loss, share of correct answers)."""
-        images, labels = self._streams[1].next()
-        logits, loss = self._loss(images, labels, self._relaxation.mixtures(progress)[0])
-        gradients = torch.autograd.grad(loss, self._alphas)
-        for alpha, gradient in zip(self._alphas, gradients, strict=True):
-            alpha.grad = gradient
-        self._architect.step()
-        correct = (logits.detach().argmax(1) == labels).float().mean()
-        return torch.stack([loss.detach().float(), correct])
-
-    def _weight_step(self, progress: float) -> None:
-        """w <- SGD on the training half, alpha held."""
-        images, labels = self._streams[0].next()
-        with torch.no_grad():
-            mixture = self._relaxation.mixtures(progress)[0]
-        _, loss = self._loss(images, labels, mixture)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self._recipe.gradient_clip < math.inf:
-            torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.gradient_clip)
-        self._optimizer.step()
-
-    def _loss(self, images: Tensor, labels: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
-        low = self._recipe.precision == "bfloat16"
-        with torch.autocast(self._where, torch.bfloat16) if low else nullcontext():
-            logits = self._supernet(images, mixture)
-            return logits, cross_entropy(logits, labels)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "supernet": self._supernet.state_dict(),
-            "relaxation": self._relaxation.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "architect": self._architect.state_dict(),
-            "streams": [stream.state_dict() for stream in self._streams],
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._supernet.load_state_dict(state["supernet"])
-        self._relaxation.load_state_dict(state["relaxation"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._architect.load_state_dict(state["architect"])
-        for stream, kept in zip(self._streams, state["streams"], strict=True):
-            stream.load_state_dict(kept)
+    def _look(self, trained: Bilevel, genotype: Genotype) -> None:
+        """Reads what tells a collapse, warns of it, and asks the stopper."""
+        problem = self._problem
+        found = readout(trained.supernet, trained.relaxation, genotype)
+        if self._stopper is not None:
+            self._stopped = self._stopper.stops(self._epoch, trained.eigenvalue)
+            found |= self._stopper.readout()
+        problem.readout = found
+        warning = collapse(trained.supernet, genotype)
+        if warning and not self._warned:
+            problem.warn(warning)
+            self._warned = True

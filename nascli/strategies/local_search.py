@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any, Literal
 
 from nascli.core.fault import Fault, unknown
@@ -20,7 +19,7 @@ from nascli.core.trial import History, Proposal, Trial
 
 _MOVES = ("first", "best")
 Rank = tuple[float, float]
-_WORST = math.inf, math.inf
+_BEST, _WORST = (0.0, -math.inf), (math.inf, math.inf)
 _TRIES = 100
 
 
@@ -31,9 +30,9 @@ class LocalSearch:
     is found (first improvement); `move="best"` tries all of them before it goes to the best, as in
     the paper's Algorithm 1. Where no neighbour is better the climb ends and another one starts.
 
-    Neighbours whose trials are known, from this climb or an earlier one, are not proposed again: a
-    climb that comes upon a better one goes on from there. Under constraints a genotype that breaks
-    them less is a better one, so that a climb finds its way to those that keep them.
+    A climb starts from a genotype that is new, and leaves out neighbours that are known from an
+    earlier climb and no better. Under constraints a genotype that breaks them less is a better one,
+    so that a climb finds its way to those that keep them.
 
     Args:
         problem: what is searched for.
@@ -82,22 +81,10 @@ class LocalSearch:
                 self._move(*self._best)
 
     def _move(self, rank: Rank, genotype: Genotype) -> None:
-        around = self._around(genotype)
-        known = [(self._known[near], near) for near in around if near in self._known]
-        better = [found for found in known if found[0] < rank]
-        if better and self._greedy:
-            self._move(*better[0])
-            return
-        self._rank, self._best = rank, min(better, key=itemgetter(0), default=None)
-        self._untried = [near for near in around if near not in self._known]
-        if self._best and not self._untried:
-            self._move(*self._best)
-
-    def _around(self, genotype: Genotype) -> list[Genotype]:
-        """The neighbours in random order."""
-        around = list(neighbours(self._problem.space, genotype))
-        self._rng.shuffle(around)
-        return around
+        self._rank, self._best = rank, None
+        around = neighbours(self._problem.space, genotype)
+        self._untried = [near for near in around if self._known.get(near, _BEST) < rank]
+        self._rng.shuffle(self._untried)
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, of whatever climb."""

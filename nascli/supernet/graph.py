@@ -10,9 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nascli.core.supernet import Edge, Mixture
+from nascli.operations.affine import Affine, weighted_sum
+from nascli.operations.depthwise import rewritten
 from nascli.supernet import NONE
+from nascli.supernet.partial import halved, joined, split
 
-_RELU = ""  # no operation's name
+Term = tuple[Affine, Tensor]
+Terms = list[Term]
+"""Results of operations, each with its weight."""
 
 
 class FixedGraph(nn.Module):
@@ -58,15 +63,20 @@ class FixedGraph(nn.Module):
 class Weights:
     """A mixture, taken apart once a forward pass so that graphs need not index it.
 
-    `active[edge]` are the numbers of the options that take part, `none` left out.
+    `active[edge]` are the numbers of the options that take part, `none` left out; `present[edge]`
+    says whether any does, `none` included; `factors[edge]` is that of the edge as a whole, which
+    the weights of its options contain.
     """
 
     def __init__(self, mixture: Mixture, edges: Sequence[Edge]) -> None:
         self._columns = mixture.weights.shape[1]
-        self._weights = mixture.weights.flatten().unbind()
+        self._weights = mixture.strengths.flatten().unbind()
+        factors = mixture.weights.new_ones(len(edges)) if mixture.edges is None else mixture.edges
+        self.factors = factors.unbind()
         active = mixture.active
         if active is None:
             active = tuple(tuple(range(len(edge.options))) for edge in edges)
+        self.present = [bool(numbers) for numbers in active]
         self.active = [
             tuple(number for number in numbers if edge.options[number] != NONE)
             for numbers, edge in zip(active, edges, strict=True)
@@ -83,7 +93,8 @@ class MixedGraph(nn.Module):
     Edges that leave one state share one evaluation of each operation without weights (a pool), and
     one ReLU before operations that begin with it and have a method `after_relu` for the rest.
     `none` and options that are not active cost nothing. `rows` are the edges' numbers in the
-    mixture; `make(option, source)` builds an operation.
+    mixture; `make(option, source)` builds an operation, for one channel in `partial` of a state
+    (see `supernet.partial`).
     """
 
     def __init__(
@@ -92,8 +103,11 @@ class MixedGraph(nn.Module):
         rows: Sequence[int],
         make: Callable[[str, int], nn.Module],
         stride: int = 1,
+        partial: int = 1,
     ) -> None:
         super().__init__()
+        self.partial = partial
+        self.inputs = min(edge.target for edge in edges)
         self.edges = tuple(edges)
         self.rows = tuple(rows)
         self.stride = stride
@@ -120,38 +134,71 @@ class MixedGraph(nn.Module):
     def forward(self, inputs: Sequence[Tensor], weights: Weights) -> list[Tensor]:
         """The inputs (B, C, H, W) -> all states."""
         states = list(inputs)
-        sums: dict[int, Tensor] = {}
+        sums: dict[int, Terms] = {}
+        passing: dict[int, Terms] = {}
         for source in range(self.states):
             if source == len(states):
-                some = source in sums
-                states.append(sums[source] if some else _zeros(states[0], self.stride))
-            for target, term in self._leaving(source, states[source], weights):
-                sums[target] = sums[target] + term if target in sums else term
+                own = sums.pop(source, []), passing.pop(source, [])
+                states.append(self._state(*own, like=states[0]))
+            state = states[source]
+            if self.partial > 1:
+                state, others = split(state, self.partial)
+                for target, term in self._passing(source, others, weights):
+                    passing.setdefault(target, []).append(term)
+            for target, term in self._leaving(source, state, weights):
+                sums.setdefault(target, []).append(term)
         return states
 
-    def _leaving(
-        self, source: int, state: Tensor, weights: Weights
-    ) -> Iterator[tuple[int, Tensor]]:
-        """(target, weighted term) of every active option of every edge that leaves `state`."""
-        once: dict[str, Tensor] = {}
+    def _state(self, own: Terms, others: Terms, like: Tensor) -> Tensor:
+        """The state that terms sum to, with those of the channels that pass by."""
+        if not own and not others:
+            return _zeros(like, self.stride)
+        if self.partial == 1:
+            return weighted_sum(own)
+        rest = weighted_sum(others)
+        channels = like.shape[1] // self.partial
+        part = weighted_sum(own) if own else torch.zeros_like(rest[:, :1]).repeat(1, channels, 1, 1)
+        return joined(part, rest, self.partial)
 
-        def shared(name: str, compute: Callable[[Tensor], Tensor]) -> Tensor:
-            if name not in once:
-                once[name] = compute(state)
-            return once[name]
+    def _passing(self, source: int, others: Tensor, weights: Weights) -> Iterator[tuple[int, Term]]:
+        """(target, term) of the channels that pass by, of every edge that leaves `source`."""
+        if self.stride == 2 and source < self.inputs:
+            others = halved(others)
+        for place in self.leaving[source]:
+            row = self.rows[place]
+            if weights.present[row]:
+                yield self.edges[place].target, (Affine(others), weights.factors[row])
 
+    def _leaving(self, source: int, state: Tensor, weights: Weights) -> Iterator[tuple[int, Term]]:
+        """(target, term) of every active option of every edge that leaves `state`."""
+        once: dict[str, Affine] = {}
+        relu: list[Tensor] = []
         free = cast(nn.ModuleDict, self.free[source])
         for place in self.leaving[source]:
             edge, row = self.edges[place], self.rows[place]
             for number in weights.active[row]:
                 option = edge.options[number]
                 if option in free:
-                    term = shared(option, free[option])
+                    if option not in once:
+                        once[option] = _result(free[option], state, relu)
+                    result = once[option]
                 else:
                     module = cast(nn.ModuleDict, self.weighted[place])[option]
-                    after_relu = getattr(module, "after_relu", None)
-                    term = after_relu(shared(_RELU, F.relu)) if after_relu else module(state)
-                yield edge.target, term * weights(row, number)
+                    result = _result(module, state, relu)
+                yield edge.target, (result, weights(row, number))
+
+
+def _result(operation: nn.Module, state: Tensor, relu: list[Tensor]) -> Affine:
+    """What `operation` makes of `state`; `relu` keeps the state's ReLU once it is known."""
+    affine, after_relu = (getattr(operation, name, None) for name in ("affine", "after_relu"))
+    if after_relu is not None:
+        if not relu:
+            relu.append(F.relu(state))
+        state = relu[0]
+    if affine is not None and rewritten(state):
+        result: Affine = affine(state)
+        return result
+    return Affine((after_relu or operation)(state))
 
 
 def _zeros(state: Tensor, stride: int) -> Tensor:

@@ -1,11 +1,15 @@
 """What every relaxation keeps to; the YAML folder says which there are."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from fixtures import composed, options
 
 from nascli.commands import build
+from nascli.core.genotype import Genotype
 from nascli.core.supernet import Edge
+from nascli.supernet.paths import path
 
 EDGES = (
     Edge("normal/2<-0", "normal", 0, 2, ("none", "skip_connect", "sep_conv_3x3")),
@@ -13,35 +17,91 @@ EDGES = (
 )
 
 
+def derive(strengths):
+    numbers = strengths.argmax(1).tolist()
+    choices = {e.name: e.options[n] for e, n in zip(EDGES, numbers, strict=True)}
+    return Genotype.of("toy", choices)
+
+
+SUPERNET = SimpleNamespace(
+    edges=EDGES, derive=derive, path=lambda g: path(EDGES, g.choices, torch.zeros(()))
+)
+
+
 @pytest.fixture(params=options("relaxation"))
 def make(request):
     config = composed("strategy=darts", f"relaxation@strategy.relaxation={request.param}")
     relax = build.component(config.strategy, "relaxation")
-    return lambda seed=0: relax(EDGES, seed)
+    return lambda seed=0: relax(SUPERNET, seed)
 
 
-def test_strengths_are_shares_of_an_edges_own_options(make):
-    strengths = make().strengths()
-    assert strengths.shape == (2, 3)
-    assert not strengths.requires_grad
-    assert torch.allclose(strengths.sum(1), torch.ones(2))
-    assert strengths[1, 2] == 0
-    assert (strengths >= 0).all()
+def test_what_is_expected_is_of_an_edges_own_options(make):
+    mixture = make().expected()
+    assert mixture.weights.shape == (2, 3)
+    assert not mixture.weights.requires_grad
+    assert mixture.weights[1, 2] == 0
+    assert (mixture.weights >= 0).all() and (mixture.weights <= 1).all()
+    assert (mixture.weights.sum(1) > 0.99).all()
+
+
+def test_mixtures_weigh_what_is_active_and_nothing_else(make):
+    relaxation = make()
+    for progress in (0.0, 0.5, 1.0):
+        for level in ("weights", "architecture"):
+            for mixture in relaxation.mixtures(progress, level):
+                active = mixture.active or ((0, 1, 2), (0, 1))
+                there = torch.zeros(2, 3, dtype=torch.bool)
+                there[:, 0] = True  # `none` is nothing, whatever it weighs
+                for row, numbers in zip(there, active, strict=True):
+                    row[list(numbers)] = True
+                assert not mixture.weights.detach()[~there].any()
+                assert (mixture.weights.detach() >= 0).all()
 
 
 def test_mixtures_reach_the_parameters(make):
     relaxation = make()
     for progress in (0.0, 0.5, 1.0):
-        total = sum(
-            (m.weights[:, 0] * 2 - m.weights[:, 1]).sum() for m in relaxation.mixtures(progress)
-        )
+        mixtures = relaxation.mixtures(progress, "architecture")
+        total = sum((m.weights * torch.tensor([2.0, -1.0, 0.5])).sum() for m in mixtures)
+        if not relaxation.parameters():
+            assert not total.requires_grad
+            continue
         gradients = torch.autograd.grad(total, relaxation.parameters())
         assert any(g.abs().sum() > 0 for g in gradients)
+        assert all(g.isfinite().all() for g in gradients)
+
+
+def test_what_is_not_kept_takes_no_part(make):
+    relaxation = make()
+    relaxation.keep([[2, 1], [1]])
+    assert relaxation.logits()[0, 0] == relaxation.logits()[1, 0] == -torch.inf
+    expected = relaxation.expected()
+    assert expected.weights[0, 0] == expected.weights[1, 0] == 0
+    for level in ("weights", "architecture"):
+        if relaxation.__class__.__name__ == "BinaryGates" and level == "architecture":
+            relaxation.keep([[2, 1], [0, 1]])  # it draws two
+        (mixture,) = relaxation.mixtures(0.5, level)
+        assert 0 not in mixture.active[0]
+        assert mixture.weights[0, 0] == 0
 
 
 def test_the_seed_and_the_state_decide(make):
-    first, again, other = make(), make(), make(seed=1)
-    assert torch.equal(first.strengths(), again.strengths())
-    assert not torch.equal(first.strengths(), other.strengths())
-    other.load_state_dict(first.state_dict())
-    assert torch.equal(other.strengths(), first.strengths())
+    def drawn(relaxation):
+        mixtures = [relaxation.mixtures(0.3)[0].weights.detach() for _ in range(8)]
+        return torch.stack([relaxation.expected().weights, *mixtures])
+
+    first, again, other = drawn(make()), drawn(make()), make(seed=1)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, drawn(other))
+    source = make()
+    source.mixtures(0.0)
+    source.keep([[0, 1], [0, 1]])
+    other.load_state_dict(source.state_dict())
+    assert torch.equal(drawn(other), drawn(source))
+
+
+def test_moving_keeps_the_parameters(make):
+    relaxation = make()
+    parameters = list(relaxation.parameters())
+    assert relaxation.to("cpu") is relaxation
+    assert all(a is b for a, b in zip(relaxation.parameters(), parameters, strict=True))

@@ -50,7 +50,8 @@ def test_every_command_in_the_readme_is_one_that_checks_out():
     )
     assert len(lines) > 8
     for verb, text in lines:
-        words = [word for word in shlex.split(text.rstrip("\\")) if "=" in word and "outputs/" not in word]
+        words = shlex.split(text.rstrip("\\"))
+        words = [word for word in words if "=" in word and "outputs/" not in word]
         if "--config-dir" in text or "$run" in text:
             continue
         found, _ = config.faults(verb, prepare.quoted(words), (), multirun="-m" in text.split())

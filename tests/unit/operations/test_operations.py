@@ -12,10 +12,8 @@ from torch.nn import functional as F
 from nascli.core.fault import Fault
 from nascli.core.space import Layer
 from nascli.operations import resolve
-from nascli.operations.blocks import convolution
 from nascli.operations.fixed import AuxiliaryHead, ResidualReduction
 from nascli.operations.parts import build, builders, built, tag
-from nascli.operations.separable import DilatedDepthwise
 from nascli.operations.skip import FactorizedReduction
 
 SIZES = [(8, 8), (7, 7), (5, 6), (2, 3), (1, 1)]
@@ -140,29 +138,6 @@ def test_the_shortcut_of_a_residual_reduction_averages_what_there_is(size):
     ]
     assert torch.allclose(block.shortcut(images)[0, 0], torch.tensor(expected))
     assert block(images).shape == (1, 1, ceil(size[0] / 2), ceil(size[1] / 2))
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("kernel", [3, 5])
-@pytest.mark.parametrize("size", [*SIZES, (2, 2), (6, 4)])
-def test_a_dilated_convolution_is_one_however_it_is_computed(size, kernel, stride, layout):
-    ours = DilatedDepthwise(3, kernel, stride).double()
-    plain = convolution(3, 3, kernel, stride, dilation=2, groups=3).double()
-    plain.load_state_dict(ours.state_dict())
-    images = torch.randn(2, 3, *size).double().contiguous(memory_format=layout).requires_grad_()
-    expected = plain(images)
-    out = ours(images)
-    push = torch.randn_like(expected)
-    gradients = torch.autograd.grad(expected, [images, plain.weight], push)
-    for ours_is, it_is in zip(
-        (out, *torch.autograd.grad(out, [images, ours.weight], push)),
-        (expected, *gradients),
-        strict=True,
-    ):
-        assert torch.allclose(ours_is, it_is, rtol=0, atol=1e-12)
-    with torch.no_grad():
-        assert torch.allclose(ours(images), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 7), (4, 4), (1, 1), (3, 9)])

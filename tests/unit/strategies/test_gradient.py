@@ -1,94 +1,263 @@
-"""One bilevel step against SGD and Adam written out."""
+"""Gradient search as the loop sees it: epochs, answers, states, and faults of its parts."""
 
-import math
+import copy
+import re
 
 import pytest
 import torch
-from fixtures import TINY, TINY_SPACE, composed
-from torch.nn.functional import cross_entropy
+from fixtures import CHECKOUT, TINY, TINY_SPACE, composed, options
 
 from nascli.commands import build
+from nascli.core.fault import Fault
+from nascli.core.space import at
+from nascli.core.trial import History, Trial
+from nascli.gradient.parts import SECOND_ORDER
 
 
-@pytest.fixture
-def bilevel():
-    config = composed("strategy=darts", "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"])
-    config.training.learning_rate = 0.1
-    config.training.gradient_clip = 0.5
-    return build.search(config).strategy._bilevel()
+def search(*overrides, strategy="darts", epochs=2, space="nasbench201"):
+    words = [f"strategy={strategy}", f"space={space}", *TINY, *TINY_SPACE[space]]
+    return build.search(composed(*words, f"training.epochs={epochs}", "data.images=96", *overrides))
 
 
-def replayed(stream):
-    """The stream's next batch, without taking it."""
-    state = stream.state_dict()
-    batch = stream.next()
-    stream.load_state_dict(state)
-    return batch
+def trials(space, accuracies, fidelity=1.0):
+    return [Trial(n, at(space, n), fidelity, {"accuracy": a}) for n, a in enumerate(accuracies)]
 
 
-def test_architecture_step_is_adam_on_the_validation_half_and_leaves_weights_alone(bilevel):
-    images, labels = replayed(bilevel._streams[1])
-    (alpha,) = bilevel._alphas
-    before = alpha.detach().clone()
-    weights = [w.detach().clone() for w in bilevel._weights]
-    bilevel._supernet.train()
-    loss = cross_entropy(bilevel._supernet(images, bilevel._relaxation.mixtures(0.0)[0]), labels)
-    (gradient,) = torch.autograd.grad(loss, [alpha])
-    bilevel._architecture_step(0.0)
-    settings = bilevel._recipe.architecture
-    decayed = gradient + settings["weight_decay"] * before
-    # Adam's first step: both moments, corrected for their start at zero, are the gradient's own
-    step = decayed / (decayed.abs() + 1e-8)
-    expected = before - settings["learning_rate"] * step
-    assert torch.allclose(alpha.detach(), expected, atol=1e-6)
-    assert all(w.grad is None for w in bilevel._weights)
-    assert all(torch.equal(w, b) for w, b in zip(bilevel._weights, weights, strict=True))
-
-
-def test_weight_step_is_clipped_sgd_on_the_training_half_and_leaves_alpha_alone(bilevel):
-    images, labels = replayed(bilevel._streams[0])
-    (alpha,) = bilevel._alphas
-    before = [w.detach().clone() for w in bilevel._weights]
-    architecture = alpha.detach().clone()
-    bilevel._supernet.train()
-    with torch.no_grad():
-        mixture = bilevel._relaxation.mixtures(0.0)[0]
-    loss = cross_entropy(bilevel._supernet(images, mixture), labels)
-    gradients = torch.autograd.grad(loss, bilevel._weights)
-    norm = math.sqrt(sum(float(g.double().square().sum()) for g in gradients))
-    assert norm > 0.5  # else nothing is clipped here
-    bilevel._weight_step(0.0)
-    recipe = bilevel._recipe
-    for weight, start, gradient in zip(bilevel._weights, before, gradients, strict=True):
-        clipped = gradient * 0.5 / (norm + 1e-6)
-        expected = start - 0.1 * (clipped + recipe.weight_decay * start)
-        assert torch.allclose(weight.detach(), expected, atol=1e-5)
-    assert torch.equal(alpha.detach(), architecture)
-    assert alpha.grad is None
-
-
-def test_the_halves_share_no_image_and_batches_change_every_step(bilevel):
-    seen = [set(), set()]
-    for stream, rows in zip(bilevel._streams, seen, strict=True):
-        for _ in range(3 * bilevel._steps):
-            rows.update(image.numpy().tobytes() for image in stream.next()[0])
-        assert len(rows) > 2 * bilevel._recipe.batch_size
-    assert not seen[0] & seen[1]
-
-
-def test_the_best_epoch_is_the_answer_not_the_last(bilevel):
-    from nascli.core.space import at
-    from nascli.core.trial import History, Trial
-
-    config = composed("strategy=darts", "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"])
-    made = build.search(config)
-    space = made.problem.space
-    trials = [Trial(n, at(space, n), 1.0, {"accuracy": a}) for n, a in enumerate([10, 30, 20])]
-    assert made.strategy.recommend(History(trials)) == at(space, 1)
+def test_the_best_epoch_is_the_answer_not_the_last():
+    made = search()
+    told = trials(made.problem.space, [10, 30, 20])
+    assert made.strategy.recommend(History(told)) == at(made.problem.space, 1)
 
 
 def test_each_epoch_is_one_proposal_until_the_recipe_is_over():
-    config = composed("strategy=darts", "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"])
-    config.training.epochs = 2
-    strategy = build.search(config).strategy
+    strategy = search().strategy
     assert [len(strategy.ask(5)) for _ in range(4)] == [1, 1, 0, 0]
+
+
+def test_only_the_last_stage_competes_for_the_answer():
+    strategy = search("strategy.stages=[{},{options: 2},{options: 1}]", epochs=3).strategy
+    fidelities = [strategy.ask(1)[0].fidelity for _ in range(3)]
+    assert fidelities == pytest.approx([1 / 3, 2 / 3, 1.0])
+
+
+def test_a_discretisation_at_the_end_competes_alone():
+    strategy = search(strategy="darts_pt", epochs=3).strategy
+    fidelities = [strategy.ask(1)[0].fidelity for _ in range(3)]
+    assert fidelities == pytest.approx([2 / 3, 2 / 3, 1.0])
+
+
+def test_stages_drop_the_weakest_options_and_keep_the_rest_s_weights():
+    made = search("strategy.stages=[{},{options: 3}]")
+    made.strategy.ask(1)
+    relaxation = made.problem.relaxation
+    before, chances = relaxation.logits().detach().clone(), relaxation.expected().weights
+    bilevel = made.strategy._training()
+    assert made.problem.relaxation is relaxation
+    after = relaxation.logits().detach()
+    kept = after > -torch.inf
+    assert kept.sum(1).tolist() == [3] * 6
+    assert torch.equal(after[kept], before[kept])
+    for row, there in zip(chances, kept, strict=True):
+        dropped = row[~there]
+        none = 1 if not there[0] else 0  # `none` may have given way to the best real option
+        assert (dropped.sort().values[: 2 - none] <= row[there].min() + 1e-12).all()
+    assert bilevel.stage.number == 1
+    made.strategy.ask(1)
+    assert made.problem.relaxation.expected().active == tuple(
+        tuple(numbers.nonzero().flatten().tolist()) for numbers in kept
+    )
+
+
+def test_a_stopper_ends_the_search_and_sets_the_answer_back():
+    words = ("strategy.stopper.window=1", "strategy.stopper.ratio=1.0")
+    made = search(*words, strategy="robust_darts", epochs=4)
+    strategy = made.strategy
+    eigenvalues = iter([1.0, 0.9, 1.2])
+    strategy._training().eigenvalue = lambda: next(eigenvalues)
+    assert [len(strategy.ask(1)) for _ in range(4)] == [1, 1, 1, 0]
+    told = trials(made.problem.space, [10, 20, 30])
+    assert strategy.recommend(History(told)) == at(made.problem.space, 1)
+    assert made.problem.readout["eigenvalue"] == 1.2
+
+
+def test_the_readout_and_the_warning_reach_the_problem():
+    made = search(epochs=3)
+    warnings = []
+    made.problem.warn = warnings.append
+    made.strategy.ask(1)
+    assert set(made.problem.readout) == {"skips_cell", "entropy"}
+    assert 0 < made.problem.readout["entropy"] <= 1
+    assert warnings == []
+    with torch.no_grad():
+        for alpha in made.problem.relaxation.parameters():
+            alpha[:, 1] = 9.0  # skip_connect
+    made.strategy.ask(2)
+    made.strategy.ask(2)
+    assert made.problem.readout["skips_cell"] == 6
+    assert len(warnings) == 1  # said once
+    assert "6 of the 6 operations of cell 'cell' are skip connections" in warnings[0]
+
+
+def test_none_is_never_derived_where_the_space_lacks_it():
+    made = search(space="cell")
+    made.strategy.ask(1)
+    with torch.no_grad():
+        for alpha in made.problem.relaxation.parameters():
+            alpha[:, 0] = 9.0
+    (proposal,) = made.strategy.ask(1)
+    assert "none" not in proposal.genotype.options
+    inputs = [o for d, o in proposal.genotype.choices.items() if d.endswith("inputs")]
+    assert all(len(set(pair.split("+"))) == 2 for pair in inputs)
+
+
+COMBINED = (
+    "relaxation@strategy.relaxation=gumbel",
+    "perturbation@strategy.perturbation=random",
+    "stopper@strategy.stopper=eigenvalue",
+    "+penalty@strategy.penalties.beta_decay=beta_decay",
+    "strategy.edge_normalisation=true",
+    "strategy.second_order=finite_difference",
+    "strategy.stages=[{},{options: 3, skip_dropout: 0.5}]",
+)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words", "after"),
+    [
+        ("darts", COMBINED, 3),
+        ("drnas", (), 2),  # at the end of the first stage
+        ("drnas", (), 3),
+        ("p_darts", ("strategy.warmup=0.0",), 3),
+        ("pc_darts", (), 1),
+    ],
+)
+def test_a_search_goes_on_exactly_as_if_nothing_had_been(strategy, words, after):
+    whole = search(*words, strategy=strategy, epochs=4)
+    seen = []
+    for step in range(4):
+        if step == after:
+            state = copy.deepcopy(whole.strategy.state_dict())  # its tensors are the live ones
+        seen.append(whole.strategy.ask(1))
+    again = search(*words, strategy=strategy, epochs=4)
+    again.strategy.load_state_dict(state)
+    assert [again.strategy.ask(1) for _ in range(4 - after)] == seen[after:]
+    last, repeated = whole.strategy.state_dict(), again.strategy.state_dict()
+    assert flat(last) == flat(repeated)
+    optimizers = (last["bilevel"]["optimizer"], last["bilevel"]["architect"])
+    assert all(optimizer["state"] for optimizer in optimizers)
+
+
+def test_a_deeper_stage_begins_anew_and_a_wider_one_goes_on():
+    for strategy, grows in (("p_darts", True), ("drnas", False)):
+        made = search(strategy=strategy, epochs=3)
+        made.strategy.ask(1)
+        first, relaxation = made.problem.supernet, made.problem.relaxation
+        channels = first.partial_channels
+        made.strategy.ask(1)
+        made.strategy.ask(1)
+        assert (made.problem.supernet is not first) == grows
+        assert (made.problem.relaxation is not relaxation) == grows
+        assert (made.problem.supernet.partial_channels != channels) != grows
+        sizes = [sum(p.numel() for p in s.parameters()) for s in (first, made.problem.supernet)]
+        assert (sizes[1] > sizes[0]) == grows or not grows
+        assert (made.problem.relaxation.logits() > -torch.inf).sum(1).tolist() == [3] * 6
+
+
+def test_a_space_whose_supernet_has_one_depth_is_a_fault_for_stages_of_several(monkeypatch):
+    made = search()
+    space = type(made.problem.space)
+    build_it = space.supernet
+    monkeypatch.setattr(space, "supernet", lambda self: build_it(self))
+    search()
+    with pytest.raises(Fault, match=r"space 'nasbench201' has only one: leave out depth"):
+        search(strategy="p_darts", epochs=3)
+
+
+def test_channels_that_do_not_divide_are_a_fault():
+    with pytest.raises(Fault, match=r"strategy.partial_channels is 3; it must divide"):
+        search("strategy.partial_channels=3")
+    with pytest.raises(Fault, match=r"strategy.partial_channels is 8; .*channels 4, 8 and 16"):
+        search("strategy.stages=[{},{partial_channels: 8}]")
+
+
+def flat(state):
+    """Nested states as something that compares."""
+    if isinstance(state, torch.Tensor):
+        return state.tolist()
+    if isinstance(state, dict):
+        return {key: flat(value) for key, value in state.items()}
+    return [flat(value) for value in state] if isinstance(state, (list, tuple)) else state
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["strategy.second_order=third"], "strategy.second_order 'third' is not known; allowed:"),
+        (["strategy.stages=[{},{},{}]"], "strategy.stages are 3, too many for 2 epoch"),
+        (["strategy.warmup=1.5"], "strategy.warmup is 1.5; it must be"),
+        (
+            [
+                "+strategy.penalties.mine={_target_: nascli.penalties.zero_one.ZeroOne, "
+                "_partial_: true, weight: -1}"
+            ],
+            "strategy.penalties.zero_one.weight is -1; it must be at least 0",
+        ),
+    ],
+)
+def test_bad_parts_are_faults_before_anything_is_trained(overrides, says):
+    with pytest.raises(Fault, match=says.replace("(", r"\(")):
+        search(*overrides)
+
+
+def test_a_relaxation_that_the_space_cannot_carry_is_a_fault():
+    config = composed(
+        "strategy=darts",
+        "space=nasbench201",
+        "relaxation@strategy.relaxation=dirichlet",
+        *TINY,
+        *TINY_SPACE["nasbench201"],
+    )
+    config.space.operations = {"skip_connect": config.space.operations.skip_connect}
+    with pytest.raises(Fault, match=r"has 1 option\(s\); this relaxation needs 2"):
+        build.search(config)
+
+
+def test_orders_are_those_that_the_config_speaks_of():
+    text = composed("strategy=darts_2nd").strategy.second_order
+    assert text in SECOND_ORDER
+
+
+def family():
+    """DARTS, and the strategies that begin as its config."""
+    texts = {name: yaml_text("strategy", name) for name in options("strategy")}
+    return [name for name, text in texts.items() if name == "darts" or "\n  - darts\n" in text]
+
+
+METHODS = (CHECKOUT / "docs" / "methods.md").read_text(encoding="utf-8")
+
+
+def test_every_method_and_part_has_its_words_in_the_document():
+    assert len(family()) >= 16
+    for name in family():
+        assert f"**{name}**" in METHODS, name
+        paper = re.search(r"arXiv (\d+\.\d+)\)", yaml_text("strategy", name)).group(1)
+        paragraph = next(p for p in METHODS.split("\n\n") if f"**{name}**" in p)
+        assert f"https://arxiv.org/abs/{paper}" in paragraph, name
+    for group in ("relaxation", "penalty", "perturbation", "stopper", "discretisation"):
+        for name in options(group):
+            assert f"`{name}`" in METHODS, name
+
+
+def yaml_text(group, name):
+    return (CHECKOUT / "configs" / group / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def test_every_command_in_the_document_checks_out():
+    from nascli import config
+    from nascli.commands import prepare
+
+    lines = re.findall(r"^    nas search (.*)$", METHODS, flags=re.MULTILINE)
+    assert len(lines) >= 3
+    for words in [*map(str.split, lines), ["strategy=drnas", *re.findall(r"`'(.*)'`", METHODS)]]:
+        found, _ = config.faults("search", prepare.quoted(words), (), multirun=False)
+        assert found == [], words

@@ -33,10 +33,10 @@ def test_first_improvement_as_written_out(hills):
     expected.append(here)
     climbing = True
     while climbing and len(expected) < 60:
-        around = list(moves.neighbours(hills.space, here))
+        around = [near for near in moves.neighbours(hills.space, here) if near not in expected]
         rng.shuffle(around)
         climbing = False
-        for genotype in reversed([near for near in around if near not in expected]):
+        for genotype in reversed(around):
             expected.append(genotype)
             if height(genotype) > height(here):
                 here, climbing = genotype, True
@@ -60,8 +60,7 @@ def test_reaches_the_top_of_one_hill_and_starts_anew(hills, move):
     strategy = LocalSearch(hills, move=move)
     seen = [step(strategy, n, height) for n in range(400)]
     top = seen.index(moves.at(hills.space, 4**5 - 1))
-    assert min(map(height, seen[top + 16 :])) < 10  # 15 is the top, 14 its neighbourhood
-    assert len(set(seen)) == 400  # nothing is proposed twice
+    assert min(map(height, seen[top + 16 :])) < 10  # 15 is the top, its neighbours have 12 to 14
 
 
 def test_trials_in_flight_while_it_moves(hills):
@@ -88,21 +87,6 @@ def test_failures_end_a_climb_and_not_the_search(hills):
 def test_an_unknown_move_is_a_fault(problem):
     with pytest.raises(Fault, match="move 'worst' is not known; allowed: best, first"):
         LocalSearch(problem, move="worst")
-
-
-@pytest.mark.parametrize("move", ["first", "best"])
-def test_a_climb_goes_on_from_a_better_neighbour_that_is_known(hills, move):
-    strategy = LocalSearch(hills, move=move)
-    first = strategy.ask(1)[0].genotype
-    near = next(moves.neighbours(hills.space, first))
-    strategy._known[near] = (0.0, -99.0)
-    strategy.tell([Trial(0, first, 1.0, {"accuracy": 1.0})])
-    around = set(moves.neighbours(hills.space, near if move == "first" else first))
-    assert {p.genotype for p in strategy.ask(100)} == around - {first, near}
-    if move == "best":
-        told = [Trial(n, g, 1.0, {"accuracy": 2.0}) for n, g in enumerate(around - {first, near})]
-        strategy.tell(told)
-        assert {p.genotype for p in strategy.ask(1)} < set(moves.neighbours(hills.space, near))
 
 
 def test_a_known_worse_neighbour_is_left_out(hills):

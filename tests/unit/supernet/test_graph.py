@@ -1,4 +1,4 @@
-"""The source-by-source evaluation against a plain one, edge by edge and option by option."""
+"""What is computed, what is shared and what is left out; a path against its network."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from torch import nn
 from nascli.core.genotype import Genotype
 from nascli.core.space import sample
 from nascli.core.supernet import Edge, Mixture
-from nascli.operations.separable import DilatedDepthwise
-from nascli.operations.skip import Zero
 from nascli.supernet.graph import FixedGraph, MixedGraph, Weights
 
 
@@ -23,96 +21,25 @@ def space_of(name, shape=(3, 8, 8), **settings):
     return make(ToyTask(input_shape=shape), **settings)
 
 
-def plain_graph(graph, inputs, mixture, edges):
-    """Every option of every edge on its own, `none` included; all states."""
-    states = list(inputs)
-    for target in range(len(inputs), graph.states):
-        terms = []
-        for place, (edge, row) in enumerate(zip(graph.edges, graph.rows, strict=True)):
-            for number, option in enumerate(edge.options):
-                if edge.target != target:
-                    continue
-                state, modules = states[edge.source], graph.weighted[place]
-                if option == "none":
-                    stride = graph.stride if edge.source < len(inputs) else 1
-                    operation = Zero(state.shape[1], state.shape[1], stride, True)
-                else:
-                    free = graph.free[edge.source]
-                    operation = free[option] if option in free else modules[option]
-                terms.append(mixture.weights[row, number] * operation(state))
-        states.append(torch.stack(terms).sum(0))
-    return states
+def recorded(module, option, calls):
+    """The name of the method that computes, and that method, which notes the option first."""
+    name = "affine" if hasattr(module, "affine") else "forward"
+    compute = getattr(module, name)
+
+    def noted(state):
+        calls.append(option)
+        return compute(state)
+
+    return name, noted
 
 
-def plain_cell(supernet, images, mixture):
-    before = previous = supernet.stems[0](images)
-    for block in supernet.blocks:
-        inputs = block.preprocess[0](before), block.preprocess[1](previous)
-        states = plain_graph(block.graph, inputs, mixture, supernet.edges)
-        before, previous = previous, torch.cat(states[2:], dim=1)
-    return supernet.classifier(previous)
-
-
-def plain_nasbench201(supernet, images, mixture):
-    state = supernet.stem(images)
-    for number, cells in enumerate(supernet.stages):
-        state = state if number == 0 else supernet.reductions[number - 1](state)
-        for cell in cells:
-            state = plain_graph(cell, [state], mixture, supernet.edges)[-1]
-    return supernet.last(state)
-
-
-def losses_and_gradients(logits, parameters):
-    torch.manual_seed(1)
-    loss = (logits * torch.randn_like(logits)).sum()
-    found = torch.autograd.grad(loss, parameters, allow_unused=True)
-    zeros = [torch.zeros_like(p) for p in parameters]
-    return logits, *(z if g is None else g for g, z in zip(found, zeros, strict=True))
-
-
-CASES = {
-    "cell": ((1, 8, 8), {"channels": 2, "cells": 5}, plain_cell),
-    "cell of odd size": ((3, 7, 9), {"channels": 3, "cells": 3, "nodes": 2}, plain_cell),
-    "nasbench201": ((3, 8, 8), {"channels": 3, "cells_per_stage": 2}, plain_nasbench201),
-}
-
-
-@pytest.mark.parametrize("active", ["all", "some"])
-@pytest.mark.parametrize("case", CASES)
-def test_outputs_and_gradients_are_those_of_the_plain_evaluation(case, active, monkeypatch):
-    shape, settings, plain = CASES[case]
-    torch.manual_seed(0)
-    supernet = space_of(case.split()[0], shape, **settings).supernet().double().train()
-    rows, columns = len(supernet.edges), len(supernet.edges[0].options)
-    weights = torch.rand(rows, columns, dtype=torch.double)
-    chosen = None
-    if active == "some":
-        chosen = tuple((row % columns, (row + 2) % columns) for row in range(rows))
-        kept = torch.zeros_like(weights)
-        for row, numbers in enumerate(chosen):
-            kept[row, list(numbers)] = 1
-        weights = weights * kept
-    weights.requires_grad_()
-    images = torch.randn(4, *shape).double().contiguous(memory_format=torch.channels_last)
-    parameters = [*supernet.parameters()]
-    ours = losses_and_gradients(supernet(images, Mixture(weights, chosen)), [*parameters, weights])
-    monkeypatch.setattr(DilatedDepthwise, "forward", nn.Conv2d.forward)
-    theirs = losses_and_gradients(plain(supernet, images, Mixture(weights)), [*parameters, weights])
-    if chosen is not None:  # what does not take part has no gradient
-        theirs = (*theirs[:-1], theirs[-1] * (weights != 0))
-    for our, their in zip(ours, theirs, strict=True):
-        assert torch.allclose(our, their, rtol=1e-10, atol=1e-10)
-    assert max(gradient.abs().max() for gradient in ours[1:]) > 0.01
-
-
-def test_inactive_options_and_none_are_not_computed():
+def test_inactive_options_and_none_are_not_computed(monkeypatch):
     supernet = space_of("nasbench201", channels=2, cells_per_stage=1).supernet()
     calls = []
     graph = supernet.stages[0][0]
     for modules in (*graph.weighted, *graph.free):
         for option, module in modules.items():
-            leaf = getattr(module, "body", module)
-            leaf.register_forward_hook(lambda *_, option=option: calls.append(option))
+            monkeypatch.setattr(module, *recorded(module, option, calls))
     names = ["none", "skip_connect", "avg_pool_3x3", "none", "nor_conv_1x1", "none"]
     genotype = Genotype("nasbench201", tuple(e.name for e in supernet.edges), tuple(names))
     supernet(torch.randn(2, 3, 8, 8), supernet.path(genotype))

@@ -1,0 +1,1 @@
+"""Discretisations: how a genotype is made of what a search has learnt; one per file."""

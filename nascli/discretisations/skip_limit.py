@@ -1,0 +1,75 @@
+"""The strongest options with a bound on skip connections.
+
+Chen et al., P-DARTS, ICCV 2019 (arXiv 1904.12760), section 3.3.2.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+from nascli.core.supernet import Mixture, Supernet
+from nascli.gradient import SKIP
+from nascli.gradient.parts import Trained
+
+
+class SkipLimit:
+    """While a kind of cell has too many skip connections, the weakest of them is struck out.
+
+    Reduction cells are left alone, as published; in a space of one kind of cell it is that one.
+
+    Args:
+        problem: what is searched for.
+        most: skip connections that a kind of cell may have; 2 are published.
+
+    Raises:
+        Fault: `most` is below 0.
+    """
+
+    at_the_end = False
+
+    def __init__(self, problem: Problem, most: int = 2) -> None:
+        del problem
+        if most < 0:
+            raise Fault(f"strategy.discretisation.most is {most}; it must be at least 0")
+        self._most = most
+
+    def __call__(self, trained: Trained) -> Genotype:
+        """The genotype; it may still have more where an edge offers nothing else."""
+        supernet = trained.supernet
+        strengths = _offered(trained.relaxation.expected())
+        for group in dict.fromkeys(edge.group for edge in supernet.edges):
+            while group != "reduction":
+                taken = _taken(supernet, strengths, group)
+                left = [place for place in taken if strengths[place] != _STRUCK_OUT]
+                if len(taken) <= self._most or not left:
+                    break
+                strengths[min(left, key=lambda place: float(strengths[place]))] = _STRUCK_OUT
+        return supernet.derive(strengths)
+
+
+_STRUCK_OUT, _ABSENT = -1.0, -2.0  # below all that is there, and below that
+
+
+def _offered(mixture: Mixture) -> Tensor:
+    """(edges, options): the strengths, of what an earlier stage has dropped the least of all."""
+    if mixture.active is None:
+        return mixture.strengths.clone()
+    strengths = torch.full_like(mixture.strengths, _ABSENT)
+    for row, numbers in enumerate(mixture.active):
+        strengths[row, list(numbers)] = mixture.strengths[row, list(numbers)]
+    return strengths
+
+
+def _taken(supernet: Supernet, strengths: Tensor, group: str) -> list[tuple[int, int]]:
+    """Where the genotype that `strengths` prefer has a skip connection: (edge, option)."""
+    active = supernet.path(supernet.derive(strengths)).active or ()
+    return [
+        (row, number)
+        for row, (edge, numbers) in enumerate(zip(supernet.edges, active, strict=True))
+        for number in numbers
+        if edge.group == group and edge.options[number] == SKIP
+    ]

@@ -1,0 +1,76 @@
+"""Signs that a gradient search collapses to skip connections, epoch by epoch.
+
+What they tell: Zela et al., Understanding and Robustifying Differentiable Architecture Search, ICLR
+2020 (arXiv 1909.09656); Liang et al., DARTS+ (arXiv 1909.06035).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+from nascli.core.genotype import Genotype
+from nascli.core.supernet import Relaxation, Supernet
+from nascli.gradient import SKIP
+
+_REMEDIES = (
+    "what helps: strategy=drnas, beta_darts or pc_darts; "
+    "stopper@strategy.stopper=eigenvalue; discretisation@strategy.discretisation=skip_limit"
+)
+
+
+def readout(supernet: Supernet, relaxation: Relaxation, genotype: Genotype) -> dict[str, float]:
+    """`skips_<group>` for every kind of cell, and `entropy`.
+
+    The first counts the skip connections of `genotype`. The second is the mean entropy of the
+    edges' options as a share of its maximum: 1 means undecided, 0 one option on every edge.
+    """
+    counts = skips(supernet, genotype)
+    found = {f"skips_{group}": float(number) for group, (number, _) in counts.items()}
+    return {**found, "entropy": entropy(relaxation)}
+
+
+def spoken(found: Mapping[str, float]) -> str:
+    """A readout in a few words, for the screen."""
+    counts = [f"{value:.0f} in {name[6:]}" for name, value in found.items() if name[:6] == "skips_"]
+    words = [f"skips: {', '.join(counts)}", f"entropy {found['entropy']:.3f}"]
+    words += [f"eigenvalue {found['eigenvalue']:.3g}"] if "eigenvalue" in found else []
+    return ", ".join(words)
+
+
+def skips(supernet: Supernet, genotype: Genotype) -> Mapping[str, tuple[int, int]]:
+    """Group -> (skip connections of a genotype, operations that it has)."""
+    active = supernet.path(genotype).active
+    assert active is not None  # a path always says what takes part
+    found: dict[str, tuple[int, int]] = {}
+    for edge, numbers in zip(supernet.edges, active, strict=True):
+        skipped, taken = found.get(edge.group, (0, 0))
+        skipped += sum(edge.options[number] == SKIP for number in numbers)
+        found[edge.group] = (skipped, taken + len(numbers))
+    return found
+
+
+def entropy(relaxation: Relaxation) -> float:
+    """Mean over edges of the options' entropy, 0 to 1; edges with one option do not count."""
+    weights = relaxation.expected().weights
+    present = (relaxation.logits().detach() > -math.inf).to(weights)
+    shares = weights / weights.sum(1, keepdim=True)
+    nats = -torch.special.xlogy(shares, shares).sum(1)
+    most = present.sum(1).log()
+    open_edges = most > 0
+    if not bool(open_edges.any()):
+        return 0.0
+    return float((nats[open_edges] / most[open_edges]).mean())
+
+
+def collapse(supernet: Supernet, genotype: Genotype) -> str | None:
+    """A warning, with remedies, if most operations of a kind of cell are skip connections."""
+    for group, (number, operations) in skips(supernet, genotype).items():
+        if 2 * number > operations:
+            return (
+                f"the search is collapsing: {number} of the {operations} operations of cell "
+                f"'{group}' are skip connections; {_REMEDIES}"
+            )
+    return None

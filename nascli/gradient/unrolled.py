@@ -1,0 +1,114 @@
+"""The gradient of the validation loss through one step of the weights.
+
+Liu et al., DARTS, ICLR 2019 (arXiv 1806.09055), eq. 7 and 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nascli.gradient.parts import SecondOrder
+
+_RADIUS = 1e-2  # the published epsilon is this over the norm of the vector
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """w' = w - rate * (momentum * m + dL_train/dw + decay * w), as SGD would step without clipping.
+
+    Args:
+        weights: w.
+        momenta: m, one a weight; None for the first step.
+        rate: the learning rate xi.
+        momentum: of SGD.
+        decay: its weight decay.
+        product: how the product of the mixed second derivative and a vector is found:
+            "finite_difference" between w plus and minus a small multiple of the vector (eq. 8), or
+            "exact", by differentiating twice.
+    """
+
+    weights: Sequence[Tensor]
+    momenta: Sequence[Tensor | None]
+    rate: float
+    momentum: float
+    decay: float
+    product: SecondOrder
+
+    def gradients(
+        self,
+        train: Callable[[], Tensor],
+        valid: Callable[[], Tensor],
+        inputs: Sequence[Tensor],
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(L_val(w', a), its gradient for each of the `inputs` a), eq. 7; `weights` end as before.
+
+        `train` and `valid` compute the losses from `weights` and `inputs` as they then are.
+        """
+        forward = torch.autograd.grad(train(), self.weights, allow_unused=True)
+        with moved(self.weights, self._step(forward), 1.0):
+            loss = valid()
+            found = torch.autograd.grad(loss, [*inputs, *self.weights], allow_unused=True)
+        direct, vector = found[: len(inputs)], _filled(found[len(inputs) :], self.weights)
+        find = self._exact if self.product == "exact" else self._between
+        indirect = find(train, vector, inputs)
+        gradients = [
+            d - self.rate * i for d, i in zip(_filled(direct, inputs), indirect, strict=True)
+        ]
+        return loss.detach(), gradients
+
+    def _step(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+        steps = []
+        filled = _filled(gradients, self.weights)
+        for weight, moment, gradient in zip(self.weights, self.momenta, filled, strict=True):
+            step = gradient + self.decay * weight.detach()
+            step = step if moment is None else step + self.momentum * moment
+            steps.append(-self.rate * step)
+        return steps
+
+    def _exact(
+        self, train: Callable[[], Tensor], vector: Sequence[Tensor], inputs: Sequence[Tensor]
+    ) -> list[Tensor]:
+        graph = torch.autograd.grad(train(), self.weights, create_graph=True, allow_unused=True)
+        product = sum((g * v).sum() for g, v in zip(graph, vector, strict=True) if g is not None)
+        assert isinstance(product, Tensor)
+        return _filled(torch.autograd.grad(product, inputs, allow_unused=True), inputs)
+
+    def _between(
+        self, train: Callable[[], Tensor], vector: Sequence[Tensor], inputs: Sequence[Tensor]
+    ) -> list[Tensor]:
+        norm = torch.stack([v.square().sum() for v in vector]).sum().sqrt()
+        radius = _RADIUS / norm.clamp_min(torch.finfo(norm.dtype).tiny)
+        sides = []
+        for sign in (1, -1):
+            with moved(self.weights, vector, sign * radius):
+                found = torch.autograd.grad(train(), inputs, allow_unused=True)
+            sides.append(_filled(found, inputs))
+        return [(plus - minus) / (2 * radius) for plus, minus in zip(*sides, strict=True)]
+
+
+@contextmanager
+def moved(
+    weights: Sequence[Tensor], steps: Sequence[Tensor], factor: float | Tensor
+) -> Iterator[None]:
+    """Adds `factor * steps` to the weights; puts the very same values back at the end."""
+    before = [weight.detach().clone() for weight in weights]
+    with torch.no_grad():
+        for weight, step in zip(weights, steps, strict=True):
+            weight.add_(step * factor)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, value in zip(weights, before, strict=True):
+                weight.copy_(value)
+
+
+def _filled(gradients: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients, zeros for what takes no part."""
+    pairs = zip(gradients, like, strict=True)
+    return [torch.zeros_like(other) if g is None else g for g, other in pairs]

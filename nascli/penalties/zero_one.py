@@ -1,0 +1,38 @@
+"""The zero-one loss: every weight is to end near 0 or 1.
+
+Chu et al., Fair DARTS, ECCV 2020 (arXiv 1911.12126), eq. 6.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from nascli.core.problem import Problem
+from nascli.core.supernet import Mixture, Relaxation
+from nascli.penalties.checks import weight_of
+
+
+class ZeroOne:
+    """Adds -weight * mean((m - 1/2)^2) over all options m of the mixture.
+
+    Made for `relaxation=sigmoid`; under any other it drives the mixture apart just so.
+
+    Args:
+        problem: what is searched for.
+        weight: 10 is published.
+
+    Raises:
+        Fault: `weight` is below 0.
+    """
+
+    def __init__(self, problem: Problem, weight: float = 10.0) -> None:
+        del problem
+        self._weight = weight_of("zero_one", weight)
+
+    def __call__(
+        self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
+    ) -> Tensor:
+        """The loss and the penalty, at any progress."""
+        del progress
+        own = mixture.weights[relaxation.logits().detach().isfinite()]
+        return loss - self._weight * (own - 0.5).square().mean()

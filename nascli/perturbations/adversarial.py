@@ -1,0 +1,61 @@
+"""The mixture at its worst: projected gradient ascent around it.
+
+Chen and Hsieh, SDARTS, ICML 2020 (arXiv 2002.05283), SDARTS-ADV; Madry et al. 2018 (arXiv
+1706.06083).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from nascli.core.fault import Fault
+from nascli.core.problem import Problem
+from nascli.core.supernet import Mixture
+from nascli.data.batches import seeded
+from nascli.gradient.parts import Loss
+from nascli.perturbations.reach import among, checked, present, reach
+
+
+class Adversarial:
+    """Moves the mixture where the loss of the step's own batch is largest nearby.
+
+    A random start, then `steps` steps along the sign of the gradient, each held within the radius.
+
+    Args:
+        problem: its seed is the start's.
+        radius: how far the ascent reaches at the end; 0.3 is published, growing from 0.03.
+        steps: of the ascent, each a forward and a backward pass. Published are 7.
+
+    Raises:
+        Fault: `radius` is not above 0 and at most 1, or `steps` below 1.
+    """
+
+    def __init__(self, problem: Problem, radius: float = 0.3, steps: int = 3) -> None:
+        self._radius, self._steps = checked(radius), steps
+        if steps < 1:
+            raise Fault(f"strategy.perturbation.steps is {steps}; it must be at least 1")
+        self._generator = seeded(problem.seed, "perturbation")
+
+    def __call__(self, mixture: Mixture, loss: Loss, progress: float) -> Mixture:
+        """The mixture at the end of the ascent."""
+        radius, there = reach(self._radius, progress), present(mixture)
+        noise = 2 * torch.rand(mixture.weights.shape, generator=self._generator) - 1
+        moved = among(mixture, mixture.weights + radius * noise.to(mixture.weights), there)
+        low, high = mixture.weights - radius, mixture.weights + radius
+        for _ in range(self._steps):
+            weights = moved.weights.requires_grad_()
+            (slope,) = torch.autograd.grad(loss(replace(moved, weights=weights)), [weights])
+            ascended = weights.detach() + 2 * radius / self._steps * slope.sign()
+            moved = among(mixture, ascended.clamp(low, high), there)
+        return moved
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the generator stands."""
+        return {"generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        self._generator.set_state(state["generator"])

@@ -1,0 +1,50 @@
+"""The relaxation of ProxylessNAS: binary gates, two sampled paths.
+
+Cai et al., ProxylessNAS: Direct Neural Architecture Search on Target Task and Hardware, ICLR 2019
+(arXiv 1812.00332), section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from nascli.core.supernet import Level, Mixture, Supernet
+from nascli.relaxations.weights import Weights
+
+
+class BinaryGates(Weights):
+    """Every edge opens one gate, chosen with the chances p = softmax(alpha).
+
+    A weight step runs the chosen path alone. An architecture step draws two options an edge without
+    replacement and opens one of the two gates, by their chances among themselves; both are
+    computed, and the gradient of the closed gate too goes into alpha (eq. 4 over the two).
+
+    Departure: the published code then shifts both alphas so that the chances of all other options
+    stay what they were; here they do to first order, for the two gradients cancel.
+
+    See `nascli.relaxations.weights.Weights` for the arguments.
+    """
+
+    def __init__(self, supernet: Supernet, seed: int, scale: float = 1e-3) -> None:
+        super().__init__(supernet, seed, scale, least=2)
+
+    def mixtures(self, progress: float, level: Level = "weights") -> Sequence[Mixture]:
+        """One path (weights), or two with one gate open (architecture), for any progress."""
+        del progress
+        logits = self.logits()
+        chances = logits.detach().cpu().softmax(dim=1)
+        count = 1 if level == "weights" else 2
+        drawn = chances.multinomial(count, generator=self._generator)  # (edges, count)
+        active = tuple(tuple(sorted(numbers)) for numbers in drawn.tolist())
+        drawn = drawn.to(logits.device)
+        pair = logits.gather(1, drawn).softmax(dim=1)
+        opened = pair.detach().cpu().multinomial(1, generator=self._generator).to(logits.device)
+        gates = torch.zeros_like(pair).scatter_(1, opened, 1.0)
+        straight = gates - pair.detach() + pair
+        return (Mixture(torch.zeros_like(logits).scatter(1, drawn, straight), active),)
+
+    def expected(self) -> Mixture:
+        """The chances of every option; detached."""
+        return Mixture(self.logits().detach().softmax(dim=1), self._kept)

@@ -1,0 +1,82 @@
+"""Architecture weights as most relaxations hold them: one an option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from nascli.core.fault import Fault
+from nascli.core.supernet import Supernet
+
+Self = TypeVar("Self", bound="Weights")
+
+
+class Weights:
+    """One weight alpha an option, from a normal distribution, and a generator for what is sampled.
+
+    Args:
+        supernet: where options compete.
+        seed: of the first weights and of all that is sampled.
+        scale: standard deviation of the first weights; 0.001 is published.
+        least: how many options every edge must have.
+
+    Raises:
+        Fault: an edge has fewer.
+    """
+
+    def __init__(self, supernet: Supernet, seed: int, scale: float = 1e-3, least: int = 1) -> None:
+        edges = supernet.edges
+        for edge in edges:
+            if len(edge.options) < least:
+                raise Fault(
+                    f"edge {edge.name} of the space has {len(edge.options)} option(s); this "
+                    f"relaxation needs {least} on every edge: give the space more operations, or "
+                    "take relaxation@strategy.relaxation=softmax"
+                )
+        counts = torch.tensor([len(edge.options) for edge in edges])
+        self._generator = torch.Generator().manual_seed(seed)
+        drawn = torch.randn(len(edges), int(counts.max()), generator=self._generator)
+        self._alpha = torch.nn.Parameter(scale * drawn)  # (edges, options)
+        self._absent = torch.arange(drawn.shape[1]) >= counts[:, None]
+        self._kept: tuple[tuple[int, ...], ...] | None = None
+
+    def logits(self) -> Tensor:
+        """(edges, options): alpha, and -inf where an edge lacks the option."""
+        return self._alpha.masked_fill(self._absent, -torch.inf)
+
+    def parameters(self) -> Sequence[torch.nn.Parameter]:
+        """Alpha."""
+        return (self._alpha,)
+
+    def keep(self, options: Sequence[Sequence[int]]) -> None:
+        """From now on only these options of each edge take part."""
+        self._kept = tuple(tuple(sorted(numbers)) for numbers in options)
+        absent = torch.ones(self._absent.shape, dtype=torch.bool)
+        for row, numbers in zip(absent, self._kept, strict=True):
+            row[list(numbers)] = False
+        self._absent = absent.to(self._absent.device)
+
+    def to(self: Self, device: str) -> Self:
+        """Moves alpha, in place."""
+        self._alpha.data = self._alpha.data.to(device)
+        self._absent = self._absent.to(device)
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of alpha, which options are kept, and where the generator stands."""
+        return {
+            "alpha": self._alpha.detach().clone(),
+            "kept": self._kept and [list(numbers) for numbers in self._kept],
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        with torch.no_grad():
+            self._alpha.copy_(state["alpha"])
+        if state["kept"] is not None:
+            self.keep(state["kept"])
+        self._generator.set_state(state["generator"])

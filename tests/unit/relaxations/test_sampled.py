@@ -1,0 +1,169 @@
+"""Relaxations that sample, against the distributions that they are to sample from."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from nascli.core.fault import Fault
+from nascli.core.supernet import Edge
+from nascli.relaxations.binary_gates import BinaryGates
+from nascli.relaxations.dirichlet import Dirichlet
+from nascli.relaxations.gumbel import Gumbel
+from nascli.relaxations.sigmoid import Sigmoid
+from nascli.relaxations.uniform import Uniform
+
+OPTIONS = ("a", "b", "c")
+MANY = SimpleNamespace(edges=[Edge(str(n), "cell", 0, 1, OPTIONS) for n in range(4000)])
+LOGITS = torch.tensor([0.0, 1.0, -0.5])
+CHANCES = LOGITS.softmax(0)
+ERRORS = 5 * (0.25 / 4000) ** 0.5  # five standard errors of a share, at most
+
+
+def with_logits(relaxation):
+    (alpha,) = relaxation.parameters()
+    with torch.no_grad():
+        alpha.copy_(LOGITS.expand(len(MANY.edges), 3))
+    return relaxation
+
+
+def test_hard_gumbel_samples_one_option_with_its_chance():
+    gumbel = with_logits(Gumbel(MANY, seed=0, hard=True))
+    (mixture,) = gumbel.mixtures(0.5)
+    assert torch.equal(mixture.weights.detach().sum(1), torch.ones(4000))
+    assert torch.allclose(mixture.weights.detach().mean(0), CHANCES, atol=ERRORS)
+    chosen = mixture.weights.detach().argmax(1).tolist()
+    assert mixture.active == tuple((number,) for number in chosen)
+    assert torch.allclose(gumbel.expected().weights, CHANCES.expand(4000, 3))
+
+
+def test_the_straight_through_gradient_is_that_of_the_soft_sample():
+    factors = torch.rand(4000, 3)
+    found = []
+    for hard in (True, False):
+        gumbel = with_logits(Gumbel(MANY, seed=0, hard=hard))
+        (mixture,) = gumbel.mixtures(0.7)
+        found += torch.autograd.grad((factors * mixture.weights).sum(), gumbel.parameters())
+    assert torch.allclose(*found, atol=1e-6)
+    assert found[0].abs().max() > 0.01
+
+
+def test_a_cold_gumbel_softmax_is_one_path_and_a_hot_one_all():
+    for temperature, least, most in ((1e-4, 0.999, 1.0), (1e4, 0.33, 0.334)):
+        gumbel = with_logits(Gumbel(MANY, seed=0, start=temperature, end=temperature))
+        strongest = gumbel.mixtures(0.0)[0].weights.detach().max(1).values
+        # two of three perturbed logits closer than 1e-3 are rare: 1 edge in 1,000
+        assert float(strongest.quantile(0.01)) >= least
+        assert float(strongest.max()) <= most + 1e-3
+
+
+def test_the_temperature_falls_geometrically():
+    gumbel = Gumbel(MANY, seed=0, start=10.0, end=0.1)
+    found = [gumbel.temperature(progress) for progress in (0.0, 0.5, 1.0)]
+    assert found == pytest.approx([10.0, 1.0, 0.1])
+
+
+def test_a_temperature_of_zero_is_a_fault():
+    with pytest.raises(Fault, match=r"strategy.relaxation.end is 0; a temperature is above 0"):
+        Gumbel(MANY, seed=0, end=0)
+
+
+def test_dirichlet_mixtures_have_the_mean_and_variance_of_their_distribution():
+    dirichlet = with_logits(Dirichlet(MANY, seed=0))
+    # elu(x) + 1 is x + 1 from 0 on and exp(x) below
+    concentrations = torch.tensor([1.0, 2.0, torch.tensor(-0.5).exp()])
+    total = concentrations.sum()
+    mean = concentrations / total
+    variance = mean * (1 - mean) / (total + 1)
+    assert torch.allclose(dirichlet.expected().weights, mean.expand(4000, 3))
+    drawn = dirichlet.mixtures(0.0)[0].weights.detach()
+    assert torch.allclose(drawn.sum(1), torch.ones(4000), atol=1e-5)
+    assert torch.allclose(drawn.mean(0), mean, atol=5 * float((variance / 4000).max().sqrt()))
+    assert torch.allclose(drawn.var(0), variance, rtol=0.15)
+
+
+def test_dirichlet_gradients_are_those_of_the_mean():
+    dirichlet = with_logits(Dirichlet(MANY, seed=0))
+    (alpha,) = dirichlet.parameters()
+    factors = torch.tensor([1.0, -2.0, 0.5])
+    (found,) = torch.autograd.grad((dirichlet.mixtures(0.0)[0].weights @ factors).sum(), [alpha])
+    single = LOGITS.clone().requires_grad_()
+    positive = torch.nn.functional.elu(single) + 1
+    (expected,) = torch.autograd.grad(positive / positive.sum() @ factors, [single])
+    spread = found.std(0) / 4000**0.5
+    assert ((found.mean(0) - expected).abs() < 5 * spread).all()
+
+
+def test_dirichlet_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    Dirichlet(MANY, seed=0).mixtures(0.0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_dirichlet_draws_edges_of_different_width_each_from_its_own():
+    edges = [Edge("a", "cell", 0, 1, OPTIONS), Edge("b", "cell", 0, 2, OPTIONS[:2])]
+    weights = Dirichlet(SimpleNamespace(edges=edges), seed=0).mixtures(0.0)[0].weights.detach()
+    assert weights[1, 2] == 0
+    assert torch.allclose(weights.sum(1), torch.ones(2))
+    assert (weights[0] > 0).all() and (weights[1, :2] > 0).all()
+
+
+def test_a_weight_step_of_binary_gates_is_one_path_drawn_by_chance():
+    (mixture,) = with_logits(BinaryGates(MANY, seed=0)).mixtures(0.0, "weights")
+    weights = mixture.weights.detach()
+    assert torch.equal(weights.sum(1), torch.ones(4000))
+    assert torch.allclose(weights.mean(0), CHANCES, atol=ERRORS)
+    assert all(len(numbers) == 1 for numbers in mixture.active)
+
+
+def test_an_architecture_step_of_binary_gates_computes_two_and_opens_one():
+    gates = with_logits(BinaryGates(MANY, seed=0))
+    (mixture,) = gates.mixtures(0.0, "architecture")
+    weights = mixture.weights.detach()
+    assert set(weights.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(weights.sum(1), torch.ones(4000))
+    assert all(len(set(numbers)) == 2 for numbers in mixture.active)
+    factors = torch.rand(4000, 3)
+    (found,) = torch.autograd.grad((factors * mixture.weights).sum(), gates.parameters())
+    for row in range(20):  # eq. 4 over the two that were drawn
+        i, j = mixture.active[row]
+        p, q = LOGITS[[i, j]].softmax(0)
+        slope = p * q * (factors[row, i] - factors[row, j])
+        expected = torch.zeros(3)
+        expected[i], expected[j] = slope, -slope
+        assert torch.allclose(found[row], expected, atol=1e-6)
+
+
+def test_sigmoids_do_not_compete():
+    sigmoid = with_logits(Sigmoid(MANY, seed=0))
+    expected = 1 / (1 + (-LOGITS).exp())
+    assert torch.allclose(sigmoid.mixtures(0.0)[0].weights[0], expected)
+    (alpha,) = sigmoid.parameters()
+    (found,) = torch.autograd.grad(sigmoid.mixtures(0.0)[0].weights[:, 0].sum(), [alpha])
+    assert (found[:, 0] > 0).all() and not found[:, 1:].any()
+
+
+def test_uniform_paths_are_those_of_genotypes_all_alike():
+    from fixtures import ToyTask, composed
+    from hydra.utils import instantiate
+
+    space = instantiate(composed("space=cell").space, _partial_=True)(
+        ToyTask(input_shape=(3, 8, 8)), channels=2, cells=3, nodes=2
+    )
+    supernet = space.supernet()
+    uniform = Uniform(supernet, seed=0)
+    assert uniform.parameters() == ()
+    counts = torch.zeros(len(supernet.edges), 8)
+    for _ in range(400):
+        (mixture,) = uniform.mixtures(0.0)
+        counts += mixture.weights
+        assert sum(map(len, mixture.active)) == 8  # two inputs for each of two nodes, two cells
+    edges = {edge.name: row for edge, row in zip(supernet.edges, counts, strict=True)}
+    # the first node always has both inputs; the second two of three; seven options each
+    assert edges["normal/2<-0"].sum() == 400
+    for name, share in (("normal/2<-1", 1 / 7), ("normal/3<-2", 2 / 21)):
+        bound = 5 * (share * (1 - share) / 400) ** 0.5
+        assert torch.allclose(edges[name][1:] / 400, torch.full((7,), share), atol=bound)
+        assert edges[name][0] == 0  # none
