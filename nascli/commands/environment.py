@@ -18,7 +18,17 @@ import nascli
 from nascli.devices.cpu import processor
 from nascli.run import CONFIG
 
-_PACKAGES = ("torch", "torchvision", "hydra-core", "omegaconf", "numpy", "scikit-learn")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "hydra-core",
+    "omegaconf",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "optuna",
+    "ray",
+)
 
 
 def papers(

@@ -65,8 +65,8 @@ class SearchSpace(Protocol):
 class Relaxable(SearchSpace, Protocol):
     """A space with a supernet: all its networks in one, with shared weights."""
 
-    def supernet(self) -> Supernet:
-        """A new supernet, randomly initialised."""
+    def supernet(self, depth: float = 1.0) -> Supernet:
+        """A new supernet, randomly initialised, with that share of the networks' depth."""
 
 
 def size(space: SearchSpace) -> int:

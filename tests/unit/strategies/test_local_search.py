@@ -96,3 +96,24 @@ def test_a_known_worse_neighbour_is_left_out(hills):
     strategy._known[around[0]] = (0.0, 99.0)
     strategy.tell([Trial(0, first, 1.0, {"accuracy": 1.0})])
     assert {p.genotype for p in strategy.ask(100)} == set(around[1:])
+
+
+def test_the_next_climb_starts_near_the_best_summit(hills):
+    strategy = LocalSearch(hills, kick=1)
+    top = moves.at(hills.space, 4**5 - 1)
+    number = 0
+    while step(strategy, number, height) != top:
+        number += 1
+    for _ in range(
+        15 - len([g for g in moves.neighbours(hills.space, top) if g in strategy._known])
+    ):
+        number += 1
+        step(strategy, number, height)
+    assert strategy._untried == []
+    strategy._known = {}  # else all that is one change away from the top is known
+    assert strategy.ask(1)[0].genotype in set(moves.neighbours(hills.space, top))
+
+
+def test_a_kick_that_makes_no_sense_is_a_fault(hills):
+    with pytest.raises(Fault, match="kick is -1; it must be at least 0"):
+        LocalSearch(hills, kick=-1)
