@@ -55,7 +55,7 @@ def lines(run: Path):
 def wait_for(process, folder: Path, trials: int) -> Path:
     """The run folder, once it holds so many trials."""
     while process.poll() is None:
-        runs = list(folder.glob("outputs/search/*"))
+        runs = list(folder.glob("outputs/search/[!.]*"))  # a draft begins with a dot
         if runs and lines(runs[0]) >= trials:
             return runs[0]
         time.sleep(0.005)
