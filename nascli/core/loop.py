@@ -218,8 +218,12 @@ class Search:
     def _answered(self, number: int, proposal: Proposal) -> Trial | None:
         """The trial of `proposal` if it needs no worker."""
         known = self._known.get((self.evaluation.key(proposal.genotype), proposal.fidelity))
-        if known is None or known.error is not None:
-            return known and replace(known, number=number, genotype=proposal.genotype, seconds=0.0)
+        if known is None:
+            return None
+        if known.error is not None or len(self.evaluation.estimators) == 1:
+            same = known.genotype == proposal.genotype  # share it: a million of them take room
+            genotype = known.genotype if same else proposal.genotype
+            return replace(known, number=number, genotype=genotype, seconds=0.0)
         return self.evaluation(number, proposal, known)
 
     def _book(self, trial: Trial) -> None:
