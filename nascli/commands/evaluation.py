@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +21,15 @@ class Remade:
 
     config: dict[str, Any]
     path: Path
-    modules: tuple[str, ...]
 
     @classmethod
     def of(cls, config: DictConfig, path: Path) -> Remade:
         """From a composed config and the run's folder, where failed trials leave their traces."""
         plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-        return cls(plain, path.resolve(), tuple(sys.path))
+        return cls(plain, path.resolve())
 
     def __call__(self) -> Evaluation:
         """Builds problem and estimators."""
-        sys.path += [place for place in self.modules if place not in sys.path]
         config = OmegaConf.create(self.config)
         problem, estimators = build.estimation(config)
         settings.set_threads(config, problem)

@@ -39,17 +39,13 @@ class Boosting:
         self._encoding = Encoding(space, canonical=canonical)
         self._settings = {"n_estimators": rounds, "max_depth": depth, "learning_rate": rate}
         self._count, self._seed = members, seed
-        self._features = Kept(self._encode)
-
-    def _encode(self, genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
-        codes = self._encoding.codes(genotypes)
-        return np.hstack([self._encoding.one_hot(codes), self._encoding.counts(codes)])
+        self._features = Kept(self._encoding.options_and_counts)
 
     def fit(self, genotypes: Sequence[Genotype], values: NDArray[np.float64]) -> None:
         """Fits all members anew, the first one on every value as it is."""
         from sklearn.ensemble import GradientBoostingRegressor
 
-        features = self._encode(genotypes)
+        features = self._encoding.options_and_counts(genotypes)
         draws = np.random.default_rng((self._seed, len(values)))
         self._members = []
         for member in range(self._count):

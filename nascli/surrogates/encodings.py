@@ -61,6 +61,11 @@ class Encoding:
             found[options] = found[options] + hot if options in found else hot
         return np.concatenate(list(found.values()), axis=1)
 
+    def options_and_counts(self, genotypes: Sequence[Genotype]) -> Features:
+        """(n, all options and counts): what trees split on."""
+        codes = self.codes(genotypes)
+        return np.hstack([self.one_hot(codes), self.counts(codes)])
+
 
 class Kept:
     """Remembers what `encode` gives for the last tuple of genotypes that it has seen."""

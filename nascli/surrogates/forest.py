@@ -35,11 +35,7 @@ class Forest:
         self._encoding = Encoding(space, canonical=canonical)
         self._settings = {"n_estimators": trees, "max_features": share}
         self._seed = seed
-        self._features = Kept(self._encode)
-
-    def _encode(self, genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
-        codes = self._encoding.codes(genotypes)
-        return np.hstack([self._encoding.one_hot(codes), self._encoding.counts(codes)])
+        self._features = Kept(self._encoding.options_and_counts)
 
     def fit(self, genotypes: Sequence[Genotype], values: NDArray[np.float64]) -> None:
         """Grows a new forest."""
@@ -47,7 +43,7 @@ class Forest:
 
         seed = np.random.SeedSequence((self._seed, len(values))).generate_state(1)[0]
         self._forest = RandomForestRegressor(**self._settings, random_state=int(seed))
-        self._forest.fit(self._encode(genotypes), values)
+        self._forest.fit(self._encoding.options_and_counts(genotypes), values)
 
     def predict(
         self, genotypes: tuple[Genotype, ...], pending: Sequence[Genotype] = ()
