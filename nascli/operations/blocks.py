@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nascli.operations.affine import Affine, normed
+from nascli.operations.deferred import Deferred, deferred
 from nascli.operations.depthwise import margin
 
 
@@ -29,9 +29,9 @@ class ReluFirst(nn.Module):
         out: Tensor = self.norm(self.body(state))
         return out
 
-    def affine(self, state: Tensor) -> Affine:
-        """The same as an affine map (see `operations.affine`)."""
-        return normed(self.body(state), None, self.norm)
+    def deferred(self, state: Tensor) -> Deferred:
+        """The same, the norm left for later (see `operations.deferred`)."""
+        return deferred(self.body(state), self.norm)
 
 
 class Normed(nn.Module):
@@ -47,9 +47,9 @@ class Normed(nn.Module):
         out: Tensor = self.norm(self.body(state))
         return out
 
-    def affine(self, state: Tensor) -> Affine:
-        """The same as an affine map (see `operations.affine`)."""
-        return normed(self.body(state), None, self.norm)
+    def deferred(self, state: Tensor) -> Deferred:
+        """The same, the norm left for later (see `operations.deferred`)."""
+        return deferred(self.body(state), self.norm)
 
 
 def convolution(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:

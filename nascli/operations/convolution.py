@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from nascli.operations.affine import Affine, normed
 from nascli.operations.blocks import ReluFirst, convolution
+from nascli.operations.deferred import Deferred, deferred, pointwise
 
 
 class ReluConvNorm(ReluFirst):
@@ -18,8 +18,8 @@ class ReluConvNorm(ReluFirst):
         super().__init__(body, out_channels, shared)
         self._pointwise = kernel == stride == 1
 
-    def affine(self, state: Tensor) -> Affine:
-        """The steps after the ReLU as an affine map (see `operations.affine`)."""
+    def deferred(self, state: Tensor) -> Deferred:
+        """The steps after the ReLU, the norm left for later (see `operations.deferred`)."""
         if self._pointwise:
-            return normed(state, self.body, self.norm)
-        return super().affine(state)
+            return deferred(pointwise(state, self.body), self.norm)
+        return super().deferred(state)

@@ -61,8 +61,8 @@ class _Convolve(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
-        ctx.save_for_backward(images, weight)
-        ctx.sizes = stride, dilation
+        ctx.save_for_backward(images if ctx.needs_input_grad[1] else None, weight)
+        ctx.shape, ctx.sizes = images.shape, (stride, dilation)
         return convolve(images, weight, stride, dilation)
 
     @staticmethod
@@ -70,7 +70,7 @@ class _Convolve(torch.autograd.Function):
         images, weight = ctx.saved_tensors
         to_images = to_weight = None
         if ctx.needs_input_grad[0]:
-            to_images = images_gradient(images, weight, gradient, *ctx.sizes)
+            to_images = images_gradient(ctx.shape, weight, gradient, *ctx.sizes)
         if ctx.needs_input_grad[1]:
             to_weight = weight_gradient(images, weight, gradient, *ctx.sizes)
         return to_images, to_weight, None, None
@@ -85,15 +85,18 @@ def convolve(images: Tensor, weight: Tensor, stride: int, dilation: int) -> Tens
 
 
 def images_gradient(
-    images: Tensor, weight: Tensor, gradient: Tensor, stride: int, dilation: int
+    shape: torch.Size, weight: Tensor, gradient: Tensor, stride: int, dilation: int
 ) -> Tensor:
-    """The gradient with respect to the images: at stride 1 the convolution with flipped kernels."""
+    """The gradient with respect to images of `shape`: at stride 1 the convolution with flipped kernels."""
     gradient = gradient.contiguous(memory_format=_LAST)
     if stride == 1:
         return convolve(gradient, weight.flip(2, 3), 1, dilation)
     if dilation == 1:
+        images = torch.empty(
+            shape, dtype=gradient.dtype, memory_format=_LAST
+        )  # only its shape counts
         return _gradients(images, weight, gradient, stride, margin(weight.shape[-1]), [True, False])
-    result = torch.zeros_like(images, memory_format=_LAST)
+    result = torch.empty(shape, dtype=gradient.dtype, memory_format=_LAST).zero_()
     result[:, :, ::2, ::2] = convolve(gradient, weight.flip(2, 3), 1, 1)
     return result
 
@@ -135,6 +138,7 @@ def _columns(images: Tensor, weight: Tensor, gradient: Tensor, stride: int) -> T
     gradient = gradient.contiguous(memory_format=_LAST)
     if kernel <= _WIDE:
         padding = margin(kernel)
+        images = images.contiguous(memory_format=_LAST)
         return _gradients(images, weight, gradient, stride, padding, [False, True])
     read = (gradient.shape[-1] - 1) * stride + _WIDE  # columns that one block of the kernel reads
     blocks = []
@@ -143,6 +147,7 @@ def _columns(images: Tensor, weight: Tensor, gradient: Tensor, stride: int) -> T
         left = margin(kernel) - first
         shifted = F.pad(images, (left, read - left - images.shape[-1]))
         part = weight.new_zeros(len(weight), 1, kernel, _WIDE)  # only its shape counts
+        shifted = shifted.contiguous(memory_format=_LAST)
         block = _gradients(shifted, part, gradient, stride, (margin(kernel), 0), [False, True])
         blocks.append(block[..., column - first :])
     return torch.cat(blocks, -1)
@@ -158,7 +163,6 @@ def _gradients(
 ) -> Tensor:
     """One gradient by the library, of the images or of the weight."""
     pads = [padding, padding] if isinstance(padding, int) else list(padding)
-    images = images.contiguous(memory_format=_LAST)
     found = torch.ops.aten.convolution_backward(
         gradient, images, weight, None, [stride] * 2, pads, [1, 1], False, [0, 0], len(weight),
         [*wanted, False],

@@ -6,8 +6,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from nascli.operations.affine import Affine, hidden_convolution, normed
 from nascli.operations.blocks import ReluFirst, convolution
+from nascli.operations.deferred import Deferred, deferred, hidden_convolution, pointwise
 from nascli.operations.depthwise import Depthwise
 
 
@@ -30,11 +30,11 @@ class SeparableConv(ReluFirst):
         )
         super().__init__(body, out_channels, shared)
 
-    def affine(self, state: Tensor) -> Affine:
-        """The steps after the ReLU as an affine map (see `operations.affine`)."""
+    def deferred(self, state: Tensor) -> Deferred:
+        """The steps after the ReLU, the norm left for later (see `operations.deferred`)."""
         first, inner, norm, _, second, outer = cast(nn.Sequential, self.body)
-        hidden = normed(first(state), inner, norm)
-        return normed(hidden_convolution(hidden, second), outer, self.norm)
+        hidden = deferred(pointwise(first(state), inner), norm)
+        return deferred(pointwise(hidden_convolution(hidden, second), outer), self.norm)
 
 
 class DilatedConv(ReluFirst):
@@ -49,7 +49,7 @@ class DilatedConv(ReluFirst):
         )
         super().__init__(body, out_channels, shared)
 
-    def affine(self, state: Tensor) -> Affine:
-        """The steps after the ReLU as an affine map (see `operations.affine`)."""
-        depthwise, pointwise = cast(nn.Sequential, self.body)
-        return normed(depthwise(state), pointwise, self.norm)
+    def deferred(self, state: Tensor) -> Deferred:
+        """The steps after the ReLU, the norm left for later (see `operations.deferred`)."""
+        depthwise, narrow = cast(nn.Sequential, self.body)
+        return deferred(pointwise(depthwise(state), narrow), self.norm)

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nascli.core.supernet import Edge, Mixture
-from nascli.operations.affine import Affine, weighted_sum
+from nascli.operations.deferred import Deferred, weighted_sum
 from nascli.operations.depthwise import rewritten
 from nascli.supernet import NONE
 from nascli.supernet.partial import halved, joined, split
 
-Term = tuple[Affine, Tensor]
+Term = tuple[Deferred, Tensor]
 Terms = list[Term]
 """Results of operations, each with its weight."""
 
@@ -167,11 +167,11 @@ class MixedGraph(nn.Module):
         for place in self.leaving[source]:
             row = self.rows[place]
             if weights.present[row]:
-                yield self.edges[place].target, (Affine(others), weights.factors[row])
+                yield self.edges[place].target, (Deferred(others), weights.factors[row])
 
     def _leaving(self, source: int, state: Tensor, weights: Weights) -> Iterator[tuple[int, Term]]:
         """(target, term) of every active option of every edge that leaves `state`."""
-        once: dict[str, Affine] = {}
+        once: dict[str, Deferred] = {}
         relu: list[Tensor] = []
         free = cast(nn.ModuleDict, self.free[source])
         for place in self.leaving[source]:
@@ -188,17 +188,17 @@ class MixedGraph(nn.Module):
                 yield edge.target, (result, weights(row, number))
 
 
-def _result(operation: nn.Module, state: Tensor, relu: list[Tensor]) -> Affine:
+def _result(operation: nn.Module, state: Tensor, relu: list[Tensor]) -> Deferred:
     """What `operation` makes of `state`; `relu` keeps the state's ReLU once it is known."""
-    affine, after_relu = (getattr(operation, name, None) for name in ("affine", "after_relu"))
+    deferred, after_relu = (getattr(operation, name, None) for name in ("deferred", "after_relu"))
     if after_relu is not None:
         if not relu:
             relu.append(F.relu(state))
         state = relu[0]
-    if affine is not None and rewritten(state):
-        result: Affine = affine(state)
+    if deferred is not None and rewritten(state):
+        result: Deferred = deferred(state)
         return result
-    return Affine((after_relu or operation)(state))
+    return Deferred((after_relu or operation)(state))
 
 
 def _zeros(state: Tensor, stride: int) -> Tensor:

@@ -36,7 +36,7 @@ ALLOWED = {
     "spaces": {"core", "operations", "supernet", "genotypes"},
     "operations": {"core"},
     "supernet": {"core", "data"},
-    "supernet.graph": {"core", "operations.affine", "operations.depthwise"},
+    "supernet.graph": {"core", "operations.deferred", "operations.depthwise"},
     "training": {"core", "data"},
     "data": {"core"},
     "devices": {"core"},

@@ -201,7 +201,7 @@ def test_an_evaluation_needs_no_gradients(monkeypatch):
 
 def test_low_precision_steps_aside(monkeypatch):
     supernet = supernet_of("cell", (3, 8, 8), channels=2, cells=2)
-    monkeypatch.setattr("nascli.operations.affine.normed", lambda *_: pytest.fail("rewritten"))
+    monkeypatch.setattr("nascli.operations.deferred.deferred", lambda *_: pytest.fail("rewritten"))
     mixture = Mixture(torch.full((28, 8), 0.1).requires_grad_())
     with torch.autocast("cpu", torch.bfloat16):
         loss = supernet(torch.randn(4, 3, 8, 8), mixture).float().sum()

@@ -1,8 +1,9 @@
-"""Operations as affine maps of their features against the modules, step by step."""
+"""Batch norms left for later against the modules, step by step."""
 
 from __future__ import annotations
 
 import copy
+import weakref
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nascli.operations import resolve
-from nascli.operations.affine import Affine, normed, weighted_sum
+from nascli.operations.deferred import Deferred, deferred, pointwise, weighted_sum
 from nascli.operations.blocks import Normed
 
 
@@ -42,9 +43,9 @@ def derivatives(out, inputs):
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", [n for n in options("operation") if n != "none"])
-def test_the_affine_map_is_the_operation(name, stride, shared, training):
+def test_what_is_deferred_is_the_operation(name, stride, shared, training):
     ours = made(name, stride, shared).train(training)
-    if not hasattr(ours, "affine"):
+    if not hasattr(ours, "deferred"):
         assert isinstance(ours, nn.Identity)
         return
     plain = copy.deepcopy(ours)
@@ -52,7 +53,7 @@ def test_the_affine_map_is_the_operation(name, stride, shared, training):
     state.requires_grad_()
     weight = torch.tensor(0.7).double().requires_grad_()
     read = F.relu(state) if hasattr(ours, "after_relu") else state
-    out = weighted_sum([(ours.affine(read), weight)])
+    out = weighted_sum([(ours.deferred(read), weight)])
     expected = plain(state) * weight
     found = [out, *derivatives(out, [state, weight, *ours.parameters()])]
     wanted = [expected, *derivatives(expected, [state, weight, *plain.parameters()])]
@@ -69,7 +70,7 @@ def test_running_statistics_move_as_those_of_batch_norm(momentum):
     for seed in range(3):
         torch.manual_seed(seed)
         images = 5 + torch.randn(2, 3, 4, 4).double()
-        normed(images, None, ours)
+        deferred(images, ours)
         plain(images)
     for our, one in zip(ours.buffers(), plain.buffers(), strict=True):
         assert torch.allclose(our, one, rtol=1e-12)
@@ -77,27 +78,40 @@ def test_running_statistics_move_as_those_of_batch_norm(momentum):
 
 def test_one_value_a_channel_has_no_variance():
     with pytest.raises(ValueError, match="more than one value a channel"):
-        normed(torch.randn(1, 3, 1, 1), None, nn.BatchNorm2d(3))
+        deferred(torch.randn(1, 3, 1, 1), nn.BatchNorm2d(3))
 
 
-def test_a_sum_takes_maps_of_every_kind():
+def test_a_sum_takes_terms_of_every_kind():
     torch.manual_seed(0)
-    full, diagonal, same = torch.randn(3, 2, 4, 4, 4).double().unbind()
-    matrix, scale, shift = (torch.randn(*s).double() for s in ((4, 4), (4,), (4,)))
-    maps = [Affine(full, matrix, shift), Affine(diagonal, scale), Affine(same)]
+    one, other, same = torch.randn(3, 2, 4, 4, 4).double().unbind()
+    norms = nn.BatchNorm2d(4).double(), nn.BatchNorm2d(4, affine=False).double()
+    nn.init.normal_(norms[0].weight)
+    nn.init.normal_(norms[0].bias)
     weights = torch.randn(3).double()
-    expected = weights[0] * (torch.einsum("ok,bkhw->bohw", matrix, full) + shift[:, None, None])
-    expected += weights[1] * diagonal * scale[:, None, None] + weights[2] * same
-    out = weighted_sum(list(zip(maps, weights.unbind(), strict=True)))
+    expected = weights[0] * norms[0](one) + weights[1] * norms[1](other) + weights[2] * same
+    terms = [deferred(one, norms[0]), deferred(other, norms[1]), Deferred(same)]
+    out = weighted_sum(list(zip(terms, weights.unbind(), strict=True)))
     assert torch.allclose(out, expected, rtol=1e-12)
-    alone = weighted_sum([(maps[2], weights[2])])
+    alone = weighted_sum([(terms[2], weights[2])])
     assert torch.allclose(alone, weights[2] * same, rtol=1e-12)
 
 
 def test_a_constant_channel_is_normalised_to_zero():
     images = torch.full((4, 3, 8, 8), 7.0).contiguous(memory_format=torch.channels_last)
-    pointwise = nn.Conv2d(3, 3, 1, bias=False)
-    affine = normed(images, pointwise, nn.BatchNorm2d(3))
-    out = weighted_sum([(affine, torch.ones(()))])
+    term = deferred(pointwise(images, nn.Conv2d(3, 3, 1, bias=False)), nn.BatchNorm2d(3))
+    out = weighted_sum([(term, torch.ones(()))])
     assert out.isfinite().all()
     assert out.abs().max() < 0.1
+
+
+@pytest.mark.parametrize("name", [n for n in options("operation") if n != "none"])
+def test_nothing_of_a_step_outlives_it(name):
+    ours = made(name, 1, True)
+    if not hasattr(ours, "deferred"):
+        return
+    state = torch.randn(3, 4, 6, 6).double().requires_grad_()
+    out = weighted_sum([(ours.deferred(state), torch.ones(()).double().requires_grad_())])
+    out.sum().backward()
+    kept = weakref.ref(out.grad_fn)
+    del out
+    assert kept() is None
