@@ -23,7 +23,7 @@ from nascli.gradient.entering import kept, relaxation_of, skip_mask, supernet_of
 from nascli.gradient.levels import Levels, correct
 from nascli.gradient.parts import Parts
 from nascli.gradient.stages import Stage
-from nascli.gradient.unrolled import Unrolled
+from nascli.gradient.unrolled import Unrolled, held
 from nascli.supernet.recalibration import preserved
 from nascli.training.recipe import learning_rate
 
@@ -146,7 +146,8 @@ class Bilevel:
         if self._parts.second_order is not None:
             logits, loss, gradients = self._unrolled(batch, mixtures, rate, now)
         else:
-            logits, loss = self._loss(batch, mixtures)
+            with held(self._weights):
+                logits, loss = self._loss(batch, mixtures)
             charged = self._charged(loss, mixtures, now)
             gradients = torch.autograd.grad(charged, self._alphas)
         for alpha, gradient in zip(self._alphas, gradients, strict=True):
@@ -203,7 +204,7 @@ class Bilevel:
 
     def _perturbed(self, batch: Batch, mixture: Mixture, now: float) -> Mixture:
         assert self._parts.perturbation is not None
-        with preserved(self.supernet):
+        with preserved(self.supernet), held(self._weights):
             return self._parts.perturbation(
                 mixture, lambda other: self._loss(batch, [other])[1], now / self._epochs
             )
@@ -241,7 +242,7 @@ class Bilevel:
         """The largest one of the Hessian of the validation loss by alpha, on a fixed batch."""
         self.supernet.train()
         generator = seeded(self._problem.seed, "eigenvalue")
-        with preserved(self.supernet):
+        with preserved(self.supernet), held(self._weights):
             mixtures = self.relaxation.mixtures(self.epoch / self._epochs, "architecture")
             _, loss = self._loss(self._levels.probe(), mixtures)
             return largest_eigenvalue(loss, self._alphas, generator)

@@ -85,7 +85,7 @@ class Unrolled:
         radius = _RADIUS / norm.clamp_min(torch.finfo(norm.dtype).tiny)
         sides = []
         for sign in (1, -1):
-            with moved(self.weights, vector, sign * radius):
+            with moved(self.weights, vector, sign * radius), held(self.weights):
                 found = torch.autograd.grad(train(), inputs, allow_unused=True)
             sides.append(_filled(found, inputs))
         return [(plus - minus) / (2 * radius) for plus, minus in zip(*sides, strict=True)]
@@ -106,6 +106,18 @@ def moved(
         with torch.no_grad():
             for weight, value in zip(weights, before, strict=True):
                 weight.copy_(value)
+
+
+@contextmanager
+def held(weights: Sequence[Tensor]) -> Iterator[None]:
+    """Lets passes within spare what only the weights' own gradients need: a third of their time."""
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_()
 
 
 def _filled(gradients: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:

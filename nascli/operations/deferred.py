@@ -20,6 +20,9 @@ from torch.nn import functional as F
 
 from nascli.operations.depthwise import convolve, images_gradient, rewritten, weight_gradient
 
+Setting = tuple[bool, float]
+"""Of a batch norm: whether it takes the statistics of the batch, and its eps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
@@ -103,26 +106,25 @@ def hidden_convolution(inner: Deferred, depthwise: nn.Module) -> Tensor:
     if norm.affine:
         result: Tensor = depthwise(F.relu(weighted_sum([(inner, inner.features.new_ones(()))])))
         return result
-    settings = _by_batch(norm), norm.eps
-    result = _HiddenConvolution.apply(
-        settings, inner.features, depthwise.weight, *inner.statistics
-    )
-    return result
+    setting = _by_batch(norm), norm.eps
+    arguments = inner.features, depthwise.weight, *inner.statistics
+    convolved: Tensor = _HiddenConvolution.apply(setting, *arguments)
+    return convolved
 
 
 class _HiddenConvolution(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, settings: tuple[bool, float], features: Tensor, weight: Tensor, *statistics: Tensor
+        ctx: Any, setting: Setting, features: Tensor, weight: Tensor, *statistics: Tensor
     ) -> Tensor:
         ctx.save_for_backward(features, weight, *statistics)
-        ctx.settings = settings
-        return convolve(_hidden(features, statistics, *settings), weight, 1, 1)
+        ctx.setting = setting
+        return convolve(_hidden(features, statistics, setting), weight, 1, 1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         features, weight, *statistics = ctx.saved_tensors
-        hidden = _hidden(features, statistics, *ctx.settings)
+        hidden = _hidden(features, statistics, ctx.setting)
         to_features = to_weight = None
         if ctx.needs_input_grad[2]:
             to_weight = weight_gradient(hidden, weight, gradient, 1, 1)
@@ -130,18 +132,17 @@ class _HiddenConvolution(torch.autograd.Function):
             to_hidden = images_gradient(hidden.shape, weight, gradient, 1, 1)
             passed = torch.ops.aten.threshold_backward(to_hidden, hidden, 0)
             wanted = [True, False]
-            to_features, _ = _before(passed, features, None, statistics, *ctx.settings, wanted)
+            to_features, _ = _before(passed, features, None, statistics, ctx.setting, wanted)
         return None, to_features, to_weight, None, None
 
 
-def _hidden(
-    features: Tensor, statistics: Sequence[Tensor], by_batch: bool, eps: float
-) -> Tensor:
+def _hidden(features: Tensor, statistics: Sequence[Tensor], setting: Setting) -> Tensor:
     """The ReLU of the batch norm of the features."""
-    mean, variance = statistics
+    (mean, variance), (by_batch, eps) = statistics, setting
     if torch.is_grad_enabled():  # for second derivatives, where batch statistics are no constants
-        tracked = (None, None) if by_batch else (mean, variance)
-        return F.relu(F.batch_norm(features, *tracked, training=by_batch, eps=eps))
+        running = (None, None) if by_batch else (mean, variance)
+        normed = F.batch_norm(features, running[0], running[1], training=by_batch, eps=eps)
+        return F.relu(normed)
     scale = (variance + eps).rsqrt_()
     return _images(torch.addcmul(-mean * scale, _rows(features), scale).relu_(), features)
 
@@ -151,19 +152,15 @@ def _before(
     features: Tensor,
     factor: Tensor | None,
     statistics: Sequence[Tensor],
-    by_batch: bool,
-    eps: float,
+    setting: Setting,
     wanted: list[bool],
 ) -> tuple[Tensor, Tensor]:
     """The gradients of the features and of the factor (C,) of their batch norm, where wanted."""
-    mean, variance = statistics
-    if by_batch:
-        taken = None, None, mean, (variance + eps).rsqrt()
-    else:
-        taken = mean, variance, None, None
-    gradient = gradient.contiguous(memory_format=torch.channels_last)
+    (mean, variance), (by_batch, eps) = statistics, setting
+    running = (None, None) if by_batch else (mean, variance)
+    saved = (mean, (variance + eps).rsqrt()) if by_batch else (None, None)
     to_features, to_factor, _ = torch.ops.aten.native_batch_norm_backward(
-        gradient, features, factor, *taken, by_batch, eps, [*wanted, False]
+        gradient, features, factor, *running, *saved, by_batch, eps, [*wanted, False]
     )
     return to_features, to_factor
 
@@ -177,7 +174,8 @@ def weighted_sum(terms: Sequence[tuple[Deferred, Tensor]]) -> Tensor:
         assert all(term.norm is None for term, _ in terms)
         parts = [term.features * weight for term, weight in terms]
         return sum(parts[1:], parts[0])
-    settings, features, factors, statistics = [], [], [], []
+    settings: list[Setting | None] = []
+    features, factors, statistics = list[Tensor](), list[Tensor](), list[Tensor]()
     shift = None
     for term, weight in terms:
         norm = term.norm
@@ -195,13 +193,12 @@ def weighted_sum(terms: Sequence[tuple[Deferred, Tensor]]) -> Tensor:
 class _Sum(torch.autograd.Function):
     """The shift (C,), and what every term adds: a factor times the norm of its features.
 
-    `settings` has None for a term without norm, else (statistics of the batch, eps). A factor has
-    the dimensions () or (C,).
+    `settings` has None for a term without norm. A factor has the dimensions () or (C,).
     """
 
     @staticmethod
     def forward(
-        ctx: Any, settings: list[tuple[bool, float] | None], shift: Tensor | None, *columns: Tensor
+        ctx: Any, settings: list[Setting | None], shift: Tensor | None, *columns: Tensor
     ) -> Tensor:
         ctx.save_for_backward(*columns)
         ctx.settings = settings
@@ -233,7 +230,7 @@ class _Sum(torch.autograd.Function):
             found: Sequence[Tensor | None] = None, None
             if any(needed) and setting is not None:
                 spread = factor.expand(features.shape[1]).contiguous()
-                found = _before(gradient, features, spread, statistics, *setting, needed)
+                found = _before(gradient, features, spread, statistics, setting, needed)
             elif any(needed):
                 found = (
                     gradient * factor if needed[0] else None,
@@ -246,11 +243,13 @@ class _Sum(torch.autograd.Function):
 
 
 def _terms(
-    settings: Sequence[tuple[bool, float] | None], columns: Sequence[Tensor]
-) -> list[tuple[tuple[bool, float] | None, Tensor, Tensor, Sequence[Tensor]]]:
+    settings: Sequence[Setting | None], columns: Sequence[Tensor]
+) -> list[tuple[Setting | None, Tensor, Tensor, Sequence[Tensor]]]:
     """(setting, features, factor, statistics) of each term."""
     count, statistics = len(settings), iter(columns[2 * len(settings) :])
-    taken = [() if setting is None else (next(statistics), next(statistics)) for setting in settings]
+    taken = [
+        () if setting is None else (next(statistics), next(statistics)) for setting in settings
+    ]
     return list(zip(settings, columns[:count], columns[count : 2 * count], taken, strict=True))
 
 

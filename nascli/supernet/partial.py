@@ -52,8 +52,9 @@ def replaced(old: nn.Module, new: nn.Module, *, wider: bool) -> nn.Module:
 
 def split(state: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """(B, C, H, W) -> its first C / k channels, and the others."""
-    first = state.shape[1] // k
-    return state[:, :first].contiguous(memory_format=torch.channels_last), state[:, first:]
+    first, layout = state.shape[1] // k, torch.channels_last
+    parts = state[:, :first], state[:, first:]
+    return parts[0].contiguous(memory_format=layout), parts[1].contiguous(memory_format=layout)
 
 
 def halved(state: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from nascli.operations import resolve
-from nascli.operations.deferred import Deferred, deferred, pointwise, weighted_sum
 from nascli.operations.blocks import Normed
+from nascli.operations.deferred import Deferred, deferred, pointwise, weighted_sum
 
 
 def made(name, stride, shared):

@@ -23,7 +23,7 @@ def space_of(name, shape=(3, 8, 8), **settings):
 
 def recorded(module, option, calls):
     """The name of the method that computes, and that method, which notes the option first."""
-    name = "affine" if hasattr(module, "affine") else "forward"
+    name = "deferred" if hasattr(module, "deferred") else "forward"
     compute = getattr(module, name)
 
     def noted(state):
