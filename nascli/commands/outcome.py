@@ -16,7 +16,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.trial import History
-from nascli.report import drawings, figures, page, summary
+from nascli.report import curves, drawings, figures, page, summary
 from nascli.report.units import readable, words
 from nascli.run import Run
 
@@ -43,7 +43,7 @@ def conclude(
         if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
             _write_latency_table(run, problem)
     drawn = drawings.draw(genotype) if genotype is not None else {}
-    drawn |= figures.search(history, problem)
+    drawn |= figures.search(history, problem) | curves.readout(history)
     write_report(run, report, drawn, config)
     if genotype is None:
         raise Fault(_why_none(history))
@@ -104,7 +104,7 @@ def _say_front(run: Run, report: Mapping[str, Any], metrics: Sequence[str]) -> N
 def _say(run: Run, report: Mapping[str, Any], description: str, meanings: Sequence[str]) -> None:
     """The answer, what it costs and what to do next."""
     ui.say(description)
-    values = {**report["result"], **report["costs"], **report["final"]}
+    values = {**report["result"], **report["costs"], **report["final"], **report["effort"]}
     ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
     for meaning in filter(None, meanings):
         ui.say(f"accuracy: {meaning}")

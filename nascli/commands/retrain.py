@@ -18,7 +18,7 @@ from nascli.commands.resume import recorded_config, stoppable
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.data.task import SplitName, Task
-from nascli.report import drawings, figures
+from nascli.report import curves, drawings
 from nascli.report.units import readable, words
 from nascli.run import Run
 from nascli.training.fit import Epoch, fit, score
@@ -73,7 +73,7 @@ def _retrain(run: Run, problem: Problem, genotype: Genotype, config: DictConfig)
         "costs": costs,
         "epochs": rows,
     }
-    write_report(run, report, {**figures.training(rows), **drawings.draw(genotype)}, config)
+    write_report(run, report, {**curves.training(rows), **drawings.draw(genotype)}, config)
     values = {**result, **costs}
     ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
     ui.say(f"weights: {run.path / WEIGHTS} (reloaded and scored)")

@@ -28,8 +28,9 @@ class Problem:
     "cuda") is where the search runs, `device` the hardware that the network is for (None: do not
     measure). `fidelity` is the share of the recipe that a full trial gets. `relaxation` is the one
     under which a gradient search is training the supernet, and `readout` what else is to be said of
-    the genotype that it proposes, as metrics. `progress(done, text)` says how far one long step is,
-    `done` from 0 to 1; `warn(text)` says what the user ought to know.
+    the genotype that it proposes, as metrics; `effort` is what an epoch of it takes.
+    `progress(done, text)` says how far one long step is, `done` from 0 to 1; `warn(text)` says what
+    the user ought to know.
     """
 
     space: SearchSpace
@@ -44,6 +45,7 @@ class Problem:
     fidelity: float = 1.0
     relaxation: Relaxation | None = None
     readout: Mapping[str, float] = field(default_factory=dict)
+    effort: Mapping[str, float] = field(default_factory=dict)
     progress: Callable[[float, str], None] = lambda _done, _text: None
     warn: Callable[[str], None] = lambda _text: None
 

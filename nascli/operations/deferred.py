@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nascli.operations.depthwise import convolve, images_gradient, rewritten, weight_gradient
+from nascli.operations.depthwise import rewritten
 
 Setting = tuple[bool, float]
 """Of a batch norm: whether it takes the statistics of the batch, and its eps."""
@@ -96,55 +96,36 @@ class _Pointwise(torch.autograd.Function):
         return to_images, to_weight
 
 
-def hidden_convolution(inner: Deferred, depthwise: nn.Module) -> Tensor:
-    """The convolution `depthwise` (at stride 1) of the ReLU of `inner`.
-
-    The hidden state between the two is computed again in the backward pass.
-    """
+def rectified(inner: Deferred) -> Tensor:
+    """The ReLU of what is deferred, its norm included."""
     norm = inner.norm
     assert norm is not None and inner.statistics is not None
     if norm.affine:
-        result: Tensor = depthwise(F.relu(weighted_sum([(inner, inner.features.new_ones(()))])))
-        return result
+        return F.relu(weighted_sum([(inner, inner.features.new_ones(()))]))
     setting = _by_batch(norm), norm.eps
-    arguments = inner.features, depthwise.weight, *inner.statistics
-    convolved: Tensor = _HiddenConvolution.apply(setting, *arguments)
-    return convolved
+    hidden: Tensor = _Hidden.apply(setting, inner.features, *inner.statistics)
+    return hidden
 
 
-class _HiddenConvolution(torch.autograd.Function):
+class _Hidden(torch.autograd.Function):
+    """The ReLU of a batch norm without scale and shift; what lies between is not kept."""
+
     @staticmethod
-    def forward(
-        ctx: Any, setting: Setting, features: Tensor, weight: Tensor, *statistics: Tensor
-    ) -> Tensor:
-        ctx.save_for_backward(features, weight, *statistics)
+    def forward(ctx: Any, setting: Setting, features: Tensor, *statistics: Tensor) -> Tensor:
+        mean, variance = statistics
+        scale = (variance + setting[1]).rsqrt_()
+        hidden = torch.addcmul(-mean * scale, _rows(features), scale).relu_()
+        hidden = _images(hidden, features)
+        ctx.save_for_backward(features, hidden, *statistics)
         ctx.setting = setting
-        return convolve(_hidden(features, statistics, setting), weight, 1, 1)
+        return hidden
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        features, weight, *statistics = ctx.saved_tensors
-        hidden = _hidden(features, statistics, ctx.setting)
-        to_features = to_weight = None
-        if ctx.needs_input_grad[2]:
-            to_weight = weight_gradient(hidden, weight, gradient, 1, 1)
-        if ctx.needs_input_grad[1]:
-            to_hidden = images_gradient(hidden.shape, weight, gradient, 1, 1)
-            passed = torch.ops.aten.threshold_backward(to_hidden, hidden, 0)
-            wanted = [True, False]
-            to_features, _ = _before(passed, features, None, statistics, ctx.setting, wanted)
-        return None, to_features, to_weight, None, None
-
-
-def _hidden(features: Tensor, statistics: Sequence[Tensor], setting: Setting) -> Tensor:
-    """The ReLU of the batch norm of the features."""
-    (mean, variance), (by_batch, eps) = statistics, setting
-    if torch.is_grad_enabled():  # for second derivatives, where batch statistics are no constants
-        running = (None, None) if by_batch else (mean, variance)
-        normed = F.batch_norm(features, running[0], running[1], training=by_batch, eps=eps)
-        return F.relu(normed)
-    scale = (variance + eps).rsqrt_()
-    return _images(torch.addcmul(-mean * scale, _rows(features), scale).relu_(), features)
+        features, hidden, *statistics = ctx.saved_tensors
+        passed = torch.ops.aten.threshold_backward(gradient, hidden, 0)
+        found, _ = _before(passed, features, None, statistics, ctx.setting, [True, False])
+        return None, found, None, None
 
 
 def _before(

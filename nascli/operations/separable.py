@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from nascli.operations.blocks import ReluFirst, convolution
-from nascli.operations.deferred import Deferred, deferred, hidden_convolution, pointwise
+from nascli.operations.deferred import Deferred, deferred, pointwise, rectified
 from nascli.operations.depthwise import Depthwise
 
 
@@ -34,7 +34,7 @@ class SeparableConv(ReluFirst):
         """The steps after the ReLU, the norm left for later (see `operations.deferred`)."""
         first, inner, norm, _, second, outer = cast(nn.Sequential, self.body)
         hidden = deferred(pointwise(first(state), inner), norm)
-        return deferred(pointwise(hidden_convolution(hidden, second), outer), self.norm)
+        return deferred(pointwise(second(rectified(hidden)), outer), self.norm)
 
 
 class DilatedConv(ReluFirst):

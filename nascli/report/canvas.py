@@ -76,3 +76,15 @@ def svg(figure: Figure) -> str:
     figure.savefig(text, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     whole = text.getvalue()
     return whole[whole.index("<svg") :]
+
+
+def legend(axes: Axes) -> None:
+    """Above the plot, where it hides nothing."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Ticks of the x axis where something is counted."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

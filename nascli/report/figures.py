@@ -1,16 +1,16 @@
-"""Figures of a search or a training: how it went, and what accuracy costs."""
+"""Figures of a search: how it went, and what accuracy costs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nascli.core.pareto import dominates, hypervolume, normalised
 from nascli.core.problem import Problem
 from nascli.core.trial import History, Trial
 from nascli.report import canvas
-from nascli.report.units import label, unit, words
+from nascli.report.units import label, unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,27 +41,6 @@ def search(history: History, problem: Problem) -> dict[str, str]:
     return {_plain(name): figure for name, figure in figures.items()}
 
 
-def training(epochs: Sequence[Mapping[str, float]]) -> dict[str, str]:
-    """Name -> SVG: accuracies and losses against epochs, as far as `epochs` has them.
-
-    Every epoch is a mapping of `epoch` and metrics whose names end in `accuracy` or `loss`.
-    """
-    kinds = [(kind, _series(epochs, kind)) for kind in ("accuracy", "loss")]
-    kinds = [(kind, series) for kind, series in kinds if series]
-    if not kinds:
-        return {}
-    with canvas.styled():
-        figure, plots = canvas.plots(len(kinds))
-        for axes, (kind, series) in zip(plots, kinds, strict=True):
-            for name, points in series.items():
-                _curve(axes, name, points)
-            axes.set_xlabel("epoch")
-            axes.set_ylabel(label(kind))
-            _whole_numbers(axes)
-            _legend(axes)
-        return {"training": canvas.svg(figure)}
-
-
 def front(trials: Sequence[Trial], cost: str, problem: Problem) -> list[Trial]:
     """The trials that no other one beats in both the objective and `cost`, cheapest first."""
     place = [objective.metric for objective in problem.objectives]
@@ -89,7 +68,7 @@ def _anytime(good: Sequence[Trial], history: History, problem: Problem) -> str:
     _cloud_and_steps(axes, cloud, best, "best so far")
     axes.set_xlabel("trials")
     axes.set_ylabel(label(metric))
-    _whole_numbers(axes)
+    canvas.whole_numbers(axes)
     return canvas.svg(figure)
 
 
@@ -110,7 +89,7 @@ def _hypervolume(history: History, problem: Problem) -> str:
     axes.plot(*zip(*steps, strict=True), "-", lw=2, color=canvas.RED, ds="steps-post")
     axes.set_xlabel("trials")
     axes.set_ylabel("hypervolume")
-    _whole_numbers(axes)
+    canvas.whole_numbers(axes)
     return canvas.svg(figure)
 
 
@@ -142,7 +121,7 @@ def _cloud_and_steps(axes: Axes, cloud: _Points, steps: _Points, name: str) -> N
     if high > low:
         room = 0.05 * (high - low)
         axes.set_ylim(low - room, high + room)
-    _legend(axes)
+    canvas.legend(axes)
 
 
 def _window(values: Sequence[float], must: float) -> tuple[float, float]:
@@ -153,37 +132,6 @@ def _window(values: Sequence[float], must: float) -> tuple[float, float]:
     reach = 1.5 * (third - first)
     inside = [value for value in values if first - reach <= value <= third + reach]
     return min([*inside, must]), max([*inside, must])
-
-
-def _series(
-    epochs: Sequence[Mapping[str, float]], kind: str
-) -> dict[str, list[tuple[float, float]]]:
-    """Metric -> (epoch, value) for every metric of this kind that is there."""
-    series: dict[str, list[tuple[float, float]]] = {}
-    for number, epoch in enumerate(epochs, 1):
-        for name, value in epoch.items():
-            if name.endswith(kind) and value is not None and math.isfinite(value):
-                series.setdefault(name, []).append((epoch.get("epoch", number), value))
-    return series
-
-
-def _curve(axes: Axes, name: str, points: _Points) -> None:
-    first = name.partition("_")[0]
-    colour = {"train": canvas.BLUE, "valid": canvas.RED, "test": canvas.GREEN}.get(first)
-    dashes = "--" if first == "train" else "-"
-    marked = dashes + ("o" if len(points) < 12 else "")
-    axes.plot(*zip(*points, strict=True), marked, ms=4, color=colour, lw=1.8, label=words(name))
-
-
-def _legend(axes: Axes) -> None:
-    """Above the plot, where it hides nothing."""
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
-
-
-def _whole_numbers(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _plain(name: str) -> str:

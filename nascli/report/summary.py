@@ -25,6 +25,7 @@ def search(
       maximum), `device` (None: not measured), `seed`
     - `genotype`: the answer as `Genotype.to_json` gives it, or None; `description`: in words
     - `result`: metrics of the answer's best trial that are no costs; `costs`: those that are
+    - `effort`: time, memory and energy of an epoch of a gradient search; else empty
     - `best`: the history's best trial, as `incumbents`, or None
     - `trials`: how many there were in `all`, `good`, `infeasible`, `failed`
     - `incumbents`: per trial that was the best so far its `trial` number, `fidelity`, `seconds` and
@@ -47,6 +48,7 @@ def search(
         "description": problem.space.describe(genotype) if genotype else "",
         "result": {name: value for name, value in metrics.items() if name not in COSTS},
         "costs": {name: metrics[name] for name in COSTS if name in metrics},
+        "effort": {name: round(value, 3) for name, value in problem.effort.items()},
         "best": _row(best) if best else None,
         "trials": counts(history),
         **several,

@@ -9,6 +9,7 @@ _NAMES = {
     "macs": "multiply-adds (MACs)",
     "flops": "FLOPs (2 x MACs)",
     "anytime": "best so far",
+    "readout": "signs of a collapse",
     "median_ms": "median",
     "p10_ms": "10th percentile",
     "p90_ms": "90th percentile",
@@ -16,13 +17,16 @@ _NAMES = {
     "valid_loss": "validation loss",
     "train_accuracy": "training accuracy",
     "train_loss": "training loss",
+    "search_epoch_seconds": "time of a search epoch",
+    "search_memory_mb": "peak memory of the search",
+    "search_epoch_joules": "energy of a search epoch",
 }
 _COUNTS = {"params", "auxiliary_params", "macs", "flops"}
-_SUFFIXES = {"_ms": "ms", "_mb": "MB", "_seconds": "s"}
+_SUFFIXES = {"_ms": "ms", "_mb": "MB", "_seconds": "s", "_joules": "J"}
 
 
 def unit(metric: str) -> str:
-    """The unit of a metric, as its name tells it: %, ms, MB, s, or none."""
+    """The unit of a metric, as its name tells it: %, ms, MB, s, J, or none."""
     if metric == "accuracy" or metric.endswith("_accuracy"):
         return "%"
     if metric == "seconds":

@@ -175,10 +175,16 @@ class NASBench201Supernet(Skeleton):
         return path(self.edges, chosen, next(self.parameters()))
 
     def derive(self, strengths: Tensor) -> Genotype:
-        """The strongest option of every edge; `strengths` is (edges, options)."""
-        numbers = strengths.argmax(dim=1).tolist()
-        pairs = zip(self.edges, numbers, strict=True)
-        choices = {edge.name: edge.options[number] for edge, number in pairs}
+        """The strongest option of every edge; `strengths` is (edges, options).
+
+        `none` counts only where nothing else has any: as in DARTS, its strength does not compare,
+        for it only scales what the batch norms behind it scale back. The published code takes it.
+        """
+        choices = {}
+        for edge, row in zip(self.edges, strengths.tolist(), strict=True):
+            pairs = list(zip(row, edge.options, strict=False))
+            real = [pair for pair in pairs if pair[1] != NONE and pair[0] > 0] or pairs
+            choices[edge.name] = max(real, key=lambda pair: pair[0])[1]
         return Genotype.of(self.space.name, choices)
 
 

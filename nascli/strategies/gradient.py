@@ -17,6 +17,7 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import Relaxation, Supernet
 from nascli.core.trial import History, Proposal, Trial
 from nascli.gradient.bilevel import Bilevel
+from nascli.gradient.effort import Effort
 from nascli.gradient.entering import check_growth, grown, relaxation_of
 from nascli.gradient.levels import Levels
 from nascli.gradient.parts import SECOND_ORDER, Discretisation, Parts, SecondOrder, Stopper, built
@@ -88,6 +89,7 @@ class GradientSearch:
         common = {"warmup": warmup, "partial_channels": partial_channels}
         self._stages = plan(list(stages or ()), self.epochs, common)
         self._check()
+        self._effort = Effort(problem.accelerator)
         self._levels: Levels | None = None
         self._bilevel: Bilevel | None = None
         self._epoch, self._stopped, self._warned = 0, False, False
@@ -112,7 +114,9 @@ class GradientSearch:
         if limit < 1 or self._stopped or self._epoch >= self.epochs:
             return ()
         trained = self._training()
-        said = trained.train()
+        with self._effort.epoch():
+            said = trained.train()
+        self._problem.effort = self._effort.metrics()
         self._epoch += 1
         last = self._epoch == self.epochs
         if self._discretise.at_the_end and not last:

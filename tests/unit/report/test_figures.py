@@ -1,5 +1,4 @@
 import dataclasses
-import math
 import random
 import xml.etree.ElementTree as ET
 
@@ -72,24 +71,6 @@ def test_front_keeps_what_nothing_beats(problem):
         (3, 70),
         (5, 85),
     ]
-
-
-def test_training_shows_what_is_there():
-    epochs = [
-        {"epoch": e, "train_accuracy": 50.0 + e, "valid_accuracy": 40.0 + e, "train_loss": 2.0 / e}
-        for e in range(1, 4)
-    ]
-    (drawn,) = figures.training(epochs).values()
-    assert {"epoch", "accuracy (%)", "loss"} <= words(drawn)
-    assert {"training accuracy", "validation accuracy", "training loss"} <= words(drawn)
-    (alone,) = figures.training([{"epoch": 1, "train_loss": 1.0}]).values()
-    assert "loss" in words(alone)
-    assert not any("accuracy" in word for word in words(alone))
-
-
-def test_training_without_numbers_gives_no_figure():
-    assert figures.training([]) == {}
-    assert figures.training([{"epoch": 1, "train_loss": math.nan}]) == {}
 
 
 def test_a_name_from_the_user_makes_a_plain_file_name(problem):

@@ -259,12 +259,14 @@ def test_canonical_reads_decisions_in_any_order():
     assert nasbench201().canonical(shuffled) == nasbench201().canonical(chosen)
 
 
-def test_derived_is_the_strongest_option_of_every_edge():
+def test_derived_is_the_strongest_option_of_every_edge_but_none():
     supernet = nasbench201(channels=2, cells_per_stage=1).supernet()
-    numbers = [0, 1, 2, 3, 4, 0]
+    numbers = [4, 1, 2, 3, 4, 0]
     strengths = torch.rand(6, 5) / 2
     for row, number in enumerate(numbers):
         strengths[row, number] = 0.9
+    strengths[:, 0] = 0.95  # `none`
+    strengths[5, 1:] = 0  # all that is left
     assert supernet.derive(strengths).options == tuple(OPERATIONS[n] for n in numbers)
 
 

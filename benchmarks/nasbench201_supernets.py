@@ -1,0 +1,158 @@
+"""Gradient searches of small NAS-Bench-201 supernets on real CIFAR-10 images, scored on the table.
+
+python benchmarks/nasbench201_supernets.py IMAGES [--methods ...] [--seeds 3] [--epochs 25]
+                                           [--jobs 2] [--runs FOLDER]
+
+IMAGES is CIFAR-10 as class folders (IMAGES/train/<class>/...). Each run is `nas search` with the
+settings below on one thread, `--jobs` at a time; results/nasbench201_supernets.json keeps those
+that are done, which are not run again, so it may be stopped at any time and methods or seeds added.
+
+The supernet has 8 channels and one cell a stage, 10,000 images (9,000 of them train, half for each
+level) and few epochs, where published are 16, 5, 25,000 images a level and 50. A search so makes a
+twentieth of the architecture steps, so their learning rate is ten times the published 3e-4, the
+same for all. Every fifth epoch's genotype is looked up: the test accuracy on CIFAR-10 after 200
+epochs, mean over the table's seeds. `answer` is what the search recommends (the best epoch by the
+supernet's validation accuracy), `last` the last epoch's genotype, as the papers take it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from tabular import RESULTS, column, mean, save
+
+METHODS = ["darts", "drnas", "random_ws", "gdas", "pc_darts", "beta_darts", "snas", "darts_2nd"]
+SETTINGS = [
+    "space=nasbench201", "space.channels=8", "space.cells_per_stage=1", "device=none", "threads=1",
+    "training=search", "training.architecture.learning_rate=0.003", "data=image_folder",
+    "data.limit_train=10000",
+]  # fmt: skip
+PUBLISHED = {  # test accuracy on CIFAR-10 as the papers and the benchmark's own report it
+    "darts": 54.30,  # these as listed by Zheng et al. 2023 (GENIUS, arXiv 2304.10970), Table 1
+    "darts_2nd": 54.30,
+    "gdas": 93.61,
+    "snas": 92.77,
+    "pc_darts": 93.41,
+    "drnas": 94.36,
+    "beta_darts": 94.36,
+    "random, 100 queries": 93.78,
+}
+NAME = "nasbench201_supernets"
+
+
+def searched(method: str, seed: int, options: argparse.Namespace, folder: Path) -> Path:
+    """The run folder of one search; an interrupted one goes on."""
+    outputs = folder / f"{method}-{seed}-{options.epochs}"
+    before = sorted((outputs / "search").glob("*"))
+    own = [f"data.path={options.images}", f"training.epochs={options.epochs}", f"seed={seed}"]
+    command = ["nas", "search", f"strategy={method}", *SETTINGS, *own, f"outputs={outputs}"]
+    if before:
+        command = ["nas", "search", f"resume={before[-1]}"]
+    print(" ".join(command), flush=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    return max((outputs / "search").glob("*"))
+
+
+def read(run: Path, every: int = 5) -> dict[str, Any]:
+    """What the table says of a finished run."""
+    values, rows = column("cifar10", "test")
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    answer = json.loads((run / "genotype.json").read_text())
+    spoken = (run / "log.txt").read_text()
+
+    def accuracy(genotype: dict[str, Any]) -> float:
+        return round(float(values[rows[tuple(genotype["choices"].values())]]), 2)
+
+    epochs = [
+        {
+            "epoch": trial["number"] + 1,
+            "test": accuracy(trial["genotype"]),
+            **{
+                name: round(trial["metrics"][name], 3)
+                for name in ("accuracy", "path_accuracy", "skips_cell", "entropy")
+                if name in trial["metrics"]
+            },
+        }
+        for trial in history
+        if (trial["number"] + 1) % every == 0 or trial is history[-1]
+    ]
+    return {
+        "answer": accuracy(answer),
+        "last": accuracy(history[-1]["genotype"]),
+        "warned_of_collapse": "the search is collapsing" in spoken,
+        "minutes": round(history[-1]["elapsed"] / 60, 1),
+        "epochs": epochs,
+    }
+
+
+def table(runs: dict[str, Any]) -> dict[str, Any]:
+    """Means over the seeds of each method, beside the published figure."""
+    found: dict[str, Any] = {}
+    for method in METHODS:
+        own = [run for name, run in runs.items() if name.split(" ")[0] == method]
+        if own:
+            found[method] = {
+                "answer": mean([run["answer"] for run in own]),
+                "last": mean([run["last"] for run in own]),
+                "skips_at_the_end": statistics.mean(run["epochs"][-1]["skips_cell"] for run in own),
+                "warned_of_collapse": sum(run["warned_of_collapse"] for run in own),
+                "seeds": len(own),
+                "minutes": round(statistics.mean(run["minutes"] for run in own), 1),
+                "published": PUBLISHED.get(method),
+            }
+    cells = column("cifar10", "test")[0]
+    found["a random cell"] = {"mean": round(float(cells.mean()), 2)}
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / NAME)
+    options = parser.parse_args()
+    file = RESULTS / f"{NAME}.json"
+    runs = json.loads(file.read_text())["runs"] if file.exists() else {}
+    lock = Lock()
+
+    def one(method: str, seed: int) -> None:
+        name = f"{method} {seed}"
+        if name in runs and runs[name]["epochs"][-1]["epoch"] == options.epochs:
+            return
+        found = read(searched(method, seed, options, options.runs))
+        with lock:
+            runs[name] = found
+            settings = " ".join([*SETTINGS, f"training.epochs={options.epochs}"])
+            ordered = dict(sorted(runs.items()))
+            save(
+                NAME,
+                {
+                    "settings": settings,
+                    "published": PUBLISHED,
+                    "table": table(runs),
+                    "runs": ordered,
+                },
+            )
+            print(name, found["answer"], found["last"], f"{found['minutes']} min", flush=True)
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        pairs = [(method, seed) for seed in range(options.seeds) for method in options.methods]
+        for done in [pool.submit(one, *pair) for pair in pairs]:
+            done.result()
+
+
+if __name__ == "__main__":
+    main()
