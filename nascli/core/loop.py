@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from nascli.core.trial import History, Proposal, Trial
 from nascli.core.workers import Workers
 
 _FAILURES_IN_A_ROW = 10
+_SETTLED = 20_000  # trials
 _MOMENT = 1e-3  # seconds that are not worth a line of arithmetic, twenty thousand times a second
 
 
@@ -233,6 +235,9 @@ class Search:
         if key is not None and trial.infeasible is None:
             first = self._known.setdefault((key, trial.fidelity), trial)
         self.history.append(trial)
+        if len(self.history) % _SETTLED == 0:  # a history stays: spare the collector its trials
+            gc.collect()
+            gc.freeze()
         free = first is not trial or trial.infeasible is not None
         self.budget.charge(0 if free else self._share(trial.fidelity))
         self._failures = self._failures + 1 if trial.error else 0
