@@ -5,10 +5,11 @@ python benchmarks/darts_step.py [--batch 64 --channels 16 --cells 8 --repeats 3 
 
 Variants: `ours`; `plain`, written from the equations (plain_darts.py), channels first, every
 gradient computed, as the published code does; `plain_channels_last`, the same with channels last.
-They alternate in one process; ratios are medians over rounds. Memory is the peak of a fresh process
-less what it held before the step. The check compares gradients of all parameters in float64 and
-float32. The floor is the larger of the step's arithmetic over the measured rate of a matrix product
-and its memory traffic over the measured rate of a copy.
+Variants alternate in one process; ratios are medians over rounds. Memory is the peak of a fresh
+process less what it held before the step. The check compares gradients of all parameters in float64
+and float32. The floor is the larger of the step's arithmetic over the measured rate of a matrix
+product and its memory traffic over the measured rate of a copy. The result keeps rows that are not
+asked for.
 """
 
 from __future__ import annotations
@@ -331,16 +332,15 @@ def main() -> None:
     if size.peak:
         print(peak(*size.peak, size))
         return
-    result: dict[str, object] = {
-        "command": "python " + " ".join(sys.argv),
-        "machine": machine(),
-        "settings": {key: getattr(size, key) for key in ("batch", "channels", "cells", "repeats")},
-    }
-    result["rows"] = rows = {}
+    before = json.loads(size.out.read_text())["rows"] if size.out.exists() else {}
+    rows = {row: kept for row, kept in before.items() if row not in size.rows}
     for row in size.rows:
-        rows[row] = measured(row, size)
+        about = {key: getattr(size, key) for key in ("batch", "channels", "cells", "repeats")}
+        about |= {"command": "python " + " ".join(sys.argv), "machine": machine()}
+        rows[row] = {**about, **measured(row, size)}
         print(row, json.dumps(rows[row], indent=2), flush=True)
-        size.out.write_text(json.dumps(result, indent=2) + "\n")
+        ordered = {name: rows[name] for name in ROWS if name in rows}
+        size.out.write_text(json.dumps({"rows": ordered}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

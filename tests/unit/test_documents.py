@@ -79,3 +79,19 @@ def test_figures_of_the_strategies_are_those_of_the_raw_files():
         assert row((halving[d, name]["mean_test_accuracy"] for d in datasets), 2) in README
     nsga2 = raw("nasbench201_nsga2")["rows"]
     assert row((nsga2[d]["nsga2_percent"]["mean"] for d in datasets), 2) in README
+
+
+def test_figures_of_speed_are_those_of_the_raw_files():
+    def raw(name):
+        return json.loads((CHECKOUT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+    for step in raw("darts_step")["rows"].values():
+        ours, last = step["plain/ours, seconds"], step["plain_channels_last/ours, seconds"]
+        memory = 100 * step["ours/plain, memory"]
+        said = f"{ours:.1f} times as fast, {last:.1f} times with channels last, in {memory:.0f} %"
+        assert said in README
+    for name in ("random", "evolution"):
+        rate = raw("framework_cost")["rows"][f"nas {name} 1,000,000"]["trials_per_second"]
+        assert f"`{name}` {rate:,}" in README
+    over = raw("workers")["processes_over"]["serial, threads=2"]["median"]
+    assert f"{over:.1f} times the trials a minute" in README
