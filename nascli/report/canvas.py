@@ -29,6 +29,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.prop_cycle": f"cycler('color', {[BLUE, RED, GREEN, ORANGE]})",
     "grid.color": FAINT,
     "grid.linewidth": 0.6,
     "xtick.color": GREY,
@@ -78,9 +79,9 @@ def svg(figure: Figure) -> str:
     return whole[whole.index("<svg") :]
 
 
-def legend(axes: Axes) -> None:
+def legend(axes: Axes, columns: int = 2) -> None:
     """Above the plot, where it hides nothing."""
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
 
 
 def whole_numbers(axes: Axes) -> None:

@@ -19,6 +19,8 @@ _COLOURS = {
     "train": canvas.BLUE, "valid": canvas.RED, "test": canvas.GREEN,
     "accuracy": canvas.BLUE, "path": canvas.RED,
 }  # fmt: skip
+_SKIPS = "skip connections"
+_RANGES = {_SKIPS: (0, None), "entropy": (0, 1.05)}
 
 
 def training(epochs: _Rows) -> dict[str, str]:
@@ -44,7 +46,7 @@ def readout(history: History) -> dict[str, str]:
     skips = {name[6:]: row for name, row in _series(rows, "", "skips_").items()}
     shown = {
         label("accuracy"): _series(rows, "accuracy"),
-        "skip connections": skips,
+        _SKIPS: skips,
         "entropy": _series(rows, "entropy"),
         "eigenvalue": _series(rows, "eigenvalue"),
     }
@@ -75,8 +77,10 @@ def _drawn(name: str, shown: Mapping[str, _Series]) -> dict[str, str]:
             axes.set_xlabel("epoch")
             axes.set_ylabel(axis)
             canvas.whole_numbers(axes)
+            if axis in _RANGES:
+                axes.set_ylim(*_RANGES[axis])
             if len(series) > 1 or words(metric) != axis:
-                canvas.legend(axes)
+                canvas.legend(axes, columns=2 if len(there) < 3 else 1)
         return {name: canvas.svg(figure)}
 
 
