@@ -135,17 +135,14 @@ def main() -> None:
         found = read(searched(method, seed, options, options.runs))
         with lock:
             runs[name] = found
-            settings = " ".join([*SETTINGS, f"training.epochs={options.epochs}"])
-            ordered = dict(sorted(runs.items()))
-            save(
-                NAME,
-                {
-                    "settings": settings,
-                    "published": PUBLISHED,
-                    "table": table(runs),
-                    "runs": ordered,
-                },
-            )
+            whole = {
+                "command": f"python benchmarks/{NAME}.py IMAGES --epochs {options.epochs}",
+                "settings": " ".join([*SETTINGS, f"training.epochs={options.epochs}"]),
+                "published": PUBLISHED,
+                "table": table(runs),
+                "runs": dict(sorted(runs.items())),
+            }
+            save(NAME, whole)
             print(name, found["answer"], found["last"], f"{found['minutes']} min", flush=True)
 
     with ThreadPoolExecutor(options.jobs) as pool:

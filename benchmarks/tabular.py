@@ -111,9 +111,11 @@ def until_optimum(dataset: str, least: int) -> Callable[[Trial], bool]:
     return enough
 
 
-def mean(values: Sequence[float]) -> dict[str, float]:
-    """Mean, standard deviation and standard error, ready for a result file."""
-    spread = statistics.stdev(values) if len(values) > 1 else math.nan
+def mean(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean, standard deviation and standard error (None of one value), ready for a result file."""
+    if len(values) == 1:
+        return {"mean": round(values[0], 3), "std": None, "standard_error": None}
+    spread = statistics.stdev(values)
     return {
         "mean": round(statistics.mean(values), 3),
         "std": round(spread, 3),
