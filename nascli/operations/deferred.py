@@ -46,11 +46,11 @@ def deferred(features: Tensor, norm: nn.Module) -> Deferred:
         ValueError: in training mode there is one value a channel only.
     """
     assert isinstance(norm, nn.BatchNorm2d)
+    tracked = norm.running_mean, norm.running_var
     if not _by_batch(norm):
-        return Deferred(features, norm, (cast(Tensor, norm.running_mean), _variance(norm)))
+        return Deferred(features, norm, cast(tuple[Tensor, Tensor], tracked))
     if features.numel() == features.shape[1]:
         raise ValueError(f"batch norm needs more than one value a channel; got {features.shape}")
-    tracked = norm.running_mean, norm.running_var
     if norm.training and norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
     else:
@@ -65,10 +65,6 @@ def deferred(features: Tensor, norm: nn.Module) -> Deferred:
 
 def _by_batch(norm: nn.BatchNorm2d) -> bool:
     return norm.training or norm.running_mean is None
-
-
-def _variance(norm: nn.BatchNorm2d) -> Tensor:
-    return cast(Tensor, norm.running_var)
 
 
 def pointwise(images: Tensor, convolution: nn.Module) -> Tensor:
