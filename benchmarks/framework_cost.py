@@ -9,6 +9,7 @@ memory, with ask and tell; the figure is the mean over the last hundred of 1,000
 
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,18 @@ def optuna_row(name: str) -> dict[str, float]:
     return {"trials": OPTUNA_TRIALS, "trials_per_second": round(1 / seconds, 1)}
 
 
+def predictor_row() -> dict[str, float]:
+    """Milliseconds of the predictor's `ask`, over the 200 of them around the 1,000th trial."""
+    trials = tabular.searched(["strategy=predictor", "budget.trials=1100"], seed=0)[0]
+    asked = sorted(1000 * trial.seconds for trial in trials[900:1100])
+    return {
+        "trials": 1000,
+        "median_ms": round(statistics.median(asked), 1),
+        "mean_ms": round(statistics.mean(asked), 1),
+        "largest_ms": round(asked[-1], 1),
+    }
+
+
 def main() -> None:
     largest = int(sys.argv[1]) if len(sys.argv) > 1 else COUNTS[-1]
     rows = {}
@@ -81,6 +94,8 @@ def main() -> None:
         for strategy, options in STRATEGIES.items():
             rows[f"nas {strategy} {count:,}"] = ours(strategy, options, count)
             print(rows)
+    rows["predictor's ask"] = predictor_row()
+    print(rows["predictor's ask"])
     for name in ("RandomSampler", "NSGAIISampler", "TPESampler"):
         rows[f"optuna {name}"] = optuna_row(name)
         print(rows[f"optuna {name}"])
