@@ -23,6 +23,7 @@ _NOISE = 0.03  # what the noise variance is expected to be, of values of varianc
 _LEAST = 1e-4  # and what it is at least, so that no covariance is singular
 _STEPS = 40  # of the fit
 _CHUNK = 2048  # candidates whose kernel is worked out at a time
+_ROOM = 2048  # rows at once, so that few are ever copied; the system lends memory when it is used
 _TINY = 1e-9  # variance that rounding may leave below zero
 
 Matrix = NDArray[np.float64]
@@ -40,7 +41,8 @@ class GaussianProcess:
 
     One more value costs O(n candidates): the Cholesky factor grows by a row, and so does its
     product with the kernel to the candidates. The parameters are fitted anew, on at most 200 of
-    the values, each time that there are `growth` times as many.
+    the values, each time that there are `growth` times as many, until that has been 400 or more:
+    from there on so few of them would tell little that is new, and all else had to start afresh.
 
     Args:
         space: whose genotypes are judged.
@@ -80,7 +82,8 @@ class GaussianProcess:
         self._points = self._points.plus(self._places(new))
         self._scale = Scale(np.asarray(values, dtype=np.float64))
         self._scores = self._scale.down(values)
-        if len(values) >= self._growth * self._fitted or self._fitted > len(values):
+        settled = 2 * _LARGEST <= self._fitted <= len(values)
+        if not settled and not self._fitted <= len(values) < self._growth * self._fitted:
             self._fitted = len(values)
             chosen = np.unique(np.linspace(0, len(values) - 1, _LARGEST).astype(int))
             between = [d[np.ix_(chosen, chosen)] for d in self._points.distances(self._points)]
@@ -245,8 +248,10 @@ def _roomy(array: Any, n: int, *, square: bool = False) -> Any:
     """`array`, or a larger copy if it has no row n."""
     if n < len(array):
         return array
-    more = max(32, n // 2)
-    return np.pad(array, ((0, more), (0, more if square else 0)))
+    rows = n + max(_ROOM, n)
+    larger = np.zeros((rows, rows if square else array.shape[1]), array.dtype)
+    larger[:n, : array.shape[1]] = array[:n]
+    return larger
 
 
 def _prior(decisions: int) -> Matrix:
