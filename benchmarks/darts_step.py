@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nascli.core.supernet import Mixture
+from nascli.gradient.effort import Effort
 from nascli.spaces.cell import Cell
 from nascli.spaces.nasbench201 import NASBench201
 
@@ -40,7 +41,6 @@ HERE = Path(__file__).resolve()
 VARIANTS = ("ours", "plain_channels_last", "plain")
 ROWS = ("first_order", "second_order", "nasbench201")
 BENCH_CELLS = 5  # a stage of NAS-Bench-201, as published
-RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
 class Images:
@@ -147,21 +147,16 @@ def step_of(row: str, variant: str, size: argparse.Namespace) -> Step:
 
 
 def timed(run: Callable[[], None]) -> dict[str, float | None]:
-    energy = joules()
-    before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    run()
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
+    before, effort = resource.getrusage(resource.RUSAGE_SELF), Effort("cpu")
+    with effort.epoch():
+        run()
+    after, found = resource.getrusage(resource.RUSAGE_SELF), effort.metrics()
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    used = joules()
-    spent = None if energy is None or used is None else used - energy
-    return {"seconds": wall, "cpu_seconds": cpu, "joules": spent}
-
-
-def joules() -> float | None:
-    try:
-        return int(RAPL.read_text()) / 1e6
-    except OSError:
-        return None
+    return {
+        "seconds": found["search_epoch_seconds"],
+        "cpu_seconds": cpu,
+        "joules": found.get("search_epoch_joules"),
+    }
 
 
 def times(row: str, size: argparse.Namespace) -> dict[str, object]:

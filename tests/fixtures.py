@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,3 +102,9 @@ TINY_SPACE = {
 def options(group: str) -> list[str]:
     """The components of a config group, by the name of their YAML file."""
     return sorted(file.stem for file in (CHECKOUT / "configs" / group).glob("*.yaml"))
+
+
+def words(svg: str) -> set[str]:
+    """The texts in a figure."""
+    texts = ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    return {"".join(text.itertext()) for text in texts}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -43,7 +42,9 @@ class Effort:
     def metrics(self) -> dict[str, float]:
         """The means so far; at least one epoch is needed."""
         found = {"search_epoch_seconds": self._seconds / self._epochs}
-        found["search_memory_mb"] = self._memory() / 1e6
+        memory = self._memory()
+        if memory:
+            found["search_memory_mb"] = memory / 1e6
         if self._zones:
             found["search_epoch_joules"] = self._joules / self._epochs
         return found
@@ -51,6 +52,10 @@ class Effort:
     def _memory(self) -> int:
         if self._accelerator == "cuda":
             return int(torch.cuda.max_memory_allocated())
+        try:
+            import resource
+        except ImportError:  # Windows does not tell
+            return 0
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most if sys.platform == "darwin" else 1024 * most  # kilobytes but on a Mac
 

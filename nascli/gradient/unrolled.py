@@ -110,7 +110,7 @@ def moved(
 
 @contextmanager
 def held(weights: Sequence[Tensor]) -> Iterator[None]:
-    """Lets passes within spare what only the weights' own gradients need: a third of their time."""
+    """Passes within spare what only the gradients of the weights need."""
     for weight in weights:
         weight.requires_grad_(False)
     try:

@@ -95,9 +95,8 @@ def images_gradient(
     if stride == 1:
         return convolve(gradient, weight.flip(2, 3), 1, dilation)
     if dilation == 1:
-        images = torch.empty(
-            shape, dtype=gradient.dtype, memory_format=_LAST
-        )  # only its shape counts
+        # Of the images only the shape counts.
+        images = torch.empty(shape, dtype=gradient.dtype, memory_format=_LAST)
         side = margin(weight.shape[-1])
         return _gradients(images, weight, gradient, stride, (side, side), [True, False])
     result = torch.empty(shape, dtype=gradient.dtype, memory_format=_LAST).zero_()

@@ -1,13 +1,9 @@
 import math
-import xml.etree.ElementTree as ET
+
+from fixtures import words
 
 from nascli.report import agreement
 from nascli.report.correlation import Interval
-
-
-def words(svg):
-    texts = ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
-    return {"".join(t.itertext()) for t in texts}
 
 
 def test_every_estimate_is_drawn_against_the_reference_and_beside_the_others():

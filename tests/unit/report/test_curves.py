@@ -1,14 +1,10 @@
 import math
-import xml.etree.ElementTree as ET
+
+from fixtures import words
 
 from nascli.core.genotype import Genotype
 from nascli.core.trial import History, Trial
 from nascli.report import curves
-
-
-def words(svg):
-    texts = ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
-    return {"".join(t.itertext()) for t in texts}
 
 
 def test_training_shows_what_is_there():

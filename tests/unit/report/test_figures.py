@@ -1,8 +1,8 @@
 import dataclasses
 import random
-import xml.etree.ElementTree as ET
 
 import pytest
+from fixtures import words
 
 from nascli.core.genotype import Genotype
 from nascli.core.objective import Objective
@@ -13,11 +13,6 @@ from nascli.report import figures
 def trial(number, **metrics):
     more = {key: metrics.pop(key) for key in ("error", "infeasible") if key in metrics}
     return Trial(number, Genotype("toy", ("a",), (str(number),)), 1.0, metrics, 1.0, **more)
-
-
-def words(svg):
-    texts = ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
-    return {"".join(t.itertext()) for t in texts}
 
 
 @pytest.fixture

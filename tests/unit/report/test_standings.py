@@ -3,10 +3,10 @@ import io
 import json
 import math
 import statistics
-import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from fixtures import words
 
 from nascli.core.objective import Objective
 from nascli.report import page, races, standings, tabulation
@@ -35,11 +35,6 @@ def compared(groups, **more):
     """Groups of best accuracies, seeds from 1 on."""
     made = {g: [run(g, s, (b,)) for s, b in enumerate(bests, 1)] for g, bests in groups.items()}
     return Comparison(made, (ACCURACY,), **more)
-
-
-def words(svg):
-    texts = ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
-    return {"".join(t.itertext()) for t in texts}
 
 
 def test_the_table_by_hand():
