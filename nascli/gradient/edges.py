@@ -62,9 +62,9 @@ class EdgeNormalised:
         self._inner.keep(options)
 
     def to(self, device: str) -> EdgeNormalised:
-        """Moves all weights, in place."""
+        """Moves all weights; for before their first use."""
         self._inner.to(device)
-        self._beta.data = self._beta.data.to(device)
+        self._beta = torch.nn.Parameter(self._beta.detach().to(device))
         self._node = self._node.to(device)
         return self
 

@@ -37,6 +37,10 @@ class Deferred:
     statistics: tuple[Tensor, Tensor] | None = None
 
 
+Term = tuple[Deferred, Tensor | None]
+"""Features, and the weight () that they count with; None for features that are weighed already."""
+
+
 def deferred(features: Tensor, norm: nn.Module) -> Deferred:
     """`norm` (batch norm) of the features, to be applied later.
 
@@ -142,21 +146,22 @@ def _before(
     return to_features, to_factor
 
 
-def weighted_sum(terms: Sequence[tuple[Deferred, Tensor]]) -> Tensor:
+def weighted_sum(terms: Sequence[Term]) -> Tensor:
     """The sum of features of the same shape, after their norms, each times its weight.
 
-    A weight is a tensor without dimensions. At least one term is needed.
+    At least one term is needed.
     """
-    if not rewritten(terms[0][0].features):
+    if any(weight is None for _, weight in terms) or not rewritten(terms[0][0].features):
         assert all(term.norm is None for term, _ in terms)
-        parts = [term.features * weight for term, weight in terms]
-        return sum(parts[1:], parts[0])
+        parts = [t.features if weight is None else t.features * weight for t, weight in terms]
+        return sum(parts[1:], parts[0]).contiguous(memory_format=torch.channels_last)
     settings: list[Setting | None] = []
     features, factors, statistics = list[Tensor](), list[Tensor](), list[Tensor]()
     shift = None
     for term, weight in terms:
         norm = term.norm
         settings.append(None if norm is None else (_by_batch(norm), norm.eps))
+        assert weight is not None
         features.append(term.features)
         factors.append(weight if norm is None or not norm.affine else weight * norm.weight)
         statistics += term.statistics or ()

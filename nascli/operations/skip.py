@@ -23,10 +23,10 @@ class FactorizedReduction(ReluFirst):
     """ReLU, two 1x1 convolutions at stride 2, one pixel apart and side by side, batch norm."""
 
     def __init__(self, in_channels: int, out_channels: int, shared: bool) -> None:
-        super().__init__(_Halves(in_channels, out_channels), out_channels, shared)
+        super().__init__(Halves(in_channels, out_channels), out_channels, shared)
 
 
-class _Halves(nn.Module):
+class Halves(nn.Module):
     """(B, C, H, W) -> (B, out_channels, ceil(H/2), ceil(W/2)).
 
     The second half reads the odd pixels. At an odd size it lacks a last row or column, which is
@@ -41,11 +41,17 @@ class _Halves(nn.Module):
         self.odd = convolution(in_channels, out_channels - first, 1, 2)
 
     def forward(self, state: Tensor) -> Tensor:
+        """Both halves side by side."""
+        return torch.cat([self.even(state), self.odd(self.shifted(state))], dim=1)
+
+    @staticmethod
+    def shifted(state: Tensor) -> Tensor:
+        """What the second half reads."""
         shifted = state[:, :, 1:, 1:]
         height, width = state.shape[-2:]
         if height % 2 or width % 2:
             shifted = F.pad(shifted, (0, width % 2, 0, height % 2))
-        return torch.cat([self.even(state), self.odd(shifted)], dim=1)
+        return shifted
 
 
 class Zero(nn.Module):

@@ -5,6 +5,7 @@ Chu et al., Fair DARTS, ECCV 2020 (arXiv 1911.12126), eq. 6.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from nascli.core.problem import Problem
@@ -34,5 +35,6 @@ class ZeroOne:
     ) -> Tensor:
         """The loss and the penalty, at any progress."""
         del progress
-        own = mixture.weights[relaxation.logits().detach().isfinite()]
-        return loss - self._weight * (own - 0.5).square().mean()
+        own = relaxation.logits().detach().isfinite()
+        away = torch.where(own, mixture.weights - 0.5, 0.0).square().sum()
+        return loss - self._weight * away / own.sum()

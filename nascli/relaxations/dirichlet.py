@@ -31,7 +31,7 @@ class Dirichlet(Weights):
     def concentrations(self) -> Tensor:
         """(edges, options): all above 0; 0 where an edge lacks the option."""
         positive = torch.nn.functional.elu(self._alpha) + 1
-        return positive.masked_fill(self._absent, 0.0)
+        return positive.masked_fill(self._mask, 0.0)
 
     def mixtures(self, progress: float, level: Level = "weights") -> Sequence[Mixture]:
         """One draw, the same way on both levels and for any progress."""
@@ -46,7 +46,7 @@ class Dirichlet(Weights):
         return Mixture(concentrations / concentrations.sum(1, keepdim=True), self._kept)
 
     def _draw(self, concentrations: Tensor) -> Tensor:
-        present = ~self._absent.cpu()
+        present = ~self._absent
         counts = present.sum(1)
         drawn = torch.zeros_like(concentrations)
         for count in sorted(set(counts.tolist())):  # edges of equally many options together

@@ -34,7 +34,7 @@ class Uniform(Weights):
         """One path: that of the genotype which random strengths prefer."""
         del progress, level
         drawn = torch.rand(self._absent.shape, generator=self._generator) + 1
-        strengths = drawn.masked_fill(self._absent.cpu(), 0.0)
+        strengths = drawn.masked_fill(self._absent, 0.0)
         return (self._supernet.path(self._supernet.derive(strengths)),)
 
     def expected(self) -> Mixture:

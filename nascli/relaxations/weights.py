@@ -40,12 +40,13 @@ class Weights:
         self._generator = torch.Generator().manual_seed(seed)
         drawn = torch.randn(len(edges), int(counts.max()), generator=self._generator)
         self._alpha = torch.nn.Parameter(scale * drawn)  # (edges, options)
-        self._absent = torch.arange(drawn.shape[1]) >= counts[:, None]
+        self._absent = torch.arange(drawn.shape[1]) >= counts[:, None]  # this one on the host
+        self._mask = self._absent
         self._kept: tuple[tuple[int, ...], ...] | None = None
 
     def logits(self) -> Tensor:
         """(edges, options): alpha, and -inf where an edge lacks the option."""
-        return self._alpha.masked_fill(self._absent, -torch.inf)
+        return self._alpha.masked_fill(self._mask, -torch.inf)
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:
         """Alpha."""
@@ -57,12 +58,12 @@ class Weights:
         absent = torch.ones(self._absent.shape, dtype=torch.bool)
         for row, numbers in zip(absent, self._kept, strict=True):
             row[list(numbers)] = False
-        self._absent = absent.to(self._absent.device)
+        self._absent, self._mask = absent, absent.to(self._mask.device)
 
     def to(self: Self, device: str) -> Self:
-        """Moves alpha, in place."""
-        self._alpha.data = self._alpha.data.to(device)
-        self._absent = self._absent.to(device)
+        """Moves alpha; for before its first use."""
+        self._alpha = torch.nn.Parameter(self._alpha.detach().to(device))
+        self._mask = self._absent.to(device)
         return self
 
     def state_dict(self) -> dict[str, Any]:

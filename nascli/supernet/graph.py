@@ -10,14 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nascli.core.supernet import Edge, Mixture
-from nascli.operations.deferred import Deferred, weighted_sum
+from nascli.operations.deferred import Deferred, Term, weighted_sum
 from nascli.operations.depthwise import rewritten
 from nascli.supernet import NONE
 from nascli.supernet.partial import halved, joined, split
+from nascli.supernet.stacked import mixed, side_by_side, stacks
 
-Term = tuple[Deferred, Tensor]
 Terms = list[Term]
-"""Results of operations, each with its weight."""
+Entry = tuple[int, int]
+"""An edge and one of its options."""
 
 
 class FixedGraph(nn.Module):
@@ -71,6 +72,8 @@ class Weights:
     def __init__(self, mixture: Mixture, edges: Sequence[Edge]) -> None:
         self._columns = mixture.weights.shape[1]
         self._weights = mixture.strengths.flatten().unbind()
+        self._zero = mixture.weights.new_zeros(())
+        self._several: dict[tuple[Entry | None, ...], Tensor] = {}
         factors = mixture.weights.new_ones(len(edges)) if mixture.edges is None else mixture.edges
         self.factors = factors.unbind()
         active = mixture.active
@@ -86,15 +89,22 @@ class Weights:
         """One weight, a tensor without dimensions."""
         return self._weights[edge * self._columns + option]
 
+    def several(self, entries: tuple[Entry | None, ...]) -> Tensor:
+        """As many weights, 0 for None; the same ones are put together only once."""
+        if entries not in self._several:
+            found = [self._zero if entry is None else self(*entry) for entry in entries]
+            self._several[entries] = torch.stack(found)
+        return self._several[entries]
+
 
 class MixedGraph(nn.Module):
     """The same sum over a mixture of each edge's options, evaluated source by source.
 
     Edges that leave one state share one evaluation of each operation without weights (a pool), and
     one ReLU before operations that begin with it and have a method `after_relu` for the rest.
-    `none` and options that are not active cost nothing. `rows` are the edges' numbers in the
-    mixture; `make(option, source)` builds an operation, for one channel in `partial` of a state
-    (see `supernet.partial`).
+    On a GPU they share kernels too (see `supernet.stacked`). `none` and options that are not active
+    cost nothing. `rows` are the edges' numbers in the mixture; `make(option, source)` builds an
+    operation, for one channel in `partial` of a state (see `supernet.partial`).
     """
 
     def __init__(
@@ -134,6 +144,7 @@ class MixedGraph(nn.Module):
     def forward(self, inputs: Sequence[Tensor], weights: Weights) -> list[Tensor]:
         """The inputs (B, C, H, W) -> all states."""
         states = list(inputs)
+        leaving = self._stacked if stacks(states[0]) else self._leaving
         sums: dict[int, Terms] = {}
         passing: dict[int, Terms] = {}
         for source in range(self.states):
@@ -145,7 +156,7 @@ class MixedGraph(nn.Module):
                 state, others = split(state, self.partial)
                 for target, term in self._passing(source, others, weights):
                     passing.setdefault(target, []).append(term)
-            for target, term in self._leaving(source, state, weights):
+            for target, term in leaving(source, state, weights):
                 sums.setdefault(target, []).append(term)
         return states
 
@@ -187,18 +198,55 @@ class MixedGraph(nn.Module):
                     result = _result(module, state, relu)
                 yield edge.target, (result, weights(row, number))
 
+    def _stacked(self, source: int, state: Tensor, weights: Weights) -> Iterator[tuple[int, Term]]:
+        """The same, with few kernels: terms come weighed and summed (see `supernet.stacked`)."""
+        leaving, free = self.leaving[source], cast(nn.ModuleDict, self.free[source])
+        entries: dict[str, dict[int, Entry]] = {}
+        for place in leaving:
+            for number in weights.active[self.rows[place]]:
+                option = self.edges[place].options[number]
+                entries.setdefault(option, {})[place] = self.rows[place], number
+        relu: list[Tensor] = []
+        sums: dict[tuple[int, ...], Tensor] = {}
+        for option, own in entries.items():
+            if option in free:
+                continue
+            modules = [cast(nn.ModuleDict, self.weighted[place])[option] for place in own]
+            scale = weights.several(tuple(own.values()))
+            wide = side_by_side(modules, _entering(modules[0], state, relu), scale)
+            before = sums.get(tuple(own))
+            sums[tuple(own)] = wide if before is None else before + wide
+        for places, wide in sums.items():
+            for place, part in zip(places, wide.chunk(len(places), 1), strict=True):
+                yield self.edges[place].target, (Deferred(part), None)
+        shared = [option for option in entries if option in free]
+        if shared:
+            grid = tuple(entries[option].get(place) for place in leaving for option in shared)
+            scale = weights.several(grid).view(len(leaving), len(shared))
+            for place, part in zip(
+                leaving, mixed([free[option](state) for option in shared], scale), strict=True
+            ):
+                if weights.active[self.rows[place]]:
+                    yield self.edges[place].target, (Deferred(part), None)
+
 
 def _result(operation: nn.Module, state: Tensor, relu: list[Tensor]) -> Deferred:
     """What `operation` makes of `state`; `relu` keeps the state's ReLU once it is known."""
     deferred, after_relu = (getattr(operation, name, None) for name in ("deferred", "after_relu"))
-    if after_relu is not None:
-        if not relu:
-            relu.append(F.relu(state))
-        state = relu[0]
+    state = _entering(operation, state, relu)
     if deferred is not None and rewritten(state):
         result: Deferred = deferred(state)
         return result
     return Deferred((after_relu or operation)(state))
+
+
+def _entering(operation: nn.Module, state: Tensor, relu: list[Tensor]) -> Tensor:
+    """The state, or its ReLU if `operation` begins with that."""
+    if not hasattr(operation, "after_relu"):
+        return state
+    if not relu:
+        relu.append(F.relu(state))
+    return relu[0]
 
 
 def _zeros(state: Tensor, stride: int) -> Tensor:

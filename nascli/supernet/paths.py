@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from nascli.core.supernet import Edge, Mixture
@@ -22,4 +23,5 @@ def path(edges: Sequence[Edge], chosen: Mapping[str, str], like: Tensor) -> Mixt
         () if number is None or edge.options[number] == NONE else (number,)
         for edge, number in zip(edges, numbers, strict=True)
     )
-    return Mixture(like.new_tensor(rows), active)
+    weights = torch.tensor(rows, dtype=like.dtype).to(like.device, non_blocking=True)
+    return Mixture(weights, active)

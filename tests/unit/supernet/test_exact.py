@@ -13,6 +13,7 @@ from torch import nn
 from nascli.core.supernet import Mixture
 from nascli.operations.depthwise import Depthwise
 from nascli.operations.skip import Zero
+from nascli.supernet import graph
 
 
 def supernet_of(name, shape=(3, 8, 8), **settings):
@@ -109,6 +110,13 @@ def gradients(logits, inputs):
     return [torch.zeros_like(i) if g is None else g for g, i in zip(found, inputs, strict=True)]
 
 
+@pytest.fixture(params=["one by one", "side by side"])
+def reading(request, monkeypatch):
+    """Edge after edge, as on a CPU, or stacked, as on a GPU."""
+    monkeypatch.setattr(graph, "stacks", lambda _: request.param == "side by side")
+
+
+@pytest.mark.usefixtures("reading")
 @pytest.mark.parametrize("active", ["all", "some"])
 @pytest.mark.parametrize("case", CASES)
 def test_logits_gradients_and_statistics_are_those_of_the_plain_one(case, active, monkeypatch):
@@ -143,6 +151,7 @@ def compare_statistics(ours, plain):
             assert torch.allclose(buffer.double(), other[name].double(), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.usefixtures("reading")
 @pytest.mark.parametrize("case", ["cell", "nasbench201"])
 def test_second_derivatives_are_those_of_the_plain_one(case, monkeypatch):
     supernet, twin, plain, images, weights, _ = built(case, monkeypatch)
@@ -166,6 +175,7 @@ def test_second_derivatives_are_those_of_the_plain_one(case, monkeypatch):
             assert torch.allclose(our, their, rtol=1e-8, atol=1e-10 * scale)
 
 
+@pytest.mark.usefixtures("reading")
 @pytest.mark.parametrize("case", ["cell", "nasbench201"])
 def test_rounding_is_within_three_times_that_of_the_plain_one(case, monkeypatch):
     supernet, twin, plain, images, weights, _ = built(case, monkeypatch)
@@ -189,6 +199,7 @@ def test_rounding_is_within_three_times_that_of_the_plain_one(case, monkeypatch)
     assert error(theirs) > 0
 
 
+@pytest.mark.usefixtures("reading")
 def test_an_evaluation_needs_no_gradients(monkeypatch):
     supernet, twin, plain, images, weights, _ = built("cell", monkeypatch)
     with torch.no_grad():

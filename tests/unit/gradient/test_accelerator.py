@@ -1,0 +1,74 @@
+"""Steps away from the host: the meta device computes nothing, so asking it for a value raises."""
+
+from functools import partial
+
+import pytest
+import torch
+from fixtures import TINY, TINY_SPACE, composed
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from nascli.commands import build
+from nascli.core.supernet import Mixture
+
+
+class Launches(TorchDispatchMode):
+    """Counts what a GPU would be asked to do; views are free."""
+
+    FREE = "view expand permute slice alias select unbind split as_strided squeeze t detach empty"
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.__name__.split(".")[0].lstrip("_").removeprefix("un")
+        self.count += not name.startswith(tuple(self.FREE.split()))
+        return function(*args, **(kwargs or {}))
+
+
+def away(monkeypatch, strategy, space="nasbench201", *overrides):
+    """The first stage of a search on the meta device."""
+    monkeypatch.setattr(torch.optim, "SGD", partial(_sgd, torch.optim.SGD))
+    words = [f"strategy={strategy}", f"space={space}", *TINY, *TINY_SPACE[space]]
+    found = build.search(
+        composed(*words, "data.images=192", "training.epochs=2", *overrides)
+    ).strategy
+    found._problem.accelerator = "meta"
+    return found._training()
+
+
+def _sgd(kind, weights, fused, **settings):
+    assert fused  # on every accelerator that there is; this one is none
+    return kind(weights, **settings)
+
+
+@pytest.mark.parametrize("space", ["cell", "nasbench201"])
+@pytest.mark.parametrize(
+    "strategy", ["darts", "snas", "pc_darts", "fair_darts", "sdarts_rs", "beta_darts", "random_ws"]
+)
+def test_no_step_asks_the_accelerator_for_a_value(monkeypatch, strategy, space):
+    bilevel = away(monkeypatch, strategy, space)
+    bilevel.supernet.train()
+    for step in range(2 * bilevel._levels.steps):  # so that every stream begins anew
+        if bilevel._architect is not None:
+            bilevel._architecture_step(step / bilevel._levels.steps, 0.1)
+        bilevel._weight_step(step / bilevel._levels.steps)
+    with pytest.raises(RuntimeError, match="meta"):  # else this test could not fail
+        bilevel.loss(bilevel.relaxation.expected())
+
+
+def test_edges_side_by_side_need_far_fewer_launches(monkeypatch):
+    bilevel = away(monkeypatch, "darts", "cell")
+    images, _ = bilevel._levels.valid()
+
+    def launches():
+        (mixture,) = bilevel.relaxation.mixtures(0.0)
+        with Launches() as mode:
+            logits = bilevel.supernet(images, Mixture(mixture.weights))
+            torch.autograd.grad(logits.sum(), bilevel._weights)
+        return mode.count
+
+    launches()  # the first pass joins the statistics
+    together = launches()
+    monkeypatch.setattr("nascli.supernet.graph.stacks", lambda _: False)
+    assert together < 0.55 * launches()
