@@ -6,8 +6,8 @@ Liu et al., DARTS, ICLR 2019 (arXiv 1806.09055), Algorithm 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -22,10 +22,13 @@ from nascli.gradient.curvature import largest_eigenvalue
 from nascli.gradient.entering import kept, relaxation_of, skip_mask, supernet_of, without_skips
 from nascli.gradient.levels import Levels, correct
 from nascli.gradient.parts import Parts
+from nascli.gradient.replayed import Replayed
 from nascli.gradient.stages import Stage
 from nascli.gradient.unrolled import Unrolled, held
 from nascli.supernet.recalibration import preserved
 from nascli.training.recipe import learning_rate
+
+Evaluate = Callable[[Tensor, Mixture], Tensor]
 
 
 class Bilevel:
@@ -72,6 +75,7 @@ class Bilevel:
         self._alphas = list(self.relaxation.parameters())
         self._weights = [p for p in self.supernet.parameters() if p.requires_grad]
         self._optimizer = self._sgd()
+        self._evaluate = Replayed(self.supernet) if parts.cuda_graphs else self.supernet
         self._skips = skip_mask(self.supernet, self.relaxation.logits())
         self._generator = seeded(problem.seed, "skips", stage.number)
 
@@ -147,7 +151,7 @@ class Bilevel:
             logits, loss, gradients = self._unrolled(batch, mixtures, rate, now)
         else:
             with held(self._weights):
-                logits, loss = self._loss(batch, mixtures)
+                logits, loss = self._loss(batch, mixtures, self._evaluate)
             charged = self._charged(loss, mixtures, now)
             gradients = torch.autograd.grad(charged, self._alphas)
         for alpha, gradient in zip(self._alphas, gradients, strict=True):
@@ -210,19 +214,25 @@ class Bilevel:
             )
 
     def _descend(self, batch: Batch, mixtures: Sequence[Mixture]) -> None:
-        _, loss = self._loss(batch, mixtures)
+        _, loss = self._loss(batch, mixtures, self._evaluate)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self._recipe.gradient_clip < math.inf:
             torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.gradient_clip)
         self._optimizer.step()
 
-    def _loss(self, batch: Batch, mixtures: Sequence[Mixture]) -> tuple[Tensor, Tensor]:
-        """(logits of the first mixture, mean loss over all)."""
+    def _loss(
+        self, batch: Batch, mixtures: Sequence[Mixture], evaluate: Evaluate | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(logits of the first mixture, mean loss over all); by the supernet itself by default."""
         images, labels = batch
-        low = self._recipe.precision == "bfloat16"
-        with torch.autocast(self._where, torch.bfloat16) if low else nullcontext():
-            logits = [self.supernet(images, mixture) for mixture in mixtures]
+        evaluate = evaluate or self.supernet
+        context: AbstractContextManager[Any] = nullcontext()
+        if self._recipe.precision == "bfloat16":
+            # A pass reads every weight once, so nothing is gained by keeping its rounded copy.
+            context = torch.autocast(self._where, torch.bfloat16, cache_enabled=False)
+        with context:
+            logits = [evaluate(images, mixture) for mixture in mixtures]
             losses = [cross_entropy(found, labels) for found in logits]
         return logits[0], losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 

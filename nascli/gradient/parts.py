@@ -104,6 +104,7 @@ class Parts:
     second_order: SecondOrder | None = None
     penalties: Sequence[Penalty] = ()
     perturbation: Perturbation | None = None
+    cuda_graphs: bool = False
 
     def charged(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float

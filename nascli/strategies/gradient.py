@@ -54,6 +54,8 @@ class GradientSearch:
         stopper: what ends the search early.
         discretisation: how a genotype is made of what is learnt.
         stages: progressive searches; see `nascli.gradient.stages.Stage` for the keys.
+        cuda_graphs: whether a GPU records the passes of steps and replays them (see
+            `nascli.gradient.replayed`).
 
     Raises:
         Fault: a part refuses its values, the space cannot carry the relaxation, partial channels do
@@ -75,6 +77,7 @@ class GradientSearch:
         perturbation: Part | None = None,
         stopper: Part | None = None,
         stages: Sequence[Mapping[str, Any]] = (),
+        cuda_graphs: bool = False,
     ) -> None:
         task: Any = problem.task
         task.split("train")  # data that are not there should be missed before anything starts
@@ -83,7 +86,14 @@ class GradientSearch:
         self._problem = problem
         chosen = [built(problem, penalty) for penalty in (penalties or {}).values() if penalty]
         moving = built(problem, perturbation)
-        self._parts = Parts(relaxation, edge_normalisation, second_order, chosen, moving)
+        if cuda_graphs and problem.accelerator != "cuda":
+            raise Fault(
+                "strategy.cuda_graphs is true, but the search runs on "
+                f"accelerator={problem.accelerator}; leave it out, or take accelerator=cuda"
+            )
+        self._parts = Parts(
+            relaxation, edge_normalisation, second_order, chosen, moving, cuda_graphs
+        )
         self._stopper: Stopper | None = built(problem, stopper)
         self._discretise: Discretisation = built(problem, discretisation)
         common = {"warmup": warmup, "partial_channels": partial_channels}

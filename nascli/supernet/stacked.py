@@ -105,23 +105,39 @@ def _norm(norms: Sequence[nn.BatchNorm2d], images: Tensor, weights: Tensor | Non
         own = torch.cat([norm.weight for norm in norms])
         shift = torch.cat([norm.bias for norm in norms])
         scale, shift = (own, shift) if scale is None else (own * scale, shift * scale)
-    mean, variance, count = (_joint(norms, key) for key in _TRACKED)
+    mean, variance, count = joint = [_joint(norms, key) for key in _TRACKED]
     if first.training:
         count.add_(1)
-    settings = first.training, cast(float, first.momentum), first.eps
-    return F.batch_norm(images, mean, variance, scale, shift, *settings)
+    images = F.batch_norm(
+        images, mean.flatten(), variance.flatten(), scale, shift,
+        first.training, cast(float, first.momentum), first.eps,
+    )  # fmt: skip
+    for key, values in zip(_TRACKED, joint, strict=True):
+        parts = _parts(norms, key)
+        if first.training and parts[0]._base is not values:
+            torch._foreach_copy_(parts, values.unbind())
+    return images
 
 
 def _joint(norms: Sequence[nn.Module], key: str) -> Tensor:
-    """The buffers `key` of all norms in one piece of memory, of which each keeps its part."""
-    parts = [cast(Tensor, getattr(norm, key)) for norm in norms]
-    base = parts[0]._base
-    apart = base is None or any(part._base is not base for part in parts)
-    if base is None or apart or base.numel() != sum(part.numel() for part in parts):
-        base = torch.stack(parts)
-        for norm, part in zip(norms, base.unbind(), strict=True):
+    """The buffers `key` of all norms, stacked.
+
+    Those that nobody has joined before stay in that one piece of memory, so that they move with it.
+    """
+    parts = _parts(norms, key)
+    bases = [part._base for part in parts]
+    first = bases[0]
+    if first is not None and len(first) == len(parts) and all(base is first for base in bases):
+        return first
+    joint = torch.stack(parts)
+    if all(base is None for base in bases):
+        for norm, part in zip(norms, joint.unbind(), strict=True):
             setattr(norm, key, part)
-    return base.flatten()
+    return joint
+
+
+def _parts(norms: Sequence[nn.Module], key: str) -> list[Tensor]:
+    return [cast(Tensor, getattr(norm, key)) for norm in norms]
 
 
 def _rows(images: Tensor) -> Tensor:
