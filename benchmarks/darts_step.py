@@ -2,6 +2,7 @@
 
 python benchmarks/darts_step.py [--batch 64 --channels 16 --cells 8 --repeats 3 --threads N]
                                 [--rows first_order second_order nasbench201] [--out FILE]
+                                [--accelerator cuda]
 
 Variants: `ours`; `plain`, written from the equations (plain_darts.py), channels first, every
 gradient computed, as the published code does; `plain_channels_last`, the same with channels last.
@@ -9,7 +10,7 @@ Variants alternate in one process; ratios are medians over rounds. Memory is the
 process less what it held before the step. The check compares gradients of all parameters in float64
 and float32. The floor is the larger of the step's arithmetic over the measured rate of a matrix
 product and its memory traffic over the measured rate of a copy. The result keeps rows that are not
-asked for.
+asked for. On a GPU there is no floor, and memory is the most that torch held.
 """
 
 from __future__ import annotations
@@ -77,17 +78,16 @@ class Step:
     def __init__(self, row: str, variant: str, network: nn.Module, size: argparse.Namespace):
         last = variant != "plain"
         self.layout = torch.channels_last if last else torch.contiguous_format
-        self.network = network.to(memory_format=self.layout)
+        self.accelerator = size.accelerator
+        self.network = network.to(size.accelerator, memory_format=self.layout)
         self.ours, self.second = variant == "ours", row == "second_order"
         torch.manual_seed(1)
         self.alpha = torch.randn(6, 5) if row == "nasbench201" else torch.randn(28, 8)
-        self.alpha = self.alpha.mul_(1e-3).requires_grad_()
+        self.alpha = self.alpha.mul_(1e-3).to(size.accelerator).requires_grad_()
         self.weights = list(network.parameters())
         self.sgd = torch.optim.SGD(self.weights, 0.025, momentum=0.9, weight_decay=3e-4)
         self.adam = torch.optim.Adam([self.alpha], 3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
-        self.batches = [
-            (torch.randn(size.batch, 3, 32, 32), torch.randint(10, (size.batch,))) for _ in range(2)
-        ]
+        self.batches = [images_and_labels(size.batch, size.accelerator) for _ in range(2)]
 
     def loss(self, which: int, alpha: Tensor) -> Tensor:
         images, labels = self.batches[which]
@@ -141,6 +141,11 @@ class Step:
             weight.copy_(origin).add_(direction, alpha=by)
 
 
+def images_and_labels(count: int, accelerator: str) -> tuple[Tensor, Tensor]:
+    images, labels = torch.randn(count, 3, 32, 32), torch.randint(10, (count,))
+    return images.to(accelerator), labels.to(accelerator)
+
+
 def step_of(row: str, variant: str, size: argparse.Namespace) -> Step:
     ours, plain = networks(row, size)
     return Step(row, variant, ours if variant == "ours" else plain, size)
@@ -150,6 +155,8 @@ def timed(run: Callable[[], None]) -> dict[str, float | None]:
     before, effort = resource.getrusage(resource.RUSAGE_SELF), Effort("cpu")
     with effort.epoch():
         run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
     after, found = resource.getrusage(resource.RUSAGE_SELF), effort.metrics()
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
@@ -183,6 +190,9 @@ def times(row: str, size: argparse.Namespace) -> dict[str, object]:
 def peak(row: str, variant: str, size: argparse.Namespace) -> float:
     """Peak memory in MiB of one step in this fresh process, less what it held before."""
     step = step_of(row, variant, size)
+    if size.accelerator == "cuda":
+        step()
+        return torch.cuda.max_memory_allocated() / 2**20
     torch.randn(64, 64) @ torch.randn(64, 64)  # starts the thread pool
     before = held("VmRSS")
     step()
@@ -216,7 +226,7 @@ def check(row: str, size: argparse.Namespace) -> dict[str, float]:
     steps = {name: step_of(row, name, few) for name in VARIANTS}
     for seed in range(9):
         torch.manual_seed(seed)
-        batch = torch.randn(4, 3, 32, 32), torch.randint(10, (4,))
+        batch = images_and_labels(4, size.accelerator)
         found = {}
         for name, step in steps.items():
             step.batches = [batch]
@@ -308,7 +318,8 @@ def measured(row: str, size: argparse.Namespace) -> dict[str, object]:
     result["peak_memory_mb"] = memory = {v: peak_of_a_fresh_process(row, v) for v in VARIANTS}
     for variant in VARIANTS[1:]:
         result[f"ours/{variant}, memory"] = round(memory["ours"] / memory[variant], 3)
-    result["floor"] = floor(row, size)
+    if size.accelerator == "cpu":
+        result["floor"] = floor(row, size)
     return result
 
 
@@ -319,6 +330,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=8, help="of the DARTS network")
     parser.add_argument("--repeats", type=int, default=3, help="rounds")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--accelerator", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "darts_step.json")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)

@@ -1,19 +1,21 @@
 """Gradient searches of small NAS-Bench-201 supernets on real CIFAR-10 images, scored on the table.
 
-python benchmarks/nasbench201_supernets.py IMAGES [--methods ...] [--seeds 3] [--epochs 25]
-                                           [--jobs 2] [--runs FOLDER]
+python benchmarks/nasbench201_supernets.py IMAGES [--rows ...] [--seeds 3] [--jobs 2]
+                                           [--runs FOLDER]
 
 IMAGES is CIFAR-10 as class folders (IMAGES/train/<class>/...). Each run is `nas search` with the
 settings below on one thread, `--jobs` at a time; results/nasbench201_supernets.json keeps those
-that are done, which are not run again, so it may be stopped at any time and methods or seeds added.
+that are done, which are not run again, so it may be stopped at any time and rows or seeds added.
 
-The supernet has three cells a stage and 8 channels where 5 and 16 are published, images of 16
-pixels instead of 32, and 7,200 of them to train on, half for each level (800 validate). In 25
-epochs it makes 1,400 architecture steps instead of 19,550, so their learning rate is ten times the
-published 3e-4, the same for every method. Every fifth epoch's genotype is looked up: its test
-accuracy on CIFAR-10 after 200 epochs, mean over the table's seeds. `answer` is what the search
-recommends (the best epoch by the supernet's validation accuracy), `last` the last epoch's genotype,
-as the papers take it.
+The supernet has one cell a stage and 8 channels where 5 and 16 are published, and 9,000 images to
+train on, half for each level (1,000 validate). In 15 epochs it makes 1,050 architecture steps
+instead of 19,550, so their learning rate is ten times the published 3e-4, the same for every
+method. Those that train single paths, at a third of the cost, get three times the epochs. Rows that
+end in `_deep` have the published five cells a stage, on images of 16 pixels, and 8 epochs.
+
+At every fifth of a search's epochs (or so) the genotype is looked up: its test accuracy on CIFAR-10
+after 200 epochs, mean over the table's seeds. `answer` is what the search recommends (the best
+epoch by the supernet's validation accuracy), `last` the last epoch's, as the papers take it.
 """
 
 from __future__ import annotations
@@ -31,12 +33,18 @@ from typing import Any
 
 from tabular import RESULTS, column, mean, save
 
-METHODS = ["darts", "drnas", "random_ws", "gdas", "pc_darts", "beta_darts", "snas", "darts_2nd"]
 SETTINGS = [
-    "space=nasbench201", "space.channels=8", "space.cells_per_stage=3", "device=none", "threads=1",
+    "space=nasbench201", "space.channels=8", "space.cells_per_stage=1", "device=none", "threads=1",
     "training=search", "training.architecture.learning_rate=0.003", "data=image_folder",
-    "data.image_size=16", "data.limit_train=8000",
+    "data.limit_train=10000",
 ]  # fmt: skip
+DEEP = ["space.cells_per_stage=5", "data.image_size=16"]
+EPOCHS, PATHS, SHORT = 15, 45, 8
+ROWS = {
+    "darts": EPOCHS, "drnas": EPOCHS, "random_ws": PATHS, "gdas": PATHS, "pc_darts": EPOCHS,
+    "beta_darts": EPOCHS, "snas": EPOCHS, "darts_deep": SHORT, "beta_darts_deep": SHORT,
+    "drnas_deep": SHORT, "darts_2nd": EPOCHS,
+}  # fmt: skip
 PUBLISHED = {  # test accuracy on CIFAR-10 as the papers and the benchmark's own report it
     "darts": 54.30,  # these as listed by Zheng et al. 2023 (GENIUS, arXiv 2304.10970), Table 1
     "darts_2nd": 54.30,
@@ -50,12 +58,12 @@ PUBLISHED = {  # test accuracy on CIFAR-10 as the papers and the benchmark's own
 NAME = "nasbench201_supernets"
 
 
-def searched(method: str, seed: int, options: argparse.Namespace, folder: Path) -> Path:
+def searched(row: str, seed: int, options: argparse.Namespace) -> Path:
     """The run folder of one search; an interrupted one goes on."""
-    outputs = folder / f"{method}-{seed}-{options.epochs}"
+    outputs = options.runs / f"{row}-{seed}"
     before = sorted((outputs / "search").glob("*"))
-    own = [f"data.path={options.images}", f"training.epochs={options.epochs}", f"seed={seed}"]
-    command = ["nas", "search", f"strategy={method}", *SETTINGS, *own, f"outputs={outputs}"]
+    command = ["nas", "search", *words(row), f"data.path={options.images}", f"seed={seed}"]
+    command.append(f"outputs={outputs}")
     if before:
         command = ["nas", "search", f"resume={before[-1]}"]
     print(" ".join(command), flush=True)
@@ -64,12 +72,20 @@ def searched(method: str, seed: int, options: argparse.Namespace, folder: Path) 
     return max((outputs / "search").glob("*"))
 
 
-def read(run: Path, every: int = 5) -> dict[str, Any]:
+def words(row: str) -> list[str]:
+    """What a row's searches are told."""
+    deep = DEEP if row.endswith("_deep") else []
+    method = row.removesuffix("_deep")
+    return [f"strategy={method}", *SETTINGS, f"training.epochs={ROWS[row]}", *deep]
+
+
+def read(run: Path) -> dict[str, Any]:
     """What the table says of a finished run."""
     values, rows = column("cifar10", "test")
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     answer = json.loads((run / "genotype.json").read_text())
     spoken = (run / "log.txt").read_text()
+    every = max(2, len(history) // 5)
 
     def accuracy(genotype: dict[str, Any]) -> float:
         return round(float(values[rows[tuple(genotype["choices"].values())]]), 2)
@@ -97,19 +113,20 @@ def read(run: Path, every: int = 5) -> dict[str, Any]:
 
 
 def table(runs: dict[str, Any]) -> dict[str, Any]:
-    """Means over the seeds of each method, beside the published figure."""
+    """Means over the seeds of each row, beside the published figure."""
     found: dict[str, Any] = {}
-    for method in METHODS:
-        own = [run for name, run in runs.items() if name.split(" ")[0] == method]
+    for row, epochs in ROWS.items():
+        own = [run for name, run in runs.items() if name.split(" ")[0] == row]
         if own:
-            found[method] = {
+            found[row] = {
                 "answer": mean([run["answer"] for run in own]),
                 "last": mean([run["last"] for run in own]),
                 "skips_at_the_end": statistics.mean(run["epochs"][-1]["skips_cell"] for run in own),
                 "warned_of_collapse": sum(run["warned_of_collapse"] for run in own),
                 "seeds": len(own),
+                "epochs": epochs,
                 "minutes": round(statistics.mean(run["minutes"] for run in own), 1),
-                "published": PUBLISHED.get(method),
+                "published": PUBLISHED.get(row.removesuffix("_deep")),
             }
     cells = column("cifar10", "test")[0]
     found["a random cell"] = {"mean": round(float(cells.mean()), 2)}
@@ -119,9 +136,8 @@ def table(runs: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", type=Path)
-    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / NAME)
     options = parser.parse_args()
@@ -129,16 +145,16 @@ def main() -> None:
     runs = json.loads(file.read_text())["runs"] if file.exists() else {}
     lock = Lock()
 
-    def one(method: str, seed: int) -> None:
-        name = f"{method} {seed}"
-        if name in runs and runs[name]["epochs"][-1]["epoch"] == options.epochs:
+    def one(row: str, seed: int) -> None:
+        name = f"{row} {seed}"
+        if name in runs:
             return
-        found = read(searched(method, seed, options, options.runs))
+        found = read(searched(row, seed, options))
         with lock:
             runs[name] = found
             whole = {
-                "command": f"python benchmarks/{NAME}.py IMAGES --epochs {options.epochs}",
-                "settings": " ".join([*SETTINGS, f"training.epochs={options.epochs}"]),
+                "command": f"python benchmarks/{NAME}.py IMAGES",
+                "settings": {row: " ".join(words(row)) for row in ROWS},
                 "published": PUBLISHED,
                 "table": table(runs),
                 "runs": dict(sorted(runs.items())),
@@ -147,7 +163,7 @@ def main() -> None:
             print(name, found["answer"], found["last"], f"{found['minutes']} min", flush=True)
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        pairs = [(method, seed) for seed in range(options.seeds) for method in options.methods]
+        pairs = [(row, seed) for seed in range(options.seeds) for row in options.rows]
         for done in [pool.submit(one, *pair) for pair in pairs]:
             done.result()
 

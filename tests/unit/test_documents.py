@@ -95,3 +95,7 @@ def test_figures_of_speed_are_those_of_the_raw_files():
         assert f"`{name}` {rate:,}" in README
     over = raw("workers")["processes_over"]["serial, threads=2"]["median"]
     assert f"{over:.1f} times the trials a minute" in README
+    kernels = raw("launches")["kernels a step"]["first_order"]
+    assert (
+        f"{kernels['side by side']:,}, where the plain step asks for {kernels['plain']:,}" in README
+    )
