@@ -20,6 +20,8 @@ from torch.nn import functional as F
 
 from nascli.operations.depthwise import rewritten
 
+_NARROW = 32  # up to so many channels, the weights' gradient is a slow matrix product
+
 Setting = tuple[bool, float]
 """Of a batch norm: whether it takes the statistics of the batch, and its eps."""
 
@@ -91,7 +93,11 @@ class _Pointwise(torch.autograd.Function):
         to_images = to_weight = None
         if ctx.needs_input_grad[0]:
             to_images = F.conv2d(gradient, weight.transpose(0, 1))
-        if ctx.needs_input_grad[1]:
+        if ctx.needs_input_grad[1] and len(weight) <= _NARROW:
+            library = torch.ops.aten.convolution_backward
+            settings = [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, True, False]
+            to_weight = library(gradient, images, weight, None, *settings)[1]
+        elif ctx.needs_input_grad[1]:
             to_weight = (_rows(gradient).T @ _rows(images)).view_as(weight)
         return to_images, to_weight
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nascli.core.genotype import Genotype
 from nascli.core.space import Layer, SearchSpace, check
 from nascli.core.supernet import Edge, Mixture
-from nascli.operations.blocks import Normed
+from nascli.operations.blocks import Normed, ReluFirst
 from nascli.operations.convolution import ReluConvNorm
 from nascli.operations.fixed import AuxiliaryHead, Classifier, Stem
 from nascli.operations.parts import build, builders, built
@@ -89,6 +90,15 @@ class Block(nn.Module):
     def forward(self, before: Tensor, previous: Tensor, reading: Reading) -> Tensor:
         """(B, C, H, W) twice -> (B, nodes * channels, H', W')."""
         inputs = [step(s) for step, s in zip(self.preprocess, (before, previous), strict=True)]
+        return self._joined(inputs, reading)
+
+    def after_relu(self, before: Tensor, previous: Tensor, reading: Reading) -> Tensor:
+        """The steps after the ReLU of both inputs, with which their preprocessing begins."""
+        steps = (cast(ReluFirst, step) for step in self.preprocess)
+        pairs = zip(steps, (before, previous), strict=True)
+        return self._joined([step.after_relu(state) for step, state in pairs], reading)
+
+    def _joined(self, inputs: list[Tensor], reading: Reading) -> Tensor:
         return torch.cat(self.graph(inputs, reading)[INPUTS:], dim=1)
 
 
@@ -105,14 +115,12 @@ class Skeleton(nn.Module):
         )
         self.classifier = built(classifier(layout))
 
-    def cells(self, images: Tensor, reading: Reading) -> Iterator[Tensor]:
-        """Images (B, C, H, W) -> the output of each cell in turn."""
+    def entering(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, C, H, W) -> both inputs of the first cell."""
         before = previous = self.stems[0](images)
         for stem in list(self.stems)[1:]:
             before, previous = previous, stem(previous)
-        for block in self.blocks:
-            before, previous = previous, block(before, previous, reading)
-            yield previous
+        return before, previous
 
 
 class CellNetwork(Skeleton):
@@ -142,7 +150,9 @@ class CellNetwork(Skeleton):
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Images (B, C, H, W) -> logits; with them the auxiliary head's, if it is training."""
         extra = None
-        for index, state in enumerate(self.cells(images, self.drop_path)):
+        before, state = self.entering(images)
+        for index, block in enumerate(self.blocks):
+            before, state = state, block(before, state, self.drop_path)
             if self.auxiliary is not None and self.training and index == self.auxiliary_after:
                 extra = self.auxiliary(state)
         logits: Tensor = self.classifier(state)
@@ -189,8 +199,18 @@ class CellSupernet(Skeleton):
         return [place.layer(option, edge.source) for place in places if option != NONE]
 
     def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
-        """Images (B, C, H, W) -> logits (B, classes)."""
-        *_, state = self.cells(images, Weights(mixture, self.edges))
+        """Images (B, C, H, W) -> logits (B, classes).
+
+        Both cells that read a state share its ReLU, which takes the state's place.
+        """
+        weights = Weights(mixture, self.edges)
+        first, second = self.entering(images)
+        state = F.relu(second)
+        before = state if first is second else F.relu(first)
+        for number, block in enumerate(self.blocks):
+            before, state = state, cast(Block, block).after_relu(before, state, weights)
+            if number + 1 < len(self.blocks):
+                state = F.relu(state, inplace=True)
         logits: Tensor = self.classifier(state)
         return logits
 
