@@ -34,10 +34,11 @@ def side_by_side(modules: Sequence[nn.Module], images: Tensor, weights: Tensor) 
 
     The modules differ in nothing but parameters. Those that begin with a ReLU get its result.
     """
-    columns = [layers(module) for module in modules]
+    columns = [_layers(module) for module in modules]
     if len(modules) == 1 or not all(columns):
-        found = [getattr(module, "after_relu", module)(images) for module in modules]
-        return torch.cat([part * weight for part, weight in zip(found, weights, strict=True)], 1)
+        alone = [getattr(module, "after_relu", module)(images) for module in modules]
+        found = [part * weight for part, weight in zip(alone, weights, strict=True)]
+        return torch.cat(found, 1) if len(found) > 1 else found[0]
     *steps, norms = zip(*cast(list[list[nn.Module]], columns), strict=True)
     for step in steps:
         images = _step(step, images)
@@ -51,7 +52,7 @@ def mixed(results: Sequence[Tensor], weights: Tensor) -> Sequence[Tensor]:
     return [_images(images) for images in sums.view(-1, *rows.shape[1:])]
 
 
-def layers(module: nn.Module) -> list[nn.Module] | None:
+def _layers(module: nn.Module) -> list[nn.Module] | None:
     """What a module does in turn after its ReLU, the last a batch norm; None if that is unknown."""
     if not isinstance(module, ReluFirst | Normed):
         return None
