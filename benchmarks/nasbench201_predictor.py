@@ -10,81 +10,30 @@ What was tuned: the sum of kernels, the acquisition (bound or improvement) and k
 differ little), on these three tables with other random draws than those of the seeds reported here.
 """
 
-import json
-import math
 import statistics
 import sys
 import time
-from dataclasses import replace
-from pathlib import Path
 
-from nascli.commands import build
-from nascli.config import composed
-from nascli.core.budget import Budget
-from nascli.core.loop import Evaluation, Search
-from nascli.core.space import at, size
-from nascli.core.trial import Proposal
-from nascli.workers.serial import Serial
+import tabular
 
-DATASETS = ("cifar10", "cifar100", "imagenet16")
 MARKS, LIMIT = (50, 100, 200), 500
-FIXED = ("space=nasbench201", "estimator=table", "device=none", f"budget.trials={LIMIT}")
-RESULT = Path(__file__).parent / "results" / "nasbench201_predictor.json"
 
 
-class Found(Exception):  # noqa: N818
-    """The search has the best cell."""
-
-
-def optimum(parts: build.Parts) -> float:
-    (table,) = parts.estimators
-    space = parts.problem.space
-    cells = (at(space, number) for number in range(size(space)))
-    return max(table.estimate(Proposal(cell))["accuracy"] for cell in cells)
-
-
-def searched(config, parts: build.Parts, seed: int, best: float) -> tuple[list[float], int]:
-    """Test accuracy of the best by validation after each mark, and queries to the optimum."""
-    problem = replace(parts.problem, seed=seed)
-    strategy = build.component(config, "strategy", problem)
-    evaluation = Evaluation(problem, parts.estimators)
-    search = Search(strategy, evaluation, Serial(lambda: evaluation), Budget(trials=LIMIT))
-
-    def ended(trial) -> None:
-        if trial.metrics["accuracy"] >= best:
-            raise Found
-
-    try:
-        search.run(ended)
-        queries = LIMIT
-    except Found:
-        queries = len(search.history)
-    (table,) = parts.estimators
-    incumbents = [max(search.history[:mark], key=_accuracy) for mark in MARKS]
-    return [table.final(trial.genotype)["test_accuracy"] for trial in incumbents], queries
-
-
-def _accuracy(trial) -> float:
-    return trial.metrics["accuracy"]
-
-
-def row(dataset: str, seeds: int, overrides: list[str]) -> dict[str, float]:
-    config = composed("search", [*FIXED, *overrides, f"estimator.dataset={dataset}"], [])
-    parts = build.search(config)
-    best = optimum(parts)
+def row(overrides: list[str], dataset: str, seeds: int) -> dict[str, object]:
+    """Figures after each mark, and queries to the optimum."""
     start = time.perf_counter()
-    done = [searched(config, parts, seed, best) for seed in range(seeds)]
-    queries = [count for _, count in done]
-    found = {}
-    for number, mark in enumerate(MARKS):
-        figures = [accuracies[number] for accuracies, _ in done]
-        found[f"test_accuracy_at_{mark}"] = round(statistics.mean(figures), 3)
-        found[f"deviation_at_{mark}"] = round(statistics.stdev(figures), 3)
+    figures: dict[int, list[float]] = {mark: [] for mark in MARKS}
+    queries = []
+    for seed in range(seeds):
+        found = tabular.until_optimum(dataset, 0)
+        history, _ = tabular.searched([*overrides, f"budget.trials={LIMIT}"], seed, dataset, found)
+        trials = tabular.queries(history)
+        for mark, values in figures.items():
+            values.append(tabular.test_accuracy(trials[:mark], dataset))
+        queries.append(min(tabular.queries_to_optimum(trials, dataset), LIMIT))
     return {
-        **found,
-        "mean_queries_to_optimum": round(statistics.mean(queries), 1),
-        "standard_error": round(statistics.stdev(queries) / math.sqrt(seeds), 1),
-        "median_queries_to_optimum": statistics.median(queries),
+        "test_accuracy": {str(mark): tabular.mean(values) for mark, values in figures.items()},
+        "queries_to_optimum": tabular.mean(queries) | {"median": statistics.median(queries)},
         "searches_without_it": sum(count >= LIMIT for count in queries),
         "milliseconds_per_query": round((time.perf_counter() - start) * 1e3 / sum(queries), 1),
     }
@@ -94,12 +43,11 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     overrides = sys.argv[2:] or ["strategy=predictor"]
     rows = {}
-    for dataset in DATASETS:
-        rows[dataset] = row(dataset, seeds, overrides)
+    for dataset in tabular.DATASETS:
+        rows[dataset] = row(overrides, dataset, seeds)
         print(dataset, rows[dataset], flush=True)
     if not sys.argv[2:]:
-        result = {"command": "python " + " ".join(sys.argv), "seeds": seeds, "rows": rows}
-        RESULT.write_text(json.dumps(result, indent=2) + "\n")
+        tabular.save("nasbench201_predictor", {"seeds": seeds, "rows": rows})
 
 
 if __name__ == "__main__":
