@@ -9,83 +9,60 @@ ends after the 20,000th epoch does not count. p is that of Welch's t-test agains
 (one-sided: better).
 """
 
-import json
-import math
-import statistics
 import sys
 import time
-from dataclasses import replace
-from pathlib import Path
 
-from hydra import compose, initialize_config_dir
+import tabular
 from scipy.stats import ttest_ind
 
-from nascli.commands import build
-from nascli.config import root
 from nascli.core.budget import Budget
-from nascli.core.loop import Evaluation, Search
-from nascli.workers.serial import Serial
+from nascli.core.trial import Trial
 
 TRIALS = 100
 RUNGS = "strategy.fidelities=[0.06,1.0]"
-STRATEGIES = {"random": (), "asha": (RUNGS,), "hyperband": (RUNGS,), "bohb": (RUNGS,)}
-RESULT = Path(__file__).parent / "results" / "nasbench201_asha.json"
+STRATEGIES = {"random": [], "asha": [RUNGS], "hyperband": [RUNGS], "bohb": [RUNGS]}
 
 
 def searched(strategy: str, dataset: str, seeds: int) -> list[tuple[float, int]]:
     """By seed: the figure, and how many cells were trained in full."""
-    chosen = [f"strategy={strategy}", "space=nasbench201", "estimator=table", "device=none"]
-    chosen += [f"estimator.dataset={dataset}", *STRATEGIES[strategy]]
-    with initialize_config_dir(str(root()), version_base="1.3"):
-        config = compose("search", overrides=chosen)
-    parts = build.search(config)
-    (table,) = parts.estimators
+    overrides = [f"strategy={strategy}", f"budget.trials={TRIALS}", *STRATEGIES[strategy]]
     found = []
     for seed in range(seeds):
-        problem = replace(parts.problem, seed=seed)
-        evaluation = Evaluation(problem, (table,))
-        budget = Budget(trials=TRIALS)
-        proposed = build.component(config, "strategy", problem)
-        search = Search(proposed, evaluation, Serial(lambda e=evaluation: e), budget)
-        full = []
+        full: list[Trial] = []
 
-        def ended(trial, full=full, budget=budget):
+        def ended(trial: Trial, budget: Budget, full: list[Trial] = full) -> bool:
             if trial.fidelity == 1 and budget.used < TRIALS + 1e-6:
                 full.append(trial)
+            return False
 
-        search.run(ended)
-        best = min(full, key=problem.loss)
-        found.append((table.final(best.genotype)["test_accuracy"], len(full)))
+        tabular.searched(overrides, seed, dataset, ended)
+        found.append((tabular.test_accuracy(full, dataset), len(full)))
     return found
 
 
 def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     rows = []
-    for dataset in sys.argv[2:] or ("cifar10", "cifar100", "imagenet16"):
+    for dataset in sys.argv[2:] or tabular.DATASETS:
         figures: dict[str, list[float]] = {}
         for strategy in STRATEGIES:
             start = time.perf_counter()
             found = searched(strategy, dataset, seeds)
             figures[strategy] = [figure for figure, _ in found]
-            row = {
+            row: dict[str, object] = {
                 "data set": dataset,
                 "strategy": strategy,
-                "mean_test_accuracy": round(statistics.mean(figures[strategy]), 3),
-                "deviation": round(statistics.stdev(figures[strategy]), 3),
-                "standard_error": round(statistics.stdev(figures[strategy]) / math.sqrt(seeds), 3),
-                "trained_in_full": round(statistics.mean(count for _, count in found), 1),
+                "test_accuracy": tabular.mean(figures[strategy]),
+                "trained_in_full": round(sum(count for _, count in found) / seeds, 1),
                 "seconds_a_search": round((time.perf_counter() - start) / seeds, 4),
             }
             if strategy != "random":
-                test = ttest_ind(
-                    figures[strategy], figures["random"], equal_var=False, alternative="greater"
-                )
+                pair = figures[strategy], figures["random"]
+                test = ttest_ind(*pair, equal_var=False, alternative="greater")
                 row["p_against_random"] = float(f"{test.pvalue:.2g}")
             rows.append(row)
             print(row, flush=True)
-    result = {"command": "python " + " ".join(sys.argv), "seeds": seeds, "epochs": 200 * TRIALS}
-    RESULT.write_text(json.dumps({**result, "rows": rows}, indent=2) + "\n")
+    tabular.save("nasbench201_asha", {"seeds": seeds, "epochs": 200 * TRIALS, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from hydra import compose, initialize_config_dir
 
 from nascli.commands import build, prepare
 from nascli.config import root
+from nascli.core.budget import Budget
 from nascli.core.loop import Evaluation, Search
 from nascli.core.problem import Problem
 from nascli.core.trial import History, Trial
@@ -34,11 +35,11 @@ def searched(
     overrides: Sequence[str],
     seed: int,
     dataset: str = "cifar10",
-    until: Callable[[Trial], bool] = lambda _trial: False,
+    until: Callable[[Trial, Budget], bool] = lambda _trial, _budget: False,
 ) -> tuple[History, Problem]:
     """The history of `nas search space=nasbench201 estimator=table OVERRIDES`, without a folder.
 
-    It ends early after a trial of which `until` is true.
+    It ends early after a trial of which `until(trial, budget)` is true.
     """
     config = _composed(tuple(overrides), dataset).copy()
     config.seed = seed
@@ -48,7 +49,7 @@ def searched(
     search = Search(parts.strategy, evaluation, workers, parts.budget)
 
     def ended(trial: Trial) -> None:
-        if until(trial):
+        if until(trial, search.budget):
             raise Enough
 
     with suppress(Enough):
@@ -98,11 +99,11 @@ def queries_to_optimum(trials: Sequence[Trial], dataset: str) -> float:
     return math.inf
 
 
-def until_optimum(dataset: str, least: int) -> Callable[[Trial], bool]:
+def until_optimum(dataset: str, least: int) -> Callable[[Trial, Budget], bool]:
     """True once the best validation accuracy is found and `least` cells have been queried."""
     top, seen, found = column(dataset, "valid")[0].max(), set(), []
 
-    def enough(trial: Trial) -> bool:
+    def enough(trial: Trial, _budget: Budget) -> bool:
         seen.add(trial.genotype.options)
         if trial.metrics["accuracy"] >= top - 1e-4:
             found.append(trial.number)
