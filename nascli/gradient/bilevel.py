@@ -23,6 +23,7 @@ from nascli.gradient.entering import kept, relaxation_of, skip_mask, supernet_of
 from nascli.gradient.levels import Levels, correct
 from nascli.gradient.parts import Parts
 from nascli.gradient.replayed import Replayed
+from nascli.gradient.slopes import slopes
 from nascli.gradient.stages import Stage
 from nascli.gradient.unrolled import Unrolled, held
 from nascli.supernet.recalibration import preserved
@@ -153,7 +154,7 @@ class Bilevel:
             with held(self._weights):
                 logits, loss = self._loss(batch, mixtures, self._evaluate)
             charged = self._charged(loss, mixtures, now)
-            gradients = torch.autograd.grad(charged, self._alphas)
+            gradients = slopes(charged, self._alphas)
         for alpha, gradient in zip(self._alphas, gradients, strict=True):
             alpha.grad = gradient
         self._architect.step()

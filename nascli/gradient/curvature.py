@@ -19,6 +19,8 @@ def largest_eigenvalue(
     After `steps` steps of Lanczos' iteration, each kept orthogonal to all before, the largest
     eigenvalue of the small tridiagonal matrix is nearly that of the whole Hessian, and never more.
     """
+    if not loss.requires_grad:
+        return 0.0
     found = torch.autograd.grad(loss, inputs, create_graph=True, allow_unused=True)
     used = [(g, x) for g, x in zip(found, inputs, strict=True) if g is not None and g.requires_grad]
     if not used:

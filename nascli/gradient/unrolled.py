@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nascli.gradient.parts import SecondOrder
+from nascli.gradient.slopes import filled, slopes
 
 _RADIUS = 1e-2  # the published epsilon is this over the norm of the vector
 
@@ -53,18 +54,18 @@ class Unrolled:
         with moved(self.weights, self._step(forward), 1.0):
             loss = valid()
             found = torch.autograd.grad(loss, [*inputs, *self.weights], allow_unused=True)
-        direct, vector = found[: len(inputs)], _filled(found[len(inputs) :], self.weights)
+        direct, vector = found[: len(inputs)], filled(found[len(inputs) :], self.weights)
         find = self._exact if self.product == "exact" else self._between
         indirect = find(train, vector, inputs)
         gradients = [
-            d - self.rate * i for d, i in zip(_filled(direct, inputs), indirect, strict=True)
+            d - self.rate * i for d, i in zip(filled(direct, inputs), indirect, strict=True)
         ]
         return loss.detach(), gradients
 
     def _step(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
         steps = []
-        filled = _filled(gradients, self.weights)
-        for weight, moment, gradient in zip(self.weights, self.momenta, filled, strict=True):
+        known = filled(gradients, self.weights)
+        for weight, moment, gradient in zip(self.weights, self.momenta, known, strict=True):
             step = gradient + self.decay * weight.detach()
             step = step if moment is None else step + self.momentum * moment
             steps.append(-self.rate * step)
@@ -76,7 +77,7 @@ class Unrolled:
         graph = torch.autograd.grad(train(), self.weights, create_graph=True, allow_unused=True)
         product = sum((g * v).sum() for g, v in zip(graph, vector, strict=True) if g is not None)
         assert isinstance(product, Tensor)
-        return _filled(torch.autograd.grad(product, inputs, allow_unused=True), inputs)
+        return slopes(product, inputs)
 
     def _between(
         self, train: Callable[[], Tensor], vector: Sequence[Tensor], inputs: Sequence[Tensor]
@@ -86,8 +87,7 @@ class Unrolled:
         sides = []
         for sign in (1, -1):
             with moved(self.weights, vector, sign * radius), held(self.weights):
-                found = torch.autograd.grad(train(), inputs, allow_unused=True)
-            sides.append(_filled(found, inputs))
+                sides.append(slopes(train(), inputs))
         return [(plus - minus) / (2 * radius) for plus, minus in zip(*sides, strict=True)]
 
 
@@ -118,9 +118,3 @@ def held(weights: Sequence[Tensor]) -> Iterator[None]:
     finally:
         for weight in weights:
             weight.requires_grad_()
-
-
-def _filled(gradients: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
-    """The gradients, zeros for what takes no part."""
-    pairs = zip(gradients, like, strict=True)
-    return [torch.zeros_like(other) if g is None else g for g, other in pairs]

@@ -16,6 +16,7 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.data.batches import seeded
 from nascli.gradient.parts import Loss
+from nascli.gradient.slopes import slopes
 from nascli.perturbations.reach import among, checked, present, reach
 
 
@@ -47,7 +48,7 @@ class Adversarial:
         low, high = mixture.weights - radius, mixture.weights + radius
         for _ in range(self._steps):
             weights = moved.weights.requires_grad_()
-            (slope,) = torch.autograd.grad(loss(replace(moved, weights=weights)), [weights])
+            (slope,) = slopes(loss(replace(moved, weights=weights)), [weights])
             ascended = weights.detach() + 2 * radius / self._steps * slope.sign()
             moved = among(mixture, ascended.clamp(low, high), there)
         return moved

@@ -37,6 +37,7 @@ ALLOWED = {
     "operations": {"core"},
     "supernet": {"core", "data"},
     "supernet.graph": {"core", "operations.deferred", "operations.depthwise"},
+    "supernet.stacked": {"core", "operations.blocks", "operations.depthwise"},
     "training": {"core", "data"},
     "data": {"core"},
     "devices": {"core"},

@@ -245,3 +245,29 @@ def test_architecture_weights_rest_during_warmup():
     assert seen == [n / steps for n in range(steps) if n / steps >= 0.5]
     after = bilevel._alphas
     assert not any(torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+def test_a_path_without_operations_has_no_gradient_and_ends_nothing(monkeypatch):
+    """A sampled path may be `none` on every edge: then the loss hangs on no architecture weight."""
+    for overrides in (
+        [],
+        ["strategy.second_order=finite_difference"],
+        ["strategy.second_order=exact"],
+        ["perturbation@strategy.perturbation=adversarial"],
+    ):
+        bilevel = training(*overrides, strategy="gdas")
+        (alpha,) = bilevel._alphas
+        edges = bilevel.supernet.edges
+        shares = bilevel.relaxation.logits().softmax(1)
+        nothing = replace(
+            bilevel.relaxation.expected(),
+            weights=torch.eye(alpha.shape[1])[0] - shares.detach() + shares,
+            active=tuple((edge.options.index("none"),) for edge in edges),
+        )
+        monkeypatch.setattr(bilevel.relaxation, "mixtures", lambda *_, m=nothing: [m])
+        bilevel.supernet.train()
+        bilevel._architecture_step(0.0, 0.1)
+        assert alpha.grad is not None
+        assert not alpha.grad.any()
+        bilevel._weight_step(0.0)
+        assert bilevel.eigenvalue() == 0.0
