@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import cast
 
 import torch
@@ -19,6 +20,8 @@ from nascli.supernet.stacked import mixed, side_by_side, stacks
 Terms = list[Term]
 Entry = tuple[int, int]
 """An edge and one of its options."""
+Active = dict[str, dict[int, Entry]]
+"""Option -> places of the edges on which it takes part -> their entries in a mixture."""
 
 
 class FixedGraph(nn.Module):
@@ -200,34 +203,45 @@ class MixedGraph(nn.Module):
 
     def _stacked(self, source: int, state: Tensor, weights: Weights) -> Iterator[tuple[int, Term]]:
         """The same, with few kernels: terms come weighed and summed (see `supernet.stacked`)."""
-        leaving, free = self.leaving[source], cast(nn.ModuleDict, self.free[source])
-        entries: dict[str, dict[int, Entry]] = {}
-        for place in leaving:
-            for number in weights.active[self.rows[place]]:
-                option = self.edges[place].options[number]
-                entries.setdefault(option, {})[place] = self.rows[place], number
+        free = cast(nn.ModuleDict, self.free[source])
+        shared: Active = {}
+        others: Active = {}
+        for place in self.leaving[source]:
+            row, options = self.rows[place], self.edges[place].options
+            for number in weights.active[row]:
+                kind = shared if options[number] in free else others
+                kind.setdefault(options[number], {})[place] = row, number
+        for place, part in chain(
+            self._side_by_side(state, others, weights), self._mixed(source, state, shared, weights)
+        ):
+            yield self.edges[place].target, (Deferred(part), None)
+
+    def _side_by_side(
+        self, state: Tensor, active: Active, weights: Weights
+    ) -> Iterator[tuple[int, Tensor]]:
+        """(edge, sum of its operations with weights)."""
         relu: list[Tensor] = []
         sums: dict[tuple[int, ...], Tensor] = {}
-        for option, own in entries.items():
-            if option in free:
-                continue
-            modules = [cast(nn.ModuleDict, self.weighted[place])[option] for place in own]
-            scale = weights.several(tuple(own.values()))
+        for option, entries in active.items():
+            places = tuple(entries)
+            modules = [cast(nn.ModuleDict, self.weighted[place])[option] for place in places]
+            scale = weights.several(tuple(entries.values()))
             wide = side_by_side(modules, _entering(modules[0], state, relu), scale)
-            before = sums.get(tuple(own))
-            sums[tuple(own)] = wide if before is None else before + wide
+            sums[places] = sums[places] + wide if places in sums else wide
         for places, wide in sums.items():
-            for place, part in zip(places, wide.chunk(len(places), 1), strict=True):
-                yield self.edges[place].target, (Deferred(part), None)
-        shared = [option for option in entries if option in free]
-        if shared:
-            grid = tuple(entries[option].get(place) for place in leaving for option in shared)
-            scale = weights.several(grid).view(len(leaving), len(shared))
-            for place, part in zip(
-                leaving, mixed([free[option](state) for option in shared], scale), strict=True
-            ):
-                if weights.active[self.rows[place]]:
-                    yield self.edges[place].target, (Deferred(part), None)
+            yield from zip(places, wide.chunk(len(places), 1), strict=True)
+
+    def _mixed(
+        self, source: int, state: Tensor, active: Active, weights: Weights
+    ) -> Iterator[tuple[int, Tensor]]:
+        """(edge, sum of the operations that it shares with all that leave `source`)."""
+        if not active:
+            return
+        places = [place for place in self.leaving[source] if weights.active[self.rows[place]]]
+        grid = tuple(entries.get(place) for place in places for entries in active.values())
+        results = [cast(nn.ModuleDict, self.free[source])[option](state) for option in active]
+        scale = weights.several(grid).view(len(places), len(results))
+        yield from zip(places, mixed(results, scale), strict=True)
 
 
 def _result(operation: nn.Module, state: Tensor, relu: list[Tensor]) -> Deferred:
