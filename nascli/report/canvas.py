@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Okabe and Ito, Color Universal Design, 2008: told apart with every kind of colour vision.
@@ -84,8 +85,8 @@ def legend(axes: Axes, columns: int = 2) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
 
 
-def whole_numbers(axes: Axes) -> None:
-    """Ticks of the x axis where something is counted."""
+def whole_numbers(axis: Axis) -> None:
+    """Ticks where something is counted."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_locator(MaxNLocator(integer=True))

@@ -76,7 +76,9 @@ def _drawn(name: str, shown: Mapping[str, _Series]) -> dict[str, str]:
                 _curve(axes, metric, points)
             axes.set_xlabel("epoch")
             axes.set_ylabel(axis)
-            canvas.whole_numbers(axes)
+            canvas.whole_numbers(axes.xaxis)
+            if axis == _SKIPS:
+                canvas.whole_numbers(axes.yaxis)
             if axis in _RANGES:
                 axes.set_ylim(*_RANGES[axis])
             if len(series) > 1 or words(metric) != axis:

@@ -68,7 +68,7 @@ def _anytime(good: Sequence[Trial], history: History, problem: Problem) -> str:
     _cloud_and_steps(axes, cloud, best, "best so far")
     axes.set_xlabel("trials")
     axes.set_ylabel(label(metric))
-    canvas.whole_numbers(axes)
+    canvas.whole_numbers(axes.xaxis)
     return canvas.svg(figure)
 
 
@@ -89,7 +89,7 @@ def _hypervolume(history: History, problem: Problem) -> str:
     axes.plot(*zip(*steps, strict=True), "-", lw=2, color=canvas.RED, ds="steps-post")
     axes.set_xlabel("trials")
     axes.set_ylabel("hypervolume")
-    canvas.whole_numbers(axes)
+    canvas.whole_numbers(axes.xaxis)
     return canvas.svg(figure)
 
 
