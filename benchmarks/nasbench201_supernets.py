@@ -84,7 +84,6 @@ def read(run: Path) -> dict[str, Any]:
     values, rows = column("cifar10", "test")
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     answer = json.loads((run / "genotype.json").read_text())
-    spoken = (run / "log.txt").read_text()
     every = max(2, len(history) // 5)
 
     def accuracy(genotype: dict[str, Any]) -> float:
@@ -106,7 +105,7 @@ def read(run: Path) -> dict[str, Any]:
     return {
         "answer": accuracy(answer),
         "last": accuracy(history[-1]["genotype"]),
-        "warned_of_collapse": "the search is collapsing" in spoken,
+        "epochs_of_mostly_skips": sum(trial["metrics"]["skips_cell"] > 3 for trial in history),
         "minutes": round(history[-1]["elapsed"] / 60, 1),
         "epochs": epochs,
     }
@@ -121,8 +120,12 @@ def table(runs: dict[str, Any]) -> dict[str, Any]:
             found[row] = {
                 "answer": mean([run["answer"] for run in own]),
                 "last": mean([run["last"] for run in own]),
-                "skips_at_the_end": statistics.mean(run["epochs"][-1]["skips_cell"] for run in own),
-                "warned_of_collapse": sum(run["warned_of_collapse"] for run in own),
+                "skips_at_the_end": round(
+                    statistics.mean(run["epochs"][-1]["skips_cell"] for run in own), 2
+                ),
+                "share_of_epochs_of_mostly_skips": round(
+                    statistics.mean(run["epochs_of_mostly_skips"] for run in own) / epochs, 2
+                ),
                 "seeds": len(own),
                 "epochs": epochs,
                 "minutes": round(statistics.mean(run["minutes"] for run in own), 1),

@@ -103,6 +103,7 @@ class GradientSearch:
         self._levels: Levels | None = None
         self._bilevel: Bilevel | None = None
         self._epoch, self._stopped, self._warned = 0, False, False
+        self._collapsed = 0  # epochs in a row whose genotype is mostly skip connections
 
     def _check(self) -> None:
         """Raises a Fault for what does not fit the supernet, before anything is trained."""
@@ -153,6 +154,7 @@ class GradientSearch:
             "epoch": self._epoch,
             "stopped": self._stopped,
             "warned": self._warned,
+            "collapsed": self._collapsed,
             "stage": trained.stage.number,
             "bilevel": trained.state_dict(),
             "stopper": self._stopper and self._stopper.state_dict(),
@@ -162,6 +164,7 @@ class GradientSearch:
         """Takes back what `state_dict` gave."""
         self._epoch = int(state["epoch"])
         self._stopped, self._warned = bool(state["stopped"]), bool(state["warned"])
+        self._collapsed = int(state["collapsed"])
         self._bilevel = None
         self._enter(self._stages[state["stage"]]).load_state_dict(state["bilevel"])
         if self._stopper is not None:
@@ -188,14 +191,15 @@ class GradientSearch:
         return stage.end / self.epochs
 
     def _look(self, trained: Bilevel, genotype: Genotype) -> None:
-        """Reads what tells a collapse, warns of it, and asks the stopper."""
+        """Reads what tells a collapse, warns of one that lasts, and asks the stopper."""
         problem = self._problem
         found = readout(trained.supernet, trained.relaxation, genotype)
         if self._stopper is not None:
             self._stopped = self._stopper.stops(self._epoch, trained.eigenvalue)
             found |= self._stopper.readout()
         problem.readout = found
-        warning = collapse(trained.supernet, genotype)
-        if warning and not self._warned:
+        warning = collapse(trained.supernet, genotype) if trained.relaxation.parameters() else None
+        self._collapsed = self._collapsed + 1 if warning else 0
+        if warning and self._collapsed == 2 and not self._warned:  # a single one may be chance
             problem.warn(warning)
             self._warned = True

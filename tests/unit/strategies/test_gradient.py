@@ -81,7 +81,7 @@ def test_a_stopper_ends_the_search_and_sets_the_answer_back():
 
 
 def test_the_readout_and_the_warning_reach_the_problem():
-    made = search(epochs=3)
+    made = search(epochs=4)
     warnings = []
     made.problem.warn = warnings.append
     made.strategy.ask(1)
@@ -92,10 +92,19 @@ def test_the_readout_and_the_warning_reach_the_problem():
         for alpha in made.problem.relaxation.parameters():
             alpha[:, 1] = 9.0  # skip_connect
     made.strategy.ask(2)
-    made.strategy.ask(2)
     assert made.problem.readout["skips_cell"] == 6
+    assert warnings == []  # a single epoch may be chance
+    made.strategy.ask(2)
+    made.strategy.ask(2)
     assert len(warnings) == 1  # said once
     assert "6 of the 6 operations of cell 'cell' are skip connections" in warnings[0]
+
+
+def test_a_search_that_learns_no_architecture_does_not_collapse(monkeypatch):
+    monkeypatch.setattr("nascli.strategies.gradient.collapse", lambda *_: "it collapses")
+    made = search(strategy="random_ws", epochs=3)
+    made.problem.warn = pytest.fail
+    assert [len(made.strategy.ask(1)) for _ in range(3)] == [1, 1, 1]
 
 
 def test_none_is_never_derived_where_the_space_lacks_it():
