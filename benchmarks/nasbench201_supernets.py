@@ -119,6 +119,7 @@ def table(runs: dict[str, Any]) -> dict[str, Any]:
         if own:
             found[row] = {
                 "answer": mean([run["answer"] for run in own]),
+                "least": min(run["answer"] for run in own),
                 "last": mean([run["last"] for run in own]),
                 "skips_at_the_end": round(
                     statistics.mean(run["epochs"][-1]["skips_cell"] for run in own), 2

@@ -101,3 +101,20 @@ def test_figures_of_speed_are_those_of_the_raw_files():
     assert (
         f"{kernels['side by side']:,}, where the plain step asks for {kernels['plain']:,}" in README
     )
+
+
+def test_rows_of_the_gradient_methods_are_those_of_the_raw_file():
+    path = CHECKOUT / "benchmarks" / "results" / "nasbench201_supernets.json"
+    table = json.loads(path.read_text())["table"]
+
+    def figure(found):
+        error = found["standard_error"]
+        return f"{found['mean']:.2f}" + ("" if error is None else f" ± {error:.2f}")
+
+    assert f"The average cell has {table.pop('a random cell')['mean']}." in README
+    assert len(table) > 8
+    for row, found in table.items():
+        name = f"`{row}`".replace("_deep`", "`, five cells a stage")
+        published = f"{found['published']:.2f}" if found["published"] else ""
+        cells = [name, figure(found["answer"]), f"{found['least']:.2f}", figure(found["last"])]
+        assert f"| {' | '.join(cells)} | {found['seeds']} | {published} |" in README
