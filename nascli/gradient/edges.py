@@ -62,9 +62,9 @@ class EdgeNormalised:
         self._inner.keep(options)
 
     def to(self, device: str) -> EdgeNormalised:
-        """Moves all weights; for before their first use."""
+        """Moves all weights, in place."""
         self._inner.to(device)
-        self._beta = torch.nn.Parameter(self._beta.detach().to(device))
+        torch.utils.swap_tensors(self._beta, torch.nn.Parameter(self._beta.detach().to(device)))  # type: ignore[no-untyped-call]
         self._node = self._node.to(device)
         return self
 

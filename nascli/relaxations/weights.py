@@ -61,8 +61,8 @@ class Weights:
         self._absent, self._mask = absent, absent.to(self._mask.device)
 
     def to(self: Self, device: str) -> Self:
-        """Moves alpha; for before its first use."""
-        self._alpha = torch.nn.Parameter(self._alpha.detach().to(device))
+        """Moves alpha, in place."""
+        torch.utils.swap_tensors(self._alpha, torch.nn.Parameter(self._alpha.detach().to(device)))  # type: ignore[no-untyped-call]
         self._mask = self._absent.to(device)
         return self
 
