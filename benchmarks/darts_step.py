@@ -78,7 +78,6 @@ class Step:
     def __init__(self, row: str, variant: str, network: nn.Module, size: argparse.Namespace):
         last = variant != "plain"
         self.layout = torch.channels_last if last else torch.contiguous_format
-        self.accelerator = size.accelerator
         self.network = network.to(size.accelerator, memory_format=self.layout)
         self.ours, self.second = variant == "ours", row == "second_order"
         torch.manual_seed(1)

@@ -14,6 +14,10 @@ COMMANDS = [
 ]
 
 
+def raw(name):
+    return json.loads((CHECKOUT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_ci_runs_the_readmes_two_commands(command):
     assert f"```sh\n{command}\n```" in README
@@ -29,9 +33,6 @@ def test_every_result_has_its_raw_file():
 
 
 def test_figures_in_the_readme_are_those_of_the_raw_files():
-    def raw(name):
-        return json.loads((CHECKOUT / "benchmarks" / "results" / f"{name}.json").read_text())
-
     random = raw("nasbench201_random")["rows"]["cifar10"]
     assert f"{random['mean_test_accuracy']:.3f} ± {random['standard_error']}" in README
     search, retrain = raw("cifar10_search"), raw("cifar10_retrain")
@@ -62,9 +63,6 @@ _AT = {"evolution": "200", "local_search": "200"}
 
 
 def test_figures_of_the_strategies_are_those_of_the_raw_files():
-    def raw(name):
-        return json.loads((CHECKOUT / "benchmarks" / "results" / f"{name}.json").read_text())
-
     def row(values, digits):
         return " / ".join(f"{value:.{digits}f}" for value in values)
 
@@ -84,9 +82,6 @@ def test_figures_of_the_strategies_are_those_of_the_raw_files():
 
 
 def test_figures_of_speed_are_those_of_the_raw_files():
-    def raw(name):
-        return json.loads((CHECKOUT / "benchmarks" / "results" / f"{name}.json").read_text())
-
     for step in raw("darts_step")["rows"].values():
         ours, last = step["plain/ours, seconds"], step["plain_channels_last/ours, seconds"]
         memory = 100 * step["ours/plain, memory"]
@@ -104,8 +99,7 @@ def test_figures_of_speed_are_those_of_the_raw_files():
 
 
 def test_rows_of_the_gradient_methods_are_those_of_the_raw_file():
-    path = CHECKOUT / "benchmarks" / "results" / "nasbench201_supernets.json"
-    table = json.loads(path.read_text())["table"]
+    table = raw("nasbench201_supernets")["table"]
 
     def figure(found):
         error = found["standard_error"]
