@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
+from nascli.core.plan import Layer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,21 +17,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nascli.core.supernet import Supernet
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Layer:
-    """One candidate layer at one place: what a latency table has a row for.
-
-    `height` and `width` are those of its input, in pixels.
-    """
-
-    operation: str
-    in_channels: int
-    out_channels: int
-    stride: int
-    height: int
-    width: int
 
 
 @runtime_checkable

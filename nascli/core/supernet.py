@@ -6,30 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from nascli.core.choice import Edge
 from nascli.core.genotype import Genotype
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from nascli.core.space import Layer
+    from nascli.core.plan import Layer
 
 Level = Literal["weights", "architecture"]
 """Which of the two levels of a bilevel search a step is of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One place of a supernet where operations compete.
-
-    `group` names the cell that the edge is of; `source` and `target` are its states' numbers.
-    """
-
-    name: str
-    group: str
-    source: int
-    target: int
-    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from nascli.core.device import Device, Latency
 from nascli.core.fault import Fault
-from nascli.core.space import Layer, SearchSpace
+from nascli.core.plan import Layer
+from nascli.core.space import SearchSpace
 
 _KEYS = tuple(field.name for field in fields(Layer))
 _TIMES = ("median_ms", "p10_ms", "p90_ms")

@@ -13,13 +13,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from nascli.core.choice import NONE
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.data.batches import derived
 from nascli.gradient.parts import Trained
-from nascli.supernet import NONE
 
 
 class Perturbed:

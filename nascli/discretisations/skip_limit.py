@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Supernet
-from nascli.gradient import SKIP
 from nascli.gradient.parts import Trained
 
 

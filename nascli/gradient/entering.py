@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Relaxation, Supernet
 from nascli.data.batches import derived
-from nascli.gradient import SKIP
 from nascli.gradient.edges import EdgeNormalised
 from nascli.gradient.parts import Parts
 from nascli.gradient.stages import Stage, strongest

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import torch
 
+from nascli.core.choice import SKIP
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Relaxation, Supernet
-from nascli.gradient import SKIP
 
 _REMEDIES = (
     "what helps: strategy=drnas, beta_darts or pc_darts; "

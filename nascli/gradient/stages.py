@@ -14,9 +14,8 @@ from typing import Any
 
 from torch import Tensor
 
+from nascli.core.choice import NONE, Edge
 from nascli.core.fault import Fault, unknown
-from nascli.core.supernet import Edge
-from nascli.supernet import NONE
 
 
 @dataclass(frozen=True)

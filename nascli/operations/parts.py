@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nascli.core.fault import Fault
-from nascli.core.space import Layer
+from nascli.core.plan import Layer
 
 if TYPE_CHECKING:
     from torch import nn

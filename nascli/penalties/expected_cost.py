@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from nascli.core.fault import Fault, unknown
+from nascli.core.plan import Layer
 from nascli.core.problem import Problem
-from nascli.core.space import Layer
 from nascli.core.supernet import Mixture, Relaxation
 from nascli.estimators.costs import count
 from nascli.penalties.checks import weight_of

@@ -11,13 +11,14 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.choice import NONE
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
-from nascli.core.space import Layer, check
+from nascli.core.plan import Layer
+from nascli.core.space import check
 from nascli.core.task import Task
 from nascli.operations import resolve
 from nascli.spaces.cell_layout import GROUPS, INPUTS, Layout, parts
-from nascli.supernet import NONE
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from nascli.core.space import Layer
+from nascli.core.plan import Layer
 
 GROUPS = ("normal", "reduction")
 INPUTS = 2  # states that a cell starts from: the outputs of the two cells before it

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nascli.core.choice import NONE, Edge
 from nascli.core.genotype import Genotype
-from nascli.core.space import Layer, SearchSpace, check
-from nascli.core.supernet import Edge, Mixture
+from nascli.core.plan import Layer
+from nascli.core.space import SearchSpace, check
+from nascli.core.supernet import Mixture
 from nascli.operations.blocks import Normed, ReluFirst
 from nascli.operations.convolution import ReluConvNorm
 from nascli.operations.fixed import AuxiliaryHead, Classifier, Stem
 from nascli.operations.parts import build, builders, built
 from nascli.operations.skip import FactorizedReduction
 from nascli.spaces.cell_layout import GROUPS, INPUTS, STEM_MULTIPLIER, Layout, Place, State, parts
-from nascli.supernet import NONE
 from nascli.supernet.graph import FixedGraph, MixedGraph, Weights
 from nascli.supernet.partial import check_partial, replaced, thinned
 from nascli.supernet.paths import path
@@ -248,7 +249,7 @@ def _edges(nodes: int, options: tuple[str, ...]) -> Iterator[Edge]:
     for group in GROUPS:
         for target in range(INPUTS, INPUTS + nodes):
             for source in range(target):
-                yield Edge(f"{group}/{target}<-{source}", group, source, target, options)
+                yield Edge(f"{group}/{target}<-{source}", group, options, source, target)
 
 
 def _option(factories: Factories, place: Place, k: int, operation: str, source: int) -> nn.Module:

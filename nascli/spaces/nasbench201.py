@@ -10,14 +10,15 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.choice import NONE
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.space import Layer, check
+from nascli.core.plan import Layer
+from nascli.core.space import check
 from nascli.core.task import Task
 from nascli.genotypes.nasbench201 import EDGES, SPACE, to_string
 from nascli.operations import resolve
 from nascli.spaces.nasbench201_canonical import smallest
-from nascli.supernet import NONE
 
 if TYPE_CHECKING:
     from torch import nn

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from nascli.core.choice import NONE
 from nascli.genotypes.nasbench201 import PLACES
-from nascli.supernet import NONE
 
 _SKIP = "skip_connect"
 _WEIGHTLESS = (NONE, _SKIP, "avg_pool_3x3", "max_pool_3x3")

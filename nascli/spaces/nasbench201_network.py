@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, cast
 
 from torch import Tensor, nn
 
+from nascli.core.choice import NONE, Edge
 from nascli.core.genotype import Genotype
-from nascli.core.space import Layer, SearchSpace, check
-from nascli.core.supernet import Edge, Mixture
+from nascli.core.plan import Layer
+from nascli.core.space import SearchSpace, check
+from nascli.core.supernet import Mixture
 from nascli.genotypes.nasbench201 import EDGES, PLACES
 from nascli.operations.fixed import Classifier, NormRelu, ResidualReduction, Stem
 from nascli.operations.parts import build, builders, built
-from nascli.supernet import NONE
 from nascli.supernet.graph import FixedGraph, MixedGraph, Weights
 from nascli.supernet.partial import check_partial, replaced, thinned
 from nascli.supernet.paths import path
@@ -128,7 +129,7 @@ class NASBench201Supernet(Skeleton):
         self.layout = layout
         self.factories = factories
         self.edges = tuple(
-            Edge(name, "cell", *place, tuple(factories))
+            Edge(name, "cell", tuple(factories), *place)
             for name, place in zip(EDGES, PLACES, strict=True)
         )
         self.partial_channels = 1

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nascli.core.supernet import Edge, Mixture
+from nascli.core.choice import NONE, Edge
+from nascli.core.supernet import Mixture
 from nascli.operations.deferred import Deferred, Term, weighted_sum
 from nascli.operations.depthwise import rewritten
-from nascli.supernet import NONE
 from nascli.supernet.partial import halved, joined, split
 from nascli.supernet.stacked import mixed, side_by_side, stacks
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nascli.core.fault import Fault
-from nascli.core.space import Layer
+from nascli.core.plan import Layer
 
 
 def check_partial(k: int, channels: Iterable[int]) -> None:

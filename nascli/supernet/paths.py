@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from nascli.core.supernet import Edge, Mixture
-from nascli.supernet import NONE
+from nascli.core.choice import NONE, Edge
+from nascli.core.supernet import Mixture
 
 
 def path(edges: Sequence[Edge], chosen: Mapping[str, str], like: Tensor) -> Mixture:

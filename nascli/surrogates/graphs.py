@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nascli.core.choice import Edge
 from nascli.core.genotype import Genotype
 from nascli.core.space import Relaxable, SearchSpace
-from nascli.core.supernet import Edge
 
 Operations = NDArray[np.int64]
 Active = Callable[[Genotype], Sequence[tuple[int, ...]]]
@@ -100,7 +100,7 @@ def _read(space: SearchSpace) -> tuple[Sequence[Edge], Active]:
         return supernet.edges, lambda genotype: supernet.path(genotype).active or ()
     decisions = space.decisions
     edges = [
-        Edge(name, "chain", number, number + 1, options)
+        Edge(name, "chain", options, number, number + 1)
         for number, (name, options) in enumerate(decisions.items())
     ]
     allowed = list(decisions.values())

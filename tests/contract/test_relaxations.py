@@ -7,13 +7,13 @@ import torch
 from fixtures import composed, options
 
 from nascli.commands import build
+from nascli.core.choice import Edge
 from nascli.core.genotype import Genotype
-from nascli.core.supernet import Edge
 from nascli.supernet.paths import path
 
 EDGES = (
-    Edge("normal/2<-0", "normal", 0, 2, ("none", "skip_connect", "sep_conv_3x3")),
-    Edge("normal/2<-1", "normal", 1, 2, ("none", "skip_connect")),
+    Edge("normal/2<-0", "normal", ("none", "skip_connect", "sep_conv_3x3"), 0, 2),
+    Edge("normal/2<-1", "normal", ("none", "skip_connect"), 1, 2),
 )
 
 

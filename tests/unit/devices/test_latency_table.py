@@ -8,7 +8,7 @@ from torch import nn
 
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
-from nascli.core.space import Layer
+from nascli.core.plan import Layer
 from nascli.devices.latency_table import COLUMNS, LatencyTable, layers_of, measure
 
 CONDITIONS = {

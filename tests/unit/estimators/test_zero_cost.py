@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.objective import Objective
+from nascli.core.plan import Layer
 from nascli.core.problem import Problem
-from nascli.core.space import Layer, sample
+from nascli.core.space import sample
 from nascli.core.trial import Proposal
 from nascli.data.synthetic import Synthetic
 from nascli.estimators.costs import count

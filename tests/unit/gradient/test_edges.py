@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import torch
 
-from nascli.core.supernet import Edge
+from nascli.core.choice import Edge
 from nascli.gradient.edges import EdgeNormalised
 from nascli.relaxations.softmax import Softmax
 
 PLACES = [("normal", 2), ("normal", 2), ("normal", 3), ("reduction", 2)]
 SUPERNET = SimpleNamespace(
-    edges=[Edge(str(n), group, 0, to, ("a", "b")) for n, (group, to) in enumerate(PLACES)]
+    edges=[Edge(str(n), group, ("a", "b"), 0, to) for n, (group, to) in enumerate(PLACES)]
 )
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nascli.core.choice import Edge
 from nascli.core.fault import Fault
-from nascli.core.supernet import Edge
 from nascli.gradient.stages import plan, strongest
 
 
@@ -61,7 +61,7 @@ def test_bad_values_without_stages_name_the_strategy():
 
 
 OPTIONS = ("none", "skip_connect", "a", "b")
-EDGES = [Edge("1<-0", "cell", 0, 1, OPTIONS), Edge("2<-0", "cell", 0, 2, OPTIONS[:3])]
+EDGES = [Edge("1<-0", "cell", OPTIONS, 0, 1), Edge("2<-0", "cell", OPTIONS[:3], 0, 2)]
 
 
 def test_the_strongest_options_are_kept():

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nascli.core.fault import Fault
-from nascli.core.space import Layer
+from nascli.core.plan import Layer
 from nascli.operations import resolve
 from nascli.operations.fixed import AuxiliaryHead, ResidualReduction
 from nascli.operations.parts import build, builders, built, tag

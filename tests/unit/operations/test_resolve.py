@@ -8,7 +8,7 @@ from fixtures import environment
 from torch import nn
 
 from nascli.core.fault import Fault
-from nascli.core.space import Layer
+from nascli.core.plan import Layer
 from nascli.operations import resolve
 from nascli.operations.parts import build
 

@@ -8,10 +8,11 @@ import torch
 from fixtures import ToyTask, composed
 from hydra.utils import instantiate
 
+from nascli.core.choice import Edge
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
-from nascli.core.supernet import Edge, Mixture
+from nascli.core.supernet import Mixture
 from nascli.penalties.beta_decay import BetaDecay
 from nascli.penalties.expected_cost import ExpectedCost
 from nascli.penalties.zero_one import ZeroOne
@@ -19,7 +20,7 @@ from nascli.relaxations.sigmoid import Sigmoid
 from nascli.relaxations.softmax import Softmax
 
 SUPERNET = SimpleNamespace(
-    edges=[Edge("a", "cell", 0, 1, ("x", "y", "z")), Edge("b", "cell", 0, 2, ("x", "y"))]
+    edges=[Edge("a", "cell", ("x", "y", "z"), 0, 1), Edge("b", "cell", ("x", "y"), 0, 2)]
 )
 LOSS = torch.tensor(2.0)
 

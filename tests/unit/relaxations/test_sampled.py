@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from nascli.core.choice import Edge
 from nascli.core.fault import Fault
-from nascli.core.supernet import Edge
 from nascli.relaxations.binary_gates import BinaryGates
 from nascli.relaxations.dirichlet import Dirichlet
 from nascli.relaxations.gumbel import Gumbel
@@ -16,7 +16,7 @@ from nascli.relaxations.sigmoid import Sigmoid
 from nascli.relaxations.uniform import Uniform
 
 OPTIONS = ("a", "b", "c")
-MANY = SimpleNamespace(edges=[Edge(str(n), "cell", 0, 1, OPTIONS) for n in range(4000)])
+MANY = SimpleNamespace(edges=[Edge(str(n), "cell", OPTIONS, 0, 1) for n in range(4000)])
 LOGITS = torch.tensor([0.0, 1.0, -0.5])
 CHANCES = LOGITS.softmax(0)
 ERRORS = 5 * (0.25 / 4000) ** 0.5  # five standard errors of a share, at most
@@ -103,7 +103,7 @@ def test_dirichlet_leaves_the_global_generator_alone():
 
 
 def test_dirichlet_draws_edges_of_different_width_each_from_its_own():
-    edges = [Edge("a", "cell", 0, 1, OPTIONS), Edge("b", "cell", 0, 2, OPTIONS[:2])]
+    edges = [Edge("a", "cell", OPTIONS, 0, 1), Edge("b", "cell", OPTIONS[:2], 0, 2)]
     weights = Dirichlet(SimpleNamespace(edges=edges), seed=0).mixtures(0.0)[0].weights.detach()
     assert weights[1, 2] == 0
     assert torch.allclose(weights.sum(1), torch.ones(2))

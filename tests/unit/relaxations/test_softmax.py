@@ -5,15 +5,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from nascli.core.choice import Edge
 from nascli.core.fault import Fault
-from nascli.core.supernet import Edge
 from nascli.relaxations.softmax import Softmax
 from nascli.relaxations.weights import Weights
 
 EDGES = [
-    Edge("1<-0", "cell", 0, 1, ("a", "b", "c")),
-    Edge("2<-0", "cell", 0, 2, ("a", "b")),
-    Edge("2<-1", "cell", 1, 2, ("a",)),
+    Edge("1<-0", "cell", ("a", "b", "c"), 0, 1),
+    Edge("2<-0", "cell", ("a", "b"), 0, 2),
+    Edge("2<-1", "cell", ("a",), 1, 2),
 ]
 SUPERNET = SimpleNamespace(edges=EDGES)
 
@@ -33,7 +33,7 @@ def test_mixtures_are_the_softmax_over_an_edge_s_own_options():
 
 
 def test_the_first_weights_follow_from_the_seed_and_are_small():
-    edges = [Edge(str(n), "cell", 0, 1, tuple("abcdefgh")) for n in range(500)]
+    edges = [Edge(str(n), "cell", tuple("abcdefgh"), 0, 1) for n in range(500)]
     many = SimpleNamespace(edges=edges)
     (first,), (again,), (other,) = (Softmax(many, seed).parameters() for seed in (3, 3, 4))
     assert torch.equal(first, again)

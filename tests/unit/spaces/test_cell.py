@@ -13,7 +13,8 @@ from torch import nn
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.space import Layer, at, check, sample, size
+from nascli.core.plan import Layer
+from nascli.core.space import at, check, sample, size
 from nascli.genotypes import load
 
 CONFIG = composed("space=cell").space

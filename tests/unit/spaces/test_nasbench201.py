@@ -15,7 +15,8 @@ from torch import nn
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.space import Layer, at, sample, size
+from nascli.core.plan import Layer
+from nascli.core.space import at, sample, size
 from nascli.core.supernet import Mixture
 
 CONFIG = composed("space=nasbench201").space

@@ -10,9 +10,10 @@ from fixtures import ToyTask, composed
 from hydra.utils import instantiate
 from torch import nn
 
+from nascli.core.choice import Edge
 from nascli.core.genotype import Genotype
 from nascli.core.space import sample
-from nascli.core.supernet import Edge, Mixture
+from nascli.core.supernet import Mixture
 from nascli.supernet.graph import FixedGraph, MixedGraph, Weights
 
 
@@ -98,7 +99,7 @@ def test_a_state_without_edges_is_zero():
         fixed = FixedGraph(4, [(0, 2, nn.Identity())], stride)([images, images])
         assert torch.equal(fixed[2], images)
         assert torch.equal(fixed[3], torch.zeros(2, 3, size, size))
-    edges = [Edge("1<-0", "cell", 0, 1, ("none", "skip")), Edge("2<-1", "cell", 1, 2, ("skip",))]
+    edges = [Edge("1<-0", "cell", ("none", "skip"), 0, 1), Edge("2<-1", "cell", ("skip",), 1, 2)]
     mixed = MixedGraph(edges, range(2), lambda _option, _source: nn.Identity(), stride=2)
     mixture = Mixture(torch.ones(2, 2), active=((0,), (0,)))
     assert not mixed([images], Weights(mixture, edges))[-1].any()

@@ -7,8 +7,9 @@ from hydra.utils import instantiate
 from torch import nn
 from torch.nn import functional as F
 
+from nascli.core.choice import Edge
 from nascli.core.fault import Fault
-from nascli.core.supernet import Edge, Mixture
+from nascli.core.supernet import Mixture
 from nascli.supernet.graph import MixedGraph, Weights
 from nascli.supernet.partial import check_partial, halved, joined, split, widen
 
@@ -70,7 +71,7 @@ def test_operations_shrink_with_their_channels():
 
 
 def graph_of(k):
-    edges = [Edge("1<-0", "cell", 0, 1, ("none", "twice"))]
+    edges = [Edge("1<-0", "cell", ("none", "twice"), 0, 1)]
     return edges, MixedGraph(edges, [0], lambda _option, _source: Twice(), partial=k)
 
 

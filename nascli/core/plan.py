@@ -1,0 +1,120 @@
+"""A plan: a network as data, its layers in the order of computing and who reads whom; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from nascli.core.choice import Choice
+
+Shape = tuple[int, int, int]
+"""Channels, height and width (pixels) of what one image has become."""
+
+Setting = str | int | float | bool
+Kind = Literal["layer", "choice", "add", "concatenate"]
+
+IMAGES = "images"
+"""What the first layer reads."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Layer:
+    """An operation with its shapes: what a latency table has a row for.
+
+    `height` and `width` are those of its input, in pixels; its output has ceil(size / stride).
+    `settings` are (key, value) pairs, sorted, of what else a builder must know of it.
+    """
+
+    operation: str
+    in_channels: int
+    out_channels: int
+    stride: int
+    height: int
+    width: int
+    settings: tuple[tuple[str, Setting], ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        """That of its output."""
+        return self.out_channels, -(-self.height // self.stride), -(-self.width // self.stride)
+
+
+class Place(NamedTuple):
+    """One place of a plan: what is computed there, and from what.
+
+    - "layer": `layer` of the one input;
+    - "choice": one of `options` (a layer for every option of `choice`; None where nothing flows)
+      of the one input;
+    - "add": the inputs summed up from the first to the last; zeros without any, and with a single
+      one that tensor itself;
+    - "concatenate": the inputs side by side, in order.
+
+    `name` is the path of the place's module in the network, and its result goes by that name.
+    `shape` is that of the result. `drop_path` marks a layer that drop-path may leave out while it
+    trains. `keep` says of an addition in an open plan how many of its inputs a genotype keeps
+    (None: all of them). `cell` names the instance of a cell that the place is in, "" for none: the
+    names of its places begin with it, and those with choices in it make one graph of states.
+    """
+
+    kind: Kind
+    name: str
+    inputs: tuple[str, ...]
+    shape: Shape
+    layer: Layer | None = None
+    choice: Choice | None = None
+    options: tuple[Layer | None, ...] = ()
+    drop_path: bool = False
+    keep: int | None = None
+    cell: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The places of a network in the order of computing; every input comes before its readers.
+
+    It is open if places of it are choices: then it describes all networks of a space at once.
+
+    Args:
+        input_shape: of one image.
+        places: every place.
+        output: the place that gives the logits.
+        auxiliary: the place of a second head, which only runs in training mode, or None. It is in
+            `places` and in no sum of costs.
+        made: the names of the layers in the order in which modules draw their first weights, where
+            that is not the order of computing.
+    """
+
+    input_shape: Shape
+    places: tuple[Place, ...]
+    output: str
+    auxiliary: str | None = None
+    made: tuple[str, ...] = ()
+
+    def layers(self) -> Iterator[Layer]:
+        """The layers that an evaluation runs, in order, repeats included; those of no choice."""
+        for place in self.places:
+            if place.layer is not None and place.name != self.auxiliary:
+                yield place.layer
+
+    def candidates(self) -> list[Layer]:
+        """Every layer that some network contains, sorted: the fixed ones and all options."""
+        found = set(self.layers())
+        for place in self.places:
+            found.update(layer for layer in place.options if layer is not None)
+        return sorted(found)
+
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        """The choices, each once, in the order of their first places."""
+        return tuple(dict.fromkeys(p.choice for p in self.places if p.choice is not None))
+
+    @cached_property
+    def by_choice(self) -> Mapping[Choice, tuple[Place, ...]]:
+        """Choice -> its places, one in every cell that shares it."""
+        found: dict[Choice, list[Place]] = {choice: [] for choice in self.choices}
+        for place in self.places:
+            if place.choice is not None:
+                found[place.choice].append(place)
+        return {choice: tuple(places) for choice, places in found.items()}
