@@ -38,7 +38,7 @@ def main() -> None:
             )
             seconds.append(time.perf_counter() - start)
             looked.append(len(history))
-            found += history.best(problem) is not None
+            found += history.best(problem.goal) is not None
         rows[strategy] = {
             "found": f"{found} of {seeds}",
             "median_proposals": statistics.median(looked),

@@ -14,7 +14,7 @@ from nascli.report.units import duration
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nascli.run import Run
+    from nascli.runs.folder import Run
 
 _LOG: list[Run] = []
 _REDRAWN = 0.1  # seconds between two looks of a bar
@@ -155,3 +155,17 @@ class Progress:
             line += f", {duration((now - self._start) * (self._total / self._done - 1))} left"
         text = self._words()
         return f"{line}: {text}" if text else line
+
+
+class Heard:
+    """A listener whose progress goes to `step` and whose warnings are said."""
+
+    def __init__(self, step: Callable[[float, str], None]) -> None:
+        self.progress = step
+
+    def warn(self, text: str) -> None:
+        """Says it."""
+        say(text)
+
+    def trial(self, trial: object) -> None:
+        """Nothing: whoever runs the loop shows its trials."""

@@ -22,7 +22,7 @@ def toy() -> ToySpace:
 
 @pytest.fixture
 def problem(toy: ToySpace) -> Problem:
-    return Problem(space=toy, task=ToyTask(), training=None)
+    return Problem(space=toy, task=ToyTask(), recipe=None)
 
 
 @pytest.fixture

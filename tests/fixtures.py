@@ -46,6 +46,20 @@ class ToyTask:
 
 
 @dataclass
+class Heard:
+    """A listener that hands on what it hears."""
+
+    progress: Callable[[float, str], None] = lambda _done, _text: None
+    warned: Callable[[str], None] = lambda _text: None
+
+    def warn(self, text: str) -> None:
+        self.warned(text)
+
+    def trial(self, trial: Any) -> None:
+        pass
+
+
+@dataclass
 class Finished:
     """A command that has ended."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from nascli import ui
+from nascli.analysis.verdict import Verdict
 from nascli.commands import build, settings, shared_weights
 from nascli.commands.environment import papers
 from nascli.commands.evaluation import keep_trace
@@ -25,10 +26,10 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import at, size
+from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal, Trial
 from nascli.report import agreement
-from nascli.report.verdict import Verdict
-from nascli.run import Run
+from nascli.runs.folder import Run
 
 _BASELINES = ("params", "macs")
 _FEWEST = 3  # networks that a correlation makes sense of
@@ -127,7 +128,7 @@ def _trials(run: Run, parts: Parts, config: DictConfig) -> list[Trial]:
             def step(done: float, text: str) -> None:
                 bar.update(len(trials) + min(done, 0.99), text)
 
-            parts.problem.progress = parts.full.progress = step
+            parts.problem.listener = parts.full.listener = ui.Heard(step)
             for number in range(len(trials), total):
                 trials.append(_trial(parts, number, config.fidelity))
                 run.append(trials[-1])
@@ -181,7 +182,7 @@ def _conclude(run: Run, parts: Parts, config: DictConfig, trials: Sequence[Trial
         known,
         parts.metrics,
         parts.baselines,
-        objective=parts.problem.objectives[0],
+        objective=parts.problem.goal.objectives[0],
         seed=config.seed,
         resamples=config.resamples,
     )
@@ -237,8 +238,9 @@ def _drawn(
     What the estimator has learnt from is left out: it would know the answers by heart.
     """
     space = problem.space
-    learnt = {space.canonical(genotype) for genotype in getattr(estimator, "learnt", ())}
-    listed = getattr(reference, "genotypes", lambda: None)()  # a CSV need not know them all
+    learnt = {space.canonical(genotype) for genotype in traits_of(estimator).learnt}
+    answers = traits_of(reference).genotypes
+    listed = answers() if answers is not None else None  # a CSV need not know them all
     there = size(space) if listed is None else len(listed)
 
     def genotype(number: int) -> Genotype | None:

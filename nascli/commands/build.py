@@ -15,9 +15,12 @@ from nascli.core.budget import Budget
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
+from nascli.core.goal import Goal
+from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
 from nascli.core.space import Relaxable, SearchSpace, check
 from nascli.core.strategy import Strategy
+from nascli.core.traits import traits_of
 from nascli.core.workers import Evaluate, Workers
 
 T = TypeVar("T")
@@ -77,7 +80,7 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
         raise Fault(f"{key}: {str(error).splitlines()[0]}") from error
 
 
-def problem(config: DictConfig, faults: Faults) -> Problem | None:
+def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> Problem | None:
     """Space, task, recipe and device as one problem; None if one of them has a fault."""
     absolute(config)
     training = faults.attempt(lambda: component(config, "training"))
@@ -97,14 +100,13 @@ def problem(config: DictConfig, faults: Faults) -> Problem | None:
     return Problem(
         space=made,
         task=task,
-        training=training,
-        objectives=objectives,
-        constraints=constraints,
-        scalarisation=scalar,
+        recipe=training,
+        goal=Goal(objectives, constraints, scalar),
         device=device,
         run_on=run_on,
         seed=config.seed,
         fidelity=fidelity,
+        listener=listener,
     )
 
 
@@ -143,7 +145,7 @@ class Parts:
     shares: dict[str, float]
 
 
-def search(config: DictConfig) -> Parts:
+def search(config: DictConfig, listener: Listener = SILENT) -> Parts:
     """The parts of `nas search`.
 
     Raises:
@@ -154,7 +156,7 @@ def search(config: DictConfig) -> Parts:
     workers = faults.attempt(lambda: component(config, "workers"))
     if workers is not None:
         faults.attempt(lambda: workers(_nothing).close())  # its settings are looked at on building
-    made = problem(config, faults)
+    made = problem(config, faults, listener)
     shares = {} if made is None else settings.shares(config)
     strategy = estimators = None
     if made is not None and not faults.found_by(lambda: _check_fit(config, made)):
@@ -189,11 +191,11 @@ def _check_fit(config: DictConfig, made: Problem) -> None:
     from hydra.utils import get_class
 
     strategy = get_class(config.strategy._target_)
-    several = len(made.objectives) > 1 and made.scalarisation is None
-    if several and not getattr(strategy, "several_objectives", False):
-        names = ", ".join(objective.metric for objective in made.objectives)
+    objectives = made.goal.objectives
+    if made.goal.front and not traits_of(strategy).several_objectives:
+        names = ", ".join(objective.metric for objective in objectives)
         raise Fault(
-            f"{strategy.__name__} takes one objective, and there are {len(made.objectives)} "
+            f"{strategy.__name__} takes one objective, and there are {len(objectives)} "
             f"({names}); take strategy=nsga2, or one of the others with scalarisation=mnasnet, or "
             "bound a cost with constraints.METRIC=VALUE"
         )
@@ -207,7 +209,7 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
     shares = {}
     for key in ("strategy", "estimator"):
         part = get_class(config[key]._target_)
-        shares[key] = getattr(part, "weight_sharing", False)
+        shares[key] = traits_of(part).weight_sharing
         if shares[key] and not isinstance(made.space, Relaxable):
             have = ", ".join(f"space={name}" for name in with_supernet())
             raise Fault(
@@ -219,7 +221,7 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
             f"{part.__name__} scores with shared weights, which this strategy does not train; "
             "take estimator=train, or strategy=darts"
         )
-    if shares["estimator"] and getattr(get_class(config.workers._target_), "own_processes", False):
+    if shares["estimator"] and traits_of(get_class(config.workers._target_)).own_processes:
         raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
 
 
@@ -247,9 +249,9 @@ def chain(config: DictConfig, stated: Problem) -> tuple[Estimator, ...]:
 
         estimators = (Costs(stated), chosen)
     known = [metric for estimator in estimators for metric in estimator.metrics]
-    wanted = [("objectives", o.metric) for o in stated.objectives]
+    wanted = [("objectives", o.metric) for o in stated.goal.objectives]
     wanted += [("constraints", metric) for metric in config.get("constraints") or {}]
-    scalar = stated.scalarisation
+    scalar = stated.goal.scalarisation
     wanted += [("scalarisation", metric) for metric in (scalar.metrics if scalar else ())]
     lacking = [(key, metric) for key, metric in wanted if metric not in known]
     bad = [unknown(f"metric in {key}", metric, known) for key, metric in lacking]

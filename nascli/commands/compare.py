@@ -10,16 +10,19 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from nascli import ui
-from nascli.commands import build, grouping, records, settings
+from nascli.analysis import standings
+from nascli.analysis.comparison import Comparison, Record
+from nascli.analysis.significance import Contrast
+from nascli.commands import build, grouping, settings
 from nascli.commands.environment import papers
 from nascli.commands.outcome import write_report
 from nascli.commands.resume import check_targets, read
 from nascli.core.fault import Fault, unknown
-from nascli.core.objective import Objective
-from nascli.report import races, standings, tabulation
-from nascli.report.comparison import Comparison, Record
-from nascli.report.significance import Contrast
-from nascli.run import CONFIG, Run
+from nascli.core.goal import Objective
+from nascli.core.traits import traits_of
+from nascli.report import races, tabulation
+from nascli.runs import records
+from nascli.runs.folder import CONFIG, Run
 
 SCALAR = Objective("scalarised_loss", "min")
 _STEP = 50  # runs between two words about the progress
@@ -114,7 +117,7 @@ def _immediate(asked: _Asked) -> bool:
     from hydra.utils import get_class
 
     target = asked.plain["estimator"].get("_target_")
-    return bool(target and getattr(get_class(target), "immediate", False))
+    return bool(target) and traits_of(get_class(target)).immediate
 
 
 def _wanted(asked: _Asked) -> tuple[tuple[Objective, ...], records.Loss]:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import nascli
 from nascli.devices.cpu import processor
-from nascli.run import CONFIG
+from nascli.runs.folder import CONFIG
 
 _PACKAGES = (
     "torch",

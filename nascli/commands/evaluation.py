@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from nascli import ui
 from nascli.commands import build, settings
 from nascli.core.loop import Evaluation
-from nascli.run import Run
+from nascli.runs.folder import Run
 
 
 @dataclass(frozen=True)

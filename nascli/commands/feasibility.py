@@ -12,9 +12,10 @@ from nascli.commands.build import Parts
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint
 from nascli.core.problem import Problem
 from nascli.core.survey import Costs, Survey, survey
+from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
 from nascli.report.units import readable, words
 
@@ -36,7 +37,7 @@ def settle(parts: Parts, config: DictConfig) -> None:
             bad, known = next(iter(parts.shares)), "no costs without training"
             raise Fault(f"constraints.{bad} is a percentage, but the estimator tells {known}")
         return
-    constrained = bool(parts.shares or problem.constraints)
+    constrained = bool(parts.shares or problem.goal.constraints)
     samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
     try:
         found = survey(problem.space, costs, problem.seed, samples=samples, exact=_exact(parts))
@@ -47,19 +48,21 @@ def settle(parts: Parts, config: DictConfig) -> None:
     lacking = [unknown("cost in constraints", m, metrics) for m in parts.shares if m not in metrics]
     if lacking:
         raise Fault("\n".join(lacking))
+    bounds = problem.goal.constraints
     for metric, share in parts.shares.items():
         bound = share * found.range(metric)[2]
         config.constraints[metric] = bound
-        problem.constraints += (Constraint(metric, bound),)
-    _show(found, metrics, problem.constraints)
-    _check(found, [c for c in problem.constraints if c.metric in metrics])
+        bounds += (Constraint(metric, bound),)
+    problem.goal = replace(problem.goal, constraints=bounds)
+    _show(found, metrics, bounds)
+    _check(found, [c for c in bounds if c.metric in metrics])
 
 
 def _wanted(problem: Problem) -> set[str]:
     """The metrics that the search looks at."""
-    scalar = problem.scalarisation.metrics if problem.scalarisation else ()
-    reached = {objective.metric for objective in problem.objectives}
-    return reached | {constraint.metric for constraint in problem.constraints} | set(scalar)
+    scalar = problem.goal.scalarisation.metrics if problem.goal.scalarisation else ()
+    reached = {objective.metric for objective in problem.goal.objectives}
+    return reached | {constraint.metric for constraint in problem.goal.constraints} | set(scalar)
 
 
 def _exact(parts: Parts) -> int:
@@ -69,13 +72,13 @@ def _exact(parts: Parts) -> int:
 def _costs(estimators: Sequence[Estimator], problem: Problem, wanted: set[str]) -> Costs | None:
     """How to tell what a genotype costs without training it; latency only where it is wanted."""
     first = estimators[0]
-    if not getattr(first, "immediate", False):
+    if not traits_of(first).immediate:
         return None
     if len(estimators) > 1:
         from nascli.estimators.costs import Costs as Counted
 
         device = problem.device if "latency_ms" in wanted else None
-        first = Counted(replace(problem, device=device, constraints=()))
+        first = Counted(replace(problem, device=device, goal=replace(problem.goal, constraints=())))
 
     def costs(genotype: Genotype) -> Mapping[str, float]:
         told = first.estimate(Proposal(genotype))

@@ -15,10 +15,11 @@ from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.report import curves, drawings, figures, page, summary
 from nascli.report.units import readable, words
-from nascli.run import Run
+from nascli.runs.folder import Run
 
 FRONT = "front"
 _SHOWN = 20  # rows of a front on the screen
@@ -37,8 +38,8 @@ def conclude(
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
         run.write("genotype.json", genotypes.dump(genotype))
-        if len(problem.objectives) > 1:
-            for trial in history.front(problem):
+        if len(problem.goal.objectives) > 1:
+            for trial in history.front(problem.goal):
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
         if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
             _write_latency_table(run, problem)
@@ -48,7 +49,7 @@ def conclude(
     if genotype is None:
         raise Fault(_why_none(history))
     if "front" in report:
-        _say_front(run, report, [objective.metric for objective in problem.objectives])
+        _say_front(run, report, [objective.metric for objective in problem.goal.objectives])
     _say(run, report, problem.space.describe(genotype), [e.meaning for e in parts.estimators])
 
 
@@ -76,8 +77,9 @@ def _write_latency_table(run: Run, problem: Problem) -> None:
 def _final(estimators: Sequence[Estimator], genotype: Genotype) -> Mapping[str, float]:
     """What an estimator kept for the final report, such as a table's test accuracy."""
     for estimator in estimators:
-        if hasattr(estimator, "final"):
-            return cast(Mapping[str, float], estimator.final(genotype))
+        final = traits_of(estimator).final
+        if final is not None:
+            return final(genotype)
     return {}
 
 

@@ -15,7 +15,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.devices.latency_table import LatencyTable
-from nascli.run import Run
+from nascli.runs.folder import Run
 
 
 def check(config: DictConfig) -> Problem:

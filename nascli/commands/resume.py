@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nascli import ui
 from nascli.config import targets
 from nascli.core.fault import Fault
-from nascli.run import CONFIG
+from nascli.runs.folder import CONFIG
 
 _CHANGEABLE = ("budget.", "accelerator", "outputs", "resume")
 

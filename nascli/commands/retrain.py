@@ -20,7 +20,7 @@ from nascli.core.problem import Problem
 from nascli.data.task import SplitName, Task
 from nascli.report import curves, drawings
 from nascli.report.units import readable, words
-from nascli.run import Run
+from nascli.runs.folder import Run
 from nascli.training.fit import Epoch, fit, score
 
 WEIGHTS = "weights.pt"
@@ -82,7 +82,7 @@ def _retrain(run: Run, problem: Problem, genotype: Genotype, config: DictConfig)
 
 def _train(run: Run, problem: Problem, genotype: Genotype, size: str) -> tuple[Epoch, ...]:
     """All epochs, a checkpoint after each; the weights are in the run folder afterwards."""
-    task, recipe = cast(Task, problem.task), problem.training
+    task, recipe = cast(Task, problem.task), problem.recipe
     train, network = task.split("train"), network_of(problem, genotype)
     images = f"{len(train)} images of {task.name}"
     ui.say(f"training {size} parameters on {images} for {recipe.epochs} epochs in {run.path}")

@@ -20,8 +20,9 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.loop import Evaluation, Open, Search
 from nascli.core.space import size
+from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
-from nascli.run import Checkpoint, Run
+from nascli.runs.folder import Checkpoint, Run
 
 check = build.search
 
@@ -53,7 +54,7 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
     """The search itself, from wherever the run folder says that it stands."""
     problem, budget, strategy = parts.problem, parts.budget, parts.strategy
     evaluation = Evaluation(problem, parts.estimators, keep_trace)
-    remote = getattr(parts.workers.func, "own_processes", False)  # type: ignore[attr-defined]
+    remote = traits_of(parts.workers.func).own_processes  # type: ignore[attr-defined]
     with closing(
         parts.workers(Remade.of(config, run.path) if remote else lambda: evaluation)
     ) as workers:
@@ -86,8 +87,11 @@ def _searched(run: Run, parts: build.Parts, search: Search) -> Genotype | None:
             "seconds": budget.elapsed,
         }
 
-    with _Display(parts, search.history.best(problem)) as display, stoppable("search", run.path):
-        problem.progress, problem.warn = display.step, ui.say
+    with (
+        _Display(parts, search.history.best(problem.goal)) as display,
+        stoppable("search", run.path),
+    ):
+        problem.listener = ui.Heard(display.step)
         remaining = set(search.recorded)
 
         def ended(trial: Trial) -> None:
@@ -126,8 +130,8 @@ class _Display:
 
     def __init__(self, parts: build.Parts, best: Trial | None) -> None:
         self._parts = parts
-        epochs = getattr(parts.strategy, "epochs", None)
-        limits = [limit for limit in (parts.budget.trials, epochs) if limit is not None]
+        ends = traits_of(parts.strategy).trials
+        limits = [limit for limit in (parts.budget.trials, ends) if limit is not None]
         self._total = min(limits, default=None)
         self._best = best
         self._failed = 0
@@ -149,16 +153,16 @@ class _Display:
     def trial(self, trial: Trial) -> None:
         """One more has ended."""
         problem, best = self._parts.problem, self._best
-        if best is None or (-trial.fidelity, problem.rank(trial)) < (
+        if best is None or (-trial.fidelity, problem.goal.rank(trial)) < (
             -best.fidelity,
-            problem.rank(best),
+            problem.goal.rank(best),
         ):
             self._best = trial
         self._failed += trial.error is not None
         self._bar.update(self._parts.budget.used, self._text)
 
     def _text(self) -> str:
-        metric = self._parts.problem.objectives[0].metric
+        metric = self._parts.problem.goal.objectives[0].metric
         words = [self._step] if self._step else []
         if self._best is not None and metric in self._best.metrics:
             words.append(f"best {metric} {self._best.metrics[metric]:.2f}")

@@ -9,8 +9,9 @@ import sys
 from omegaconf import DictConfig
 
 from nascli.core.fault import Fault, unknown
-from nascli.core.objective import Constraint, Objective
+from nascli.core.goal import Constraint, Objective
 from nascli.core.problem import Problem
+from nascli.core.traits import Traits, traits_of
 
 _TINY = 16  # pixels a side
 
@@ -38,8 +39,8 @@ def objectives(config: DictConfig) -> tuple[Objective, ...]:
         while "of" in node:  # one that wraps another is for what that one is for
             node = node["of"]
         target = node.get("_target_")
-        made_for = getattr(get_class(target), "objective", None) if target else None
-        return (made_for or Objective("accuracy", "max"),)
+        made_for = traits_of(get_class(target)) if target else Traits()
+        return (made_for.objective,)
     for metric, direction in given.items():
         if direction not in ("max", "min"):
             raise Fault(f"objectives.{metric} is {direction!r}; it must be max or min")

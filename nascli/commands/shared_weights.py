@@ -12,7 +12,8 @@ from nascli import ui
 from nascli.commands import resume
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
-from nascli.run import CONFIG, Run
+from nascli.core.traits import traits_of
+from nascli.runs.folder import CONFIG, Run
 
 _OF_THE_RUN = ("space", "data", "training", "seed")  # what shared weights belong to
 
@@ -25,7 +26,7 @@ def check(config: DictConfig) -> None:
         if not config[key]:
             continue
         part = get_class(config[key]._target_)
-        if getattr(part, "weight_sharing", False) and (key == "reference" or not config.supernet):
+        if traits_of(part).weight_sharing and (key == "reference" or not config.supernet):
             raise Fault(
                 f"{key}: {part.__name__} scores with shared weights, and an audit trains none; "
                 "give supernet=RUN_FOLDER of a nas search strategy=darts, or take another estimator"

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from nascli.core.budget import Budget
@@ -16,6 +17,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.strategy import Strategy
+from nascli.core.traits import Traits, traits_of
 from nascli.core.trial import History, Proposal, Trial
 from nascli.core.workers import Workers
 
@@ -47,9 +49,10 @@ class Evaluation:
                     metrics.update({name: known.metrics[name] for name in estimator.metrics})
                 else:
                     metrics.update(estimator.estimate(proposal))
-                infeasible = self.problem.broken(metrics)
+                infeasible = self.problem.goal.broken(metrics)
                 if infeasible:
                     break
+            metrics.update(proposal.metrics)
             error = self._lacking(metrics) if not infeasible else None
         except Fault:
             raise
@@ -63,14 +66,18 @@ class Evaluation:
 
     def key(self, genotype: Genotype) -> Genotype | None:
         """What genotypes with the same answer share; None if an answer holds only once."""
-        last = self.estimators[-1]
-        if not last.repeatable:
+        if not self._traits.repeatable:
             return None
-        return genotype if last.by_genotype else self.problem.space.canonical(genotype)
+        return genotype if self._traits.by_genotype else self.problem.space.canonical(genotype)
+
+    @cached_property
+    def _traits(self) -> Traits:
+        """Those of the last estimator, which says how good a genotype is."""
+        return traits_of(self.estimators[-1])
 
     def _lacking(self, metrics: dict[str, float]) -> str | None:
         """Why the objectives cannot be computed from `metrics`; None if they can."""
-        for objective in self.problem.objectives:
+        for objective in self.problem.goal.objectives:
             if not math.isfinite(metrics.get(objective.metric, math.nan)):
                 return f"{objective.metric} is {metrics.get(objective.metric, 'missing')}"
         return None
@@ -87,13 +94,19 @@ class Open:
         """A JSON object; `from_json` reads it back."""
         proposal = self.proposal
         genotype = proposal.genotype.to_json()
-        return {"genotype": genotype, "fidelity": proposal.fidelity, "asked": self.asked}
+        return {
+            "genotype": genotype,
+            "fidelity": proposal.fidelity,
+            "asked": self.asked,
+            "metrics": dict(proposal.metrics),
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Open:
         """Reads what `to_json` wrote."""
         genotype = Genotype.from_json(data["genotype"])
-        return cls(Proposal(genotype, float(data["fidelity"])), float(data["asked"]))
+        metrics = {str(key): float(value) for key, value in data.get("metrics", {}).items()}
+        return cls(Proposal(genotype, float(data["fidelity"]), metrics), float(data["asked"]))
 
 
 @dataclass

@@ -10,7 +10,10 @@ from nascli.core.trial import History, Proposal, Trial
 
 
 class Strategy(Protocol):
-    """Built as `Strategy(problem, **yaml)`; asked and told by the loop in turn."""
+    """Built as `Strategy(problem, **yaml)`; asked and told by the loop in turn.
+
+    It may declare `traits` (see `nascli.core.traits`).
+    """
 
     def ask(self, limit: int) -> Sequence[Proposal]:
         """At most `limit` proposals; none means that the strategy has finished."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint
 from nascli.core.space import SearchSpace, at, neighbours, one_hot, sample, size
 
 Costs = Callable[[Genotype], Mapping[str, float]]

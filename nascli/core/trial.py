@@ -11,15 +11,19 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 
 if TYPE_CHECKING:
-    from nascli.core.problem import Problem
+    from nascli.core.goal import Goal
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A genotype to try at `fidelity`, a share of the full training budget (0 < fidelity <= 1)."""
+    """A genotype to try at `fidelity`, a share of the full training budget (0 < fidelity <= 1).
+
+    `metrics` is what the strategy knows of it already; the trial gets them beside the estimators'.
+    """
 
     genotype: Genotype
     fidelity: float = 1.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,9 @@ class Trial:
         Raises:
             Fault: it is something else.
         """
+        if not isinstance(data, dict):
+            raise Fault(f"not a trial: {data!r:.120}")
         try:
-            assert isinstance(data, dict)
             return cls(
                 number=int(data["number"]),
                 genotype=Genotype.from_json(data["genotype"]),
@@ -72,7 +77,7 @@ class Trial:
                 infeasible=data["infeasible"],
                 error=data["error"],
             )
-        except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Fault(f"not a trial: {data!r:.120}") from error
 
 
@@ -99,35 +104,35 @@ class History(Sequence[Trial]):
         """Adds the next trial."""
         self._trials.append(trial)
 
-    def best(self, problem: Problem) -> Trial | None:
+    def best(self, goal: Goal) -> Trial | None:
         """The first trial of least loss at the highest fidelity there is; None if none is good."""
-        return min(self.full(problem), key=problem.loss, default=None)
+        return min(self.full(goal), key=goal.loss, default=None)
 
-    def full(self, problem: Problem) -> list[Trial]:
+    def full(self, goal: Goal) -> list[Trial]:
         """The good trials at the highest fidelity that a good one has: those that compare."""
-        good = [trial for trial in self._trials if problem.loss(trial) < math.inf]
+        good = [trial for trial in self._trials if goal.loss(trial) < math.inf]
         top = max((trial.fidelity for trial in good), default=0.0)
         return [trial for trial in good if trial.fidelity == top]
 
-    def answer(self, problem: Problem) -> Genotype | None:
+    def answer(self, goal: Goal) -> Genotype | None:
         """The best trial's genotype; None if none is good."""
-        best = self.best(problem)
+        best = self.best(goal)
         return best.genotype if best else None
 
-    def incumbents(self, problem: Problem) -> list[Trial]:
+    def incumbents(self, goal: Goal) -> list[Trial]:
         """The trials that were, when they ended, the best so far at the highest fidelity."""
         least, found = math.inf, []
-        for trial in self.full(problem):
-            loss = problem.loss(trial)
+        for trial in self.full(goal):
+            loss = goal.loss(trial)
             if loss < least:
                 least = loss
                 found.append(trial)
         return found
 
-    def front(self, problem: Problem) -> list[Trial]:
+    def front(self, goal: Goal) -> list[Trial]:
         """The trials that no other one beats in all objectives, in the order of the first one."""
         from nascli.core.pareto import nondominated
 
-        trials = self.full(problem)
-        kept = nondominated([problem.losses(trial) for trial in trials])
-        return sorted((trials[index] for index in kept), key=problem.losses)
+        trials = self.full(goal)
+        kept = nondominated([goal.losses(trial) for trial in trials])
+        return sorted((trials[index] for index in kept), key=goal.losses)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal, Trial
 
 Evaluate = Callable[[int, Proposal], Trial]
@@ -15,12 +16,12 @@ class Workers(Protocol):
     """Built as `Workers(make, **yaml)`; a network that fails is a trial with an `error`.
 
     `make` builds what evaluates, in the process that will use it; it can be pickled wherever
-    `own_processes` is True. Weights shared with this process are out of reach there.
+    the trait `own_processes` is True. Weights shared with this process are out of reach there.
     """
 
     @property
-    def own_processes(self) -> bool:
-        """Whether proposals are evaluated outside of this process."""
+    def traits(self) -> Traits:
+        """See `nascli.core.traits`."""
 
     @property
     def capacity(self) -> int:

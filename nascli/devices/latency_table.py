@@ -23,7 +23,7 @@ from nascli.core.fault import Fault
 from nascli.core.plan import Layer
 from nascli.core.space import SearchSpace
 
-_KEYS = tuple(field.name for field in fields(Layer))
+_KEYS = tuple(field.name for field in fields(Layer) if field.name != "settings")
 _TIMES = ("median_ms", "p10_ms", "p90_ms")
 _CONDITIONS = ("threads", "dtype", "batch", "layout", "torch", "device")
 COLUMNS = (*_KEYS, *_TIMES, "repeats", *_CONDITIONS)

@@ -16,8 +16,8 @@ from nascli import __version__
 from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Objective
 from nascli.core.problem import Problem
+from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
 
 Key = tuple[Genotype, float]
@@ -44,20 +44,17 @@ class Cached:
         Fault: the other estimator may answer differently when asked again, or the file is damaged.
     """
 
-    repeatable = True
-
     def __init__(
         self, problem: Problem, of: Callable[[Problem], Estimator], path: str, depends: str = ""
     ) -> None:
         self._of = of(problem)
-        if not self._of.repeatable:
+        self.traits = traits_of(self._of)  # whole: this one answers as the other does
+        if not self.traits.repeatable:
             raise Fault(
                 f"{type(self._of).__name__} cannot be kept: its answers change as weights are "
                 "trained; use it without estimator=cached"
             )
-        self.metrics, self.by_genotype = self._of.metrics, self._of.by_genotype
-        self.meaning = self._of.meaning
-        self.objective: Objective | None = getattr(self._of, "objective", None)
+        self.metrics, self.meaning = self._of.metrics, self._of.meaning
         self._space = problem.space
         self._path = Path(path)
         self._read = 0  # bytes of the file that are known
@@ -73,7 +70,7 @@ class Cached:
         """
         genotype = proposal.genotype
         key = (
-            genotype if self.by_genotype else self._space.canonical(genotype),
+            genotype if self.traits.by_genotype else self._space.canonical(genotype),
             proposal.fidelity,
         )
         if key not in self._answers:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nascli.core.estimator import COSTS
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ class Costs:
     `latency_ms` is the median on `problem.device`; without a device it is left out.
     """
 
-    repeatable = True
-    by_genotype = True
-    immediate = True
+    traits = Traits(by_genotype=True, immediate=True)
     meaning = ""
 
     def __init__(self, problem: Problem) -> None:
@@ -101,7 +100,7 @@ class Costs:
                 "flops": float(counts.flops),
                 "peak_memory_mb": counts.peak_memory_mb,
             }
-            if problem.device and not problem.broken(costs):  # measuring is the dear part
+            if problem.device and not problem.goal.broken(costs):  # measuring is the dear part
                 network = problem.space.network(genotype).eval()
                 costs["latency_ms"] = problem.device.latency(network, shape).median_ms
         if counts.uncounted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nascli.core.problem import Problem
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.supernet.scoring import Scoring
 
@@ -21,9 +22,7 @@ class OneShot:
 
     metrics = ("accuracy",)
     meaning = "the path's in the supernet, on the validation split; nas retrain gives its own"
-    repeatable = False
-    by_genotype = False
-    weight_sharing = True
+    traits = Traits(repeatable=False, weight_sharing=True)
 
     def __init__(
         self, problem: Problem, batch_size: int = 256, recalibration_batches: int = 4

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import check
 from nascli.core.surrogate import Surrogate, normal_scores
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal, Trial
 from nascli.estimators.rows import read
 
@@ -44,9 +46,7 @@ class Predictor:
     """
 
     metrics = ("accuracy",)
-    repeatable = True
-    by_genotype = True
-    immediate = True
+    traits = Traits(by_genotype=True, immediate=True)
 
     def __init__(
         self, problem: Problem, surrogate: Callable[..., Surrogate], path: str | None = None
@@ -60,7 +60,7 @@ class Predictor:
                 f"a prediction needs at least {_FOLDS}"
             )
         genotypes, values = tuple(known), np.array(list(known.values()))
-        self.learnt = genotypes  # which an audit leaves out
+        self.traits = replace(self.traits, learnt=genotypes)
 
         def build() -> Surrogate:
             return surrogate(problem.space, problem.seed)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.supernet.scoring import Scoring
 
@@ -26,9 +27,7 @@ class Relaxed:
 
     metrics = ("accuracy", "path_accuracy")
     meaning = "the supernet's on the validation split; `nas retrain` gives the network's own"
-    repeatable = False
-    by_genotype = False
-    weight_sharing = True
+    traits = Traits(repeatable=False, weight_sharing=True)
 
     def __init__(
         self, problem: Problem, batch_size: int = 256, recalibration_batches: int = 4

@@ -39,7 +39,9 @@ def read(path: Path, problem: Problem) -> list[tuple[Genotype, Row]]:
             f"'{problem.space.name}': {', '.join(missing[:5])} missing"
         )
     metrics = [name for name in columns if name not in keyed]
-    if "accuracy" not in metrics and not {o.metric for o in problem.objectives} <= set(metrics):
+    if "accuracy" not in metrics and not {o.metric for o in problem.goal.objectives} <= set(
+        metrics
+    ):
         raise Fault(f"{path} has no column 'accuracy'; its metrics are: {', '.join(metrics)}")
     rows: list[tuple[Genotype, Row]] = []
     for record in reader:

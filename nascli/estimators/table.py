@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.estimators.rows import Row, read
 
@@ -33,9 +35,7 @@ class Table:
         Fault: the space, data set, device or file does not fit.
     """
 
-    repeatable = True
-    by_genotype = True
-    immediate = True
+    traits = Traits(by_genotype=True, immediate=True)
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Table:
             self._table = _CSV(problem, Path(path))
         self.metrics = self._table.metrics
         source = f"in {path}" if path else f"in NAS-Bench-201 on {dataset}, after 200 epochs"
+        self.traits = replace(self.traits, final=self._table.final, genotypes=self._table.genotypes)
         self.meaning = f"on the validation split, as it stands {source}"
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
@@ -60,14 +61,6 @@ class Table:
             Fault: NAS-Bench-201 is asked for fewer epochs than its short recipe has.
         """
         return self._table.row(proposal.genotype, proposal.fidelity)
-
-    def genotypes(self) -> Sequence[Genotype] | None:
-        """Those that a CSV has rows for, equivalent ones once; None: all of the space."""
-        return self._table.genotypes()
-
-    def final(self, genotype: Genotype) -> Mapping[str, float]:
-        """The test accuracy of the search's answer, in percent, where the table has it."""
-        return self._table.final(genotype)
 
 
 class _CSV:

@@ -9,6 +9,7 @@ from typing import cast
 import torch
 
 from nascli.core.problem import Problem
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.data.task import Task
 from nascli.training.fit import fit, score
@@ -32,11 +33,10 @@ class Train:
     """
 
     metrics = ("accuracy", "train_accuracy")
-    repeatable = True
-    by_genotype = False
+    traits = Traits()
 
     def __init__(self, problem: Problem, batch_size: int | None = None) -> None:
-        recipe: Recipe = problem.training
+        recipe: Recipe = problem.recipe
         self._recipe = recipe if batch_size is None else replace(recipe, batch_size=batch_size)
         self._problem = problem
         task = cast(Task, problem.task)
@@ -62,7 +62,7 @@ class Train:
             epochs=max(1, round(proposal.fidelity * self._recipe.epochs)),
             accelerator=problem.accelerator,
             seed=problem.seed,
-            progress=problem.progress,
+            progress=problem.listener.progress,
         )
         accuracy = score(network, self._valid, problem.accelerator).accuracy
         return {"accuracy": accuracy, "train_accuracy": epochs[-1].train.accuracy}

@@ -15,9 +15,10 @@ import torch
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Objective
+from nascli.core.goal import Objective
 from nascli.core.problem import Problem
 from nascli.core.space import sample
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.data.batches import Batch, batches, derived, seeded
 from nascli.data.task import Task
@@ -57,10 +58,8 @@ class ZeroCost:
         Fault: an unknown score, too few images, or the task's images cannot be read.
     """
 
-    repeatable = True
-    by_genotype = False
+    traits = Traits(objective=Objective("score", "max"))
     meaning = ""
-    objective = Objective("score", "max")
 
     def __init__(
         self,
@@ -125,7 +124,9 @@ class ZeroCost:
         rng = random.Random(derived(self._problem.seed, "zero_cost", "reference"))
         rows: list[list[float]] = []
         for _ in range(_DRAWS * self._reference):
-            self._problem.progress(len(rows) / self._reference, "scoring the vote's reference")
+            self._problem.listener.progress(
+                len(rows) / self._reference, "scoring the vote's reference"
+            )
             found = self.scores(sample(self._problem.space, rng))
             row = [found[name] for name in self._vote]
             if all(map(math.isfinite, row)):

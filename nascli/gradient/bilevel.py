@@ -59,7 +59,7 @@ class Bilevel:
         before: Bilevel | None = None,
     ) -> None:
         self._problem, self._parts, self._levels = problem, parts, levels
-        self._recipe, self._where = problem.training, problem.accelerator
+        self._recipe, self._where = problem.recipe, problem.accelerator
         self.stage, self._epochs, self.epoch = stage, epochs, stage.begin
         self.supernet = supernet_of(problem, stage, before.stage if before else None)
         self.relaxation: Relaxation
@@ -119,7 +119,7 @@ class Bilevel:
                 total += self._architecture_step(now, rate)
                 learning += 1
             self._weight_step(now)
-            self._problem.progress(step / steps, f"epoch {number + 1}/{self._epochs}")
+            self._problem.listener.progress(step / steps, f"epoch {number + 1}/{self._epochs}")
         self.epoch += 1
         if not learning:
             return ""

@@ -17,7 +17,7 @@ class Levels:
     """Endless batches of both halves; `steps` make an epoch."""
 
     def __init__(self, problem: Problem) -> None:
-        recipe, where, seed = problem.training, problem.accelerator, problem.seed
+        recipe, where, seed = problem.recipe, problem.accelerator, problem.seed
         task: Any = problem.task
         for_weights, for_alphas = halves(task.split("train"), seed)
         augment = augmentation(recipe, for_weights)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from nascli.analysis.correlation import Interval
 from nascli.report import canvas
-from nascli.report.correlation import Interval
 from nascli.report.units import label, unit, words
 
 _MANY = 2000  # dots from which a picture is smaller than its lines

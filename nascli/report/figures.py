@@ -26,8 +26,8 @@ def search(history: History, problem: Problem) -> dict[str, str]:
     With several objectives there is also the hypervolume against trials. A figure for which there
     is nothing to plot is left out.
     """
-    metric, *others = [objective.metric for objective in problem.objectives]
-    good = [trial for trial in history if math.isfinite(problem.loss(trial))]
+    metric, *others = [objective.metric for objective in problem.goal.objectives]
+    good = [trial for trial in history if math.isfinite(problem.goal.loss(trial))]
     if not good:
         return {}
     with canvas.styled():
@@ -43,12 +43,12 @@ def search(history: History, problem: Problem) -> dict[str, str]:
 
 def front(trials: Sequence[Trial], cost: str, problem: Problem) -> list[Trial]:
     """The trials that no other one beats in both the objective and `cost`, cheapest first."""
-    place = [objective.metric for objective in problem.objectives]
+    place = [objective.metric for objective in problem.goal.objectives]
     sign = place.index(cost) if cost in place else None
 
     def losses(trial: Trial) -> tuple[float, float]:
-        dear = trial.metrics[cost] if sign is None else problem.losses(trial)[sign]
-        return dear, problem.losses(trial)[0]
+        dear = trial.metrics[cost] if sign is None else problem.goal.losses(trial)[sign]
+        return dear, problem.goal.losses(trial)[0]
 
     best, found = math.inf, []
     for trial in sorted(trials, key=losses):
@@ -59,10 +59,10 @@ def front(trials: Sequence[Trial], cost: str, problem: Problem) -> list[Trial]:
 
 
 def _anytime(good: Sequence[Trial], history: History, problem: Problem) -> str:
-    metric = problem.objectives[0].metric
+    metric = problem.goal.objectives[0].metric
     place = {id(trial): number for number, trial in enumerate(history, 1)}
     cloud = [(place[id(trial)], trial.metrics[metric]) for trial in good]
-    best = [(place[id(t)], t.metrics[metric]) for t in history.incumbents(problem)]
+    best = [(place[id(t)], t.metrics[metric]) for t in history.incumbents(problem.goal)]
     best.append((len(history), best[-1][1]))
     figure, (axes,) = canvas.plots()
     _cloud_and_steps(axes, cloud, best, "best so far")
@@ -75,10 +75,10 @@ def _anytime(good: Sequence[Trial], history: History, problem: Problem) -> str:
 def _hypervolume(history: History, problem: Problem) -> str:
     """The share of the box between best and worst values that the trials so far dominate."""
     place = {id(trial): number for number, trial in enumerate(history, 1)}
-    trials = history.full(problem)
+    trials = history.full(problem.goal)
     front: list[tuple[float, ...]] = []
     steps = [(0, 0.0)]
-    points = normalised([problem.losses(trial) for trial in trials])
+    points = normalised([problem.goal.losses(trial) for trial in trials])
     for trial, point in zip(trials, points, strict=True):
         if any(all(a <= b for a, b in zip(old, point, strict=True)) for old in front):
             continue
@@ -96,7 +96,7 @@ def _hypervolume(history: History, problem: Problem) -> str:
 def _scatter(trials: Sequence[Trial], cost: str, problem: Problem) -> str:
     from matplotlib.ticker import EngFormatter
 
-    metric = problem.objectives[0].metric
+    metric = problem.goal.objectives[0].metric
     cloud = [(trial.metrics[cost], trial.metrics[metric]) for trial in trials]
     best = [(t.metrics[cost], t.metrics[metric]) for t in front(trials, cost, problem)]
     figure, (axes,) = canvas.plots()

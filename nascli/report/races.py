@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nascli.core.objective import Objective
+from nascli.analysis.comparison import HYPERVOLUME, Array, Comparison, Curve
+from nascli.core.goal import Objective
 from nascli.report import canvas
-from nascli.report.comparison import HYPERVOLUME, Array, Comparison, Curve
 from nascli.report.units import label, unit
 
 if TYPE_CHECKING:

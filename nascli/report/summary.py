@@ -38,8 +38,8 @@ def search(
       that the front dominates
     """
     metrics = _metrics(history, problem, genotype)
-    best = history.best(problem)
-    several = _front(history, problem) if len(problem.objectives) > 1 else {}
+    best = history.best(problem.goal)
+    several = _front(history, problem) if len(problem.goal.objectives) > 1 else {}
     return {
         "verb": "search",
         "seconds": round(seconds, 3),
@@ -52,14 +52,14 @@ def search(
         "best": _row(best) if best else None,
         "trials": counts(history),
         **several,
-        "incumbents": [_row(trial) for trial in history.incumbents(problem)],
+        "incumbents": [_row(trial) for trial in history.incumbents(problem.goal)],
     }
 
 
 def _front(history: History, problem: Problem) -> dict[str, Any]:
-    points = normalised([problem.losses(trial) for trial in history.full(problem)])
-    rows = [_row(trial) for trial in history.front(problem)]
-    volume = hypervolume(points, (1.0,) * len(problem.objectives))
+    points = normalised([problem.goal.losses(trial) for trial in history.full(problem.goal)])
+    rows = [_row(trial) for trial in history.front(problem.goal)]
+    volume = hypervolume(points, (1.0,) * len(problem.goal.objectives))
     return {"hypervolume": round(volume, 6), "front": rows}
 
 
@@ -78,8 +78,8 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "task": problem.task.name,
         "input_shape": list(problem.task.input_shape),
         "classes": problem.task.classes,
-        "objectives": {o.metric: o.direction for o in problem.objectives},
-        "constraints": {bound.metric: bound.maximum for bound in problem.constraints},
+        "objectives": {o.metric: o.direction for o in problem.goal.objectives},
+        "constraints": {bound.metric: bound.maximum for bound in problem.goal.constraints},
         "device": problem.device.name if problem.device else None,
         "seed": problem.seed,
     }
@@ -88,7 +88,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
 def _metrics(history: History, problem: Problem, genotype: Genotype | None) -> dict[str, float]:
     """What is known of `genotype`: the metrics of its best trial."""
     trials = History([trial for trial in history if trial.genotype == genotype])
-    best = trials.best(problem)
+    best = trials.best(problem.goal)
     return dict(best.metrics) if best else {}
 
 

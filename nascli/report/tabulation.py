@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from nascli.report import standings
-from nascli.report.comparison import HYPERVOLUME, Comparison
-from nascli.report.significance import APART, FEWEST, PAIRED, Contrast, paired
+from nascli.analysis import standings
+from nascli.analysis.comparison import HYPERVOLUME, Comparison
+from nascli.analysis.significance import APART, FEWEST, PAIRED, Contrast, paired
 from nascli.report.units import duration, readable, unit, words
 
 FEW_PAIRS = 3  # of groups, about which there is a sentence each

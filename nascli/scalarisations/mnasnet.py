@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nascli.core.fault import Fault
-from nascli.core.objective import Objective
+from nascli.core.goal import Objective
 
 
 class MnasNet:

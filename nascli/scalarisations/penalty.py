@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nascli.core.fault import Fault
-from nascli.core.objective import Constraint, Objective
+from nascli.core.goal import Constraint, Objective
 
 
 class Penalty:

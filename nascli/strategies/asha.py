@@ -112,12 +112,12 @@ class ASHA:
         """Books the trials in their rungs."""
         for trial in trials:
             if trial.infeasible is None:
-                entry = self._problem.loss(trial), self._numbered(trial.genotype)
+                entry = self._problem.goal.loss(trial), self._numbered(trial.genotype)
                 self._rungs[self._level[trial.fidelity]].add(entry)
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype at the highest fidelity reached."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """All that was drawn, the rungs, and the random state."""

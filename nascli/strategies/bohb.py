@@ -170,14 +170,14 @@ class BOHB:
         """Books the trials in their brackets and in the model of their fidelity."""
         for trial in trials:
             self._brackets.tell(trial)
-            violation, loss = self._problem.rank(trial)
+            violation, loss = self._problem.goal.rank(trial)
             entry = violation, loss, self._told, trial.genotype.options
             self._models[trial.fidelity].add(entry)
             self._told += 1
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype at the highest fidelity reached."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """The brackets, the trials behind the models, and the random state."""

@@ -85,7 +85,7 @@ class Evolution:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Adds the newcomers; one member leaves for each, once the population is full."""
         for trial in trials:
-            self._alive.append(_Member(trial.genotype, self._problem.rank(trial)))
+            self._alive.append(_Member(trial.genotype, self._problem.goal.rank(trial)))
             if len(self._alive) > self._capacity:
                 del self._alive[self._leaving()]
 
@@ -100,7 +100,7 @@ class Evolution:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, dead or alive."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """The population and the random state."""

@@ -7,6 +7,7 @@ family is this class with other parts; docs/methods.md has a paragraph on each.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.supernet import Relaxation, Supernet
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 from nascli.gradient.bilevel import Bilevel
 from nascli.gradient.effort import Effort
@@ -62,7 +64,7 @@ class GradientSearch:
             not divide the channels, or the stages are more than the epochs.
     """
 
-    weight_sharing = True
+    traits = Traits(weight_sharing=True)
 
     def __init__(
         self,
@@ -99,6 +101,7 @@ class GradientSearch:
         common = {"warmup": warmup, "partial_channels": partial_channels}
         self._stages = plan(list(stages or ()), self.epochs, common)
         self._check()
+        self.traits = replace(self.traits, trials=self.epochs)
         self._effort = Effort(problem.accelerator)
         self._levels: Levels | None = None
         self._bilevel: Bilevel | None = None
@@ -118,7 +121,7 @@ class GradientSearch:
     @property
     def epochs(self) -> int:
         """How many epochs the recipe asks for; each is one trial."""
-        return max(1, round(self._problem.fidelity * int(self._problem.training.epochs)))
+        return max(1, round(self._problem.fidelity * int(self._problem.recipe.epochs)))
 
     def ask(self, limit: int) -> Sequence[Proposal]:
         """One epoch of training, then one proposal; none once the search is over."""
@@ -136,7 +139,7 @@ class GradientSearch:
             genotype = self._discretise(trained)
         self._look(trained, genotype)
         words = [f"epoch {self._epoch}/{self.epochs}", said, spoken(self._problem.readout)]
-        self._problem.progress(1.0, ", ".join(filter(None, words)))
+        self._problem.listener.progress(1.0, ", ".join(filter(None, words)))
         return [Proposal(genotype, self._problem.fidelity * self._share(trained.stage))]
 
     def tell(self, trials: Sequence[Trial]) -> None:
@@ -145,7 +148,7 @@ class GradientSearch:
     def recommend(self, history: History) -> Genotype | None:
         """The best-validation epoch's genotype; a stopper sets the last of those that count."""
         back = self._stopper.back if self._stopper is not None and self._stopped else 0
-        return History(history[: len(history) - back]).answer(self._problem)
+        return History(history[: len(history) - back]).answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, architecture weights, optimizers, streams of batches, stage, all draws."""
@@ -201,5 +204,5 @@ class GradientSearch:
         warning = collapse(trained.supernet, genotype) if trained.relaxation.parameters() else None
         self._collapsed = self._collapsed + 1 if warning else 0
         if warning and self._collapsed == 2 and not self._warned:  # a single one may be chance
-            problem.warn(warning)
+            problem.listener.warn(warning)
             self._warned = True

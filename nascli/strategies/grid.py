@@ -8,13 +8,14 @@ from typing import Any
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import at, size
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 
 
 class Grid:
     """Proposes genotype 0, 1, 2, ... and ends after the last."""
 
-    several_objectives = True
+    traits = Traits(several_objectives=True)
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
@@ -32,7 +33,7 @@ class Grid:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """How far it has come."""

@@ -58,7 +58,7 @@ def rungs(
 
 def _whole(shares: list[float], problem: Problem) -> Rungs:
     """The shares in whole epochs, each once, if there is a recipe."""
-    epochs = getattr(problem.training, "epochs", None)
+    epochs = getattr(problem.recipe, "epochs", None)
     if epochs is None:
         return tuple(shares)
     whole = sorted({max(1, round(share * epochs)) for share in shares[:-1]})
@@ -205,7 +205,7 @@ class Brackets:
             if self._rungs[bracket.level] == trial.fidelity and trial.genotype in bracket.open:
                 bracket.open.remove(trial.genotype)
                 if trial.infeasible is None:
-                    bracket.ended.append((self._problem.loss(trial), trial.genotype))
+                    bracket.ended.append((self._problem.goal.loss(trial), trial.genotype))
                 return
 
     def state_dict(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Hyperband:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype at the highest fidelity reached."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """The brackets and the random state."""

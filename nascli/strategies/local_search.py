@@ -95,7 +95,7 @@ class LocalSearch:
         """Moves to a better genotype, at once or when all neighbours are known."""
         for trial in trials:
             self._open -= 1
-            rank = self._known[trial.genotype] = self._problem.rank(trial)
+            rank = self._known[trial.genotype] = self._problem.goal.rank(trial)
             if rank < (self._best[0] if self._best else self._rank):
                 self._best = rank, trial.genotype
             if self._best and (self._greedy or not (self._untried or self._open)):
@@ -109,7 +109,7 @@ class LocalSearch:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, of whatever climb."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the climb stands, and the random state."""

@@ -18,6 +18,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.pareto import crowding, fronts
 from nascli.core.problem import Problem
 from nascli.core.space import crossover, mutate, sample
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 
 _TRIES = 100
@@ -52,7 +53,7 @@ class NSGA2:
         mutations: decisions that are changed in every child, on average; at least one.
     """
 
-    several_objectives = True
+    traits = Traits(several_objectives=True)
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class NSGA2:
         problem = self._problem
         for trial in trials:
             if trial.error is None:
-                violation, losses = problem.violation(trial), problem.losses(trial)
+                violation, losses = problem.goal.violation(trial), problem.goal.losses(trial)
                 self._newcomers.append(_Member(trial.genotype, violation, losses))
         wanted = self._offspring if self._members else self._population
         if len(self._newcomers) >= wanted:
@@ -137,7 +138,7 @@ class NSGA2:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial in the first objective; the front is in the history."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """Members, newcomers, all that was proposed, and the random state."""

@@ -13,6 +13,7 @@ from typing import Any
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 
 _ALGORITHMS = {"tpe": "TPESampler", "gp": "GPSampler"}
@@ -34,7 +35,7 @@ class Optuna:
         Fault: Optuna is not installed.
     """
 
-    several_objectives = True
+    traits = Traits(several_objectives=True)
 
     def __init__(self, problem: Problem, algorithm: str = "tpe", initial: int = 10) -> None:
         if algorithm not in _ALGORITHMS:
@@ -43,7 +44,7 @@ class Optuna:
             raise Fault(f"strategy.initial is {initial}; it must be at least 1")
         self._problem = problem
         self._algorithm, self._initial = algorithm, initial
-        self._single = len(problem.objectives) == 1 or problem.scalarisation is not None
+        self._single = len(problem.goal.objectives) == 1 or problem.goal.scalarisation is not None
         self._begin()
 
     def _begin(self) -> None:
@@ -53,7 +54,7 @@ class Optuna:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             seeded = made(seed=self._problem.seed, n_startup_trials=self._initial)
-        count = 1 if self._single else len(self._problem.objectives)
+        count = 1 if self._single else len(self._problem.goal.objectives)
         self._study = optuna.create_study(directions=["minimize"] * count, sampler=seeded)
         self._parameters = {
             decision: optuna.distributions.CategoricalDistribution(options)
@@ -76,13 +77,13 @@ class Optuna:
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Tells the study the losses; a trial that it has not asked for is left out."""
-        problem = self._problem
+        goal = self._problem.goal
         for trial in trials:
             numbers = self._open.get(trial.genotype)
             if not numbers:
                 continue
             good = trial.error is None and trial.infeasible is None
-            losses = [problem.loss(trial)] if self._single else list(problem.losses(trial))
+            losses = [goal.loss(trial)] if self._single else list(goal.losses(trial))
             self._told(numbers.pop(0), losses if good else None)
 
     def _told(self, number: int, losses: list[float] | None) -> None:
@@ -92,7 +93,7 @@ class Optuna:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """All turns: -1 for a proposal, the number and the losses for what was told."""

@@ -116,7 +116,7 @@ class Predictor:
         if len(seen) < self._initial:
             chosen = self._pools.drawn(1, seen, self._rng)
         elif self._learn():
-            good = sorted(self._good(), key=self._problem.loss)
+            good = sorted(self._good(), key=self._problem.goal.loss)
             pool, free = self._pools.candidates(good, seen, self._rng)
             while len(chosen) < self._batch and free.any():
                 best = int(np.argmax(np.where(free, self._worth(pool, chosen), -math.inf)))
@@ -125,17 +125,17 @@ class Predictor:
         return chosen or self._pools.drawn(1, seen, self._rng)
 
     def _good(self) -> list[Trial]:
-        return [trial for trial in self._trials if self._problem.loss(trial) < math.inf]
+        return [trial for trial in self._trials if self._problem.goal.loss(trial) < math.inf]
 
     def _learn(self) -> bool:
         """Fits a surrogate to the objective and one to each bounded metric; False without data."""
         good = self._good()
         if good:
-            values = np.array([-self._problem.loss(trial) for trial in good])
+            values = np.array([-self._problem.goal.loss(trial) for trial in good])
             self._values = normal_scores(values) if self._ranked else values
             self._surrogate("").fit([trial.genotype for trial in good], self._values)
         self._bounds = {}
-        for constraint in self._problem.constraints:
+        for constraint in self._problem.goal.constraints:
             metric = constraint.metric
             told = [trial for trial in self._trials if metric in trial.metrics]
             if told:
@@ -165,7 +165,7 @@ class Predictor:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype: predictions are no answer."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """The trials, what is under way, the surrogates' own state and the random state."""

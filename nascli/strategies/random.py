@@ -12,6 +12,7 @@ from typing import Any
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import at, sample, size
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 
 _ROUNDS = 6
@@ -29,7 +30,7 @@ class Random:
         repeats: draws every genotype anew from all of them instead, without an end.
     """
 
-    several_objectives = True
+    traits = Traits(several_objectives=True)
 
     def __init__(self, problem: Problem, repeats: bool = False) -> None:
         self._repeats = repeats
@@ -59,7 +60,7 @@ class Random:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """How many genotypes have been proposed, and the random state."""

@@ -115,7 +115,7 @@ class Reinforce:
         """Keeps the rewards; a step of the policy for each full batch."""
         decisions = self._problem.space.decisions.values()
         for trial in trials:
-            reward = self._rewards.of(self._problem.loss(trial))
+            reward = self._rewards.of(self._problem.goal.loss(trial))
             if reward is None:
                 continue
             pairs = zip(decisions, trial.genotype.options, strict=True)
@@ -126,7 +126,7 @@ class Reinforce:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, whatever the policy prefers now."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """Policy, optimizer and draws, the baseline, and what is drawn or told but not yet used."""

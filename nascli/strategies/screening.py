@@ -14,9 +14,9 @@ from typing import Any
 from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Objective
 from nascli.core.problem import Problem
 from nascli.core.strategy import Strategy
+from nascli.core.traits import traits_of
 from nascli.core.trial import History, Proposal, Trial
 
 _OUT = "screened out"
@@ -62,12 +62,12 @@ class Screening:
         self._problem, self._candidates, self._keep = problem, candidates, keep
         self._of, self._by, self._fidelity = of(problem), by(problem), fidelity
         for part in (self._of, self._by):
-            if getattr(part, "weight_sharing", False):
+            if traits_of(part).weight_sharing:
                 raise Fault(
                     f"{type(part).__name__} shares weights, and screening trains none; take "
                     "strategy@strategy.of=random and estimator@strategy.by=zero_cost"
                 )
-        self._objective = getattr(self._by, "objective", None) or Objective("accuracy", "max")
+        self._objective = traits_of(self._by).objective
         if self._objective.metric not in self._by.metrics:
             raise Fault(f"{type(self._by).__name__} gives no {self._objective.metric} to rank by")
         self._ranked: list[Proposal] = []  # of this round, the best last
@@ -107,7 +107,7 @@ class Screening:
             failed = sum(loss == math.inf for _, loss in ranks)
             text = f"screened {number}/{len(found)} candidates"
             text += f", {failed} without a score" if failed else ""
-            self._problem.progress(number / len(found), text)
+            self._problem.listener.progress(number / len(found), text)
         order = sorted(range(len(found)), key=lambda number: ranks[number])
         kept = [number for number in order if ranks[number][0] == 0] or order[:1]
         self._dismiss([found[number] for number in order if number not in set(kept)])
@@ -137,8 +137,8 @@ class Screening:
             raise
         except Exception:  # one bad network must not end a search
             return 0.0, math.inf
-        broken = self._problem.broken(dict(metrics))
-        violation = self._problem.violation(_trial(candidate, metrics, broken))
+        broken = self._problem.goal.broken(dict(metrics))
+        violation = self._problem.goal.violation(_trial(candidate, metrics, broken))
         loss = self._objective.loss(metrics)
         return violation, math.inf if math.isnan(loss) else loss
 
@@ -152,7 +152,7 @@ class Screening:
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype."""
-        return history.answer(self._problem)
+        return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """The other strategy's state, and how far the round is."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nascli.core.fault import Fault
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal, Trial
 
 
@@ -94,7 +95,7 @@ class Pool:
         Fault: `retries` or `trial_seconds` makes no sense.
     """
 
-    own_processes = True
+    traits = Traits(own_processes=True)
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal, Trial
 from nascli.core.workers import Make
 
@@ -12,7 +13,7 @@ from nascli.core.workers import Make
 class Serial:
     """Evaluates in the calling process, in the order of submission."""
 
-    own_processes = False
+    traits = Traits()
     capacity = 1
 
     def __init__(self, make: Make) -> None:

@@ -7,6 +7,7 @@ from fixtures import TINY, TINY_SPACE, composed, options
 
 from nascli.commands import build
 from nascli.core import space as moves
+from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
 from nascli.relaxations.softmax import Softmax
 
@@ -64,7 +65,7 @@ def test_gives_the_metrics_it_names(made):
 def test_repeatable_means_independent_of_what_came_before(made):
     problem, estimator = made
     first, second = proposals(problem)
-    if estimator.repeatable:
+    if traits_of(estimator).repeatable:
         alone = dict(estimator.estimate(second))
         estimator.estimate(first)
         assert dict(estimator.estimate(second)) == alone

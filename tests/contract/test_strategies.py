@@ -9,6 +9,7 @@ from nascli.commands import build
 from nascli.core import space as moves
 from nascli.core.budget import Budget
 from nascli.core.loop import Evaluation, Search
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Trial
 from nascli.workers.serial import Serial
 
@@ -118,13 +119,12 @@ def test_ends_within_the_loop(name):
     genotype = search.run(lambda _trial: None)
     assert 1 <= search.budget.used <= STEPS
     assert genotype is not None
-    assert math.isfinite(min(map(made.problem.loss, search.history)))
+    assert math.isfinite(min(map(made.problem.goal.loss, search.history)))
 
 
 class Fixed:
     metrics = ("accuracy",)
-    repeatable = True
-    by_genotype = False
+    traits = Traits()
 
     def estimate(self, proposal):
         return {"accuracy": score(proposal.genotype)}

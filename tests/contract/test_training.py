@@ -21,6 +21,6 @@ def test_trains_a_network_of_every_space(name, space):
     problem = build.stated(config)
     network = problem.space.network(at(problem.space, 4321))
     train = subset(problem.task.split("train"), 32, seed=0)
-    (epoch,) = fit(network, train, None, problem.training, epochs=1)
+    (epoch,) = fit(network, train, None, problem.recipe, epochs=1)
     assert epoch.train.loss > 0
     assert isinstance(problem.task, Synthetic)

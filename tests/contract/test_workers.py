@@ -69,5 +69,5 @@ def test_it_says_whether_it_has_processes_of_its_own(workers):
     working = workers(with_plain)
     process = evaluated(working, 1)[0].metrics["process"]
     working.close()
-    assert working.own_processes == (process != os.getpid())
-    assert working.own_processes == workers.func.own_processes
+    assert working.traits.own_processes == (process != os.getpid())
+    assert working.traits.own_processes == workers.func.traits.own_processes

@@ -225,7 +225,7 @@ def test_a_users_own_strategy(nas, tmp_path):
         "        self.asked = True\n"
         "        return [Proposal(at(self.problem.space, 0))]\n"
         "    def tell(self, trials): pass\n"
-        "    def recommend(self, history): return history.best(self.problem).genotype\n"
+        "    def recommend(self, history): return history.best(self.problem.goal).genotype\n"
         "    def state_dict(self): return {'asked': self.asked}\n"
         "    def load_state_dict(self, state): self.asked = state['asked']\n"
     )

@@ -14,6 +14,7 @@ from hydra.utils import get_class
 
 from nascli.commands import build
 from nascli.core.loop import Evaluation, Search
+from nascli.core.traits import traits_of
 from nascli.workers.serial import Serial
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -33,7 +34,7 @@ SMALL = {
 
 def sample_based(name):
     config = composed(f"strategy={name}", "space=nasbench201", "estimator=table")
-    return not getattr(get_class(config.strategy._target_), "weight_sharing", False)
+    return not traits_of(get_class(config.strategy._target_)).weight_sharing
 
 
 def trajectory(name):

@@ -47,6 +47,6 @@ def test_best_by_validation_of_100(dataset, figure):
         workers = Serial(lambda made=evaluation: made)
         search = Search(Random(problem), evaluation, workers, Budget(trials=TRIALS))
         genotype = search.run(lambda _trial: None)
-        found.append(table.final(genotype)["test_accuracy"])
+        found.append(table.traits.final(genotype)["test_accuracy"])
     # four standard errors of the closed form itself
     assert abs(statistics.mean(found) - mean) < 4 * deviation / math.sqrt(SEEDS)

@@ -37,7 +37,7 @@ def searches(*overrides):
 def accuracies(*overrides):
     """Test accuracies of the best by validation."""
     return [
-        parts.estimators[0].final(history.answer(parts.problem))["test_accuracy"]
+        parts.estimators[0].traits.final(history.answer(parts.problem.goal))["test_accuracy"]
         for history, parts in searches(*overrides)
     ]
 

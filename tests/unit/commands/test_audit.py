@@ -13,7 +13,7 @@ from nascli.commands import audit, shared_weights
 from nascli.core.fault import Fault
 from nascli.core.space import at, size
 from nascli.core.trial import Proposal
-from nascli.run import CONFIG, Run
+from nascli.runs.folder import CONFIG, Run
 
 
 def config(*overrides):

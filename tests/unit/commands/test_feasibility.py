@@ -6,7 +6,7 @@ from fixtures import composed
 from nascli.commands import build, feasibility
 from nascli.commands.prepare import rewritten
 from nascli.core.fault import Fault
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint
 from nascli.core.survey import survey
 
 CHOSEN = ("strategy=random", "space=nasbench201", "estimator=table", "device=none")
@@ -23,13 +23,13 @@ def test_a_percentage_is_one_of_the_largest_network():
     # 1,531,546 parameters: all 3x3 convolutions (NAS-Bench-201)
     config, parts = settled("constraints.params=60%")
     assert config.constraints.params == pytest.approx(0.6 * 1_531_546)
-    (constraint,) = parts.problem.constraints
+    (constraint,) = parts.problem.goal.constraints
     assert constraint.maximum == config.constraints.params
 
 
 def test_numbers_and_percentages_together(capsys):
     _, parts = settled("constraints.params=50%", "constraints.macs=50000000")
-    assert {c.metric for c in parts.problem.constraints} == {"params", "macs"}
+    assert {c.metric for c in parts.problem.goal.constraints} == {"params", "macs"}
     says = capsys.readouterr().err
     assert "what networks cost (all looked at)" in says
     assert "of all keep the constraints" in says

@@ -1,15 +1,16 @@
 """The loop, with a toy space, an estimator that adds digits up, and a strategy that has a list."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from nascli.core import space as moves
 from nascli.core.budget import Budget
 from nascli.core.fault import Fault
+from nascli.core.goal import Constraint, Objective
 from nascli.core.loop import Evaluation, Search
-from nascli.core.objective import Constraint, Objective
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 from nascli.workers.serial import Serial
 
@@ -30,7 +31,7 @@ class Listed:
         self.told.extend(trials)
 
     def recommend(self, history):
-        best = history.best(self.problem)
+        best = history.best(self.problem.goal)
         return best.genotype if best else None
 
 
@@ -40,8 +41,7 @@ class Sum:
 
     bad: str = ""
     metrics: tuple = ("accuracy",)
-    repeatable: bool = True
-    by_genotype: bool = False
+    traits: Traits = field(default_factory=Traits)
     asked: list = field(default_factory=list)
 
     def estimate(self, proposal):
@@ -53,8 +53,7 @@ class Sum:
 
 class Price:
     metrics = ("params",)
-    repeatable = True
-    by_genotype = True
+    traits = Traits(by_genotype=True)
 
     def estimate(self, proposal):
         return {"params": 10.0 * int(proposal.genotype.options[0])}
@@ -110,7 +109,7 @@ def test_seconds_include_the_time_to_propose(problem, monkeypatch):
 
 
 def test_a_table_is_asked_for_every_spelling(problem):
-    estimator = Sum(by_genotype=True)
+    estimator = Sum(traits=Traits(by_genotype=True))
     found = search(problem, [1, 2, 1], [estimator])
     found.run(lambda _: None)
     assert estimator.asked == [moves.at(problem.space, 1), moves.at(problem.space, 2)]
@@ -122,7 +121,7 @@ def test_what_an_equivalent_network_costs_is_looked_at_anew(problem):
             return {"params": float("".join(proposal.genotype.options))}
 
     estimator = Sum()
-    problem.constraints = (Constraint("params", 5.0),)
+    problem.goal = replace(problem.goal, constraints=(Constraint("params", 5.0),))
     found = search(problem, [1, 2], [Length(), estimator])
     found.run(lambda _: None)
     assert [t.metrics.get("params") for t in found.history] == [1.0, 10.0]
@@ -140,21 +139,21 @@ def test_a_failure_is_not_tried_again(problem):
 
 
 def test_what_changes_under_way_is_estimated_again(problem):
-    estimator = Sum(repeatable=False)
+    estimator = Sum(traits=Traits(repeatable=False))
     found = search(problem, [1, 1], [estimator])
     found.run(lambda _: None)
     assert len(estimator.asked) == 2
 
 
 def test_a_broken_constraint_ends_a_proposal_before_the_dear_estimator(problem):
-    problem.constraints = (Constraint("params", 10.0),)
+    problem.goal = replace(problem.goal, constraints=(Constraint("params", 10.0),))
     estimator = Sum()
     found = search(problem, [0, 4, 8], [Price(), estimator], budget=Budget(trials=5))
     genotype = found.run(lambda _: None)
     assert len(estimator.asked) == 2
     last = found.history[2]
     assert last.infeasible == "params 20 exceeds 10"
-    assert problem.loss(last) == math.inf
+    assert problem.goal.loss(last) == math.inf
     assert genotype == moves.at(problem.space, 4)
     assert found.budget.used == 2
 
@@ -170,7 +169,7 @@ def test_a_search_in_which_all_fails_ends(problem):
         def estimate(self, proposal):
             raise RuntimeError("broken")
 
-    found = search(problem, range(12), [Broken(repeatable=False)])
+    found = search(problem, range(12), [Broken(traits=Traits(repeatable=False))])
     with pytest.raises(Fault, match="10 trials in a row failed, the last one with: RuntimeError"):
         found.run(lambda _: None)
     assert len(found.history) == 10
@@ -217,9 +216,9 @@ def test_best_prefers_the_highest_fidelity(problem):
     cheap = Trial(0, genotype, 0.1, {"accuracy": 99.0})
     full = Trial(1, moves.at(problem.space, 1), 1.0, {"accuracy": 50.0})
     tie = Trial(2, moves.at(problem.space, 2), 1.0, {"accuracy": 50.0})
-    assert History([cheap, full, tie]).best(problem) is full
-    assert History([cheap]).best(problem) is cheap
-    assert History().best(problem) is None
+    assert History([cheap, full, tie]).best(problem.goal) is full
+    assert History([cheap]).best(problem.goal) is cheap
+    assert History().best(problem.goal) is None
 
 
 def test_incumbents_are_the_improvements(problem):
@@ -227,7 +226,7 @@ def test_incumbents_are_the_improvements(problem):
     trials = [
         Trial(n, moves.at(problem.space, n), 1.0, {"accuracy": v}) for n, v in enumerate(values)
     ]
-    assert [t.number for t in History(trials).incumbents(problem)] == [0, 2, 4]
+    assert [t.number for t in History(trials).incumbents(problem.goal)] == [0, 2, 4]
 
 
 def test_trials_survive_json(problem):
@@ -277,7 +276,7 @@ def steps(search):
 
 
 def two_at_once(problem, **options):
-    evaluation = Evaluation(problem, [Sum(repeatable=False)])
+    evaluation = Evaluation(problem, [Sum(traits=Traits(repeatable=False))])
     strategy = Learning(problem, [])
     return Search(strategy, evaluation, TwoAtOnce(evaluation), Budget(trials=9), **options)
 
@@ -313,13 +312,14 @@ def test_what_was_under_way_at_a_checkpoint_is_started_again(problem):
 
 
 def test_a_front_holds_what_nothing_beats_in_all_objectives(problem):
-    problem.objectives = (Objective("accuracy", "max"), Objective("params", "min"))
+    both = (Objective("accuracy", "max"), Objective("params", "min"))
+    problem.goal = replace(problem.goal, objectives=both)
     pairs = [(90, 5), (80, 3), (85, 6), (80, 4), (95, 9), (80, 3)]
     trials = [
         Trial(n, moves.at(problem.space, n), 1.0, {"accuracy": float(a), "params": float(p)})
         for n, (a, p) in enumerate(pairs)
     ]
-    assert [t.number for t in History(trials).front(problem)] == [4, 0, 1]
+    assert [t.number for t in History(trials).front(problem.goal)] == [4, 0, 1]
 
 
 def test_a_resume_does_not_hang_on_the_budget_or_the_clock(problem):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint
 from nascli.core.space import at, size
 from nascli.core.survey import survey
 

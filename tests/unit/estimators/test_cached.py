@@ -2,13 +2,15 @@ import functools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from fixtures import CHECKOUT
 
 from nascli.core.fault import Fault
-from nascli.core.objective import Objective
+from nascli.core.goal import Objective
 from nascli.core.space import at
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.estimators.cached import Cached
 
@@ -17,10 +19,8 @@ class Counting:
     """Counts how often it is asked."""
 
     metrics = ("score", "other")
-    repeatable = True
-    by_genotype = False
+    traits = Traits(objective=Objective("score", "max"))
     meaning = "made up"
-    objective = Objective("score", "max")
     asked = 0
 
     def __init__(self, problem, batch_size=1):
@@ -34,11 +34,11 @@ class Counting:
 
 
 class Spelling(Counting):
-    by_genotype = True
+    traits = replace(Counting.traits, by_genotype=True)
 
 
 class Drifting(Counting):
-    repeatable = False
+    traits = Traits(repeatable=False)
 
 
 @pytest.fixture(autouse=True)
@@ -65,8 +65,8 @@ def test_asks_once_over_runs_and_gives_exactly_what_was_said(problem, file):
 def test_passes_on_what_the_other_estimator_is(problem, file):
     cached = Cached(problem, Spelling, str(file))
     assert (cached.metrics, cached.meaning) == (Counting.metrics, "made up")
-    assert cached.objective == Objective("score", "max")
-    assert cached.by_genotype and not Cached(problem, Counting, str(file)).by_genotype
+    assert cached.traits == Spelling.traits
+    assert not Cached(problem, Counting, str(file)).traits.by_genotype
     assert not file.exists(), "nothing to keep yet"
 
 
@@ -165,11 +165,12 @@ import sys
 from fixtures import ToySpace, ToyTask
 from nascli.core.problem import Problem
 from nascli.core.space import at
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.estimators.cached import Cached
 
 class Long:
-    metrics, repeatable, by_genotype, meaning = ("score",), True, True, ""
+    metrics, traits, meaning = ("score",), Traits(by_genotype=True), ""
     def __init__(self, problem): pass
     def estimate(self, proposal): return {"score": float(sys.argv[2])}
 

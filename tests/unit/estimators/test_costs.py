@@ -229,7 +229,7 @@ def test_costs_of_a_proposal(problem, proposal):
     assert values["macs"] == 2 * 64 * c + 3 * 64 * c + 3
     assert values["flops"] == 2 * values["macs"]
     assert values["latency_ms"] == 7.0
-    assert costs.repeatable
+    assert costs.traits.repeatable
 
 
 def test_without_a_device_no_latency(problem, proposal):

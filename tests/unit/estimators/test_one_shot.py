@@ -28,7 +28,7 @@ def problem():
     space = instantiate(composed("space=nasbench201").space, _partial_=True)(
         task, channels=3, cells_per_stage=1
     )
-    return Problem(space=space, task=task, training=None)
+    return Problem(space=space, task=task, recipe=None)
 
 
 GENOTYPE_NUMBER = 9_876
@@ -49,7 +49,7 @@ def test_accuracy_is_that_of_the_recalibrated_path_in_percent():
         right = supernet(images, mixture).argmax(1) == labels
     assert answer == {"accuracy": pytest.approx(100 * right.double().mean().item())}
     assert estimator.metrics == ("accuracy",)
-    assert not estimator.repeatable
+    assert not estimator.traits.repeatable
 
 
 def test_the_supernet_stays_as_it_is():

@@ -23,7 +23,7 @@ def problem():
     space = instantiate(composed("space=nasbench201").space, _partial_=True)(
         task, channels=3, cells_per_stage=1
     )
-    return Problem(space=space, task=task, training=None)
+    return Problem(space=space, task=task, recipe=None)
 
 
 def accuracy(stated, mixture):

@@ -25,7 +25,7 @@ class Task:
 @pytest.fixture
 def benchmark():
     operations = {name: {"_target_": "unused"} for name in OPERATIONS}
-    return Problem(space=NASBench201(Task(), operations), task=Task(), training=None)
+    return Problem(space=NASBench201(Task(), operations), task=Task(), recipe=None)
 
 
 def cell(*options):
@@ -43,7 +43,7 @@ def test_the_best_cells_are_the_published_ones(benchmark, dataset, valid, test):
     assert max(table.estimate(Proposal(g))["accuracy"] for g in everything) == pytest.approx(
         valid, abs=0.005
     )
-    assert max(table.final(g)["test_accuracy"] for g in everything) == pytest.approx(
+    assert max(table.traits.final(g)["test_accuracy"] for g in everything) == pytest.approx(
         test, abs=0.005
     )
 
@@ -58,7 +58,7 @@ def test_every_row_is_found_under_its_own_cell(benchmark):
         genotype = cell(*(OPERATIONS[o] for o in cells[row]))
         assert table.estimate(Proposal(genotype))["accuracy"] == accuracy[row]
         assert table.estimate(Proposal(genotype, 0.06))["accuracy"] == short[row]
-        assert table.final(genotype) == {"test_accuracy": test[row]}
+        assert table.traits.final(genotype) == {"test_accuracy": test[row]}
 
 
 def test_costs_follow_the_published_network(benchmark):
@@ -133,7 +133,7 @@ def test_a_users_own_table_with_a_column_per_decision(problem, tmp_path):
     table = Table(problem, path=write(tmp_path / "own.csv", rows))
     genotype = Genotype.of("toy", {"a": "0", "b": "1", "c": "0"})
     assert table.estimate(Proposal(genotype)) == {"accuracy": 71.5, "energy_mj": 3.5}
-    assert table.final(genotype) == {"test_accuracy": 70.0}
+    assert table.traits.final(genotype) == {"test_accuracy": 70.0}
     # (0, 0, 1) computes the same in the toy space
     twin = Genotype.of("toy", {"a": "0", "b": "0", "c": "1"})
     assert table.estimate(Proposal(twin))["accuracy"] == 71.5
@@ -146,7 +146,7 @@ def test_a_users_own_table_with_a_genotype_column(problem, tmp_path):
     table = Table(problem, path=write(tmp_path / "own.csv", rows))
     genotype = Genotype.of("toy", {"a": "1", "b": "0", "c": "0"})
     assert table.estimate(Proposal(genotype)) == {"accuracy": 50.0}
-    assert table.final(genotype) == {}
+    assert table.traits.final(genotype) == {}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from fixtures import Heard
 from torch import nn
 
 from nascli.core.fault import Fault
@@ -44,7 +45,7 @@ def genotype(width: str, dropout: str = "0.3") -> Genotype:
 
 def problem(**changes: Any) -> Problem:
     recipe = Recipe(epochs=8, batch_size=16, learning_rate=0.02, schedule="step", crop_padding=1)
-    values = {"space": Widths(), "task": Untested(images=240, size=6), "training": recipe}
+    values = {"space": Widths(), "task": Untested(images=240, size=6), "recipe": recipe}
     return Problem(**{**values, **changes})
 
 
@@ -56,7 +57,7 @@ def test_the_same_proposal_gets_the_same_answer_whatever_came_before() -> None:
     before = torch.get_rng_state()
     assert second.estimate(Proposal(genotype("8"))) == alone
     assert torch.equal(torch.get_rng_state(), before)
-    assert first.repeatable
+    assert first.traits.repeatable
 
 
 def test_it_reports_what_it_names_and_learns() -> None:
@@ -86,14 +87,14 @@ def test_accuracy_is_percent_of_the_validation_split() -> None:
 )
 def test_fidelity_is_the_share_of_the_epochs(fidelity: float, epochs: int) -> None:
     seen: list[str] = []
-    stated = problem(progress=lambda _done, text: seen.append(text))
+    stated = problem(listener=Heard(lambda _done, text: seen.append(text)))
     Train(stated).estimate(Proposal(genotype("4"), fidelity))
     assert list(dict.fromkeys(seen)) == [f"epoch {n + 1}/{epochs}" for n in range(epochs)]
 
 
 def test_the_batch_size_can_be_set() -> None:
     seen: list[float] = []
-    stated = problem(progress=lambda done, _text: seen.append(done))
+    stated = problem(listener=Heard(lambda done, _text: seen.append(done)))
     Train(stated, batch_size=45).estimate(Proposal(genotype("4"), 0.125))
     assert len(seen) == 3  # of 135 images
     with pytest.raises(Fault, match="training.batch_size is 0"):
@@ -111,7 +112,7 @@ def test_the_seed_matters() -> None:
 def test_a_network_that_diverges_is_an_error_of_the_trial_not_of_the_user() -> None:
     wild = Recipe(epochs=2, batch_size=16, learning_rate=1e30)
     with pytest.raises(DivergedError):
-        Train(problem(training=wild)).estimate(Proposal(genotype("8")))
+        Train(problem(recipe=wild)).estimate(Proposal(genotype("8")))
 
 
 def test_missing_images_are_found_before_the_search_begins(tmp_path: Any) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from fixtures import Heard
 from torch import Tensor, nn
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Objective
+from nascli.core.goal import Objective
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
 from nascli.core.space import sample
@@ -83,7 +84,7 @@ def genotype(width: int = 4, deaf: str = "no") -> Genotype:
 
 
 def problem(**changes: Any) -> Problem:
-    values = {"space": Widths(), "task": Guarded(images=96, size=6), "training": None}
+    values = {"space": Widths(), "task": Guarded(images=96, size=6), "recipe": None}
     return Problem(**{**values, **changes})
 
 
@@ -100,7 +101,7 @@ def test_it_reports_the_first_score_once_more() -> None:
     found = value(estimator)
     assert estimator.metrics == ("score", "naswot", "synflow") == tuple(found)
     assert found["score"] == found["naswot"] != found["synflow"]
-    assert ZeroCost.objective == Objective("score", "max")
+    assert ZeroCost.traits.objective == Objective("score", "max")
 
 
 def test_scores_that_share_passes_are_what_they_are_alone() -> None:
@@ -134,7 +135,8 @@ def test_answers_hang_on_seed_and_genotype_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
     other = value(made(*ALL, stated=problem(seed=1)))
     assert all(other[name] != alone[name] for name in alone)
-    assert ZeroCost.repeatable and not ZeroCost.by_genotype and not ZeroCost.meaning
+    assert ZeroCost.traits.repeatable and not ZeroCost.traits.by_genotype
+    assert not ZeroCost.meaning
 
 
 def test_images_are_read_only_where_a_score_needs_them() -> None:
@@ -204,7 +206,7 @@ def test_the_vote_is_the_score_and_follows_its_voters() -> None:
 
 def test_the_vote_s_reference_is_scored_once_and_follows_from_the_seed() -> None:
     told: list[str] = []
-    stated = problem(progress=lambda _done, text: told.append(text))
+    stated = problem(listener=Heard(lambda _done, text: told.append(text)))
     estimator = voting(stated=stated)
     first = value(estimator)
     scored = len(told)

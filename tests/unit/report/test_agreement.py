@@ -2,8 +2,8 @@ import math
 
 from fixtures import words
 
+from nascli.analysis.correlation import Interval
 from nascli.report import agreement
-from nascli.report.correlation import Interval
 
 
 def test_every_estimate_is_drawn_against_the_reference_and_beside_the_others():

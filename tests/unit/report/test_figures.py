@@ -5,7 +5,7 @@ import pytest
 from fixtures import words
 
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Objective
+from nascli.core.goal import Goal, Objective
 from nascli.core.trial import History, Trial
 from nascli.report import figures
 
@@ -35,7 +35,7 @@ def test_a_search_shows_its_objective_over_trials_and_over_each_cost(history, pr
 
 def test_a_cost_that_is_the_objective_or_never_varies_is_left_out(problem):
     alike = History([trial(n, accuracy=80.0 + n, params=5.0, latency_ms=1.0 + n) for n in range(4)])
-    fast = dataclasses.replace(problem, objectives=(Objective("latency_ms", "min"),))
+    fast = dataclasses.replace(problem, goal=Goal(objectives=(Objective("latency_ms", "min"),)))
     assert list(figures.search(alike, problem)) == ["anytime", "accuracy_over_latency_ms"]
     assert list(figures.search(alike, fast)) == ["anytime"]
 
@@ -69,7 +69,7 @@ def test_front_keeps_what_nothing_beats(problem):
 
 
 def test_a_name_from_the_user_makes_a_plain_file_name(problem):
-    odd = dataclasses.replace(problem, objectives=(Objective("../a$b<c>", "max"),))
+    odd = dataclasses.replace(problem, goal=Goal(objectives=(Objective("../a$b<c>", "max"),)))
     trials = [trial(n, **{"../a$b<c>": float(n), "params": float(n)}) for n in range(3)]
     drawn = figures.search(History(trials), odd)
     assert list(drawn) == ["anytime", "___a_b_c__over_params"]

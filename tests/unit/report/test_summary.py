@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint, Goal
 from nascli.core.trial import History, Trial
 from nascli.report import summary
 
@@ -34,7 +34,9 @@ def history():
 
 
 def test_layout_of_a_search(history, problem):
-    bounded = dataclasses.replace(problem, constraints=(Constraint("params", 1e6),), seed=3)
+    bounded = dataclasses.replace(
+        problem, goal=Goal(constraints=(Constraint("params", 1e6),)), seed=3
+    )
     report = summary.search(history, bounded, history[2].genotype, 12.3456)
     assert json.loads(json.dumps(report)) == report
     assert report["verb"] == "search"

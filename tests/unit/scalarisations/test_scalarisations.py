@@ -3,7 +3,7 @@
 import pytest
 
 from nascli.core.fault import Fault
-from nascli.core.objective import Objective
+from nascli.core.goal import Objective
 from nascli.scalarisations.mnasnet import MnasNet
 from nascli.scalarisations.penalty import Penalty
 

@@ -56,7 +56,7 @@ def test_takes_the_steps_of_algorithm_2(large, workers, failing):
         told = trial(proposal, number, **({"error": "lost"} if failed else {}))
         strategy.tell([told])
         level = min(range(3), key=lambda k: abs(levels[k] - proposal.fidelity))
-        rungs[level][proposal.genotype] = large.loss(told)
+        rungs[level][proposal.genotype] = large.goal.loss(told)
     assert climbed > 60
 
 

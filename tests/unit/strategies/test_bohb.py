@@ -6,7 +6,7 @@ import pytest
 from fixtures import ToySpace
 
 from nascli.core.fault import Fault
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint, Goal
 from nascli.core.trial import Trial
 from nascli.strategies.bohb import BOHB, Model, density
 from nascli.strategies.hyperband import Hyperband
@@ -112,12 +112,12 @@ def test_finds_more_than_uniform_draws(large):
 
 def test_finds_its_way_into_a_narrow_constraint(large):
     """210 of 15,625 genotypes keep the sum at most 4, 4 of 300 draws; the violation leads there."""
-    bounded = replace(large, constraints=(Constraint("params", 4.0),))
+    bounded = replace(large, goal=Goal(constraints=(Constraint("params", 4.0),)))
     strategy, kept = BOHB(bounded), 0
     for number in range(300):
         (proposal,) = strategy.ask(1)
         metrics = {"params": accuracy(proposal.genotype), "accuracy": 1.0}
-        broken = bounded.broken(metrics)
+        broken = bounded.goal.broken(metrics)
         kept += broken is None
         trial = Trial(number, proposal.genotype, proposal.fidelity, metrics, infeasible=broken)
         strategy.tell([trial])

@@ -1,11 +1,12 @@
 import math
 from collections import deque
+from dataclasses import replace
 
 import pytest
 
 from nascli.core import space as moves
 from nascli.core.fault import Fault
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint
 from nascli.core.trial import Trial
 from nascli.strategies.evolution import Evolution
 
@@ -84,7 +85,7 @@ def test_agrees_with_a_plain_reading_of_algorithm_1(problem):
 
 
 def test_who_breaks_constraints_most_leaves_first(problem):
-    problem.constraints = (Constraint("params", 10.0),)
+    problem.goal = replace(problem.goal, constraints=(Constraint("params", 10.0),))
     strategy = Evolution(problem, population=2, tournament=2)
     outside = [
         Trial(n, moves.at(problem.space, n), 1.0, {"params": params}, infeasible="params")
@@ -105,7 +106,7 @@ def test_who_breaks_constraints_most_leaves_first(problem):
 def test_finds_the_one_genotype_in_thousands_that_keeps_a_constraint(problem):
     """4^7 = 16,384 genotypes; only 0000000 costs nothing."""
     problem.space.decisions = {f"d{i}": ("0", "1", "2", "3") for i in range(7)}
-    problem.constraints = (Constraint("params", 0.5),)
+    problem.goal = replace(problem.goal, constraints=(Constraint("params", 0.5),))
     for seed in range(5):
         problem.seed = seed
         strategy = Evolution(problem, population=20, tournament=5)

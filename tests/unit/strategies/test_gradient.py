@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from fixtures import CHECKOUT, TINY, TINY_SPACE, composed, options
+from fixtures import CHECKOUT, TINY, TINY_SPACE, Heard, composed, options
 
 from nascli.commands import build
 from nascli.core.fault import Fault
@@ -83,7 +83,7 @@ def test_a_stopper_ends_the_search_and_sets_the_answer_back():
 def test_the_readout_and_the_warning_reach_the_problem():
     made = search(epochs=4)
     warnings = []
-    made.problem.warn = warnings.append
+    made.problem.listener = Heard(warned=warnings.append)
     made.strategy.ask(1)
     assert set(made.problem.readout) == {"skips_cell", "entropy"}
     assert 0 < made.problem.readout["entropy"] <= 1
@@ -103,7 +103,7 @@ def test_the_readout_and_the_warning_reach_the_problem():
 def test_a_search_that_learns_no_architecture_does_not_collapse(monkeypatch):
     monkeypatch.setattr("nascli.strategies.gradient.collapse", lambda *_: "it collapses")
     made = search(strategy="random_ws", epochs=3)
-    made.problem.warn = pytest.fail
+    made.problem.listener = Heard(warned=pytest.fail)
     assert [len(made.strategy.ask(1)) for _ in range(3)] == [1, 1, 1]
 
 
@@ -206,7 +206,7 @@ def flat(state):
         (["strategy.warmup=1.5"], "strategy.warmup is 1.5; it must be"),
         (
             [
-                "+strategy.penalties.mine={_target_: nascli.penalties.zero_one.ZeroOne, "
+                "+strategy.penalties.mine={_target_: nascli.gradient.penalties.zero_one.ZeroOne, "
                 "_partial_: true, weight: -1}"
             ],
             "strategy.penalties.zero_one.weight is -1; it must be at least 0",

@@ -39,7 +39,7 @@ def test_rungs_fall_by_the_reduction_to_the_lowest(problem):
 
 def test_rungs_of_the_same_whole_epochs_are_one(problem):
     # 1/27, 1/9, 1/3, 1 of 4 epochs are at least one epoch: 1, 1, 1, 4
-    four = replace(problem, training=SimpleNamespace(epochs=4))
+    four = replace(problem, recipe=SimpleNamespace(epochs=4))
     assert rungs(four, 3, 1 / 27, None) == pytest.approx([1 / 4, 1])  # one epoch of four
 
 

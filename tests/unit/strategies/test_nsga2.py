@@ -1,12 +1,13 @@
 """NSGA-II: survival by fronts, crowding and constraints."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from nascli.core import space as moves
 from nascli.core.fault import Fault
-from nascli.core.objective import Constraint, Objective
+from nascli.core.goal import Constraint, Objective
 from nascli.core.pareto import nondominated
 from nascli.core.trial import History, Trial
 from nascli.strategies.nsga2 import NSGA2
@@ -14,7 +15,8 @@ from nascli.strategies.nsga2 import NSGA2
 
 @pytest.fixture
 def several(problem):
-    problem.objectives = (Objective("accuracy", "max"), Objective("macs", "min"))
+    both = (Objective("accuracy", "max"), Objective("macs", "min"))
+    problem.goal = replace(problem.goal, objectives=both)
     return problem
 
 
@@ -44,7 +46,7 @@ def test_dominated_ones_die_and_the_rest_is_thinned_out(several):
 
 
 def test_constraints_come_before_objectives(several):
-    several.constraints = (Constraint("macs", 2.0),)
+    several.goal = replace(several.goal, constraints=(Constraint("macs", 2.0),))
     strategy = NSGA2(several, population=2, offspring=1)
     trials = [trial(several, 0, 99, 4.0, "macs"), trial(several, 1, 98, 8.0, "macs")]
     strategy.tell(trials)
@@ -63,7 +65,7 @@ def test_comes_close_to_the_true_front(several):
         metrics = {"accuracy": float(sum(digits)), "macs": float(sum(d * d for d in digits))}
         return Trial(number, genotype, 1.0, metrics)
 
-    everything = [several.losses(run(moves.at(several.space, n), n)) for n in range(4096)]
+    everything = [several.goal.losses(run(moves.at(several.space, n), n)) for n in range(4096)]
     true = {everything[i] for i in nondominated(everything)}
     strategy = NSGA2(several, population=20, offspring=10)
     history = History()
@@ -72,7 +74,7 @@ def test_comes_close_to_the_true_front(several):
         history.append(run(proposal.genotype, number))
         strategy.tell(history[-1:])
     assert len({t.genotype for t in history}) == 400  # nothing is proposed twice
-    found = {several.losses(t) for t in history.front(several)}
+    found = {several.goal.losses(t) for t in history.front(several.goal)}
     assert len(found & true) >= 0.7 * len(true)
 
 

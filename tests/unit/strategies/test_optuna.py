@@ -1,12 +1,13 @@
 """Optuna behind ask and tell."""
 
 import builtins
+from dataclasses import replace
 
 import pytest
 
 from nascli.core import space as moves
 from nascli.core.fault import Fault
-from nascli.core.objective import Objective
+from nascli.core.goal import Objective
 from nascli.core.trial import Trial
 from nascli.strategies.optuna import Optuna
 
@@ -72,7 +73,8 @@ def test_trials_under_way_are_told_in_any_order(hill):
 
 
 def test_several_objectives_are_several_directions(hill):
-    hill.objectives = (Objective("accuracy", "max"), Objective("macs", "min"))
+    both = (Objective("accuracy", "max"), Objective("macs", "min"))
+    hill.goal = replace(hill.goal, objectives=both)
     strategy = Optuna(hill, initial=3)
     climb(strategy, 6)
     assert len(strategy._study.directions) == 2

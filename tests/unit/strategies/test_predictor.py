@@ -1,5 +1,6 @@
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from nascli.core import space as moves
 from nascli.core.fault import Fault
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint
 from nascli.core.surrogate import normal_scores
 from nascli.core.trial import Trial
 from nascli.strategies.predictor import Predictor
@@ -143,11 +144,11 @@ def test_large_spaces_are_searched_around_the_best(hills):
 
 
 def test_predicted_costs_keep_proposals_within_the_constraints(hills):
-    hills.constraints = (Constraint("params", 6.0),)
+    hills.goal = replace(hills.goal, constraints=(Constraint("params", 6.0),))
     strategy, _ = made(hills, initial=3)
 
     def end(number, genotype):
-        broken = hills.broken({"params": height(genotype)})
+        broken = hills.goal.broken({"params": height(genotype)})
         metrics = {"params": height(genotype)} | ({} if broken else {"accuracy": height(genotype)})
         return Trial(number, genotype, 1.0, metrics, infeasible=broken)
 

@@ -6,8 +6,9 @@ import pytest
 
 from nascli.core.budget import Budget
 from nascli.core.fault import Fault
+from nascli.core.goal import Constraint, Goal, Objective
 from nascli.core.loop import Evaluation, Search
-from nascli.core.objective import Constraint, Objective
+from nascli.core.traits import Traits
 from nascli.core.trial import Trial
 from nascli.strategies.evolution import Evolution
 from nascli.strategies.grid import Grid
@@ -25,7 +26,7 @@ class Digits:
     """Scores a genotype by its digits; counts what it is asked."""
 
     metrics = ("score", "params")
-    objective = Objective("score", "max")
+    traits = Traits(objective=Objective("score", "max"))
 
     def __init__(self, problem, failing=(), nan=()):
         self.asked, self.failing, self.nan = [], failing, nan
@@ -40,8 +41,7 @@ class Digits:
 
 class Accuracy:
     metrics = ("accuracy",)
-    repeatable = True
-    by_genotype = True
+    traits = Traits(by_genotype=True)
 
     def estimate(self, proposal):
         return {"accuracy": 50.0 + number(proposal.genotype) / 10}
@@ -102,11 +102,11 @@ def test_equivalent_candidates_count_once(problem):
 
 
 def test_a_proposal_that_is_infeasible_leaves_its_place_to_the_next(plain):
-    narrow = dataclasses.replace(plain, constraints=(Constraint("cost", 100.0),))
+    narrow = dataclasses.replace(plain, goal=Goal(constraints=(Constraint("cost", 100.0),)))
 
     class Cost:
         metrics = ("cost",)
-        repeatable = by_genotype = True
+        traits = Traits(by_genotype=True)
 
         def estimate(self, proposal):
             return {"cost": float(number(proposal.genotype))}
@@ -118,13 +118,13 @@ def test_a_proposal_that_is_infeasible_leaves_its_place_to_the_next(plain):
 
 
 def test_costs_that_the_cheap_estimator_knows_rule_candidates_out(plain):
-    narrow = dataclasses.replace(plain, constraints=(Constraint("params", 12.0),))
+    narrow = dataclasses.replace(plain, goal=Goal(constraints=(Constraint("params", 12.0),)))
     strategy = Screening(narrow, Grid, Digits, candidates=6, keep=2)
     assert numbers([strategy.ask(1)[0], strategy.ask(1)[0]]) == [11, 10]
 
 
 def test_where_all_are_ruled_out_the_nearest_is_tried_so_that_the_search_goes_on(plain):
-    impossible = dataclasses.replace(plain, constraints=(Constraint("params", 0.5),))
+    impossible = dataclasses.replace(plain, goal=Goal(constraints=(Constraint("params", 0.5),)))
     strategy = Screening(impossible, Grid, Digits, candidates=6, keep=2)
     trials = []
     while proposals := strategy.ask(1):
@@ -158,7 +158,7 @@ def test_the_other_strategy_is_told_of_every_candidate(plain):
     assert len(good) == 4 and all("accuracy" in trial.metrics for trial in good)
     others = [trial for trial in inner.told if trial.infeasible is not None]
     assert {(trial.infeasible, trial.error) for trial in others} == {("screened out",) * 2}
-    assert {plain.rank(trial) for trial in others} == {(math.inf, math.inf)}
+    assert {plain.goal.rank(trial) for trial in others} == {(math.inf, math.inf)}
 
 
 def test_a_round_waits_for_its_trials_and_no_more_than_keep_are_under_way(plain):
@@ -212,11 +212,11 @@ def test_resumes_in_the_middle_of_a_round(plain, stop):
 
 
 class Sharing(Digits):
-    weight_sharing = True
+    traits = Traits(weight_sharing=True)
 
 
 class Nameless(Digits):
-    objective = Objective("accuracy", "max")
+    traits = Traits(objective=Objective("accuracy", "max"))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from fixtures import words
 
-from nascli.core.objective import Objective
-from nascli.report import page, races, standings, tabulation
-from nascli.report.comparison import Comparison, Record
+from nascli.analysis import standings
+from nascli.analysis.comparison import Comparison, Record
+from nascli.core.goal import Objective
+from nascli.report import page, races, tabulation
 
 ACCURACY, FLOPS = Objective("accuracy", "max"), Objective("flops", "min")
 

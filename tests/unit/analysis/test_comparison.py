@@ -4,9 +4,9 @@ import random
 import numpy as np
 import pytest
 
+from nascli.analysis.comparison import HYPERVOLUME, Comparison, Record, unbeaten
 from nascli.core.fault import Fault
-from nascli.core.objective import Objective
-from nascli.report.comparison import HYPERVOLUME, Comparison, Record, unbeaten
+from nascli.core.goal import Objective
 
 ACCURACY, FLOPS = Objective("accuracy", "max"), Objective("flops", "min")
 

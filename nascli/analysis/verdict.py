@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from nascli.core.objective import Objective
+from nascli.analysis.correlation import Correlations, Interval
+from nascli.core.goal import Objective
 from nascli.core.trial import Trial
-from nascli.report.correlation import Correlations, Interval
 from nascli.report.units import duration
 
 _MS = 1e3

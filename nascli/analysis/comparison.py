@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nascli.core.fault import Fault
-from nascli.core.objective import Objective
+from nascli.core.goal import Objective
 from nascli.core.pareto import hypervolume, nondominated
 
 Array = NDArray[np.float64]

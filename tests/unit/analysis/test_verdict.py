@@ -3,10 +3,10 @@ import math
 
 import pytest
 
+from nascli.analysis.verdict import Verdict
 from nascli.core.genotype import Genotype
-from nascli.core.objective import Objective
+from nascli.core.goal import Objective
 from nascli.core.trial import Trial
-from nascli.report.verdict import Verdict
 
 
 def trials(reference, **metrics):

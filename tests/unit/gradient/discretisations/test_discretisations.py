@@ -13,10 +13,10 @@ from nascli.core.problem import Problem
 from nascli.core.space import sample
 from nascli.core.supernet import Mixture
 from nascli.data.batches import derived
-from nascli.discretisations.best_path import BestPath
-from nascli.discretisations.perturbed import Perturbed
-from nascli.discretisations.skip_limit import SkipLimit
-from nascli.discretisations.strongest import Strongest
+from nascli.gradient.discretisations.best_path import BestPath
+from nascli.gradient.discretisations.perturbed import Perturbed
+from nascli.gradient.discretisations.skip_limit import SkipLimit
+from nascli.gradient.discretisations.strongest import Strongest
 from nascli.gradient.readout import skips
 
 
@@ -92,7 +92,7 @@ def test_what_a_stage_dropped_does_not_come_back_for_a_skip():
 
 
 def test_the_best_path_is_the_one_of_least_loss():
-    problem = Problem(space=BENCH, task=None, training=None, seed=4)
+    problem = Problem(space=BENCH, task=None, recipe=None, seed=4)
     generator = random.Random(derived(4, "candidates", 1))
     drawn = [sample(BENCH, generator) for _ in range(10)]
     losses = {tuple(map(tuple, BENCHES.path(g).weights.tolist())): n for n, g in enumerate(drawn)}
@@ -126,7 +126,7 @@ def test_what_the_supernet_can_least_do_without_is_kept():
             torch.full((len(supernet.edges), len(supernet.edges[0].options)), 0.1),
             wanting(genotype, supernet),
         )
-        problem = Problem(space=space, task=None, training=None, seed=1)
+        problem = Problem(space=space, task=None, recipe=None, seed=1)
         assert Perturbed(problem, tuning=0.5)(made) == genotype
         assert len(made.tuned) == len(supernet.edges)
         mixture, share = made.tuned[-1]
@@ -136,7 +136,7 @@ def test_what_the_supernet_can_least_do_without_is_kept():
 
 
 def test_none_is_not_chosen_and_tuning_may_be_left_out():
-    problem = Problem(space=BENCH, task=None, training=None)
+    problem = Problem(space=BENCH, task=None, recipe=None)
     made = trained(BENCHES, torch.full((6, 5), 0.2), lambda m: -float(m.weights[:, 0].sum()))
     assert "none" not in Perturbed(problem, tuning=0.0)(made).options
     assert made.tuned == []
@@ -152,4 +152,4 @@ def test_none_is_not_chosen_and_tuning_may_be_left_out():
 )
 def test_values_out_of_range_are_faults(make, settings, says):
     with pytest.raises(Fault, match=says):
-        make(Problem(space=BENCH, task=None, training=None), **settings)
+        make(Problem(space=BENCH, task=None, recipe=None), **settings)

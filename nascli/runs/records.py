@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nascli.analysis.comparison import Record, unbeaten
 from nascli.core.fault import Fault
-from nascli.report.comparison import Record, unbeaten
-from nascli.run import CONFIG, HISTORY
+from nascli.runs.folder import CONFIG, HISTORY
 
 Loss = Callable[[Mapping[str, float]], Sequence[float]]
 _DEPTH = 3  # folders below one that is named

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from nascli.report.correlation import Correlations
+from nascli.analysis.correlation import Correlations
 
 
 def tau_b(x, y):

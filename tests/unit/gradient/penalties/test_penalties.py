@@ -13,9 +13,9 @@ from nascli.core.device import Latency
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
-from nascli.penalties.beta_decay import BetaDecay
-from nascli.penalties.expected_cost import ExpectedCost
-from nascli.penalties.zero_one import ZeroOne
+from nascli.gradient.penalties.beta_decay import BetaDecay
+from nascli.gradient.penalties.expected_cost import ExpectedCost
+from nascli.gradient.penalties.zero_one import ZeroOne
 from nascli.relaxations.sigmoid import Sigmoid
 from nascli.relaxations.softmax import Softmax
 
@@ -81,7 +81,7 @@ class Clock:
 def problem(space="nasbench201", device=None, **settings):
     make = instantiate(composed(f"space={space}").space, _partial_=True)
     task = ToyTask(input_shape=(3, 8, 8))
-    return Problem(space=make(task, **settings), task=task, training=None, device=device)
+    return Problem(space=make(task, **settings), task=task, recipe=None, device=device)
 
 
 def test_macs_of_an_option_are_those_of_its_convolutions_in_all_cells():
@@ -157,4 +157,4 @@ def test_the_gradient_leads_away_from_what_is_dear():
 )
 def test_values_that_make_no_sense_are_faults(settings, says):
     with pytest.raises(Fault, match=says):
-        ExpectedCost(Problem(space=None, task=None, training=None), **settings)
+        ExpectedCost(Problem(space=None, task=None, recipe=None), **settings)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Relaxation
-from nascli.penalties.checks import weight_of
+from nascli.gradient.penalties.checks import weight_of
 
 
 class BetaDecay:

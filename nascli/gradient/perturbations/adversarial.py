@@ -16,8 +16,8 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.data.batches import seeded
 from nascli.gradient.parts import Loss
+from nascli.gradient.perturbations.reach import among, checked, present, reach
 from nascli.gradient.slopes import slopes
-from nascli.perturbations.reach import among, checked, present, reach
 
 
 class Adversarial:

@@ -6,11 +6,11 @@ import torch
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
-from nascli.perturbations.adversarial import Adversarial
-from nascli.perturbations.random import Random
-from nascli.perturbations.reach import among, reach
+from nascli.gradient.perturbations.adversarial import Adversarial
+from nascli.gradient.perturbations.random import Random
+from nascli.gradient.perturbations.reach import among, reach
 
-PROBLEM = Problem(space=None, task=None, training=None, seed=3)
+PROBLEM = Problem(space=None, task=None, recipe=None, seed=3)
 WEIGHTS = torch.tensor([[0.2, 0.3, 0.5], [0.6, 0.4, 0.0]])
 MIXTURE = Mixture(WEIGHTS, ((0, 1, 2), (0, 1)))
 

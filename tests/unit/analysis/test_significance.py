@@ -4,7 +4,7 @@ import random
 import pytest
 from scipy import stats
 
-from nascli.report.significance import APART, PAIRED, contrasts, holm, paired, ranks, wins
+from nascli.analysis.significance import APART, PAIRED, contrasts, holm, paired, ranks, wins
 
 
 def draws(seed, shift, number):

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nascli.core.objective import Objective
-from nascli.report.comparison import Comparison, Record
-from nascli.report.significance import Contrast, contrasts, paired, ranks, wins
+from nascli.analysis.comparison import Comparison, Record
+from nascli.analysis.significance import Contrast, contrasts, paired, ranks, wins
+from nascli.core.goal import Objective
 
 
 def standings(comparison: Comparison) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.data.batches import seeded
 from nascli.gradient.parts import Loss
-from nascli.perturbations.reach import among, checked, present, reach
+from nascli.gradient.perturbations.reach import among, checked, present, reach
 
 
 class Random:

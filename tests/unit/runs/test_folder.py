@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from nascli import run as module
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.trial import Trial
-from nascli.run import Checkpoint, Run
+from nascli.runs import folder as module
+from nascli.runs.folder import Checkpoint, Run
 
 FILES = {"config.yaml": "seed: 0\n"}
 

@@ -1,7 +1,7 @@
 import pytest
 
 from nascli.core.fault import Fault
-from nascli.stoppers.eigenvalue import Eigenvalue
+from nascli.gradient.stoppers.eigenvalue import Eigenvalue
 
 
 def stopped_at(values, **settings):

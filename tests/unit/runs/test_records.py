@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from nascli.commands import records
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.trial import Trial
-from nascli.run import Run
+from nascli.runs import records
+from nascli.runs.folder import Run
 
 
 def loss(metrics):

@@ -1,0 +1,1 @@
+"""What results say: comparisons, correlations, tests and verdicts; no drawing, no printing."""

@@ -1,0 +1,81 @@
+"""Traits: what the loop and the checks must know of a component, declared by the component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.goal import Objective
+
+_BEFORE = (
+    "repeatable", "by_genotype", "immediate", "objective",
+    "several_objectives", "weight_sharing", "own_processes",
+)  # fmt: skip
+"""Attributes by which components once said the same."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """A class declares them as its attribute `traits`; an instance may declare its own.
+
+    What stands in the class holds for every instance, so it is known before one is built. A
+    component that wraps another forwards the other's traits whole.
+
+    Of estimators:
+
+    - `repeatable`: the same proposal always gets the same answer, so the loop need not ask twice;
+      False where weights change under way.
+    - `by_genotype`: the answer depends on how the genotype is written and not on its function
+      alone, as a table's does: then equivalent genotypes are asked for apart.
+    - `immediate`: an answer takes no training, so costs can be looked at before the search.
+    - `objective`: what a search with it is for, unless the user says otherwise.
+    - `final`: genotype -> what is kept for the final report, such as a table's test accuracy.
+    - `genotypes`: those that it has answers for, equivalent ones once; None: all of the space.
+    - `learnt`: the genotypes whose answers it has seen, which an audit leaves out.
+
+    Of strategies:
+
+    - `several_objectives`: it can search for a front.
+    - `trials`: after how many it ends by itself; None if it does not.
+
+    Of both: `weight_sharing`: it is built as `Component(problem, shared, **yaml)`, with the
+    weights that strategy and estimators share.
+
+    Of workers: `own_processes`: proposals are evaluated outside of this process.
+    """
+
+    repeatable: bool = True
+    by_genotype: bool = False
+    immediate: bool = False
+    objective: Objective = field(default_factory=lambda: Objective("accuracy", "max"))
+    final: Callable[[Genotype], Mapping[str, float]] | None = None
+    genotypes: Callable[[], Sequence[Genotype] | None] | None = None
+    learnt: tuple[Genotype, ...] = ()
+    several_objectives: bool = False
+    trials: int | None = None
+    weight_sharing: bool = False
+    own_processes: bool = False
+
+
+def traits_of(component: object) -> Traits:
+    """What a component, or its class, declares; the usual traits if it declares none.
+
+    Raises:
+        Fault: `traits` is something else, or the component speaks as before there were traits.
+    """
+    declared = getattr(component, "traits", None)  # the one place that looks
+    name = component.__name__ if isinstance(component, type) else type(component).__name__
+    if isinstance(declared, Traits):
+        return declared
+    if declared is not None:
+        raise Fault(f"{name}.traits is {declared!r:.80}; it must be nascli.core.traits.Traits(...)")
+    before = [key for key in _BEFORE if hasattr(component, key)]
+    if before:
+        values = ", ".join(f"{key}={getattr(component, key)!r}" for key in before)
+        raise Fault(
+            f"{name} declares {', '.join(before)} as attributes, as components did before; write "
+            f"`traits = Traits({values})` instead (from nascli.core.traits import Traits)"
+        )
+    return Traits()

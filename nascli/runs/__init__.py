@@ -1,0 +1,1 @@
+"""Run folders: the only code that writes under outputs/, and the one reader of what they hold."""
