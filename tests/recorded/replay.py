@@ -41,11 +41,6 @@ class Replay:
         """All trials so far, in the order in which they ended."""
         return list(self._search.history)
 
-    @property
-    def front(self) -> list[Any]:
-        """The trials that no other one beats in all objectives."""
-        return list(self._search.history.front(self._parts.problem))
-
     def digits(self, genotype: Any) -> str:
         """Which option of every decision, by its place in the space: `031420`."""
         decisions = self._parts.problem.space.decisions

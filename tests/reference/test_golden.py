@@ -2,9 +2,9 @@
 
 A line of a file is one trial: which option it takes of every decision, by its place in the space,
 and the fidelity where it is not 1 (`031420@0.25`). Settings are such that every strategy leaves its
-random start well before the end.
-`bananas` and `npenas` follow float32 sums of their surrogates; another CPU may take other steps. VARIANTS are other settings of strategies that take another turn
-with them.
+random start well before the end. VARIANTS are other settings of strategies that take another turn
+with them. `bananas` and `npenas` follow float32 sums of their surrogates: another CPU may take
+other steps.
 
 If a change is meant, delete the strategy's file in tests/reference/golden and run this test: it
 writes the file anew and fails once. Gradient searches are in test_golden_gradient.py.
