@@ -9,17 +9,18 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from nascli.core import history_file
 from nascli.core.fault import Fault
 from nascli.core.trial import Trial
 
-HISTORY, STATE, CONFIG = "history.jsonl", "state.pt", "config.yaml"
-_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+HISTORY, STATE, CONFIG = history_file.FILE, "state.pt", "config.yaml"
+ENVIRONMENT, REPORT = "environment.json", "report.json"
 
 
 class Run:
@@ -103,13 +104,16 @@ class Run:
         with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
 
-    def append(self, trial: Trial, **so_far: float) -> None:
+    def append(self, trial: Trial, used: float | None = None, elapsed: float | None = None) -> None:
         """Adds one trial to the history and hands it to the operating system.
 
-        `so_far` stands beside it in the line: what the search had used of its budget by then, which
-        the trial alone does not tell. `history` leaves it aside.
+        `used` and `elapsed` stand beside it in the line: what a search had used of its budget by
+        then, and its seconds, which the trial alone does not tell. `history` leaves them aside.
+
+        Raises:
+            Fault: the disk takes no more; the lines before are intact.
         """
-        line = _encoded({**trial.to_json(), **so_far}).encode() + b"\n"
+        line = history_file.line(trial, used, elapsed)
         with _guarded(self._history_path):
             if self._history is None:
                 self._history = self._history_path.open("ab", buffering=0)
@@ -126,17 +130,17 @@ class Run:
         """The trials on record; a last line cut short by a crash is dropped, from the file too.
 
         Raises:
-            Fault: a line is not a trial.
+            Fault: the file cannot be read, or a line is damaged.
         """
         path = self._history_path
         if not path.exists():
             return []
         with _guarded(path):
             data = path.read_bytes()
-            whole = data.rfind(b"\n") + 1
+            whole = len(history_file.whole(data))
             if whole < len(data):
                 os.truncate(path, whole)
-        return [_trial(line, f"{path}, line {n}") for n, line in _lines(data[:whole])]
+        return [entry.trial for entry in history_file.entries(data, path)]
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Replaces state.pt in one step, once the history it belongs to is on the disk."""
@@ -226,17 +230,6 @@ class _guarded:  # noqa: N801 - reads as a statement
                 f"cannot write '{self._path}': {error.strerror or error}; "
                 "what was written before is intact"
             ) from error
-
-
-def _lines(data: bytes) -> Iterable[tuple[int, bytes]]:
-    return ((n, line) for n, line in enumerate(data.splitlines(), 1) if line.strip())
-
-
-def _trial(line: bytes, where: str) -> Trial:
-    try:
-        return Trial.from_json(json.loads(line))
-    except (ValueError, Fault) as error:
-        raise Fault(f"{where} is damaged: {error}") from error
 
 
 class Checkpoint:
