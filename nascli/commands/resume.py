@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from nascli import ui
 from nascli.config import targets
 from nascli.core.fault import Fault
-from nascli.runs import reading
+from nascli.runs import aliases, reading
 from nascli.runs.folder import CONFIG
 
 _CHANGEABLE = ("budget.", "accelerator", "outputs", "resume")
@@ -71,7 +71,7 @@ def load(folder: Path) -> DictConfig:
 def check_targets(node: Any, file: Path, directories: Sequence[Path] = ()) -> None:
     """Raises a Fault if `node`, from `file`, would build what no config at hand would."""
     known = targets(directories)
-    for target in _targets(node):
+    for target in map(aliases.target, _targets(node)):
         if target not in known:
             raise Fault(
                 f"'{file}' would build '{target}', which no config of this installation names; "

@@ -25,7 +25,7 @@ ALLOWED = {
         "training",
     }
     | {"estimators.costs", "devices.latency_table"},
-    "config": {"core"},
+    "config": {"core", "runs.aliases"},
     "ui": {"runs", "report.units"},
     "runs": {"core"},
     "runs.environment": {"core", "devices.cpu.processor"},
