@@ -17,7 +17,6 @@ from omegaconf import DictConfig
 from nascli import ui
 from nascli.analysis.verdict import Verdict
 from nascli.commands import build, settings, shared_weights
-from nascli.commands.environment import papers
 from nascli.commands.evaluation import keep_trace
 from nascli.commands.outcome import write_report
 from nascli.commands.resume import recorded_config, stoppable
@@ -29,6 +28,7 @@ from nascli.core.space import at, size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal, Trial
 from nascli.report import agreement
+from nascli.runs.environment import initial_files
 from nascli.runs.folder import Run
 
 _BASELINES = ("params", "macs")
@@ -104,7 +104,9 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         parts = check(config)
         choices = {**choices, "space": parts.problem.space.name}  # a supernet's run may decide it
         label = "_".join(choices[key] for key in ("estimator", "space") if key in choices)
-        run = Run.claim(Path(config.outputs), "audit", label, papers(config, choices, overrides))
+        run = Run.claim(
+            Path(config.outputs), "audit", label, initial_files(config, choices, overrides)
+        )
     settings.set_threads(config, parts.problem)
     with ui.logging_to(run):
         if config.supernet:

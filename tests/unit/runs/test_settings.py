@@ -1,9 +1,7 @@
-import json
-
 import pytest
 
-from nascli.commands import grouping
 from nascli.core.fault import Fault
+from nascli.runs import settings
 
 
 def config(**changed):
@@ -28,17 +26,15 @@ def strategy(name="Evolution", **values):
     return {"strategy": {"_target_": f"x.{name}", **values}}
 
 
-def methods(*configs, tmp_path):
-    found = [grouping.settings(one, tmp_path / "none.json") for one in configs]
-    return [grouping.split(one, trained=False)[1] for one in found]
+def methods(*configs):
+    found = [settings.settings(one, {}) for one in configs]
+    return [settings.split(one, trained=False)[1] for one in found]
 
 
-def test_components_go_by_their_option_and_places_are_left_out(tmp_path):
-    file = tmp_path / "environment.json"
+def test_components_go_by_their_option_and_places_are_left_out():
     choices = {"strategy": "darts", "relaxation@strategy.relaxation": "softmax"}
-    file.write_text(json.dumps({"choices": choices}))
     relaxed = {"_target_": "x.Softmax", "_partial_": True, "start": 1}
-    flat = grouping.settings(config(**strategy("Gradient", relaxation=relaxed)), file)
+    flat = settings.settings(config(**strategy("Gradient", relaxation=relaxed)), choices)
     assert flat["strategy"] == "darts"
     assert flat["strategy.relaxation"] == "softmax"
     assert flat["strategy.relaxation.start"] == 1
@@ -68,30 +64,30 @@ def test_components_go_by_their_option_and_places_are_left_out(tmp_path):
          ["Evolution a=1", "Evolution a=1", "Evolution a=2"]),
     ],
 )  # fmt: skip
-def test_labels_are_the_least_that_tells_apart(configs, expected, tmp_path):
-    found = methods(*(config(**one) for one in configs), tmp_path=tmp_path)
-    assert grouping.labels(found) == expected
+def test_labels_are_the_least_that_tells_apart(configs, expected):
+    found = methods(*(config(**one) for one in configs))
+    assert settings.labels(found) == expected
 
 
-def problem(tmp_path, trained=False, **changed):
-    flat = grouping.settings(config(**changed), tmp_path / "none.json")
-    return grouping.split(flat, trained=trained)[0]
+def problem(*, trained=False, **changed):
+    flat = settings.settings(config(**changed), {})
+    return settings.split(flat, trained=trained)[0]
 
 
-def test_runs_of_one_problem_pass(tmp_path):
-    same = {"a": problem(tmp_path), "b": problem(tmp_path, **strategy("Random"), seed=2)}
-    grouping.same_problem(same)
+def test_runs_of_one_problem_pass():
+    same = {"a": problem(), "b": problem(**strategy("Random"), seed=2)}
+    settings.same_problem(same)
 
 
-def test_what_differs_is_said(tmp_path):
+def test_what_differs_is_said():
     other = {"_target_": "x.Table", "dataset": "cifar100"}
     problems = {
-        "a": problem(tmp_path),
-        "b": problem(tmp_path),
-        "c": problem(tmp_path, estimator=other, objectives={"flops": "min"}),
+        "a": problem(),
+        "b": problem(),
+        "c": problem(estimator=other, objectives={"flops": "min"}),
     }
     with pytest.raises(Fault) as caught:
-        grouping.same_problem(problems)
+        settings.same_problem(problems)
     head, *lines = str(caught.value).splitlines()
     assert head == "these runs are not on the same problem, so their results do not compare:"
     assert "  estimator.dataset is cifar10 in 'a' (and 1 more), cifar100 in 'c'" in lines
@@ -100,27 +96,25 @@ def test_what_differs_is_said(tmp_path):
     assert len(lines) == 3
 
 
-def test_of_another_component_its_settings_are_not_listed(tmp_path):
-    other = problem(tmp_path, space={"_target_": "x.Other", "width": 3})
+def test_of_another_component_its_settings_are_not_listed():
+    other = problem(space={"_target_": "x.Other", "width": 3})
     with pytest.raises(Fault) as caught:
-        grouping.same_problem({"a": problem(tmp_path), "b": other})
+        settings.same_problem({"a": problem(), "b": other})
     assert str(caught.value).splitlines()[1:] == ["  space is Space in 'a', Other in 'b'"]
 
 
-def test_a_recipe_belongs_to_the_problem_where_networks_are_trained(tmp_path):
+def test_a_recipe_belongs_to_the_problem_where_networks_are_trained():
     longer = {"_target_": "x.Recipe", "epochs": 9}
-    grouping.same_problem({"a": problem(tmp_path), "b": problem(tmp_path, training=longer)})
-    trained = {n: problem(tmp_path, True, training=t)
+    settings.same_problem({"a": problem(), "b": problem(training=longer)})
+    trained = {n: problem(trained=True, training=t)
                for n, t in (("a", config()["training"]), ("b", longer))}  # fmt: skip
     with pytest.raises(Fault, match="training.epochs is 4 in 'a', 9 in 'b'"):
-        grouping.same_problem(trained)
+        settings.same_problem(trained)
 
 
-def test_a_device_belongs_to_the_problem_where_latency_counts(tmp_path):
+def test_a_device_belongs_to_the_problem_where_latency_counts():
     faster = {"_target_": "x.Cpu", "threads": 8}
-    grouping.same_problem({"a": problem(tmp_path), "b": problem(tmp_path, device=faster)})
+    settings.same_problem({"a": problem(), "b": problem(device=faster)})
     bound = {"constraints": {"latency_ms": 5}}
     with pytest.raises(Fault, match="device.threads is 1 in 'a', 8 in 'b'"):
-        grouping.same_problem(
-            {"a": problem(tmp_path, **bound), "b": problem(tmp_path, **bound, device=faster)}
-        )
+        settings.same_problem({"a": problem(**bound), "b": problem(**bound, device=faster)})

@@ -1,25 +1,26 @@
-"""Which runs differ by their seed alone, what tells the others apart, and whether all compare."""
+"""Settings of runs: which runs differ by their seed alone, what distinguishes the others."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nascli.core.fault import Fault
 
 Settings = Mapping[str, Any]
 _PROBLEM = ("space", "data", "estimator", "objectives", "constraints", "fidelity", "scalarisation")
-_PLACE = ("seed", "outputs", "resume", "accelerator", "threads")  # nothing hangs on these
+_PLACE = ("seed", "outputs", "resume", "accelerator", "threads")  # no result depends on these
 
 
-def settings(config: Mapping[str, Any], environment: Path) -> dict[str, Any]:
+def settings(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:
     """Every setting of a run, `strategy.population` -> 50; a component goes by its option's name.
 
-    The names are those that environment.json has recorded, or else the class's.
+    Args:
+        config: the composed config.
+        choices: config group -> option, as environment.json has recorded them; a component that is
+            not among them goes by its class's name.
     """
-    names = _choices(environment)
+    names = {str(key).rpartition("@")[2]: str(name) for key, name in choices.items()}
     flat: dict[str, Any] = {}
     for key, value in _flat(config, ""):
         node, _, last = key.rpartition(".")
@@ -124,12 +125,3 @@ def _short(key: str) -> str:
 def _several(runs: Sequence[str]) -> str:
     more = f" (and {len(runs) - 1} more)" if len(runs) > 1 else ""
     return f"'{runs[0]}'{more}"
-
-
-def _choices(file: Path) -> dict[str, str]:
-    """Where in the config -> which option stands there, as recorded; empty if it is not."""
-    try:
-        choices = json.loads(file.read_text(encoding="utf-8"))["choices"]
-        return {str(key).rpartition("@")[2]: str(name) for key, name in choices.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}

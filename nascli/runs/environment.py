@@ -11,12 +11,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-
-from omegaconf import DictConfig, OmegaConf
+from typing import Any
 
 import nascli
 from nascli.devices.cpu import processor
-from nascli.runs.folder import CONFIG
+from nascli.runs.folder import CONFIG, ENVIRONMENT
 
 _PACKAGES = (
     "torch",
@@ -31,26 +30,34 @@ _PACKAGES = (
 )
 
 
-def papers(
-    config: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]
+def initial_files(
+    config: Mapping[str, Any], choices: Mapping[str, str], overrides: Sequence[str]
 ) -> dict[str, str]:
-    """The files that a run folder starts with: all it takes to run it again."""
-    environment = _environment(config, choices, overrides)
+    """Name -> text of the files that a run folder starts with: all it takes to run it again.
+
+    Args:
+        config: the composed config, with its interpolations.
+        choices: config group -> which of its options was chosen.
+        overrides: what the command line said, word by word.
+    """
+    from omegaconf import OmegaConf
+
+    recorded = record(config, choices, overrides)
     return {
         CONFIG: OmegaConf.to_yaml(config),
-        "environment.json": json.dumps(environment, indent=2) + "\n",
+        ENVIRONMENT: json.dumps(recorded, indent=2) + "\n",
     }
 
 
-def _environment(
-    config: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]
+def record(
+    config: Mapping[str, Any], choices: Mapping[str, str], overrides: Sequence[str]
 ) -> dict[str, object]:
     """Command line, versions, commit and machine, as JSON-ready values."""
     return {
         "command": shlex.join([*sys.argv[0].split(), *sys.argv[1:]]),
         "overrides": [_absolute(override, config) for override in overrides],
         "choices": dict(choices),
-        "seed": config.seed,
+        "seed": config["seed"],
         "nascli": nascli.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
@@ -61,10 +68,10 @@ def _environment(
     }
 
 
-def _absolute(override: str, config: DictConfig) -> str:
+def _absolute(override: str, config: Mapping[str, Any]) -> str:
     """A path as the config now has it, which holds from any folder."""
     key = override.partition("=")[0]
-    return f"{key}='{OmegaConf.select(config, key)}'" if key == "data.path" else override
+    return f"{key}='{config['data']['path']}'" if key == "data.path" else override
 
 
 def _version(package: str) -> str | None:

@@ -1,12 +1,15 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.trial import Trial
-from nascli.runs import records
+from nascli.runs import searches
 from nascli.runs.folder import Run
+
+CONFIG = "accelerator: cpu\nseed: 3\nstrategy:\n  population: 5\n"
 
 
 def loss(metrics):
@@ -22,7 +25,7 @@ def trial(number, accuracy, flops, **more):
 @pytest.fixture
 def folder(tmp_path):
     """A run with a good trial, one of low fidelity, an infeasible, a failed and two good ones."""
-    run = Run.claim(tmp_path, "search", "x", {"config.yaml": "accelerator: cpu\nseed: 3\n"})
+    run = Run.claim(tmp_path, "search", "x", {"config.yaml": CONFIG})
     run.append(trial(0, 50.0, 8.0), used=1.0, elapsed=0.5)
     run.append(trial(1, 99.0, 1.0, fidelity=0.25), used=1.25, elapsed=0.75)
     run.append(trial(2, 99.0, 1.0, infeasible="flops"), used=1.25, elapsed=1.0)
@@ -33,7 +36,7 @@ def folder(tmp_path):
 
 
 def read(folder):
-    return records.read(folder, 3, 1.0, loss, 2)
+    return searches.read(folder, 3, 1.0, loss, 2)
 
 
 def test_what_a_history_tells(folder):
@@ -73,18 +76,24 @@ def test_a_line_under_way_is_left_alone(folder):
     ("line", "says"),
     [
         ("nonsense", "history.jsonl', line 7 is damaged: Expecting value"),
-        ('{"number": 0}', "history.jsonl', line 7 is damaged: no 'error'"),
-        ("[1]", "history.jsonl', line 7 is damaged: "),
         (
-            '{"error": null, "infeasible": null, "fidelity": 1.0, "metrics": {}, "used": 1}',
-            "line 7 is damaged: no 'accuracy'",
+            '{"number": 0}',
+            "history.jsonl', line 7 is damaged: not a trial, for it",
         ),
+        ("[1]", "history.jsonl', line 7 is damaged: "),
     ],
 )
 def test_a_damaged_line_is_named(folder, line, says):
     with (folder / "history.jsonl").open("a") as file:
         file.write(line + "\n")
     with pytest.raises(Fault, match=says):
+        read(folder)
+
+
+def test_a_trial_without_what_is_compared_is_named(folder):
+    run = Run(folder)
+    run.append(replace(trial(6, 1.0, 1.0), metrics={"flops": 1.0}), used=5.0, elapsed=3.0)
+    with pytest.raises(Fault, match="history.jsonl', line 7 has no 'accuracy'"):
         read(folder)
 
 
@@ -109,26 +118,46 @@ def test_folders_are_searched_for_runs_and_each_is_taken_once(folder, tmp_path):
     draft.mkdir()
     for name in ("config.yaml", "history.jsonl"):
         (draft / name).write_text("")
-    assert records.find([str(tmp_path)]) == [folder]
-    assert records.find([str(folder.parent), str(folder), str(tmp_path)]) == [folder]
+    assert searches.find([str(tmp_path)]) == [folder]
+    assert searches.find([str(folder.parent), str(folder), str(tmp_path)]) == [folder]
 
 
 def test_folders_that_are_no_searches(folder, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(Fault, match="empty' is not the run folder of a search, and there is none"):
-        records.find([str(empty)])
+        searches.find([str(empty)])
     with pytest.raises(Fault, match="no run folder at '.*nowhere'"):
-        records.find([str(tmp_path / "nowhere")])
+        searches.find([str(tmp_path / "nowhere")])
     (folder / "history.jsonl").unlink()
-    with pytest.raises(Fault, match="is not the run folder of a search: it has no history.jsonl"):
-        records.find([str(folder)])
+    with pytest.raises(Fault, match="is a search without a trial: it has no history.jsonl"):
+        searches.find([str(folder)])
+
+
+def other_verb(tmp_path, verb, config):
+    """A finished run of another verb, with a history as an audit has one."""
+    run = Run.claim(tmp_path, verb, "x", {"config.yaml": config})
+    run.append(trial(0, 50.0, 8.0))
+    run.write_json("report.json", {"verb": verb})
+    return run.path
+
+
+def test_below_a_folder_other_verbs_are_passed_over(folder, tmp_path):
+    audit = other_verb(tmp_path, "audit", "seed: 3\nreference:\n  strategy: none\n")
+    retrain = other_verb(tmp_path, "retrain", "seed: 3\n")
+    Run.claim(tmp_path, "search", "just_begun", {"config.yaml": CONFIG})
+    assert searches.find([str(tmp_path)]) == [folder]
+    for path in (audit, retrain):
+        with pytest.raises(Fault, match=f"'{path}' is not the run folder of a search: its config"):
+            searches.find([str(path)])
+        with pytest.raises(Fault, match="and there is none below it"):
+            searches.find([str(path.parent)])
 
 
 def test_the_seed_and_the_rest(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("a: 1\nseed: -3\nstrategy:\n  seed: 4\n")
-    assert records.seed_apart(file) == (-3, "a: 1\n\nstrategy:\n  seed: 4\n")
+    assert searches.seed_apart(file) == (-3, "a: 1\n\nstrategy:\n  seed: 4\n")
     file.write_text("a: 1\n")
     with pytest.raises(Fault, match="it names no seed"):
-        records.seed_apart(file)
+        searches.seed_apart(file)
