@@ -33,7 +33,8 @@ ALLOWED = {
     "estimators.table": {"core"},
     "surrogates": {"core"},
     "relaxations": {"core", "supernet"},
-    "spaces": {"core", "operations", "supernet", "genotypes"},
+    "spaces": {"core", "operations", "networks", "supernet", "genotypes"},
+    "networks": {"core", "operations"},
     "operations": {"core"},
     "supernet": {"core", "data"},
     "supernet.graph": {"core", "operations.deferred", "operations.depthwise"},
@@ -48,7 +49,7 @@ ALLOWED = {
 }
 # rooms whose files may import each other: they are one piece of work, not a choice of components
 TOGETHER = {"core", "commands", "report", "data", "training", "genotypes", "supernet", "operations"}
-TOGETHER |= {"zero_cost", "gradient"}
+TOGETHER |= {"zero_cost", "gradient", "networks"}
 
 
 def modules():

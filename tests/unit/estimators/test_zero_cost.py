@@ -19,7 +19,7 @@ from nascli.core.trial import Proposal
 from nascli.data.synthetic import Synthetic
 from nascli.estimators.costs import count
 from nascli.estimators.zero_cost import ZeroCost
-from nascli.operations.parts import tag
+from nascli.networks.building import tag
 from nascli.zero_cost import IMAGES, SCORES
 
 ALL = tuple(SCORES)
