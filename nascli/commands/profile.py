@@ -14,7 +14,7 @@ from nascli.commands.environment import papers
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.devices.latency_table import LatencyTable
+from nascli.costs.latency_table import LatencyTable
 from nascli.run import Run
 
 

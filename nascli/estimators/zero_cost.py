@@ -19,9 +19,9 @@ from nascli.core.objective import Objective
 from nascli.core.problem import Problem
 from nascli.core.space import sample
 from nascli.core.trial import Proposal
+from nascli.costs.count import count
 from nascli.data.batches import Batch, batches, derived, seeded
 from nascli.data.task import Task
-from nascli.estimators.costs import count
 from nascli.zero_cost import IMAGES, SCORES
 from nascli.zero_cost.probe import Probe
 from nascli.zero_cost.vote import Vote

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "nascli"
 ALLOWED = {
     "cli": {"commands", "config", "ui", "core"},
     "commands": {"run", "ui", "report", "config", "genotypes", "core", "data", "training"}
-    | {"estimators.costs", "devices.latency_table", "devices.cpu.processor"},
+    | {"estimators.costs", "costs", "devices.cpu.processor"},
     "config": {"core"},
     "ui": {"run", "report.units"},
     "run": {"core"},
@@ -23,14 +23,15 @@ ALLOWED = {
     "strategies": {"core"},
     "strategies.gradient": {"core", "gradient"},
     "gradient": {"core", "supernet", "training", "data"},
-    "penalties": {"core", "gradient", "estimators.costs"},
+    "penalties": {"core", "gradient", "costs"},
     "perturbations": {"core", "gradient", "data"},
     "stoppers": {"core", "gradient"},
     "discretisations": {"core", "gradient", "supernet", "data"},
-    "estimators": {"core", "supernet", "training", "data"},
-    "estimators.zero_cost": {"core", "data", "zero_cost"},
+    "estimators": {"core", "costs", "supernet", "training", "data"},
+    "estimators.zero_cost": {"core", "costs", "data", "zero_cost"},
     "zero_cost": {"core", "data"},
-    "estimators.table": {"core"},
+    "estimators.table": {"core", "costs"},
+    "costs": {"core"},
     "surrogates": {"core"},
     "relaxations": {"core", "supernet"},
     "spaces": {"core", "operations", "networks", "supernet", "genotypes"},
@@ -49,7 +50,7 @@ ALLOWED = {
 }
 # rooms whose files may import each other: they are one piece of work, not a choice of components
 TOGETHER = {"core", "commands", "report", "data", "training", "genotypes", "supernet", "operations"}
-TOGETHER |= {"zero_cost", "gradient", "networks"}
+TOGETHER |= {"zero_cost", "gradient", "networks", "costs"}
 
 
 def modules():
