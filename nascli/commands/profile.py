@@ -13,7 +13,7 @@ from nascli.commands.costs import TABLE, costs_of, latency_table, network_of
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.devices.latency_table import LatencyTable
+from nascli.costs.latency_table import LatencyTable
 from nascli.runs.environment import initial_files
 from nascli.runs.folder import REPORT, Run
 

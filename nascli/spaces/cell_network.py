@@ -15,9 +15,9 @@ from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
 from nascli.core.space import SearchSpace, check
 from nascli.core.supernet import Mixture
+from nascli.networks.fixed import AuxiliaryHead, Classifier, Stem
 from nascli.operations.blocks import Normed, ReluFirst
 from nascli.operations.convolution import ReluConvNorm
-from nascli.operations.fixed import AuxiliaryHead, Classifier, Stem
 from nascli.operations.parts import build, builders, built
 from nascli.operations.skip import FactorizedReduction
 from nascli.spaces.cell_layout import GROUPS, INPUTS, STEM_MULTIPLIER, Layout, Place, State, parts

@@ -15,7 +15,7 @@ from nascli.core.plan import Layer
 from nascli.core.space import SearchSpace, check
 from nascli.core.supernet import Mixture
 from nascli.genotypes.nasbench201 import EDGES, PLACES
-from nascli.operations.fixed import Classifier, NormRelu, ResidualReduction, Stem
+from nascli.networks.fixed import Classifier, NormRelu, ResidualReduction, Stem
 from nascli.operations.parts import build, builders, built
 from nascli.supernet.graph import FixedGraph, MixedGraph, Weights
 from nascli.supernet.partial import check_partial, replaced, thinned

@@ -59,7 +59,7 @@ def test_canonical_stays_in_the_space_and_settles(space):
 
 
 def test_layers_cover_every_network(space):
-    from nascli.devices.latency_table import layers_of
+    from nascli.costs.latency_table import layers_of
 
     layers = space.layers()
     shape = (3, 32, 32) if not hasattr(space, "task") else space.task.input_shape

@@ -13,18 +13,8 @@ PACKAGE = ROOT / "nascli"
 # room -> rooms it may import from (itself is checked apart: siblings in some rooms are strangers)
 ALLOWED = {
     "cli": {"commands", "config", "ui", "core"},
-    "commands": {
-        "runs",
-        "ui",
-        "report",
-        "analysis",
-        "config",
-        "genotypes",
-        "core",
-        "data",
-        "training",
-    }
-    | {"estimators.costs", "devices.latency_table"},
+    "commands": {"runs", "ui", "report", "analysis", "config", "genotypes", "core", "data"}
+    | {"training", "estimators.costs", "costs"},
     "config": {"core", "runs.aliases"},
     "ui": {"runs", "report.units"},
     "runs": {"core"},
@@ -36,14 +26,16 @@ ALLOWED = {
     "strategies": {"core"},
     "strategies.gradient": {"core", "gradient"},
     "gradient": {"core", "supernet", "training", "data"},
-    "gradient.penalties.expected_cost": {"core", "estimators.costs"},
-    "estimators": {"core", "supernet", "training", "data"},
-    "estimators.zero_cost": {"core", "data", "zero_cost"},
+    "gradient.penalties.expected_cost": {"core", "costs"},
+    "estimators": {"core", "costs", "supernet", "training", "data"},
+    "estimators.zero_cost": {"core", "costs", "data", "zero_cost"},
     "zero_cost": {"core", "data"},
-    "estimators.table": {"core"},
+    "estimators.table": {"core", "costs"},
+    "costs": {"core"},
     "surrogates": {"core"},
     "relaxations": {"core", "supernet"},
-    "spaces": {"core", "operations", "supernet", "genotypes"},
+    "spaces": {"core", "operations", "networks", "supernet", "genotypes"},
+    "networks": {"core", "operations"},
     "operations": {"core"},
     "supernet": {"core", "data"},
     "supernet.graph": {"core", "operations.deferred", "operations.depthwise"},
@@ -58,7 +50,7 @@ ALLOWED = {
 }
 # rooms whose files may import each other: they are one piece of work, not a choice of components
 TOGETHER = {"core", "commands", "report", "data", "training", "genotypes", "supernet", "operations"}
-TOGETHER |= {"zero_cost", "gradient", "runs", "analysis"}
+TOGETHER |= {"zero_cost", "gradient", "runs", "analysis", "networks", "costs"}
 
 
 def modules():

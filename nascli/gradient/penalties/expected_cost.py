@@ -16,7 +16,7 @@ from nascli.core.fault import Fault, unknown
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Relaxation
-from nascli.estimators.costs import count
+from nascli.costs.count import count
 from nascli.gradient.penalties.checks import weight_of
 
 _METRICS = ("auto", "latency_ms", "macs", "params")

@@ -69,28 +69,28 @@ def test_a_path_is_the_network_with_the_same_weights(name):
     for seed in range(3):
         genotype = sample(space, random.Random(seed))
         network = space.network(genotype).double().eval()
-        copy_weights(supernet, network, genotype)
+        copy_weights(space, supernet, network, genotype)
         expected = network(images)
         logits = supernet(images, supernet.path(genotype))
         assert torch.allclose(logits, expected, rtol=1e-10, atol=1e-10)
 
 
-def copy_weights(supernet, network, genotype):
-    """Gives a network the weights of its path; fixed parts have the same names in both."""
+def copy_weights(space, supernet, network, genotype):
+    """Gives a network the weights of its path; fixed layers have the same names in both."""
     own = network.state_dict()
     fixed = {k: v for k, v in supernet.state_dict().items() if "weighted" not in k and k in own}
     network.load_state_dict(fixed, strict=False)
-    graphs = [m for m in supernet.modules() if isinstance(m, MixedGraph)]
-    for mixed, chosen in zip(graphs, fixed_graphs(network), strict=True):
-        for (source, target), operation in zip(chosen.places, chosen.operations, strict=True):
-            place = [(edge.source, edge.target) for edge in mixed.edges].index((source, target))
-            if operation.operation in mixed.weighted[place]:
-                shared = mixed.weighted[place][operation.operation]
-                operation.load_state_dict(shared.state_dict(), strict=False)
-
-
-def fixed_graphs(network):
-    return [module for module in network.modules() if isinstance(module, FixedGraph)]
+    taken = {name: o for name, o in space.taken(genotype).items() if o != "none"}
+    plan, places = space.plan(genotype), space.plan().places
+    for cell in dict.fromkeys(place.cell for place in places if place.cell):
+        edges = [place.choice.name for place in places if place.cell == cell and place.choice]
+        operations = [p.name for p in plan.places if p.cell == cell and p.kind == "layer"]
+        chosen = [(n, taken[name]) for n, name in enumerate(edges) if name in taken]
+        for name, (number, option) in zip(operations, chosen, strict=True):
+            shared = supernet.get_submodule(f"{cell}.weighted.{number}")
+            if option in shared:
+                state = shared[option].state_dict()
+                network.get_submodule(name).load_state_dict(state, strict=False)
 
 
 def test_a_state_without_edges_is_zero():

@@ -1,15 +1,20 @@
 import csv
+import dataclasses
 import io
+import json
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
+from fixtures import CHECKOUT
 from torch import nn
 
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
-from nascli.core.plan import Layer
-from nascli.devices.latency_table import COLUMNS, LatencyTable, layers_of, measure
+from nascli.core.plan import IMAGES, Layer, Place, Plan
+from nascli.costs.latency_table import COLUMNS, LatencyTable, layers_of, measure
 
 CONDITIONS = {
     "threads": 1,
@@ -90,7 +95,7 @@ def test_measures_every_layer_of_the_space(table):
 
 
 def test_measures_in_lots_but_keeps_the_order(monkeypatch):
-    monkeypatch.setattr("nascli.devices.latency_table._AT_ONCE", 2)
+    monkeypatch.setattr("nascli.costs.latency_table._AT_ONCE", 2)
     steps = []
     before = torch.get_rng_state()
     table = measure(Space(), Stopwatch(), lambda done, total: steps.append((done, total)))
@@ -110,6 +115,37 @@ def test_sums_what_the_network_runs(table):
     assert table.sum_ms(Network(), (1, 6, 10)) == 40 + 2 * 148 + 136
 
 
+def plan_of(*layers):
+    names = [f"layers.{number}" for number in range(len(layers))]
+    places = [
+        Place("layer", name, (read,), layer.shape, layer)
+        for name, read, layer in zip(names, [IMAGES, *names], layers, strict=False)
+    ]
+    return Plan((1, 6, 10), tuple(places), names[-1])
+
+
+def test_sums_the_layers_of_a_plan(table):
+    assert table.sum_ms(plan_of(STEM, BODY, BODY, DOWN)) == 40 + 2 * 148 + 136
+    other = dataclasses.replace(DOWN, settings=(("groups", 2),))
+    with pytest.raises(Fault, match="no row for down 4->8 channels, stride 2, 6x10, groups=2; it"):
+        table.sum_ms(plan_of(STEM, other))
+
+
+def test_a_sum_over_a_plan_needs_no_torch(table, tmp_path):
+    file = tmp_path / "latency_table.csv"
+    file.write_text(table.to_csv(), encoding="utf-8")
+    code = (
+        "import sys, pathlib\n"
+        "from nascli.core.plan import IMAGES, Layer, Place, Plan\n"
+        "from nascli.costs.latency_table import LatencyTable\n"
+        f"table = LatencyTable.from_csv(pathlib.Path({str(file)!r}))\n"
+        "layer = next(iter(table))\n"
+        "plan = Plan((1, 6, 10), (Place('layer', 'a', (IMAGES,), layer.shape, layer),), 'a')\n"
+        "sys.exit(table.sum_ms(plan) != 40 or 'torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT).returncode == 0
+
+
 def test_a_missing_row_is_named(table):
     with pytest.raises(Fault, match="no row for conv 1->4 channels, stride 1, 8x8; conv 4->4"):
         table.sum_ms(Network(), (1, 8, 8))
@@ -125,6 +161,27 @@ def test_csv_comes_back_unchanged(table, tmp_path):
     assert rows[0]["operation"] == "conv"
     assert float(rows[1]["p90_ms"]) == 149
     assert rows[2]["device"] == CONDITIONS["device"]
+
+
+def test_settings_have_a_column_where_some_layer_has_any(table):
+    assert "settings" not in table.to_csv()
+    settings = (("groups", 2), ("mode", "a, b"), ("share", 0.5), ("wide", True))
+    more = dataclasses.replace(BODY, settings=settings)
+    rows = {**table, more: table[BODY]}
+    text = LatencyTable(rows).to_csv()
+    assert dict(LatencyTable.from_csv(text)) == rows
+    assert text.splitlines()[0] == ",".join((*COLUMNS, "settings"))
+    last = list(csv.DictReader(io.StringIO(text)))
+    assert [json.loads(row["settings"]) for row in last] == [{}, {}, {}, dict(settings)]
+    for bad in ("x", "[1]", '{"a": [1]}', '{"a": null}', ""):
+        cells = list(csv.reader(io.StringIO(text)))
+        cells[4][-1] = bad
+        out = io.StringIO()
+        csv.writer(out).writerows(cells)
+        with pytest.raises(Fault, match="line 5, column settings: '.*' is not a JSON object of"):
+            LatencyTable.from_csv(out.getvalue())
+    with pytest.raises(Fault, match="line 1, column 17: 'more' should be 'settings'"):
+        LatencyTable.from_csv(text.replace("settings", "more"))
 
 
 def cell(text, line, column, value):

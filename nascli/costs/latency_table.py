@@ -8,26 +8,29 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from nascli.core.device import Device, Latency
 from nascli.core.fault import Fault
-from nascli.core.plan import Layer
+from nascli.core.plan import Layer, Plan, Setting
 from nascli.core.space import SearchSpace
 
-_KEYS = tuple(field.name for field in fields(Layer) if field.name != "settings")
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_KEYS = ("operation", "in_channels", "out_channels", "stride", "height", "width")
 _TIMES = ("median_ms", "p10_ms", "p90_ms")
 _CONDITIONS = ("threads", "dtype", "batch", "layout", "torch", "device")
 COLUMNS = (*_KEYS, *_TIMES, "repeats", *_CONDITIONS)
+SETTINGS = "settings"
+"""A further column of tables in which some layer has any: a JSON object."""
 _TEXTS = {"operation", "dtype", "layout", "torch", "device"}
+_PLAIN = (str, int, float, bool)
 _AT_ONCE = 64  # layers timed in the same rounds
 
 
@@ -47,14 +50,20 @@ class LatencyTable(Mapping[Layer, Latency]):
         return len(self._rows)
 
     def to_csv(self) -> str:
-        """One row a layer, under the heads `COLUMNS`; `from_csv` reads it back unchanged."""
+        """One row a layer, under the heads `COLUMNS`; `from_csv` reads it back unchanged.
+
+        `SETTINGS` is one more column where some layer has settings.
+        """
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(COLUMNS)
+        some = any(layer.settings for layer in self)
+        rows.writerow((*COLUMNS, SETTINGS) if some else COLUMNS)
         for layer, latency in self.items():
             key = [getattr(layer, name) for name in _KEYS]
             times = [getattr(latency, name) for name in (*_TIMES, "repeats")]
-            rows.writerow([*key, *times, *(latency.conditions.get(name) for name in _CONDITIONS)])
+            conditions = [latency.conditions.get(name) for name in _CONDITIONS]
+            further = [json.dumps(dict(layer.settings))] if some else []
+            rows.writerow([*key, *times, *conditions, *further])
         return text.getvalue()
 
     @classmethod
@@ -68,10 +77,10 @@ class LatencyTable(Mapping[Layer, Latency]):
         rows = csv.reader(io.StringIO(_text(source)), strict=True)
         table: dict[Layer, Latency] = {}
         try:
-            _check_head(next(rows, []), where)
+            columns = _checked_head(next(rows, []), where)
             for cells in rows:
                 at = f"{where}, line {rows.line_num}"
-                layer, latency = _row(cells, at)
+                layer, latency = _row(cells, columns, at)
                 _check_row(layer, latency, table, at)
                 table[layer] = latency
         except csv.Error as error:
@@ -80,15 +89,20 @@ class LatencyTable(Mapping[Layer, Latency]):
             raise Fault(f"{where} has no rows; measure one with `nas profile`")
         return cls(table)
 
-    def sum_ms(self, network: nn.Module, input_shape: tuple[int, ...]) -> float:
-        """The medians of all layers that `network` runs on one image of `input_shape`, added up.
+    def sum_ms(self, network: Plan | nn.Module, input_shape: tuple[int, ...] = ()) -> float:
+        """The medians of all layers that a network runs on one image, added up.
 
-        It ignores what lies between the layers, and it misleads for a runtime that fuses layers.
+        `network` is its plan, or a module, which has to be run on an image of `input_shape` to see
+        its layers. The sum ignores what lies between the layers, and it misleads for a runtime that
+        fuses layers.
 
         Raises:
             Fault: the table has no row for some layer.
         """
-        layers = layers_of(network, input_shape)
+        if isinstance(network, Plan):
+            layers = list(network.layers())
+        else:
+            layers = layers_of(network, input_shape)
         missing = sorted({layer for layer in layers if layer not in self._rows})
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -107,6 +121,8 @@ def measure(
     Layers are built one lot at a time, each lot a stride through all of them, so that a drift of
     the machine does not single out one operation or resolution.
     """
+    import torch
+
     build = space.layers()
     lots = math.ceil(len(build) / _AT_ONCE)
     measured: dict[Layer, Latency] = {}
@@ -126,6 +142,8 @@ def layers_of(network: nn.Module, input_shape: tuple[int, ...]) -> list[Layer]:
     A layer is a module with the attributes `operation`, `in_channels`, `out_channels` and
     `stride`; one inside another is part of it. Works on shapes alone; `network` stays as it is.
     """
+    import torch
+
     network = copy.deepcopy(network).to("meta").eval()
     found: list[Layer] = []
 
@@ -154,9 +172,10 @@ def _layer(module: Any, images: Tensor) -> Layer:
 
 
 def _words(layer: Layer) -> str:
+    settings = "".join(f", {name}={value}" for name, value in layer.settings)
     return (
         f"{layer.operation} {layer.in_channels}->{layer.out_channels} channels, "
-        f"stride {layer.stride}, {layer.height}x{layer.width}"
+        f"stride {layer.stride}, {layer.height}x{layer.width}{settings}"
     )
 
 
@@ -170,23 +189,38 @@ def _text(source: str | Path) -> str:
         raise Fault(f"cannot read the latency table '{source}': {reason}") from error
 
 
-def _check_head(head: list[str], where: str) -> None:
-    for number, (name, want) in enumerate(zip(head, COLUMNS, strict=False), 1):
+def _checked_head(head: list[str], where: str) -> tuple[str, ...]:
+    """The columns of a table with that first line."""
+    columns = (*COLUMNS, SETTINGS) if len(head) > len(COLUMNS) else COLUMNS
+    for number, (name, want) in enumerate(zip(head, columns, strict=False), 1):
         if name != want:
             raise Fault(f"{where}, line 1, column {number}: '{name:.40}' should be '{want}'")
-    if len(head) != len(COLUMNS):
+    if len(head) != len(columns):
         raise Fault(f"{where}, line 1: {len(head)} columns, not {len(COLUMNS)}")
+    return columns
 
 
-def _row(cells: list[str], at: str) -> tuple[Layer, Latency]:
-    if len(cells) != len(COLUMNS):
-        raise Fault(f"{at}: {len(cells)} columns, not {len(COLUMNS)}")
+def _row(cells: list[str], columns: tuple[str, ...], at: str) -> tuple[Layer, Latency]:
+    if len(cells) != len(columns):
+        raise Fault(f"{at}: {len(cells)} columns, not {len(columns)}")
     values: dict[str, Any] = {}
-    for name, cell in zip(COLUMNS, cells, strict=True):
-        values[name] = _value(name, cell, at)
+    for name, cell in zip(columns, cells, strict=True):
+        values[name] = _settings(cell, at) if name == SETTINGS else _value(name, cell, at)
     conditions = {name: values[name] for name in _CONDITIONS}
     times = {name: values[name] for name in (*_TIMES, "repeats")}
-    return Layer(**{name: values[name] for name in _KEYS}), Latency(**times, conditions=conditions)
+    key = {name: values[name] for name in _KEYS}
+    layer = Layer(**key, settings=values.get(SETTINGS, ()))
+    return layer, Latency(**times, conditions=conditions)
+
+
+def _settings(cell: str, at: str) -> tuple[tuple[str, Setting], ...]:
+    try:
+        found = json.loads(cell)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or any(type(v) not in _PLAIN for v in found.values()):
+        raise Fault(f"{at}, column {SETTINGS}: '{cell:.40}' is not a JSON object of plain values")
+    return tuple(sorted(found.items()))
 
 
 def _value(name: str, cell: str, at: str) -> str | int | float:
