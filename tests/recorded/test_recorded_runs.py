@@ -8,8 +8,8 @@ them made of the killed ones. What is compared:
   sums, which another CPU adds up differently, and genotypes follow from accuracies. So of the other
   lines only number, `asked` and fidelity are compared and that none failed; the genotypes too where
   the strategy proposes whatever the accuracies are (`random`). With several processes lines may
-  come in another order: they are compared by their number, `asked` and `used` left aside, and so
-  is the answer: of equally good genotypes it is the first;
+  come in another order: they are compared by their number; `asked`, `used` and the answer (of
+  equally good genotypes the first) are left aside;
 - a retraining: the epochs on record exactly, the others only that they are there;
 - an audit: genotypes and reference exactly, and scores to a relative 1e-3.
 
