@@ -1,6 +1,7 @@
 """Every formula against a count of the module itself, run on shapes."""
 
 import itertools
+import re
 from functools import partial
 
 import pytest
@@ -144,7 +145,7 @@ class Derived(SeparableConv):
         partial(ReluConvNorm, 3),
         7,
     ],
-    ids=str,
+    ids=lambda operation: re.sub(" at 0x.*", "", str(operation)),
 )
 @pytest.mark.parametrize("name", ["sep_conv_3x3", "stem", "nor_conv_3x3"])
 def test_an_operation_of_a_user_gets_no_formula_whatever_its_name(name, operation):
