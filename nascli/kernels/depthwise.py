@@ -124,8 +124,8 @@ def weight_gradient(
     channels, _, kernel, _ = weight.shape
     if dilation == 1:
         return _columns(images, weight, gradient, stride)
-    # (3) with s = 1, d = 2 by the parity a of p = 2 u + a, x_a[u] = x[2 u + a], g_a[u] = g[2 u + a]:
-    # sum over a and u of g_a[u] x_a[u + k - r]. So each parity is (3) without dilation, and those of
+    # (3) with s = 1, d = 2 by the parity a of p: with x_a[u] = x[2 u + a] and g_a[u] = g[2 u + a],
+    # sum over a and u of g_a[u] x_a[u + k - r]. So each parity is (3) without dilation; those of
     # both sides are added up: two stand side by side (see _packed), two are channels of their own.
     images, gradient = _packed(images, margin(kernel)), _packed(gradient, margin(kernel))
     halves = _columns(images, torch.cat([weight, weight]), gradient, 1)
