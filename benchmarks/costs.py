@@ -155,7 +155,7 @@ def searched(name: str, proposals: int) -> dict[str, Any]:
     evaluation = Evaluation(parts.problem, parts.estimators)
     search = Search(parts.strategy, evaluation, parts.workers(lambda: evaluation), parts.budget)
     start = time.process_time()
-    search.run(lambda trial: None)
+    search.run(lambda _trial: None)
     seconds = time.process_time() - start
     history = search.history
     assert len(history) == proposals
