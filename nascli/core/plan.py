@@ -55,7 +55,8 @@ class Place(NamedTuple):
     `shape` is that of the result. `drop_path` marks a layer that drop-path may leave out while it
     trains. `keep` says of an addition in an open plan how many of its inputs a genotype keeps
     (None: all of them). `cell` names the instance of a cell that the place is in, "" for none: the
-    names of its places begin with it, and those with choices in it make one graph of states.
+    names of its places begin with it, they follow each other, and where choices are among them they
+    make one graph of states: choices, and additions of choices.
     """
 
     kind: Kind
@@ -113,6 +114,9 @@ class Plan:
         """The choices, each once: as `decided` has them, or in the order of their first places."""
         placed = (place.choice for place in self.places if place.choice is not None)
         return self.decided or tuple(dict.fromkeys(placed))
+
+    def __deepcopy__(self, _memo: object) -> Plan:
+        return self
 
     @cached_property
     def by_choice(self) -> Mapping[Choice, tuple[Place, ...]]:

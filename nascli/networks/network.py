@@ -42,15 +42,12 @@ class Network(nn.Module):
             attach(self, plan.auxiliary, modules[plan.auxiliary])
         self.drop_path = 0.0
         self._output, self._auxiliary = plan.output, plan.auxiliary
-        self._steps = _steps(plan, training=False)
-        self._training_steps = (
-            self._steps if plan.auxiliary is None else _steps(plan, training=True)
-        )
+        self._steps = {training: _steps(plan, training=training) for training in (False, True)}
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Images (B, C, H, W) of the plan's shape -> logits; see the class."""
         results = {IMAGES: images}
-        for step in self._training_steps if self.training else self._steps:
+        for step in self._steps[self.training]:
             # No variable may hold on to a result: it would outlive its last reader.
             results[step.name] = self._result(step, results)
             for name in step.spent:

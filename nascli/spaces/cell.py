@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nascli.operations import Factory
-    from nascli.spaces.cell_network import CellSupernet
+    from nascli.supernet.planned import PlannedSupernet
 
 _IMAGENET_FROM = 128  # pixels a side from which the published ImageNet stem is used
 
@@ -174,18 +174,15 @@ class Cell:
 
         return Network(self.plan(genotype), partial(build, self.factories))
 
-    def supernet(self, depth: float = 1.0) -> CellSupernet:
-        """All networks of the space in one; weights are shared by position, not across cells.
+    def supernet(self) -> PlannedSupernet:
+        """All networks of the space in one; as published, a batch norm follows each pool."""
+        return self.supernet_at(1.0)
 
-        It has `depth` times as many cells as a network, rounded.
-        """
-        from nascli.spaces.cell_layout import Layout
-        from nascli.spaces.cell_network import CellSupernet
+    def supernet_at(self, depth: float) -> PlannedSupernet:
+        """The same with `depth` times as many cells, rounded."""
+        from nascli.supernet.planned import PlannedSupernet
 
-        layout = Layout(
-            **vars(replace(self._sizes, cells=max(1, round(depth * self._sizes.cells))))
-        )
-        return CellSupernet(self, layout, self.factories)
+        return PlannedSupernet(self, self.plan(depth=depth), self.factories, normalised=True)
 
     def layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
         """Every tagged layer that some network of the space contains, with its builder."""

@@ -6,7 +6,6 @@ Dong & Yang, NAS-Bench-201, ICLR 2020 (arXiv 2001.00326).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nascli.operations import Factory
-    from nascli.spaces.nasbench201_network import Layout, NASBench201Supernet
+    from nascli.supernet.planned import PlannedSupernet
 
 _SMALLEST = 4  # pixels a side that two reductions leave one of
 
@@ -117,26 +116,19 @@ class NASBench201:
 
         return Network(self.plan(genotype), partial(build, self.factories))
 
-    def supernet(self, depth: float = 1.0) -> NASBench201Supernet:
-        """All networks of the space in one; weights are shared by position, not across cells.
+    def supernet(self) -> PlannedSupernet:
+        """All networks of the space in one; as published, no batch norm follows a pool."""
+        return self.supernet_at(1.0)
 
-        It has `depth` times as many cells as a network, rounded.
-        """
-        from nascli.spaces.nasbench201_network import NASBench201Supernet
+    def supernet_at(self, depth: float) -> PlannedSupernet:
+        """The same with `depth` times as many cells, rounded."""
+        from nascli.supernet.planned import PlannedSupernet
 
-        layout = self._layout()
-        layout = replace(layout, cells_per_stage=max(1, round(depth * layout.cells_per_stage)))
-        return NASBench201Supernet(self, layout, self.factories)
+        return PlannedSupernet(self, self.plan(depth=depth), self.factories)
 
     def layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
         """Every tagged layer that some network of the space contains, with its builder."""
         return builders(self.factories, self.plan())
-
-    def _layout(self) -> Layout:
-        from nascli.spaces.nasbench201_network import Layout
-
-        task = self.task
-        return Layout(task.input_shape, task.classes, self.channels, self.cells_per_stage)
 
     @cached_property
     def factories(self) -> dict[str, Factory]:

@@ -18,7 +18,7 @@ from nascli.core.supernet import Relaxation, Supernet
 from nascli.core.trial import History, Proposal, Trial
 from nascli.gradient.bilevel import Bilevel
 from nascli.gradient.effort import Effort
-from nascli.gradient.entering import check_growth, grown, relaxation_of
+from nascli.gradient.entering import check_growth, grown, relaxation_of, set_partial_channels
 from nascli.gradient.levels import Levels
 from nascli.gradient.parts import SECOND_ORDER, Discretisation, Parts, SecondOrder, Stopper, built
 from nascli.gradient.readout import collapse, readout, spoken
@@ -112,7 +112,7 @@ class GradientSearch:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             supernet = grown(self._problem, 1.0)
             for channels in {stage.partial_channels for stage in self._stages} - {1}:
-                supernet.set_partial_channels(channels)
+                set_partial_channels(self._problem, supernet, channels)
         relaxation_of(self._problem, self._parts, supernet, self._stages[0])
 
     @property

@@ -81,7 +81,7 @@ def test_a_path_of_the_supernet_is_derived_back(space):
     supernet = space.supernet()
     for genotype in samples(space, 20):
         mixture = supernet.path(genotype)
-        assert mixture.weights.shape[0] == len(supernet.edges)
+        assert mixture.weights.shape[0] == len(supernet.choices)
         assert supernet.derive(mixture.weights) == genotype
 
 

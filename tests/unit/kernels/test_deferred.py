@@ -12,9 +12,9 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.nn import functional as F
 
+from nascli.kernels.deferred import Deferred, deferred, pointwise, weighted_sum
 from nascli.operations import resolve
 from nascli.operations.blocks import Normed
-from nascli.operations.deferred import Deferred, deferred, pointwise, weighted_sum
 
 
 def made(name, stride, shared):

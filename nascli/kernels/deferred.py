@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nascli.operations.depthwise import rewritten
+from nascli.kernels.depthwise import rewritten
 
 _NARROW = 32  # up to so many channels, the weights' gradient is a slow matrix product
 

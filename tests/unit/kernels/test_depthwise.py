@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nascli.operations.depthwise import Depthwise
+from nascli.kernels.depthwise import Depthwise
 
 SIZES = [(8, 8), (7, 7), (5, 6), (2, 3), (1, 1), (6, 4)]
 
