@@ -41,20 +41,21 @@ class PlanCounter:
 
     def of(self, plan: Plan) -> Counts:
         """What the network of `plan` costs, which leaves nothing open."""
-        costs, params, macs = self._costs, 0, 0
-        uncounted: set[str] = set()
-        for layer in plan.layers():
-            cost = costs[layer]
+        known = self._costs
+        costs = {p.name: known[p.layer] for p in plan.places if p.layer is not None}
+        auxiliary = None if plan.auxiliary is None else costs.pop(plan.auxiliary)
+        params = macs = 0
+        for cost in costs.values():
             params += cost.params
             macs += cost.macs
-            if self._uncounted and layer in self._uncounted:
-                uncounted.update(self._uncounted[layer])
-        extra = [p.layer for p in plan.places if p.name == plan.auxiliary and p.layer is not None]
+        uncounted: set[str] = set()
+        if self._uncounted:
+            uncounted.update(*(self._uncounted.get(layer, ()) for layer in plan.layers()))
         return Counts(
             params=params,
             macs=macs,
             peak_memory_mb=peak_bytes(plan, costs) / BYTES_PER_MB,
-            auxiliary_params=sum(costs[layer].params for layer in extra),
+            auxiliary_params=0 if auxiliary is None else auxiliary.params,
             uncounted=tuple(sorted(uncounted)),
         )
 

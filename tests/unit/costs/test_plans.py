@@ -15,6 +15,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import IMAGES, Layer, Place, Plan
 from nascli.core.space import at, sample, size
+from nascli.costs.cost import Cost
 from nascli.costs.count import count
 from nascli.costs.lifetimes import peak_bytes
 from nascli.costs.plans import PlanCounter
@@ -165,41 +166,39 @@ def plan_of(*places, output):
 
 
 WIDE = Layer("wide", 1, 4, 1, 2, 2)
-
-
-class Costs(dict):
-    """`wide` makes 4 values a pixel, and 3 more while it runs."""
-
-    def __missing__(self, layer):
-        from nascli.costs.cost import Cost
-
-        return Cost(0, 0, 4 * 4 * (layer.out_channels + 3), 4 * 4 * layer.out_channels)
+# It makes 4 values a pixel, and 3 more while it runs. One unit below is a value at each of 4
+# pixels, 16 bytes.
+COSTS = dict.fromkeys("abcd", Cost(0, 0, 16 * (4 + 3), 16 * 4))
 
 
 def test_the_rule_by_hand():
-    # One unit is a value at each of 4 pixels: 16 bytes. Images: 1 unit, always there.
     def layer(name, source):
         return Place("layer", name, (source,), WIDE.shape, WIDE)
 
     chain = plan_of(layer("a", IMAGES), layer("b", "a"), output="b")
-    assert peak_bytes(chain, Costs()) == 16 * (1 + 4 + 7)  # a is read while b is made
+    assert peak_bytes(chain, COSTS) == 16 * (1 + 4 + 7)  # a is read while b is made
+    # the images, 1 unit, are always there
     unread = plan_of(layer("a", IMAGES), layer("b", IMAGES), output="b")
-    assert peak_bytes(unread, Costs()) == 16 * (1 + 7)  # a goes at once
+    assert peak_bytes(unread, COSTS) == 16 * (1 + 7)  # a goes at once
     both = [layer("a", IMAGES), layer("b", "a"), layer("c", IMAGES)]
     add = Place("add", "sum", ("a", "b", "c"), WIDE.shape)
     # a, b and c; then a + b; then a and b go, and the sum is made
-    assert peak_bytes(plan_of(*both, add, output="sum"), Costs()) == 16 * (1 + 4 * 3 + 4)
+    assert peak_bytes(plan_of(*both, add, output="sum"), COSTS) == 16 * (1 + 4 * 3 + 4)
     last = Place("add", "e", ("sum", "d", "a"), WIDE.shape)
     later = plan_of(*both, add, layer("d", "a"), last, output="e")
     # a stays until the end: a, b, c and a + b; a, sum and what d holds; a, sum, d and sum + d
-    assert peak_bytes(later, Costs()) == 16 * (1 + 4 * 3 + 4)
+    assert peak_bytes(later, COSTS) == 16 * (1 + 4 * 3 + 4)
     side = Place("concatenate", "side", ("a", "b", "c"), (12, 2, 2))
-    assert peak_bytes(plan_of(*both, side, output="side"), Costs()) == 16 * (1 + 12 + 12)
+    assert peak_bytes(plan_of(*both, side, output="side"), COSTS) == 16 * (1 + 12 + 12)
+    # A sum that nobody reads is made all the same, two partial ones at a time; a, b and c stay.
+    ends = [Place("add", name, (name[0],), WIDE.shape) for name in ("a2", "b2", "c2")]
+    wasted = plan_of(*both, add._replace(name="wasted"), *ends, output="c2")
+    assert peak_bytes(wasted, COSTS) == 16 * (1 + 4 * 3 + 4 * 2)
     single = Place("add", "same", ("b",), WIDE.shape)
     passed = plan_of(*both[:2], single, layer("c", "same"), output="c")
-    assert peak_bytes(passed, Costs()) == 16 * (1 + 4 + 7)
+    assert peak_bytes(passed, COSTS) == 16 * (1 + 4 + 7)
     zeros = plan_of(Place("add", "zeros", (), WIDE.shape), layer("a", "zeros"), output="a")
-    assert peak_bytes(zeros, Costs()) == 16 * (1 + 4 + 7)
+    assert peak_bytes(zeros, COSTS) == 16 * (1 + 4 + 7)
 
 
 def test_counting_needs_no_torch():
