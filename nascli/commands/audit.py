@@ -28,6 +28,7 @@ from nascli.core.space import at, size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal, Trial
 from nascli.report import agreement
+from nascli.report import audit as words
 from nascli.runs.environment import initial_files
 from nascli.runs.folder import Run
 
@@ -188,7 +189,7 @@ def _conclude(run: Run, parts: Parts, config: DictConfig, trials: Sequence[Trial
         seed=config.seed,
         resamples=config.resamples,
     )
-    report = verdict.report() | {
+    report = words.summary(verdict) | {
         "verb": "audit",
         "title": _title(config, parts.problem),
         "seconds": round(sum(trial.seconds for trial in trials), 3),
@@ -201,8 +202,8 @@ def _conclude(run: Run, parts: Parts, config: DictConfig, trials: Sequence[Trial
     }
     drawn = agreement.audit(verdict.estimates, verdict.reference, verdict.kendall)
     write_report(run, report, drawn, config)
-    ui.table(f"{report['title']} · {len(known)} networks", *verdict.table())
-    for line in verdict.lines():
+    ui.table(f"{report['title']} · {len(known)} networks", *words.table(verdict))
+    for line in words.lines(verdict):
         ui.say(line)
     ui.say(f"report: {run.path / 'report.html'}")
 
