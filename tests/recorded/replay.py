@@ -15,12 +15,13 @@ from hydra.utils import get_class
 
 from nascli.commands import build
 from nascli.core.loop import Evaluation, Search
+from nascli.core.traits import traits_of
 from nascli.workers.serial import Serial
 
 
 def shares_weights(config: Any) -> bool:
     """Whether the config's strategy trains a supernet."""
-    return bool(getattr(get_class(config.strategy._target_), "weight_sharing", False))
+    return traits_of(get_class(config.strategy._target_)).weight_sharing
 
 
 class Replay:
