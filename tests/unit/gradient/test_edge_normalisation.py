@@ -3,9 +3,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import torch
+from nascli.gradient.edges import EdgeNormalised
 
 from nascli.core.choice import Edge
-from nascli.gradient.edges import EdgeNormalised
 from nascli.relaxations.softmax import Softmax
 
 PLACES = [("normal", 2), ("normal", 2), ("normal", 3), ("reduction", 2)]

@@ -7,6 +7,7 @@ its config groups as GROUP/OPTION. A line is never taken out of it.
 from pathlib import Path
 
 import pytest
+import torch
 from fixtures import composed
 from hydra.utils import get_object
 from recorded.record import RUNS, RUNS_FOLDER
@@ -101,12 +102,25 @@ def test_overrides_and_choices_move(moved):
 def test_an_old_checkpoint_moves_and_a_new_one_stays(moved):
     old = {"strategy": {"a": 1, "d": 2}, "trials": 3}
     assert aliases.state(old, 1) == {
-        "strategy": {"d": 2},
+        "strategy": {"a": 1, "d": 2},
         "weights": {"b": {"a": 1}},
         "trials": 3,
     }
     assert aliases.state(old, 2) == old == {"strategy": {"a": 1, "d": 2}, "trials": 3}
     assert aliases.state({"training": 1}, 1) == {"training": 1}
+
+
+def test_the_draws_of_an_old_random_search_with_shared_weights_go_on():
+    search = build.search(resume.load(RUNS_FOLDER / "random_ws_cell"))
+    state = search.strategy.state_dict()
+    bilevel = dict(state["bilevel"])
+    generator = torch.Generator().manual_seed(1234).get_state()
+    bilevel["relaxation"] = {"alpha": None, "kept": None, "generator": generator}
+    del bilevel["sampler"]
+    old = {"strategy": {**state, "bilevel": bilevel}, "trials": 0}
+    search.strategy.load_state_dict(aliases.state(old, 1)["strategy"])
+    found = search.strategy.state_dict()["bilevel"]["sampler"]["generator"]
+    assert torch.equal(found, generator)
 
 
 @pytest.mark.parametrize("name", RUNS)
