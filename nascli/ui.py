@@ -158,10 +158,14 @@ class Progress:
 
 
 class Heard:
-    """A listener whose progress goes to `step` and whose warnings are said."""
+    """A listener whose progress goes to `step`, once there is one, and whose warnings are said."""
 
-    def __init__(self, step: Callable[[float, str], None]) -> None:
-        self.progress = step
+    def __init__(self) -> None:
+        self.step: Callable[[float, str], None] = lambda _done, _text: None
+
+    def progress(self, done: float, text: str) -> None:
+        """Passes it on."""
+        self.step(done, text)
 
     def warn(self, text: str) -> None:
         """Says it."""

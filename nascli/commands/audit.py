@@ -23,11 +23,14 @@ from nascli.commands.resume import recorded_config, stoppable
 from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
+from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
 from nascli.core.space import at, size
+from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal, Trial
 from nascli.report import agreement
+from nascli.report import audit as words
 from nascli.runs.environment import initial_files
 from nascli.runs.folder import Run
 
@@ -46,6 +49,7 @@ class Parts:
     reference: Estimator
     full: Problem
     genotypes: Sequence[Genotype]
+    shared: SharedWeights | None = None
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -60,7 +64,7 @@ class Parts:
         return (*self.baselines, *others)
 
 
-def check(config: DictConfig) -> Parts:
+def check(config: DictConfig, listener: Listener = SILENT) -> Parts:
     """The parts of an audit.
 
     Raises:
@@ -69,14 +73,15 @@ def check(config: DictConfig) -> Parts:
     faults = build.Faults()
     if config.supernet:
         shared_weights.adopt(config)
-    problem = build.problem(config, faults)
+    problem = build.problem(config, faults, listener)
     faults.attempt(lambda: _check_numbers(config))
     if problem is not None:
         faults.attempt(lambda: shared_weights.check(config))
     faults.check()
     assert problem is not None
     full = replace(problem, fidelity=1.0)
-    estimator = faults.attempt(lambda: build.component(config, "estimator", problem))
+    shared = build.shared_by(problem, "nobody") if config.supernet else None
+    estimator = faults.attempt(lambda: build.given(config, "estimator", problem, shared))
     reference = faults.attempt(lambda: build.component(config, "reference", full))
     faults.check()
     if estimator is None or reference is None:
@@ -85,7 +90,7 @@ def check(config: DictConfig) -> Parts:
         raise Fault(f"the reference gives no accuracy, only {', '.join(reference.metrics)}")
     costs = None if set(_BASELINES) <= set(estimator.metrics) else _costs(problem)
     genotypes = _drawn(config, problem, reference, estimator)
-    return Parts(problem, costs, estimator, reference, full, genotypes)
+    return Parts(problem, costs, estimator, reference, full, genotypes, shared)
 
 
 def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) -> None:
@@ -95,13 +100,14 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         Fault: the input is wrong, or too little came of it.
         KeyboardInterrupt: the user has stopped it; every network that has ended is saved.
     """
+    listener = ui.Heard()
     if config.resume:
         run = Run.open(Path(config.resume))
         config = recorded_config(run.path, config, overrides)
-        parts = check(config)
+        parts = check(config, listener)
     else:
         shared_weights.check_overrides(config, overrides)
-        parts = check(config)
+        parts = check(config, listener)
         choices = {**choices, "space": parts.problem.space.name}  # a supernet's run may decide it
         label = "_".join(choices[key] for key in ("estimator", "space") if key in choices)
         run = Run.claim(
@@ -109,14 +115,14 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         )
     settings.set_threads(config, parts.problem)
     with ui.logging_to(run):
-        if config.supernet:
-            shared_weights.load(parts.problem, Path(config.supernet))
-        trials = _trials(run, parts, config)
+        if parts.shared is not None:
+            shared_weights.load(parts.shared, Path(config.supernet))
+        trials = _trials(run, parts, config, listener)
         _conclude(run, parts, config, trials)
     ui.path(run.path)
 
 
-def _trials(run: Run, parts: Parts, config: DictConfig) -> list[Trial]:
+def _trials(run: Run, parts: Parts, config: DictConfig, listener: ui.Heard) -> list[Trial]:
     """One trial a network, each written down as soon as it has ended."""
     trials, total = run.history(), len(parts.genotypes)
     if [trial.genotype for trial in trials] != list(parts.genotypes[: len(trials)]):
@@ -130,7 +136,7 @@ def _trials(run: Run, parts: Parts, config: DictConfig) -> list[Trial]:
             def step(done: float, text: str) -> None:
                 bar.update(len(trials) + min(done, 0.99), text)
 
-            parts.problem.listener = parts.full.listener = ui.Heard(step)
+            listener.step = step
             for number in range(len(trials), total):
                 trials.append(_trial(parts, number, config.fidelity))
                 run.append(trials[-1])
@@ -188,7 +194,7 @@ def _conclude(run: Run, parts: Parts, config: DictConfig, trials: Sequence[Trial
         seed=config.seed,
         resamples=config.resamples,
     )
-    report = verdict.report() | {
+    report = words.summary(verdict) | {
         "verb": "audit",
         "title": _title(config, parts.problem),
         "seconds": round(sum(trial.seconds for trial in trials), 3),
@@ -201,8 +207,8 @@ def _conclude(run: Run, parts: Parts, config: DictConfig, trials: Sequence[Trial
     }
     drawn = agreement.audit(verdict.estimates, verdict.reference, verdict.kendall)
     write_report(run, report, drawn, config)
-    ui.table(f"{report['title']} · {len(known)} networks", *verdict.table())
-    for line in verdict.lines():
+    ui.table(f"{report['title']} · {len(known)} networks", *words.table(verdict))
+    for line in words.lines(verdict):
         ui.say(line)
     ui.say(f"report: {run.path / 'report.html'}")
 
@@ -237,7 +243,7 @@ def _drawn(
 ) -> list[Genotype]:
     """The genotypes to ask about; random ones follow from the seed.
 
-    What the estimator has learnt from is left out: it would know the answers by heart.
+    What the estimator has learnt from is left out: it knows those answers already.
     """
     space = problem.space
     learnt = {space.canonical(genotype) for genotype in traits_of(estimator).learnt}

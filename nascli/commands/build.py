@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from nascli.commands import settings
 from nascli.config import GIVEN, root
 from nascli.core.budget import Budget
-from nascli.core.estimator import COSTS, Estimator
+from nascli.core.estimator import COSTS, Estimator, Prepared
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal
@@ -20,7 +20,8 @@ from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
 from nascli.core.space import Relaxable, SearchSpace, check
 from nascli.core.strategy import Strategy
-from nascli.core.traits import traits_of
+from nascli.core.supernet import SharedWeights, Trainer
+from nascli.core.traits import Traits, traits_of
 from nascli.core.workers import Evaluate, Workers
 
 T = TypeVar("T")
@@ -135,7 +136,10 @@ def space(config: DictConfig, task: object) -> SearchSpace:
 
 @dataclass
 class Parts:
-    """All that a search is made of; `shares` are constraints that no number is known for yet."""
+    """All that a search is made of; `shares` are constraints that no number is known for yet.
+
+    `shared` are the weights that strategy and estimator share; None if neither has to do with any.
+    """
 
     problem: Problem
     strategy: Strategy
@@ -143,6 +147,7 @@ class Parts:
     workers: Callable[..., Workers]
     budget: Budget
     shares: dict[str, float]
+    shared: SharedWeights | None = None
 
 
 def search(config: DictConfig, listener: Listener = SILENT) -> Parts:
@@ -158,13 +163,43 @@ def search(config: DictConfig, listener: Listener = SILENT) -> Parts:
         faults.attempt(lambda: workers(_nothing).close())  # its settings are looked at on building
     made = problem(config, faults, listener)
     shares = {} if made is None else settings.shares(config)
-    strategy = estimators = None
+    strategy = estimators = shared = None
     if made is not None and not faults.found_by(lambda: _check_fit(config, made)):
-        strategy = faults.attempt(lambda: component(config, "strategy", made))
-        estimators = faults.attempt(lambda: chain(config, made))
+        shared = shared_weights(config, made)
+        strategy = faults.attempt(lambda: given(config, "strategy", made, shared))
+        estimators = faults.attempt(lambda: chain(config, made, shared))
     faults.check()
     assert made is not None and budget is not None and estimators is not None
-    return Parts(made, cast(Strategy, strategy), estimators, cast(Any, workers), budget, shares)
+    found = made, cast(Strategy, strategy), estimators, cast(Any, workers), budget, shares
+    return Parts(*found, shared)
+
+
+def shared_weights(config: DictConfig, made: Problem) -> SharedWeights | None:
+    """What strategy and estimator share; None if neither has the trait `weight_sharing`."""
+    shares = {key for key in ("strategy", "estimator") if _traits(config, key).weight_sharing}
+    if not shares:
+        return None
+    return shared_by(made, "strategy" if "strategy" in shares else "estimator")
+
+
+def shared_by(made: Problem, trainer: Trainer) -> SharedWeights:
+    """Shared weights that `trainer` trains."""
+    from nascli.supernet.shared import Shared
+
+    return Shared(made, trainer)
+
+
+def given(config: DictConfig, key: str, made: Problem, shared: SharedWeights | None) -> Any:
+    """`config[key]` built for a problem, with the shared weights if it declares to take them."""
+    sharing = config[key] is not None and _traits(config, key).weight_sharing
+    return component(config, key, made, *([shared] if sharing else []))
+
+
+def _traits(config: DictConfig, key: str) -> Traits:
+    from hydra.utils import get_class
+
+    node = config.get(key)
+    return Traits() if not node or "_target_" not in node else traits_of(get_class(node._target_))
 
 
 def _nothing() -> Evaluate:
@@ -216,10 +251,10 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
                 f"{part.__name__} trains a supernet, and space '{made.space.name}' has none; "
                 f"those that have one: {have}"
             )
-    if shares["estimator"] and not shares["strategy"]:
+    if shares["estimator"] and not shares["strategy"] and not issubclass(part, Prepared):
         raise Fault(
             f"{part.__name__} scores with shared weights, which this strategy does not train; "
-            "take estimator=train, or strategy=darts"
+            "take estimator=one_shot, which trains its own, or strategy=darts"
         )
     if shares["estimator"] and traits_of(get_class(config.workers._target_)).own_processes:
         raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
@@ -234,13 +269,15 @@ def with_supernet() -> list[str]:
     return [name for name, target in targets.items() if hasattr(get_class(target), "supernet")]
 
 
-def chain(config: DictConfig, stated: Problem) -> tuple[Estimator, ...]:
+def chain(
+    config: DictConfig, stated: Problem, shared: SharedWeights | None = None
+) -> tuple[Estimator, ...]:
     """The chosen estimator, after the costs unless it brings its own.
 
     Raises:
         Fault: objectives or constraints name a metric that none of them gives.
     """
-    chosen: Estimator = component(config, "estimator", stated)
+    chosen: Estimator = given(config, "estimator", stated, shared)
     if chosen is None:
         raise Fault("estimator is empty; take one that says how good a genotype is")
     estimators: tuple[Estimator, ...] = (chosen,)

@@ -25,7 +25,9 @@ _ALL = 20_000  # genotypes of which every one is looked up
 
 
 def settle(parts: Parts, config: DictConfig) -> None:
-    """Shows what networks cost and turns percentages into numbers, in the problem and the config.
+    """Shows what networks cost and turns percentages into numbers, in the config.
+
+    A problem whose goal has these numbers is built from the config after that.
 
     Raises:
         Fault: a constraint cannot be met, or is a percentage of something unknown.
@@ -52,7 +54,6 @@ def settle(parts: Parts, config: DictConfig) -> None:
         bound = share * found.range(metric)[2]
         config.constraints[metric] = bound
         bounds += (Constraint(metric, bound),)
-    problem.goal = replace(problem.goal, constraints=bounds)
     _show(found, metrics, bounds)
     _check(found, [c for c in bounds if c.metric in metrics])
 

@@ -14,6 +14,7 @@ from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.strategy import MeasuresEffort
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.report import curves, drawings, figures, page, summary
@@ -34,7 +35,7 @@ def conclude(
         Fault: no trial was good, which the report says first.
     """
     problem = parts.problem
-    report = summary.search(history, problem, genotype, parts.budget.elapsed)
+    report = summary.search(history, problem, genotype, parts.budget.elapsed, _effort(parts))
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))
@@ -64,6 +65,12 @@ def write_report(
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     whole = {**report, "config": plain, "environment": environment}
     run.write("report.html", page.page(whole, drawn))
+
+
+def _effort(parts: Parts) -> dict[str, float]:
+    """What training shared weights took, whoever has trained them."""
+    measuring = [p for p in (*parts.estimators, parts.strategy) if isinstance(p, MeasuresEffort)]
+    return {name: value for part in measuring for name, value in part.effort().items()}
 
 
 def _write_latency_table(run: Run, problem: Problem) -> None:

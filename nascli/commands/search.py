@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from nascli.commands.evaluation import Remade, keep_trace
 from nascli.commands.feasibility import settle
 from nascli.commands.outcome import conclude
 from nascli.commands.resume import recorded_config, stoppable
+from nascli.core.estimator import Estimator, Prepared, Stateful
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.loop import Evaluation, Open, Search
@@ -34,23 +35,26 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         Fault: the input is wrong, or the disk takes no more.
         KeyboardInterrupt: the user has stopped it; everything is saved.
     """
+    listener = ui.Heard()
     if config.resume:
         run = Run.open(Path(config.resume))
         config = recorded_config(run.path, config, overrides)
-        parts = build.search(config)
+        parts = build.search(config, listener)
     else:
-        parts = build.search(config)
+        parts = build.search(config, listener)
         settle(parts, config)
+        if parts.shares:
+            parts = build.search(config, listener)
         label = "_".join(choices[key] for key in ("strategy", "space") if key in choices)
         files = initial_files(config, choices, overrides)
         run = Run.claim(Path(config.outputs), "search", label, files)
     settings.set_threads(config, parts.problem)
     with ui.logging_to(run):
-        _search(run, parts, config)
+        _search(run, parts, config, listener)
     ui.path(run.path)
 
 
-def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
+def _search(run: Run, parts: build.Parts, config: DictConfig, listener: ui.Heard) -> None:
     """The search itself, from wherever the run folder says that it stands."""
     problem, budget, strategy = parts.problem, parts.budget, parts.strategy
     evaluation = Evaluation(problem, parts.estimators, keep_trace)
@@ -59,18 +63,20 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
         parts.workers(Remade.of(config, run.path) if remote else lambda: evaluation)
     ) as workers:
         search = Search(strategy, evaluation, workers, budget)
-        genotype = _searched(run, parts, search)
+        genotype = _searched(run, parts, search, listener)
     conclude(run, parts, config, search.history, genotype)
 
 
-def _searched(run: Run, parts: build.Parts, search: Search) -> Genotype | None:
+def _searched(run: Run, parts: build.Parts, search: Search, listener: ui.Heard) -> Genotype | None:
     """The answer, from wherever the run folder says that the search stands."""
     problem, budget, strategy = parts.problem, parts.budget, parts.strategy
+    estimators = parts.estimators
     recorded = run.history()
     state = run.load_state("trials", "strategy", "open", "number")
     search.recorded = {trial.number: trial for trial in recorded}
     if state is not None:
         _restore(search, state, recorded, run.path)
+        _restore_estimators(parts.estimators, state, run.path)
     worked = sum(trial.seconds for trial in recorded)
     budget.start(max(worked, state.get("seconds", 0.0) if state else 0.0))
     ui.say(f"searching {problem.space.name} ({size(problem.space):,} genotypes) in {run.path}")
@@ -84,6 +90,7 @@ def _searched(run: Run, parts: build.Parts, search: Search) -> Genotype | None:
             "number": search.number,
             "open": {number: waiting.to_json() for number, waiting in search.open.items()},
             "strategy": strategy.state_dict(),
+            "estimators": [e.state_dict() if isinstance(e, Stateful) else None for e in estimators],
             "seconds": budget.elapsed,
         }
 
@@ -91,7 +98,10 @@ def _searched(run: Run, parts: build.Parts, search: Search) -> Genotype | None:
         _Display(parts, search.history.best(problem.goal)) as display,
         stoppable("search", run.path),
     ):
-        problem.listener = ui.Heard(display.step)
+        listener.step = display.step
+        for estimator in estimators:
+            if isinstance(estimator, Prepared):
+                estimator.prepare(lambda: run.save_state(state_now()))
         remaining = set(search.recorded)
 
         def ended(trial: Trial) -> None:
@@ -115,8 +125,23 @@ def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path:
     waiting = {number: Open.from_json(data) for number, data in state["open"].items()}
     search.recorded = {trial.number: trial for trial in recorded[told:]}
     search.restore(recorded[:told], waiting, state["number"])
-    try:
+    with _belonging(path):
         search.strategy.load_state_dict(state["strategy"])
+
+
+def _restore_estimators(estimators: Sequence[Estimator], state: dict[str, Any], path: Path) -> None:
+    """Gives estimators their state back, whether or not the history is whole."""
+    with _belonging(path):
+        for estimator, kept in zip(estimators, state.get("estimators", ()), strict=False):
+            if isinstance(estimator, Stateful) and kept is not None:
+                estimator.load_state_dict(kept)
+
+
+@contextmanager
+def _belonging(path: Path) -> Iterator[None]:
+    """Turns what a state of something else raises into one clear message."""
+    try:
+        yield
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         text = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise Fault(

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from nascli import ui
 from nascli.commands import resume
 from nascli.core.fault import Fault
-from nascli.core.problem import Problem
+from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.runs.folder import CONFIG, Run
 
@@ -29,7 +29,8 @@ def check(config: DictConfig) -> None:
         if traits_of(part).weight_sharing and (key == "reference" or not config.supernet):
             raise Fault(
                 f"{key}: {part.__name__} scores with shared weights, and an audit trains none; "
-                "give supernet=RUN_FOLDER of a nas search strategy=darts, or take another estimator"
+                "give supernet=RUN_FOLDER of a nas search with strategy=darts or "
+                "estimator=one_shot, or take another estimator"
             )
 
 
@@ -55,8 +56,8 @@ def adopt(config: DictConfig) -> None:
     config.supernet = str(folder)
 
 
-def load(problem: Problem, folder: Path) -> None:
-    """Puts the weights of a gradient search's last checkpoint into the problem's supernet.
+def load(shared: SharedWeights, folder: Path) -> None:
+    """Puts the weights of a search's last checkpoint into the supernet.
 
     Raises:
         Fault: there are none, or they do not fit.
@@ -66,10 +67,10 @@ def load(problem: Problem, folder: Path) -> None:
     if weights is None:
         raise Fault(
             f"'{folder}' holds no shared weights (supernet in state.pt); nas search strategy=darts "
-            "saves them once it has run for some seconds"
+            "or estimator=one_shot saves them once it has run for some seconds"
         )
     try:
-        problem.supernet.load_state_dict(weights)
+        shared.supernet.load_state_dict(weights)
     except (RuntimeError, AttributeError, TypeError) as error:
         raise Fault(f"the shared weights in '{folder}' do not fit the space: {error}") from error
     assert state is not None
@@ -77,8 +78,8 @@ def load(problem: Problem, folder: Path) -> None:
 
 
 def _found(key: str, node: object) -> Any:
-    """The first value of `key` in nested mappings; None if there is none."""
-    if not isinstance(node, Mapping):
-        return None
-    deeper = (_found(key, value) for value in node.values())
-    return node[key] if key in node else next((f for f in deeper if f is not None), None)
+    """The first value of `key` in nested mappings and lists; None if there is none."""
+    if isinstance(node, Mapping) and key in node:
+        return node[key]
+    below = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+    return next((found for value in below if (found := _found(key, value)) is not None), None)

@@ -1,4 +1,4 @@
-"""Weight sharing: a supernet, the mixture of one forward pass, and what weighs its paths."""
+"""Weight sharing: a supernet, the mixture of one forward pass, what weighs or samples its paths."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from nascli.core.estimator import Stateful
     from nascli.core.plan import Layer
 
 Level = Literal["weights", "architecture"]
 """Which of the two levels of a bilevel search a step is of."""
+
+Trainer = Literal["strategy", "estimator", "nobody"]
+"""Who trains shared weights: the strategy under way, the estimator beforehand, or another run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class Relaxation(Protocol):
         """
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:
-        """The architecture weights, for their optimizer."""
+        """The architecture weights, for their optimizer; at least one."""
 
     def keep(self, options: Sequence[Sequence[int]]) -> None:
         """From now on only these options of each choice take part."""
@@ -121,3 +125,55 @@ class Relaxation(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
+
+
+class Sampler(Protocol):
+    """Draws paths without architecture weights; `Sampler(supernet, seed, **yaml)`.
+
+    All draws follow from the seed. It lives on the host.
+    """
+
+    def paths(self, progress: float) -> Sequence[Genotype]:
+        """The genotypes whose paths one step trains, the mean of their losses being descended.
+
+        `progress` runs from 0 to 1 through the training.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where its random draws stand, for a checkpoint."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+
+
+class SharedWeights(Protocol):
+    """A supernet, what weighs or samples its paths, and what trains it.
+
+    Strategies and estimators with the trait `weight_sharing` are built as
+    `Component(problem, shared, **yaml)`; those of one search get the same object. Whoever trains
+    the weights, and `trainer` says who does, puts here what it trains with, and keeps the state.
+    """
+
+    trainer: Trainer
+    relaxation: Relaxation | None
+    """What a gradient search weighs the options with; None where there are no such weights."""
+    sampler: Sampler | None
+    """What draws the paths that are trained; None where nothing does."""
+    training: Stateful | None
+    """The optimizer of the supernet's weights; None before any training."""
+
+    @property
+    def supernet(self) -> Supernet:
+        """On the accelerator; built on first use, its first weights from the problem's seed.
+
+        It may be another one after every proposal, for a progressive search puts in a deeper one.
+        """
+
+    @supernet.setter
+    def supernet(self, supernet: Supernet) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """`supernet`, and what there is of `relaxation`, `sampler` and `optimizer`."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave; other entries are left alone."""

@@ -21,21 +21,24 @@ _REMEDIES = (
 )
 
 
-def readout(supernet: Supernet, relaxation: Relaxation, genotype: Genotype) -> dict[str, float]:
-    """`skips_<group>` for every kind of cell, and `entropy`.
+def readout(
+    supernet: Supernet, relaxation: Relaxation | None, genotype: Genotype
+) -> dict[str, float]:
+    """`skips_<group>` for every kind of cell, and `entropy` where there is a relaxation.
 
     The first counts the skip connections of `genotype`. The second is the mean entropy of the
     choices' options as a share of its maximum: 1 means undecided, 0 one option at every choice.
     """
     counts = skips(supernet, genotype)
     found = {f"skips_{group}": float(number) for group, (number, _) in counts.items()}
-    return {**found, "entropy": entropy(relaxation)}
+    return found if relaxation is None else {**found, "entropy": entropy(relaxation)}
 
 
-def spoken(found: Mapping[str, float]) -> str:
+def in_words(found: Mapping[str, float]) -> str:
     """A readout in a few words, for the screen."""
     counts = [f"{value:.0f} in {name[6:]}" for name, value in found.items() if name[:6] == "skips_"]
-    words = [f"skips: {', '.join(counts)}", f"entropy {found['entropy']:.3f}"]
+    words = [f"skips: {', '.join(counts)}"]
+    words += [f"entropy {found['entropy']:.3f}"] if "entropy" in found else []
     words += [f"eigenvalue {found['eigenvalue']:.3g}"] if "eigenvalue" in found else []
     return ", ".join(words)
 

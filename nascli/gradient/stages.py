@@ -62,7 +62,7 @@ class Stage:
         return self.skip_dropout * (1.0 - self.done(epoch))
 
 
-def plan(
+def schedule(
     stages: Sequence[Mapping[str, Any]], epochs: int, common: Mapping[str, Any]
 ) -> tuple[Stage, ...]:
     """The stages of a search of so many epochs; `common` are keys that a stage need not give.

@@ -17,6 +17,7 @@ TARGETS: dict[str, str] = {
     "nascli.discretisations": "nascli.gradient.discretisations",
     "nascli.penalties": "nascli.gradient.penalties",
     "nascli.perturbations": "nascli.gradient.perturbations",
+    "nascli.relaxations.uniform": "nascli.samplers.uniform",
     "nascli.stoppers": "nascli.gradient.stoppers",
 }
 
@@ -33,13 +34,20 @@ class Key:
     target: str | None = None
 
 
-KEYS: tuple[Key, ...] = ()
+KEYS: tuple[Key, ...] = (
+    Key("strategy.relaxation", "strategy.sampler", "nascli.samplers.uniform.Uniform"),
+)
 
 # (group with its place, option) -> the same today, as on the command line: GROUP@PLACE=OPTION.
-OPTIONS: dict[tuple[str, str], tuple[str, str]] = {}
+OPTIONS: dict[tuple[str, str], tuple[str, str]] = {
+    ("relaxation@strategy.relaxation", "uniform"): ("sampler@strategy.sampler", "uniform"),
+}
 
-# Dotted path in a state.pt of format 1 -> its path today.
-STATES: dict[str, str] = {}
+# Dotted path in a state.pt of format 1 -> where it is looked for today. It stays where it was too:
+# a checkpoint does not say which parts the search has, and each takes only what is its own.
+STATES: dict[str, str] = {
+    "strategy.bilevel.relaxation": "strategy.bilevel.sampler",  # the draws of random_ws
+}
 
 
 def target(name: str) -> str:
@@ -82,8 +90,8 @@ def state(data: Mapping[str, Any], written: int) -> dict[str, Any]:
     """A state.pt of format `written` in the layout of today's."""
     moved = dict(data)
     for old, new in STATES.items() if written < STATE_FORMAT else ():
-        if _at(moved, old) is not None:
-            _put(moved, new, _take(moved, old))
+        if (found := _at(moved, old)) is not None:
+            _put(moved, new, found)
     return moved
 
 
@@ -118,6 +126,7 @@ def _take(node: dict[str, Any], path: str) -> Any:
 
 
 def _put(node: dict[str, Any], path: str, value: Any) -> None:
+    """Puts `value` at a dotted path; every mapping on the way is copied."""
     first, _, rest = path.partition(".")
     if rest:
         node[first] = dict(node.get(first) or {})

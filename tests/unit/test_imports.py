@@ -20,7 +20,7 @@ ALLOWED = {
     "runs": {"core"},
     "runs.environment": {"core", "devices.cpu.processor"},
     "runs.searches": {"core", "analysis.comparison"},
-    "analysis": {"core", "report.units"},
+    "analysis": {"core"},
     "report": {"core", "genotypes", "analysis"},
     "genotypes": {"core"},
     "strategies": {"core"},

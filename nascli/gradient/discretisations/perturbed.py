@@ -43,6 +43,7 @@ class Perturbed:
     """
 
     at_the_end = True
+    without_relaxation = False
 
     def __init__(self, problem: Problem, tuning: float = 0.1) -> None:
         if not tuning >= 0:

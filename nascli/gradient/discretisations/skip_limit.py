@@ -30,6 +30,7 @@ class SkipLimit:
     """
 
     at_the_end = False
+    without_relaxation = False
 
     def __init__(self, problem: Problem, most: int = 2) -> None:
         del problem

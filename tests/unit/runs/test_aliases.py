@@ -1,12 +1,13 @@
-"""What configs, run folders and checkpoints of version 0.1 called things is still understood.
+"""What configs, run folders and checkpoints of format 1 called things is still understood.
 
-names_0_1.txt holds every `_target_` that a config of that version named, and every option of its
-config groups as GROUP/OPTION. A line is never taken out of it.
+old_names.txt holds every `_target_` that a shipped config named at that time, and every option of
+its config groups as GROUP/OPTION. A line is never taken out of it.
 """
 
 from pathlib import Path
 
 import pytest
+import torch
 from fixtures import composed
 from hydra.utils import get_object
 from recorded.record import RUNS, RUNS_FOLDER
@@ -18,14 +19,15 @@ from nascli.core.fault import Fault
 from nascli.runs import aliases, reading
 from nascli.runs.aliases import Key
 
-NAMES = (Path(__file__).parent / "names_0_1.txt").read_text().split()
+NAMES = (Path(__file__).parent / "old_names.txt").read_text().split()
+ANSWERED = [name for name in RUNS if (RUNS_FOLDER / name / "genotype.json").is_file()]
 OLD_TARGETS = [name for name in NAMES if "/" not in name]
 OLD_OPTIONS = [name for name in NAMES if "/" in name]
 
 
 def test_the_names_are_all_there():
     assert len(OLD_TARGETS) == 66
-    assert len(OLD_OPTIONS) > 100
+    assert len(OLD_OPTIONS) == 95
 
 
 @pytest.mark.parametrize("name", OLD_TARGETS)
@@ -100,12 +102,25 @@ def test_overrides_and_choices_move(moved):
 def test_an_old_checkpoint_moves_and_a_new_one_stays(moved):
     old = {"strategy": {"a": 1, "d": 2}, "trials": 3}
     assert aliases.state(old, 1) == {
-        "strategy": {"d": 2},
+        "strategy": {"a": 1, "d": 2},
         "weights": {"b": {"a": 1}},
         "trials": 3,
     }
     assert aliases.state(old, 2) == old == {"strategy": {"a": 1, "d": 2}, "trials": 3}
     assert aliases.state({"training": 1}, 1) == {"training": 1}
+
+
+def test_the_draws_of_an_old_random_search_with_shared_weights_go_on():
+    search = build.search(resume.load(RUNS_FOLDER / "random_ws_cell"))
+    state = search.strategy.state_dict()
+    bilevel = dict(state["bilevel"])
+    generator = torch.Generator().manual_seed(1234).get_state()
+    bilevel["relaxation"] = {"alpha": None, "kept": None, "generator": generator}
+    del bilevel["sampler"]
+    old = {"strategy": {**state, "bilevel": bilevel}, "trials": 0}
+    search.strategy.load_state_dict(aliases.state(old, 1)["strategy"])
+    found = search.strategy.state_dict()["bilevel"]["sampler"]["generator"]
+    assert torch.equal(found, generator)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -123,9 +138,7 @@ def test_a_recorded_config_is_built(name, monkeypatch):
 
 
 @pytest.mark.parametrize("verb", ["retrain", "show", "profile"])
-@pytest.mark.parametrize(
-    "name", [name for name in RUNS if (RUNS_FOLDER / name / "genotype.json").is_file()]
-)
+@pytest.mark.parametrize("name", ANSWERED)
 def test_what_follows_from_a_recorded_run_composes(name, verb):
     reference = f"genotype='{RUNS_FOLDER / name}'"
     carried = prepare.rewritten(prepare.carried(verb, [reference]))

@@ -48,7 +48,10 @@ class EdgeNormalised:
         self._beta = torch.nn.Parameter(scale * torch.randn(len(places), generator=generator))
 
     def shares(self) -> Tensor:
-        """(edges,): those into one node sum to 1."""
+        """(edges,): those into one node sum to 1.
+
+        The share of edge (i, j) is exp(beta_ij) / sum over i' < j of exp(beta_i'j).
+        """
         powers = self._beta.exp()
         sums = powers.new_zeros(len(powers)).index_add(0, self._node, powers)
         return powers / sums[self._node]

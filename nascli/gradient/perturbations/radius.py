@@ -1,4 +1,4 @@
-"""How far a perturbation reaches, and how a mixture stays one.
+"""The radius of a perturbation, and how a perturbed mixture stays one.
 
 Chen and Hsieh, Stabilizing Differentiable Architecture Search via Perturbation-based
 Regularization, ICML 2020 (arXiv 2002.05283), section 3 and its published code.
@@ -27,7 +27,7 @@ def checked(radius: float) -> float:
     return radius
 
 
-def reach(radius: float, progress: float) -> float:
+def radius_at(radius: float, progress: float) -> float:
     """From 0.03 (or `radius`, if that is less) linearly to `radius` as `progress` goes to 1."""
     first = min(_FIRST, radius)
     return first + (radius - first) * progress

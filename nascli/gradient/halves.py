@@ -13,8 +13,11 @@ from nascli.training.augmentation import augmentation
 _PROBE = 128  # images of the fixed batch
 
 
-class Levels:
-    """Endless batches of both halves; `steps` make an epoch."""
+class Halves:
+    """Endless batches of both halves; `steps` make an epoch.
+
+    Images are (B, C, H, W), labels (B,); B is the recipe's batch size, or less for few images.
+    """
 
     def __init__(self, problem: Problem) -> None:
         recipe, where, seed = problem.recipe, problem.accelerator, problem.seed
@@ -63,6 +66,6 @@ class Levels:
             stream.load_state_dict(kept)
 
 
-def correct(logits: Tensor, labels: Tensor) -> Tensor:
-    """The share of right answers."""
+def share_correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """The share of right answers among logits (B, classes), from 0 to 1."""
     return (logits.detach().argmax(1) == labels).float().mean()

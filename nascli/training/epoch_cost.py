@@ -1,4 +1,4 @@
-"""What an epoch of a gradient search takes: time, memory and energy."""
+"""What an epoch of a search's training costs: time, memory and energy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 _COUNTERS = Path("/sys/class/powercap")
 
 
-class Effort:
+class EpochCost:
     """Means over the epochs that were measured.
 
     `search_epoch_seconds`; `search_memory_mb`, the largest that the process (on a GPU: torch) ever
@@ -40,7 +40,9 @@ class Effort:
             self._joules += (last - first + turn) / 1e6
 
     def metrics(self) -> dict[str, float]:
-        """The means so far; at least one epoch is needed."""
+        """The means so far; empty before the first epoch."""
+        if not self._epochs:
+            return {}
         found = {"search_epoch_seconds": self._seconds / self._epochs}
         memory = self._memory()
         if memory:

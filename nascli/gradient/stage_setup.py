@@ -1,4 +1,4 @@
-"""What a stage begins with: its supernet, its architecture weights, its options."""
+"""The set-up of a stage: its supernet, its architecture weights or sampler, its options."""
 
 from __future__ import annotations
 
@@ -9,30 +9,39 @@ from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.space import Deepens, Relaxable
-from nascli.core.supernet import Mixture, PartialChannels, Relaxation, Supernet
+from nascli.core.supernet import (
+    Mixture,
+    PartialChannels,
+    Relaxation,
+    Sampler,
+    SharedWeights,
+    Supernet,
+)
 from nascli.data.batches import derived
-from nascli.gradient.edges import EdgeNormalised
-from nascli.gradient.parts import Parts
+from nascli.gradient.edge_normalisation import EdgeNormalised
+from nascli.gradient.method import Method
 from nascli.gradient.stages import Stage, strongest
 
 
-def supernet_of(problem: Problem, stage: Stage, before: Stage | None) -> Supernet:
+def supernet_of(
+    problem: Problem, shared: SharedWeights, stage: Stage, before: Stage | None
+) -> Supernet:
     """The supernet of `stage`: the one at hand, made over, or a new one of another depth.
 
-    `before` is the stage that the problem's supernet is of; None for one that nobody touched.
+    `before` is the stage that the shared supernet is of; None for one that nobody has trained.
     """
     at_hand, channels = (before.supernet, before.partial_channels) if before else (0, 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived(problem.seed, "stage", stage.number))
         if stage.supernet != at_hand:
-            problem.supernet, channels = grown(problem, stage.depth), 1
+            shared.supernet, channels = grown(problem, stage.depth), 1
         elif before is None and stage.depth != 1.0:
-            problem.supernet = grown(problem, stage.depth)
+            shared.supernet = grown(problem, stage.depth)
         if stage.partial_channels != channels:
-            set_partial_channels(problem, problem.supernet, stage.partial_channels)
-    problem.supernet.to(problem.accelerator)
-    problem.supernet.to(memory_format=torch.channels_last)
-    return problem.supernet
+            set_partial_channels(problem, shared.supernet, stage.partial_channels)
+    shared.supernet.to(problem.accelerator)
+    shared.supernet.to(memory_format=torch.channels_last)
+    return shared.supernet
 
 
 def grown(problem: Problem, depth: float) -> Supernet:
@@ -68,13 +77,28 @@ def check_growth(problem: Problem) -> None:
         )
 
 
-def relaxation_of(problem: Problem, parts: Parts, supernet: Supernet, stage: Stage) -> Relaxation:
-    """New architecture weights."""
-    seed = problem.seed if stage.number == 0 else derived(problem.seed, "stage", stage.number)
-    relaxation = parts.relaxation(supernet, seed)
-    if parts.edge_normalisation:
+def relaxation_of(
+    problem: Problem, method: Method, supernet: Supernet, stage: Stage
+) -> Relaxation | None:
+    """New architecture weights; None for a method that has none."""
+    if method.relaxation is None:
+        return None
+    seed = _seed(problem, stage)
+    relaxation = method.relaxation(supernet, seed)
+    if method.edge_normalisation:
         relaxation = EdgeNormalised(relaxation, supernet, derived(seed, "edges"))
     return relaxation.to(problem.accelerator)
+
+
+def sampler_of(
+    problem: Problem, method: Method, supernet: Supernet, stage: Stage
+) -> Sampler | None:
+    """A new sampler of paths; None for a method that has none."""
+    return None if method.sampler is None else method.sampler(supernet, _seed(problem, stage))
+
+
+def _seed(problem: Problem, stage: Stage) -> int:
+    return problem.seed if stage.number == 0 else derived(problem.seed, "stage", stage.number)
 
 
 def kept(relaxation: Relaxation, supernet: Supernet, count: int) -> list[list[int]]:
@@ -83,13 +107,11 @@ def kept(relaxation: Relaxation, supernet: Supernet, count: int) -> list[list[in
     return strongest(relaxation.expected().weights, supernet.choices, present, count)
 
 
-def skip_mask(supernet: Supernet, like: Tensor) -> Tensor:
-    """(choices, options): where the skip connections are, in the shape of `like`."""
-    mask = torch.zeros(like.shape, dtype=torch.bool)
-    for row, choice in zip(mask, supernet.choices, strict=True):
-        for number, option in enumerate(choice.options):
-            row[number] = option == SKIP
-    return mask.to(like.device)
+def skip_mask(supernet: Supernet, accelerator: str) -> Tensor:
+    """(choices, options): where the skip connections are; on the accelerator."""
+    rows = [[option == SKIP for option in choice.options] for choice in supernet.choices]
+    most = max(map(len, rows))
+    return torch.tensor([row + [False] * (most - len(row)) for row in rows]).to(accelerator)
 
 
 def without_skips(

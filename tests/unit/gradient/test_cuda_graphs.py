@@ -3,10 +3,10 @@
 import pytest
 import torch
 from fixtures import TINY, TINY_SPACE, composed
+from nascli.gradient.replayed import Replayed
 
 from nascli.commands import build
 from nascli.core.fault import Fault
-from nascli.gradient.replayed import Replayed
 
 
 class Recording(torch.autograd.Function):

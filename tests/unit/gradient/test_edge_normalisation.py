@@ -7,7 +7,7 @@ import torch
 
 from nascli.core.choice import Choice, Edge
 from nascli.core.fault import Fault
-from nascli.gradient.edges import EdgeNormalised
+from nascli.gradient.edge_normalisation import EdgeNormalised
 from nascli.relaxations.softmax import Softmax
 
 PLACES = [("normal", 2), ("normal", 2), ("normal", 3), ("reduction", 2)]

@@ -1,5 +1,4 @@
 import pytest
-
 from nascli.gradient.effort import Effort
 
 
