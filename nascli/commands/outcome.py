@@ -42,7 +42,7 @@ def conclude(
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
         if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
             _write_latency_table(run, problem)
-    drawn = drawings.draw(genotype) if genotype is not None else {}
+    drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
     drawn |= figures.search(history, problem) | curves.readout(history)
     write_report(run, report, drawn, config)
     if genotype is None:

@@ -73,7 +73,9 @@ def _retrain(run: Run, problem: Problem, genotype: Genotype, config: DictConfig)
         "costs": costs,
         "epochs": rows,
     }
-    write_report(run, report, {**curves.training(rows), **drawings.draw(genotype)}, config)
+    write_report(
+        run, report, {**curves.training(rows), **drawings.draw(problem.space, genotype)}, config
+    )
     values = {**result, **costs}
     ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
     ui.say(f"weights: {run.path / WEIGHTS} (reloaded and scored)")

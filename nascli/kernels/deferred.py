@@ -89,6 +89,7 @@ class _Pointwise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        # Of rows: Y = X W'. With G = dL/dY: dL/dX = G W and dL/dW = G' X.
         images, weight = ctx.saved_tensors
         to_images = to_weight = None
         if ctx.needs_input_grad[0]:
@@ -119,6 +120,7 @@ class _Hidden(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, setting: Setting, features: Tensor, *statistics: Tensor) -> Tensor:
         mean, variance = statistics
+        # h = max(0, b), b = (x - m) s = x s - m s, s = 1 / sqrt(v + eps)
         scale = (variance + setting[1]).rsqrt_()
         hidden = torch.addcmul(-mean * scale, _rows(features), scale).relu_()
         hidden = _images(hidden, features)
@@ -128,6 +130,7 @@ class _Hidden(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        # dL/db = dL/dh where h > 0, and 0 elsewhere; from b to x see _before.
         features, hidden, *statistics = ctx.saved_tensors
         passed = torch.ops.aten.threshold_backward(gradient, hidden, 0)
         found, _ = _before(passed, features, None, statistics, ctx.setting, [True, False])
@@ -143,6 +146,11 @@ def _before(
     wanted: list[bool],
 ) -> tuple[Tensor, Tensor]:
     """The gradients of the features and of the factor (C,) of their batch norm, where wanted."""
+    # A channel: y = f b, b = (x - m) s, s = 1 / sqrt(v + eps), and g = dL/dy. So dL/df = sum(g b),
+    # and with running m and v, dL/dx = f s g. The batch's own are functions of its N values x:
+    #   dm/dx_i = 1 / N,  dv/dx_i = 2 (x_i - m) / N,  ds/dv = -s^3 / 2, so
+    #   db_j/dx_i = s ([i = j] - 1 / N - b_i b_j / N), and
+    #   dL/dx_i = f s (g_i - mean(g) - b_i mean(g b))   (Ioffe and Szegedy 2015, section 3).
     (mean, variance), (by_batch, eps) = statistics, setting
     running = (None, None) if by_batch else (mean, variance)
     saved = (mean, (variance + eps).rsqrt()) if by_batch else (None, None)
@@ -188,6 +196,8 @@ class _Sum(torch.autograd.Function):
     def forward(
         ctx: Any, settings: list[Setting | None], shift: Tensor | None, *columns: Tensor
     ) -> Tensor:
+        # c + sum over t of f_t b_t = (c - sum f_t s_t m_t) + sum (f_t s_t) x_t, where b_t = (x_t -
+        # m_t) s_t with a norm; without one, the factor is f_t and nothing comes off the shift c.
         ctx.save_for_backward(*columns)
         ctx.settings = settings
         like = columns[0]
@@ -206,6 +216,9 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        # With G = dL/dy at every pixel: dL/dc sums G over the pixels. A term with a norm is f b
+        # with the gradient G (see _before); one without has dL/dx = f G and dL/df = sum(G x). A
+        # factor that all channels share, (), sums its channels' gradients up.
         settings, count = ctx.settings, len(ctx.settings)
         wanted = ctx.needs_input_grad[2:]
         gradient = gradient.contiguous(memory_format=torch.channels_last)

@@ -57,7 +57,17 @@ def rewritten(images: Tensor) -> bool:
 
 
 class _Convolve(torch.autograd.Function):
-    """The convolution; the backward pass consists of differentiable steps."""
+    """The convolution; the backward pass consists of differentiable steps.
+
+    Along one side, with stride s, dilation d and a kernel w of margin r (images are 0 outside):
+
+        y[p] = sum over k of w[k] x[s p + d (k - r)]                                        (1)
+
+    With g = dL/dy this gives, over all p and k that lead to pixel q,
+
+        dL/dx[q] = sum of w[k] g[p] where s p + d (k - r) = q                               (2)
+        dL/dw[k] = sum over p of g[p] x[s p + d (k - r)]                                    (3)
+    """
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
@@ -93,12 +103,14 @@ def images_gradient(
     """
     gradient = gradient.contiguous(memory_format=_LAST)
     if stride == 1:
+        # (2) with s = 1: sum over k of w[k] g[q - d (k - r)], which is (1) of g and w[2 r - k].
         return convolve(gradient, weight.flip(2, 3), 1, dilation)
     if dilation == 1:
         # Of the images only the shape counts.
         images = torch.empty(shape, dtype=gradient.dtype, memory_format=_LAST)
         side = margin(weight.shape[-1])
         return _gradients(images, weight, gradient, stride, (side, side), [True, False])
+    # (2) with s = d = 2: nothing for odd q; for q = 2 u it is that of s = d = 1 at u.
     result = torch.empty(shape, dtype=gradient.dtype, memory_format=_LAST).zero_()
     result[:, :, ::2, ::2] = convolve(gradient, weight.flip(2, 3), 1, 1)
     return result
@@ -112,6 +124,9 @@ def weight_gradient(
     channels, _, kernel, _ = weight.shape
     if dilation == 1:
         return _columns(images, weight, gradient, stride)
+    # (3) with s = 1, d = 2 by the parity a of p: with x_a[u] = x[2 u + a] and g_a[u] = g[2 u + a],
+    # sum over a and u of g_a[u] x_a[u + k - r]. So each parity is (3) without dilation; those of
+    # both sides are added up: two stand side by side (see _packed), two are channels of their own.
     images, gradient = _packed(images, margin(kernel)), _packed(gradient, margin(kernel))
     halves = _columns(images, torch.cat([weight, weight]), gradient, 1)
     return halves.view(2, channels, 1, kernel, kernel).sum(0)
@@ -143,6 +158,8 @@ def _columns(images: Tensor, weight: Tensor, gradient: Tensor, stride: int) -> T
     side = margin(kernel)
     if kernel <= _WIDE:
         return _gradients(images, weight, gradient, stride, (side, side), [False, True])
+    # (3) for the columns k = f, f + 1, f + 2 alone: a kernel of three columns that reads the images
+    # from column f - r on, without padding of its own.
     read = (gradient.shape[-1] - 1) * stride + _WIDE  # columns that one block of the kernel reads
     part = weight.new_empty(len(weight), 1, kernel, _WIDE)  # only its shape counts
     blocks = []

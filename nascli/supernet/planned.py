@@ -97,7 +97,7 @@ class PlannedSupernet(nn.Module):
         options = [layer for place in self.plan.places for layer in place.options if layer]
         check_partial(k, (layer.in_channels for layer in options))
         for layer in options:
-            if layer.in_channels != layer.out_channels:
+            if k > 1 and layer.in_channels != layer.out_channels:
                 raise Fault(
                     f"strategy.partial_channels needs options that keep their channels; "
                     f"'{layer.operation}' makes {layer.out_channels} of {layer.in_channels}"

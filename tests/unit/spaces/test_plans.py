@@ -102,6 +102,16 @@ def test_taken_are_the_two_edges_of_every_node():
 
 
 @pytest.mark.parametrize("name", ["cell", "nasbench201"])
+def test_what_a_genotype_takes_is_derived_back_exactly(name):
+    space, rng = space_of(name), random.Random(0)
+    choices = space.plan().choices
+    for genotype in [sample(space, rng) for _ in range(20)]:
+        taken = space.taken(genotype)
+        rows = [[float(taken.get(c.name) == option) for option in c.options] for c in choices]
+        assert space.derive(rows) == genotype
+
+
+@pytest.mark.parametrize("name", ["cell", "nasbench201"])
 def test_plans_follow_decisions_in_any_order_and_refuse_other_spaces(name):
     space = space_of(name)
     genotype = sample(space, random.Random(0))
