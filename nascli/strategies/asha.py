@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import random
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.trial import History, Proposal, Trial
 from nascli.strategies.halving import draw, kept, rungs
 
@@ -71,7 +71,7 @@ class ASHA:
         self._problem = problem
         self._fidelities = rungs(problem, reduction, lowest, fidelities)
         self._level = {fidelity: level for level, fidelity in enumerate(self._fidelities)}
-        self._rng = random.Random(f"{problem.seed}/asha")
+        self._rng = generator(problem.seed, "asha")
         self._rungs = [Rung() for _ in self._fidelities]
         self._number: dict[Genotype, int] = {}  # of all that were drawn
         self._drawn: list[Genotype] = []

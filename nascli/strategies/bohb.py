@@ -18,6 +18,7 @@ from typing import Any
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.trial import History, Proposal, Trial
 from nascli.strategies.halving import Brackets, draw, rungs
 
@@ -145,7 +146,7 @@ class BOHB:
             raise Fault(f"candidates is {candidates}; it must be at least 1")
         self._problem = problem
         self._random_fraction, self._candidates = random_fraction, candidates
-        self._rng = random.Random(f"{problem.seed}/bohb")
+        self._rng = generator(problem.seed, "bohb")
         levels = rungs(problem, reduction, lowest, fidelities)
         decisions = tuple(problem.space.decisions.values())
         self._models = {fidelity: Model(decisions, good_fraction) for fidelity in levels}

@@ -6,7 +6,6 @@ Real et al., Regularized Evolution for Image Classifier Architecture Search, AAA
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.space import crossover, mutate, sample
 from nascli.core.trial import History, Proposal, Trial
 
@@ -62,7 +62,7 @@ class Evolution:
         self._capacity = population
         self._crossover = crossover
         self._aging = aging
-        self._rng = random.Random(f"{problem.seed}/evolution")
+        self._rng = generator(problem.seed, "evolution")
         self._alive: list[_Member] = []  # oldest first
 
     def ask(self, limit: int) -> Sequence[Proposal]:

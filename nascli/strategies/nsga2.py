@@ -8,7 +8,6 @@ IEEE Transactions on Evolutionary Computation 2002; in architecture search Lu et
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.pareto import crowding, fronts
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.space import crossover, mutate, sample
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
@@ -73,7 +73,7 @@ class NSGA2:
         self._problem = problem
         self._population, self._offspring = population, offspring
         self._crossover, self._mutations = crossover, mutations
-        self._rng = random.Random(f"{problem.seed}/nsga2")
+        self._rng = generator(problem.seed, "nsga2")
         self._members: list[_Member] = []
         self._newcomers: list[_Member] = []
         self._seen: set[Genotype] = set()
