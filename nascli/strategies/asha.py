@@ -1,4 +1,4 @@
-"""ASHA: successive halving that promotes as soon as it can and waits for nobody.
+"""ASHA: successive halving that promotes as soon as it can, without waiting for a rung to fill.
 
 Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020 (arXiv 1810.05934),
 Algorithm 2.
@@ -87,15 +87,18 @@ class ASHA:
         return proposals
 
     def _promotion(self, *, anyway: bool = False) -> Proposal | None:
+        """The highest promotion there is: the loop over rungs of Algorithm 2, get_job."""
         for level in range(len(self._rungs) - 2, -1, -1):
             rung, low, high = self._rungs[level], *self._fidelities[level : level + 2]
             count = len(rung.ended)
+            # Algorithm 2: top_k of the rung, k = |rung| / eta, of which one is not yet promoted
             number = rung.promoted(count if anyway else kept(count, low, high))
             if number is not None:
                 return Proposal(self._drawn[number], high)
         return None
 
     def _new(self) -> Proposal | None:
+        """Algorithm 2, get_job: if nothing can be promoted, a random one for the lowest rung."""
         genotype = draw(self._problem.space, self._rng, self._number)
         if genotype is None:
             return None

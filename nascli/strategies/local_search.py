@@ -92,7 +92,7 @@ class LocalSearch:
         return [Proposal(genotype, self._problem.fidelity) for genotype in taken]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Moves to a better genotype, at once or when all neighbours are known."""
+        """Moves to a better genotype, at once or when all neighbours are known (Algorithm 1)."""
         for trial in trials:
             self._open -= 1
             rank = self._known[trial.genotype] = self._problem.goal.rank(trial)

@@ -1,4 +1,4 @@
-"""REINFORCE: a recurrent policy writes genotypes down and learns from their rewards.
+"""REINFORCE: a recurrent policy draws genotypes and learns from their rewards.
 
 Zoph and Le, Neural Architecture Search with Reinforcement Learning, ICLR 2017 (arXiv 1611.01578);
 Zoph et al., Learning Transferable Architectures, CVPR 2018 (arXiv 1707.07012); temperature, tanh
