@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from nascli.relaxations.uniform import Uniform
 
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
@@ -13,7 +14,6 @@ from nascli.relaxations.binary_gates import BinaryGates
 from nascli.relaxations.dirichlet import Dirichlet
 from nascli.relaxations.gumbel import Gumbel
 from nascli.relaxations.sigmoid import Sigmoid
-from nascli.relaxations.uniform import Uniform
 
 OPTIONS = ("a", "b", "c")
 MANY = SimpleNamespace(choices=[Edge(str(n), "cell", OPTIONS, 0, 1) for n in range(4000)])
