@@ -47,13 +47,13 @@ class Method:
         if self.relaxation is not None and self.sampler is not None:
             raise Fault(
                 "the strategy has a relaxation and a sampler; leave one of them out with "
-                "relaxation@strategy.relaxation=null or sampler@strategy.sampler=null"
+                "~relaxation@strategy.relaxation or ~sampler@strategy.sampler"
             )
         if self.sampler is not None and self._needing():
             raise Fault(
                 f"strategy.{', strategy.'.join(self._needing())} needs architecture weights, and a "
                 "sampler has none: leave it out, or take a relaxation and "
-                "sampler@strategy.sampler=null"
+                "~sampler@strategy.sampler"
             )
 
     def _needing(self) -> list[str]:

@@ -16,7 +16,7 @@ def settled(*overrides):
     config = composed(*CHOSEN, *rewritten(overrides))
     parts = build.search(config)
     feasibility.settle(parts, config)
-    return config, parts
+    return config, build.search(config)
 
 
 def test_a_percentage_is_one_of_the_largest_network():

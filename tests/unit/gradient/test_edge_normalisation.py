@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import torch
 
 from nascli.core.choice import Edge
-from nascli.gradient.edges import EdgeNormalised
+from nascli.gradient.edge_normalisation import EdgeNormalised
 from nascli.relaxations.softmax import Softmax
 
 PLACES = [("normal", 2), ("normal", 2), ("normal", 3), ("reduction", 2)]
