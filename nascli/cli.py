@@ -149,10 +149,14 @@ def _job(verb: str, cfg: Any) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from nascli import ui
+    from nascli.config import renamed
 
     command = importlib.import_module(f"nascli.commands.{verb}")
     settings = HydraConfig.get()
     choices = {k: v for k, v in settings.runtime.choices.items() if not k.startswith("hydra/")}
+    cfg, old = renamed(cfg)
+    for line in old:
+        ui.say(f"warning: a config of yours uses an old name: {line}; please change it")
     try:
         command.main(cfg, choices, list(settings.overrides.task))
     except Fault as fault:

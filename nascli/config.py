@@ -6,9 +6,10 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nascli.core.fault import unknown
+from nascli.runs import aliases
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -50,7 +51,8 @@ def targets(directories: Sequence[Path] = ()) -> set[str]:
     found: set[str] = set()
     for base in (root(), *directories):
         for file in base.rglob("*.yaml"):
-            found.update(re.findall(r"_target_:\s*([\w.]+)", file.read_text(encoding="utf-8")))
+            named = re.findall(r"_target_:\s*([\w.]+)", file.read_text(encoding="utf-8"))
+            found.update(map(aliases.target, named))
     return found
 
 
@@ -125,7 +127,19 @@ def composed(verb: str, overrides: Sequence[str], directories: Sequence[Path]) -
     paths = ",".join(f"file://{d.resolve()}" for d in directories)
     extra = [f"hydra.searchpath=[{paths}]"] if directories else []
     with initialize_config_dir(str(root()), version_base="1.3"):
-        return compose(verb, overrides=[*overrides, *extra])
+        return renamed(compose(verb, overrides=[*overrides, *extra]))[0]
+
+
+def renamed(config: DictConfig) -> tuple[DictConfig, list[str]]:
+    """A config under today's names, and a line on each old one, which a user's own YAML may have.
+
+    A recorded run's config comes through `runs.reading` instead.
+    """
+    from omegaconf import OmegaConf
+
+    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    new, lines = aliases.config(plain)
+    return (OmegaConf.create(new) if lines else config), lines
 
 
 def _compose(

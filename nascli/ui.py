@@ -172,4 +172,4 @@ class Heard:
         say(text)
 
     def trial(self, trial: object) -> None:
-        """Nothing: whoever runs the loop shows its trials."""
+        """Nothing: the command that runs the loop shows its trials."""

@@ -17,7 +17,6 @@ from omegaconf import DictConfig
 from nascli import ui
 from nascli.analysis.verdict import Verdict
 from nascli.commands import build, settings, shared_weights
-from nascli.commands.environment import papers
 from nascli.commands.evaluation import keep_trace
 from nascli.commands.outcome import write_report
 from nascli.commands.resume import recorded_config, stoppable
@@ -31,6 +30,8 @@ from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal, Trial
 from nascli.report import agreement
+from nascli.report import audit as words
+from nascli.runs.environment import initial_files
 from nascli.runs.folder import Run
 
 _BASELINES = ("params", "macs")
@@ -109,7 +110,9 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         parts = check(config, listener)
         choices = {**choices, "space": parts.problem.space.name}  # a supernet's run may decide it
         label = "_".join(choices[key] for key in ("estimator", "space") if key in choices)
-        run = Run.claim(Path(config.outputs), "audit", label, papers(config, choices, overrides))
+        run = Run.claim(
+            Path(config.outputs), "audit", label, initial_files(config, choices, overrides)
+        )
     settings.set_threads(config, parts.problem)
     with ui.logging_to(run):
         if parts.shared is not None:
@@ -191,7 +194,7 @@ def _conclude(run: Run, parts: Parts, config: DictConfig, trials: Sequence[Trial
         seed=config.seed,
         resamples=config.resamples,
     )
-    report = verdict.report() | {
+    report = words.summary(verdict) | {
         "verb": "audit",
         "title": _title(config, parts.problem),
         "seconds": round(sum(trial.seconds for trial in trials), 3),
@@ -204,8 +207,8 @@ def _conclude(run: Run, parts: Parts, config: DictConfig, trials: Sequence[Trial
     }
     drawn = agreement.audit(verdict.estimates, verdict.reference, verdict.kendall)
     write_report(run, report, drawn, config)
-    ui.table(f"{report['title']} · {len(known)} networks", *verdict.table())
-    for line in verdict.lines():
+    ui.table(f"{report['title']} · {len(known)} networks", *words.table(verdict))
+    for line in words.lines(verdict):
         ui.say(line)
     ui.say(f"report: {run.path / 'report.html'}")
 

@@ -13,15 +13,16 @@ from nascli import ui
 from nascli.analysis import standings
 from nascli.analysis.comparison import Comparison, Record
 from nascli.analysis.significance import Contrast
-from nascli.commands import build, grouping, settings
-from nascli.commands.environment import papers
+from nascli.commands import build, settings
 from nascli.commands.outcome import write_report
-from nascli.commands.resume import check_targets, read
+from nascli.commands.resume import check_targets
 from nascli.core.fault import Fault, unknown
 from nascli.core.goal import Objective
 from nascli.core.traits import traits_of
 from nascli.report import races, tabulation
-from nascli.runs import records
+from nascli.runs import reading, searches
+from nascli.runs import settings as grouping
+from nascli.runs.environment import initial_files
 from nascli.runs.folder import CONFIG, Run
 
 SCALAR = Objective("scalarised_loss", "min")
@@ -52,7 +53,7 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
     rows = standings.standings(comparison)
     found = standings.tests(comparison)
     names = "_".join(dict.fromkeys(group.partition(" ")[0] for group in comparison.groups))
-    files = papers(config, choices, overrides)
+    files = initial_files(config, choices, overrides)
     run = Run.claim(Path(config.outputs), "compare", names[:60], files)
     with ui.logging_to(run):
         for line in _remarks(comparison):
@@ -76,8 +77,8 @@ def _gather(config: DictConfig) -> Comparison:
     """Reads the runs and puts them into groups."""
     known: dict[str, _Asked] = {}
     runs: list[tuple[Path, int, str]] = []
-    for path in records.find(map(str, config.runs)):
-        seed, text = records.seed_apart(path / CONFIG)
+    for path in searches.find(map(str, config.runs)):
+        seed, text = searches.seed_apart(path / CONFIG)
         runs.append((path, seed, text))
         if text not in known:
             known[text] = _asked(path)
@@ -91,7 +92,7 @@ def _gather(config: DictConfig) -> Comparison:
     groups: dict[str, list[Record]] = {}
     with ui.Progress("reading run", len(runs)) as bar:
         for done, (path, seed, text) in enumerate(runs, 1):
-            record = records.read(path, seed, fidelity, loss, len(goals))
+            record = searches.read(path, seed, fidelity, loss, len(goals))
             groups.setdefault(names[text], []).append(record)
             if done % _STEP == 0:
                 bar.update(done, path.name)
@@ -102,14 +103,15 @@ def _gather(config: DictConfig) -> Comparison:
 def _asked(path: Path) -> _Asked:
     """Reads a run's config; it is data, and only looks up what the estimator is made for."""
     file = path / CONFIG
-    plain = read(file)
+    plain = reading.config(path)
     if not isinstance(plain.get("strategy"), dict) or not isinstance(plain.get("estimator"), dict):
         raise Fault(f"'{path}' is not the run folder of a search: its config has no strategy")
     for key in ("estimator", "scalarisation"):
         check_targets(plain.get(key), file, _own_folders())
     goals = settings.objectives(OmegaConf.create(plain))
     plain["objectives"] = {goal.metric: goal.direction for goal in goals}
-    return _Asked(plain, grouping.settings(plain, path / "environment.json"), goals, path)
+    choices = reading.environment(path).get("choices", {})
+    return _Asked(plain, grouping.settings(plain, choices), goals, path)
 
 
 def _immediate(asked: _Asked) -> bool:
@@ -120,7 +122,7 @@ def _immediate(asked: _Asked) -> bool:
     return bool(target) and traits_of(get_class(target)).immediate
 
 
-def _wanted(asked: _Asked) -> tuple[tuple[Objective, ...], records.Loss]:
+def _wanted(asked: _Asked) -> tuple[tuple[Objective, ...], searches.Loss]:
     """What the runs are compared by, and how it follows from a trial's metrics."""
     goals, config = asked.goals, OmegaConf.create(asked.plain)
     scalar = build.component(config, "scalarisation") if "scalarisation" in config else None

@@ -14,12 +14,13 @@ from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Constraint
 from nascli.core.problem import Problem
-from nascli.core.survey import Costs, Survey, survey
+from nascli.core.survey import Survey, survey
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
 from nascli.report.units import readable, words
 
 _FEW, _MANY = 12, 48  # random networks looked at: to be shown, to judge constraints by
+_PLANS, _MOST = 1_000, 4_000  # the same where no network is built: random ones, and at most
 _ALL = 20_000  # genotypes of which every one is looked up
 
 
@@ -33,16 +34,14 @@ def settle(parts: Parts, config: DictConfig) -> None:
     """
     problem = parts.problem
     wanted = {*parts.shares, *_wanted(problem)}
-    costs = _costs(parts.estimators, problem, wanted)
-    if costs is None:
+    source = _source(parts.estimators, problem, wanted)
+    if source is None:
         if parts.shares:
             bad, known = next(iter(parts.shares)), "no costs without training"
             raise Fault(f"constraints.{bad} is a percentage, but the estimator tells {known}")
         return
-    constrained = bool(parts.shares or problem.goal.constraints)
-    samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
     try:
-        found = survey(problem.space, costs, problem.seed, samples=samples, exact=_exact(parts))
+        found = _survey(parts, source, wanted)
     except LookupError as error:
         ui.say(f"costs are not known beforehand: {error}")
         return
@@ -66,26 +65,41 @@ def _wanted(problem: Problem) -> set[str]:
     return reached | {constraint.metric for constraint in problem.goal.constraints} | set(scalar)
 
 
-def _exact(parts: Parts) -> int:
-    return _ALL if len(parts.estimators) == 1 else 0
-
-
-def _costs(estimators: Sequence[Estimator], problem: Problem, wanted: set[str]) -> Costs | None:
-    """How to tell what a genotype costs without training it; latency only where it is wanted."""
+def _source(
+    estimators: Sequence[Estimator], problem: Problem, wanted: set[str]
+) -> Estimator | None:
+    """What tells the costs of a genotype without training it; latency only where it is wanted."""
     first = estimators[0]
     if not traits_of(first).immediate:
         return None
-    if len(estimators) > 1:
-        from nascli.estimators.costs import Costs as Counted
+    if len(estimators) == 1:
+        return first
+    from nascli.estimators.costs import Costs as Counted
 
-        device = problem.device if "latency_ms" in wanted else None
-        first = Counted(replace(problem, device=device, goal=replace(problem.goal, constraints=())))
+    device = problem.device if "latency_ms" in wanted else None
+    return Counted(replace(problem, device=device, goal=replace(problem.goal, constraints=())))
+
+
+def _survey(parts: Parts, source: Estimator, wanted: set[str]) -> Survey:
+    """Looks at as many genotypes as a second or so allows."""
+    from nascli.estimators.costs import Costs as Counted
+
+    problem = parts.problem
 
     def costs(genotype: Genotype) -> Mapping[str, float]:
-        told = first.estimate(Proposal(genotype))
+        told = source.estimate(Proposal(genotype))
         return {metric: told[metric] for metric in COSTS if metric in told}
 
-    return costs
+    if isinstance(source, Counted) and source.cheap:
+        proved = source.extremes()
+        return survey(
+            problem.space, costs, problem.seed,
+            samples=_PLANS, exact=_PLANS, most=_MOST, proved=proved,
+        )  # fmt: skip
+    constrained = bool(parts.shares or problem.goal.constraints)
+    samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
+    exact = _ALL if len(parts.estimators) == 1 else 0
+    return survey(problem.space, costs, problem.seed, samples=samples, exact=exact)
 
 
 def _show(found: Survey, metrics: Sequence[str], constraints: Sequence[Constraint]) -> None:
@@ -96,7 +110,9 @@ def _show(found: Survey, metrics: Sequence[str], constraints: Sequence[Constrain
     for metric, row in zip(metrics, rows, strict=True):
         row += [readable(metric, bounds[metric]) if metric in bounds else ""] * bool(bounds)
     looked = "all" if found.exact else str(len(found.looked))
-    ui.table(f"what networks cost ({looked} looked at)", header, rows)
+    proved = [words(m) for m in metrics if found.certain(m)] if not found.exact else []
+    certain = f"; least and largest {', '.join(proved)} are certain" if proved else ""
+    ui.table(f"what networks cost ({looked} looked at{certain})", header, rows)
     known = [c for c in constraints if c.metric in metrics]
     if known:
         share, of = found.keep(known), "all" if found.exact else f"{found.random} random ones"
@@ -121,5 +137,7 @@ def _check(found: Survey, constraints: Sequence[Constraint]) -> None:
         near = ", ".join(f"{c.metric} {readable(c.metric, costs[c.metric])}" for c in constraints)
         lines.append(f"constraints can be kept each alone but not all at once; nearest: {near}")
     how = "all were looked at" if found.exact else f"{len(found.looked)} were looked at"
+    if not found.exact and any(map(found.impossible, constraints)):
+        how = "this is certain"
     lines[-1] += f" ({how}); raise the bound"
     raise Fault("\n".join(lines))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -20,7 +19,8 @@ from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.report import curves, drawings, figures, page, summary
 from nascli.report.units import readable, words
-from nascli.runs.folder import Run
+from nascli.runs import reading
+from nascli.runs.folder import REPORT, Run
 
 FRONT = "front"
 _SHOWN = 20  # rows of a front on the screen
@@ -38,13 +38,13 @@ def conclude(
     report = summary.search(history, problem, genotype, parts.budget.elapsed, _effort(parts))
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
-        run.write("genotype.json", genotypes.dump(genotype))
+        run.write(genotypes.FILE, genotypes.dump(genotype))
         if len(problem.goal.objectives) > 1:
             for trial in history.front(problem.goal):
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
         if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
             _write_latency_table(run, problem)
-    drawn = drawings.draw(genotype) if genotype is not None else {}
+    drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
     drawn |= figures.search(history, problem) | curves.readout(history)
     write_report(run, report, drawn, config)
     if genotype is None:
@@ -58,10 +58,10 @@ def write_report(
     run: Run, report: Mapping[str, Any], drawn: Mapping[str, str], config: DictConfig
 ) -> None:
     """Writes report.json, report.html and figures/*.svg."""
-    run.write_json("report.json", report)
+    run.write_json(REPORT, report)
     for name, figure in drawn.items():
         run.write(f"figures/{name}.svg", figure)
-    environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+    environment = reading.environment(run.path)
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     whole = {**report, "config": plain, "environment": environment}
     run.write("report.html", page.page(whole, drawn))

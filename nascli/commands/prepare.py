@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -143,20 +142,21 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     """What a run folder was made with; nothing for anything else.
 
     A new training has a recipe of its own; whoever only looks wants the networks of the run.
+
+    Raises:
+        Fault: its environment.json is damaged.
     """
     if folder.parent.name == "front":  # a genotype of a run's front
         folder = folder.parent.parent
-    file = folder / "environment.json"
-    if not file.is_file():
+    from nascli.runs import reading
+
+    recorded = reading.environment(folder)
+    if not recorded:
         return []
     groups = ("data",) if verb == "retrain" else ("data", "training")
-    try:
-        recorded = json.loads(file.read_text(encoding="utf-8"))
-        chosen = [f"{g}={recorded['choices'][g]}" for g in groups if g in recorded["choices"]]
-        said = [str(o) for o in recorded["overrides"] if not str(o).startswith("space=")]
-        return list(dict.fromkeys([*chosen, *(o for o in said if "_target_" not in o)]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Fault(f"'{file}' is damaged: {error}") from error
+    chosen = [f"{g}={recorded['choices'][g]}" for g in groups if g in recorded["choices"]]
+    said = [str(o) for o in recorded["overrides"] if not str(o).startswith("space=")]
+    return list(dict.fromkeys([*chosen, *(o for o in said if "_target_" not in o)]))
 
 
 def help_page(verb: str, own: Sequence[Path]) -> str:

@@ -10,12 +10,12 @@ from omegaconf import DictConfig
 from nascli import ui
 from nascli.commands import build
 from nascli.commands.costs import TABLE, costs_of, latency_table, network_of
-from nascli.commands.environment import papers
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.devices.latency_table import LatencyTable
-from nascli.runs.folder import Run
+from nascli.costs.latency_table import LatencyTable
+from nascli.runs.environment import initial_files
+from nascli.runs.folder import REPORT, Run
 
 
 def check(config: DictConfig) -> Problem:
@@ -39,7 +39,7 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
     problem = check(config)
     genotype = build.network(config)[1] if config.genotype else None
     label = "_".join(choices[key] for key in ("device", "space") if key in choices)
-    files = papers(config, choices, overrides)
+    files = initial_files(config, choices, overrides)
     run = Run.claim(Path(config.outputs), "profile", label, files)
     with ui.logging_to(run):
         table = latency_table(problem)
@@ -48,7 +48,7 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         report: dict[str, object] = {"rows": len(table)}
         if genotype is not None:
             report["network"] = _whole(problem, genotype, table)
-        run.write_json("report.json", report)
+        run.write_json(REPORT, report)
     ui.path(run.path)
 
 

@@ -6,14 +6,14 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from nascli import ui
 from nascli.config import targets
 from nascli.core.fault import Fault
+from nascli.runs import aliases, reading
 from nascli.runs.folder import CONFIG
 
 _CHANGEABLE = ("budget.", "accelerator", "outputs", "resume")
@@ -32,7 +32,7 @@ def recorded_config(path: Path, config: DictConfig, overrides: Sequence[str]) ->
             f"{', '.join(bad)} cannot change when a run is resumed; only budget.* and accelerator "
             "can: for anything else start a new run"
         )
-    recorded = load(path / CONFIG)
+    recorded = load(path)
     for key in keys:
         if key.startswith(("budget.", "accelerator")):
             OmegaConf.update(recorded, key, OmegaConf.select(config, key))
@@ -57,37 +57,21 @@ def stoppable(verb: str, path: Path) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def load(file: Path) -> DictConfig:
-    """A composed config from a file.
+def load(folder: Path) -> DictConfig:
+    """The composed config of a run folder.
 
     Raises:
         Fault: it is unreadable, or would build something that no config at hand would.
     """
-    plain = read(file)
-    check_targets(plain, file)
+    plain = reading.config(folder)
+    check_targets(plain, folder / CONFIG)
     return OmegaConf.create(plain)
-
-
-def read(file: Path) -> dict[str, Any]:
-    """A composed config as plain data, of which nothing is to be built yet.
-
-    Raises:
-        Fault: it is unreadable.
-    """
-    try:
-        config = OmegaConf.load(file)
-        plain = OmegaConf.to_container(config, resolve=True)
-    except (OSError, ValueError, OmegaConfBaseException, Exception) as error:
-        raise Fault(f"'{file}' is not a readable config: {str(error).splitlines()[0]}") from error
-    if not isinstance(plain, dict):
-        raise Fault(f"'{file}' is not a config of nascli")
-    return cast(dict[str, Any], plain)
 
 
 def check_targets(node: Any, file: Path, directories: Sequence[Path] = ()) -> None:
     """Raises a Fault if `node`, from `file`, would build what no config at hand would."""
     known = targets(directories)
-    for target in _targets(node):
+    for target in map(aliases.target, _targets(node)):
         if target not in known:
             raise Fault(
                 f"'{file}' would build '{target}', which no config of this installation names; "

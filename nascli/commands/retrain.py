@@ -12,7 +12,6 @@ from omegaconf import DictConfig
 from nascli import genotypes, ui
 from nascli.commands import build, settings
 from nascli.commands.costs import costs_of, network_of
-from nascli.commands.environment import papers
 from nascli.commands.outcome import write_report
 from nascli.commands.resume import recorded_config, stoppable
 from nascli.core.genotype import Genotype
@@ -20,11 +19,11 @@ from nascli.core.problem import Problem
 from nascli.data.task import SplitName, Task
 from nascli.report import curves, drawings
 from nascli.report.units import readable, words
+from nascli.runs.environment import initial_files
 from nascli.runs.folder import Run
 from nascli.training.fit import Epoch, fit, score
 
 WEIGHTS = "weights.pt"
-_GENOTYPE = "genotype.json"
 _ROUNDING = 0.2  # percent: a GPU may add up in another order
 
 
@@ -42,12 +41,12 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
     if config.resume:
         run = Run.open(Path(config.resume))
         config = recorded_config(run.path, config, overrides)
-        config.genotype = str(run.path / _GENOTYPE)
+        config.genotype = str(run.path / genotypes.FILE)
     problem, genotype = build.network(config)
     if run is None:
         label = "_".join(choices[key] for key in ("space", "data") if key in choices)
-        files = papers(config, choices, overrides)
-        files[_GENOTYPE] = genotypes.dump(genotype)
+        files = initial_files(config, choices, overrides)
+        files[genotypes.FILE] = genotypes.dump(genotype)
         run = Run.claim(Path(config.outputs), "retrain", label, files)
     settings.set_threads(config, problem)
     with ui.logging_to(run):
@@ -73,7 +72,9 @@ def _retrain(run: Run, problem: Problem, genotype: Genotype, config: DictConfig)
         "costs": costs,
         "epochs": rows,
     }
-    write_report(run, report, {**curves.training(rows), **drawings.draw(genotype)}, config)
+    write_report(
+        run, report, {**curves.training(rows), **drawings.draw(problem.space, genotype)}, config
+    )
     values = {**result, **costs}
     ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
     ui.say(f"weights: {run.path / WEIGHTS} (reloaded and scored)")

@@ -11,7 +11,6 @@ from omegaconf import DictConfig
 
 from nascli import ui
 from nascli.commands import build, settings
-from nascli.commands.environment import papers
 from nascli.commands.evaluation import Remade, keep_trace
 from nascli.commands.feasibility import settle
 from nascli.commands.outcome import conclude
@@ -23,6 +22,7 @@ from nascli.core.loop import Evaluation, Open, Search
 from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
+from nascli.runs.environment import initial_files
 from nascli.runs.folder import Checkpoint, Run
 
 check = build.search
@@ -46,7 +46,7 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
         if parts.shares:
             parts = build.search(config, listener)
         label = "_".join(choices[key] for key in ("strategy", "space") if key in choices)
-        files = papers(config, choices, overrides)
+        files = initial_files(config, choices, overrides)
         run = Run.claim(Path(config.outputs), "search", label, files)
     settings.set_threads(config, parts.problem)
     with ui.logging_to(run):

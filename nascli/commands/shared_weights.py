@@ -73,7 +73,7 @@ def adopt(config: DictConfig) -> None:
     folder = Path(str(config.supernet)).expanduser().resolve()
     if not (folder / CONFIG).is_file():
         raise Fault(f"supernet={config.supernet} is not a run folder: it has no {CONFIG}")
-    recorded = resume.load(folder / CONFIG)
+    recorded = resume.load(folder)
     for key in _OF_THE_RUN:
         config[key] = recorded[key]
     config.supernet = str(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from nascli.commands import build
 from nascli.commands.costs import costs_of
 from nascli.core.fault import Fault
 from nascli.report.units import duration, readable, words
+from nascli.runs import reading
+from nascli.runs.folder import REPORT
 
 check = build.network
 
@@ -32,17 +33,17 @@ def main(config: DictConfig, _choices: dict[str, str], _overrides: Sequence[str]
     for name, value in costs.items():
         exact = f" ({value:,.0f})" if value >= 1e6 else ""
         ui.out(f"  {words(name):<24} {readable(name, value)}{exact}")
-    report = Path(str(config.genotype)) / "report.json"
-    if report.is_file():
-        _run(report)
+    folder = Path(str(config.genotype))
+    report = reading.report(folder)
+    if report is not None:
+        _run(report, folder / REPORT)
 
 
-def _run(file: Path) -> None:
+def _run(report: Mapping[str, Any], file: Path) -> None:
     """The outcome of a run, from its report."""
     try:
-        report = json.loads(file.read_text(encoding="utf-8"))
         lines = [*_outcome(report), *_incumbents(report.get("incumbents") or [])]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Fault(f"'{file}' is damaged: {error}") from error
     for line in lines:
         ui.out(line)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from nascli.core.choice import Edge
+from nascli.core.choice import Choice
 from nascli.core.genotype import Genotype
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ Trainer = Literal["strategy", "estimator", "nobody"]
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """How one forward pass weighs every option of every edge.
+    """How one forward pass weighs every option of every choice.
 
-    `weights` is (edges, options), zero past an edge's own options. `active` lists, per edge, the
-    options that take part; None means all. It lies on the host so that a sampled path costs one
-    path and a GPU is never asked which one it was. `edges` (edges,) is a factor on each edge's
-    whole output, channels that pass by included; None means 1.
+    `weights` is (choices, options), zero past a choice's own options. `active` lists, per choice,
+    the options that take part; None means all. It lies on the host so that a sampled path costs one
+    path and a GPU is never asked which one it was. `edges` (choices,), where the choices are edges,
+    is a factor on each edge's whole output, channels that pass by included; None means 1.
     """
 
     weights: Tensor
@@ -39,7 +39,7 @@ class Mixture:
 
     @property
     def strengths(self) -> Tensor:
-        """(edges, options): how much each option counts, that of its edge included."""
+        """(choices, options): how much each option counts, the factor of its edge included."""
         return self.weights if self.edges is None else self.weights * self.edges[:, None]
 
 
@@ -47,7 +47,7 @@ class Supernet(Protocol):
     """All networks of a space in one `nn.Module`."""
 
     @property
-    def edges(self) -> Sequence[Edge]:
+    def choices(self) -> Sequence[Choice]:
         """The places where options compete, in the order of a mixture's rows."""
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
@@ -57,7 +57,22 @@ class Supernet(Protocol):
         """The mixture that evaluates `genotype` alone (weights 0 and 1)."""
 
     def derive(self, strengths: Tensor) -> Genotype:
-        """The genotype that `strengths` (edges, options) prefer."""
+        """The genotype that `strengths` (choices, options) prefer."""
+
+    # What every nn.Module has, named here because protocols cannot inherit from it.
+    def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
+    def modules(self) -> Iterator[nn.Module]: ...  # noqa: D102
+    def buffers(self) -> Iterator[Tensor]: ...  # noqa: D102
+    def train(self, mode: bool = True) -> Any: ...  # noqa: D102
+    def eval(self) -> Any: ...  # noqa: D102
+    def to(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...  # noqa: D102
+
+
+@runtime_checkable
+class PartialChannels(Protocol):
+    """A supernet whose options can work on a part of the channels."""
 
     def set_partial_channels(self, k: int) -> None:
         """From now on options work on one channel in `k`; the others pass them by (1: off).
@@ -69,18 +84,13 @@ class Supernet(Protocol):
             Fault: `k` does not divide the channels.
         """
 
-    def layers(self, edge: Edge, option: str) -> Sequence[Layer]:
-        """What `option` at `edge` consists of, over all cells; nothing for `none`."""
 
-    # What every nn.Module has, named here because protocols cannot inherit from it.
-    def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
-    def modules(self) -> Iterator[nn.Module]: ...  # noqa: D102
-    def buffers(self) -> Iterator[Tensor]: ...  # noqa: D102
-    def train(self, mode: bool = True) -> Any: ...  # noqa: D102
-    def eval(self) -> Any: ...  # noqa: D102
-    def to(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
-    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
-    def load_state_dict(self, state: dict[str, Any]) -> Any: ...  # noqa: D102
+@runtime_checkable
+class LayersOfOptions(Protocol):
+    """A supernet that says what its options are made of, so that costs can be expected."""
+
+    def layers(self, choice: Choice, option: str) -> Sequence[Layer]:
+        """What `option` at `choice` consists of, over all cells; nothing for `none`."""
 
 
 class Relaxation(Protocol):
@@ -96,16 +106,16 @@ class Relaxation(Protocol):
         """
 
     def logits(self) -> Tensor:
-        """(edges, options): the architecture weights themselves, with their gradient.
+        """(choices, options): the architecture weights themselves, with their gradient.
 
-        They are -inf where an edge lacks the option.
+        They are -inf where a choice lacks the option.
         """
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:
         """The architecture weights, for their optimizer; at least one."""
 
     def keep(self, options: Sequence[Sequence[int]]) -> None:
-        """From now on only these options of each edge take part."""
+        """From now on only these options of each choice take part."""
 
     def to(self, device: str) -> Relaxation:
         """Moves the weights, in place."""

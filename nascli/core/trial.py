@@ -67,18 +67,23 @@ class Trial:
         if not isinstance(data, dict):
             raise Fault(f"not a trial: {data!r:.120}")
         try:
+            fidelity = float(data["fidelity"])
+            if not 0 < fidelity <= 1:
+                raise Fault(f"fidelity is {fidelity:g}; it must be above 0 and at most 1")
             return cls(
                 number=int(data["number"]),
                 genotype=Genotype.from_json(data["genotype"]),
-                fidelity=float(data["fidelity"]),
+                fidelity=fidelity,
                 metrics={str(k): float(v) for k, v in data["metrics"].items()},
                 seconds=float(data["seconds"]),
                 asked=int(data.get("asked", 0)),
                 infeasible=data["infeasible"],
                 error=data["error"],
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Fault(f"not a trial: {data!r:.120}") from error
+        except KeyError as error:
+            raise Fault(f"not a trial, for it has no {error}: {data!r:.120}") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise Fault(f"not a trial ({error}): {data!r:.120}") from error
 
 
 class History(Sequence[Trial]):

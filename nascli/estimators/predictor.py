@@ -5,7 +5,6 @@ Wen et al., Neural Predictor for Neural Architecture Search, ECCV 2020 (arXiv 19
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +12,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nascli.core import history_file
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import check
 from nascli.core.surrogate import Surrogate, normal_scores
 from nascli.core.traits import Traits
-from nascli.core.trial import Proposal, Trial
+from nascli.core.trial import Proposal
 from nascli.estimators.rows import read
 
 _FOLDS = 5
-_HISTORY = "history.jsonl"
 
 Values = NDArray[np.float64]
 
@@ -126,32 +125,27 @@ def _cross_validated(
 
 
 def _known(path: Path, problem: Problem) -> dict[Genotype, float]:
-    """Genotype -> accuracy, the last one where there are several."""
-    history = path / _HISTORY if path.is_dir() else path
+    """Genotype -> accuracy, the last one where there are several.
+
+    Raises:
+        Fault: the file cannot be read, or a line or row is damaged.
+    """
+    history = path / history_file.FILE if path.is_dir() else path
     if history.suffix == ".csv":
         found = {genotype: row.get("accuracy") for genotype, row in read(path, problem)}
         if None in found.values():
             raise Fault(f"{path} has no column 'accuracy'")
         return {genotype: value for genotype, value in found.items() if value is not None}
-    trials = [t for t in _trials(history) if t.error is None and "accuracy" in t.metrics]
+    if not history.is_file():
+        raise Fault(
+            f"there is no file '{history}'; estimator.path={path} must be a run folder, a "
+            f"{history_file.FILE} or a .csv"
+        )
+    trials = [
+        entry.trial
+        for entry in history_file.read(history)
+        if entry.trial.error is None and "accuracy" in entry.trial.metrics
+    ]
     top = max((trial.fidelity for trial in trials), default=0.0)
     full = [trial for trial in trials if trial.fidelity == top]
     return {check(problem.space, trial.genotype): trial.metrics["accuracy"] for trial in full}
-
-
-def _trials(path: Path) -> list[Trial]:
-    """The trials of a history; half a last line, as a crash leaves it, is left out."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Fault(
-            f"cannot read estimator.path={path}: {error}; it must be a run folder, "
-            "a history.jsonl or a .csv"
-        ) from error
-    trials = []
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            trials.append(Trial.from_json(json.loads(line)))
-        except (ValueError, Fault) as error:
-            raise Fault(f"{path}, line {number}: {error}") from error
-    return trials

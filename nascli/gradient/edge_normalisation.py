@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nascli.core.choice import Edge
+from nascli.core.fault import Fault
 from nascli.core.supernet import Level, Mixture, Relaxation, Supernet
 
 
@@ -23,13 +25,23 @@ class EdgeNormalised:
         supernet: whose edges they are.
         seed: of the first betas.
         scale: their standard deviation; 0.001 is published.
+
+    Raises:
+        Fault: a choice of the supernet is no edge.
     """
 
     def __init__(
         self, inner: Relaxation, supernet: Supernet, seed: int, scale: float = 1e-3
     ) -> None:
         self._inner = inner
-        places = [(edge.group, edge.target) for edge in supernet.edges]
+        choices = supernet.choices
+        edges = [choice for choice in choices if isinstance(choice, Edge)]
+        if len(edges) < len(choices):
+            raise Fault(
+                "strategy.edge_normalisation is true, and not all choices of the space are edges "
+                "between states of a cell: leave it out"
+            )
+        places = [(edge.group, edge.target) for edge in edges]
         numbers = {place: number for number, place in enumerate(dict.fromkeys(places))}
         self._node = torch.tensor([numbers[place] for place in places])  # (edges,)
         generator = torch.Generator().manual_seed(seed)

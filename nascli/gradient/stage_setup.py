@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
-from nascli.core.supernet import Mixture, Relaxation, Sampler, SharedWeights, Supernet
+from nascli.core.space import Deepens, Relaxable
+from nascli.core.supernet import (
+    Mixture,
+    PartialChannels,
+    Relaxation,
+    Sampler,
+    SharedWeights,
+    Supernet,
+)
 from nascli.data.batches import derived
 from nascli.gradient.edge_normalisation import EdgeNormalised
 from nascli.gradient.method import Method
@@ -33,7 +38,7 @@ def supernet_of(
         elif before is None and stage.depth != 1.0:
             shared.supernet = grown(problem, stage.depth)
         if stage.partial_channels != channels:
-            shared.supernet.set_partial_channels(stage.partial_channels)
+            set_partial_channels(problem, shared.supernet, stage.partial_channels)
     shared.supernet.to(problem.accelerator)
     shared.supernet.to(memory_format=torch.channels_last)
     return shared.supernet
@@ -41,15 +46,31 @@ def supernet_of(
 
 def grown(problem: Problem, depth: float) -> Supernet:
     """A new supernet with `depth` times the space's cells; from torch's own random state."""
-    build: Any = problem.space.supernet  # type: ignore[attr-defined]
-    supernet: Supernet = build() if depth == 1.0 else build(depth=depth)
-    return supernet
+    space = problem.space
+    if depth != 1.0 and isinstance(space, Deepens):
+        return space.supernet_at(depth)
+    if depth != 1.0 or not isinstance(space, Relaxable):
+        raise Fault(f"space '{space.name}' has no supernet with {depth} times its depth")
+    return space.supernet()
+
+
+def set_partial_channels(problem: Problem, supernet: Supernet, k: int) -> None:
+    """From now on options work on one channel in `k`.
+
+    Raises:
+        Fault: the supernet cannot do that.
+    """
+    if not isinstance(supernet, PartialChannels):
+        raise Fault(
+            f"strategy.partial_channels is {k}, and options of space '{problem.space.name}' always "
+            "work on all channels: leave it out"
+        )
+    supernet.set_partial_channels(k)
 
 
 def check_growth(problem: Problem) -> None:
     """Raises a Fault if the space's supernet cannot change its depth."""
-    build: Any = problem.space.supernet  # type: ignore[attr-defined]
-    if "depth" not in inspect.signature(build).parameters:
+    if not isinstance(problem.space, Deepens):
         raise Fault(
             f"strategy.stages ask for supernets of several depths, and that of space "
             f"'{problem.space.name}' has only one: leave out depth"
@@ -81,14 +102,14 @@ def _seed(problem: Problem, stage: Stage) -> int:
 
 
 def kept(relaxation: Relaxation, supernet: Supernet, count: int) -> list[list[int]]:
-    """The options that a stage with `count` of them goes on with, on every edge."""
+    """The options that a stage with `count` of them goes on with, at every choice."""
     present = relaxation.logits().detach() > -torch.inf
-    return strongest(relaxation.expected().weights, supernet.edges, present, count)
+    return strongest(relaxation.expected().weights, supernet.choices, present, count)
 
 
 def skip_mask(supernet: Supernet, accelerator: str) -> Tensor:
-    """(edges, options): where the skip connections are; on the accelerator."""
-    rows = [[option == SKIP for option in edge.options] for edge in supernet.edges]
+    """(choices, options): where the skip connections are; on the accelerator."""
+    rows = [[option == SKIP for option in choice.options] for choice in supernet.choices]
     most = max(map(len, rows))
     return torch.tensor([row + [False] * (most - len(row)) for row in rows]).to(accelerator)
 
@@ -96,6 +117,6 @@ def skip_mask(supernet: Supernet, accelerator: str) -> Tensor:
 def without_skips(
     mixture: Mixture, mask: Tensor, chance: float, generator: torch.Generator
 ) -> Tensor:
-    """The mixture's weights, each edge's skip connection left out with `chance`, or made up for."""
+    """The mixture's weights, each skip connection left out with `chance`, or made up for."""
     here = (torch.rand(len(mask), 1, generator=generator) >= chance).float() / (1 - chance)
     return torch.where(mask, mixture.weights * here.to(mixture.weights.device), mixture.weights)

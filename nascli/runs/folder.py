@@ -9,17 +9,19 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
+from nascli.core import history_file
 from nascli.core.fault import Fault
 from nascli.core.trial import Trial
+from nascli.runs import aliases
 
-HISTORY, STATE, CONFIG = "history.jsonl", "state.pt", "config.yaml"
-_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+HISTORY, STATE, CONFIG = history_file.FILE, "state.pt", "config.yaml"
+ENVIRONMENT, REPORT = "environment.json", "report.json"
 
 
 class Run:
@@ -36,7 +38,7 @@ class Run:
         """Makes a new folder `outputs/verb/<time>_<label>` with these files in it.
 
         The folder appears whole: it is filled under another name and then renamed, which fails if
-        somebody else has the name. So no process ever sees a run without its config.
+        another process has the name. So no process ever sees a run without its config.
 
         Raises:
             Fault: the folder cannot be made.
@@ -86,7 +88,11 @@ class Run:
             raise Fault(f"another process is writing in '{self.path}'; wait for it") from error
 
     def write(self, name: str, text: str) -> None:
-        """Writes a whole file: temporary name, then rename, so that no reader sees half of it."""
+        """Writes a whole file: temporary name, then rename, so that no reader sees half of it.
+
+        Raises:
+            Fault: the disk takes no more; what was written before is intact.
+        """
         path = self.path / name
         with _guarded(path):
             path.parent.mkdir(exist_ok=True)
@@ -95,7 +101,7 @@ class Run:
             temporary.replace(path)
 
     def write_json(self, name: str, data: object) -> None:
-        """Writes `data` as readable JSON."""
+        """Writes `data` as readable JSON; raises as `write` does."""
         self.write(name, json.dumps(data, indent=2) + "\n")
 
     def log(self, line: str) -> None:
@@ -103,13 +109,16 @@ class Run:
         with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
 
-    def append(self, trial: Trial, **so_far: float) -> None:
+    def append(self, trial: Trial, used: float | None = None, elapsed: float | None = None) -> None:
         """Adds one trial to the history and hands it to the operating system.
 
-        `so_far` stands beside it in the line: what the search had used of its budget by then, which
-        the trial alone does not tell. `history` leaves it aside.
+        `used` and `elapsed` stand beside it in the line: what a search had used of its budget by
+        then, and its seconds, which the trial alone does not tell. `history` leaves them aside.
+
+        Raises:
+            Fault: the disk takes no more; the lines before are intact.
         """
-        line = _encoded({**trial.to_json(), **so_far}).encode() + b"\n"
+        line = history_file.line(trial, used, elapsed)
         with _guarded(self._history_path):
             if self._history is None:
                 self._history = self._history_path.open("ab", buffering=0)
@@ -126,43 +135,62 @@ class Run:
         """The trials on record; a last line cut short by a crash is dropped, from the file too.
 
         Raises:
-            Fault: a line is not a trial.
+            Fault: the file cannot be read, or a line is damaged.
         """
         path = self._history_path
         if not path.exists():
             return []
         with _guarded(path):
             data = path.read_bytes()
-            whole = data.rfind(b"\n") + 1
+            whole = len(history_file.whole(data))
             if whole < len(data):
                 os.truncate(path, whole)
-        return [_trial(line, f"{path}, line {n}") for n, line in _lines(data[:whole])]
+        return [entry.trial for entry in history_file.entries(data, path)]
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Replaces state.pt in one step, once the history it belongs to is on the disk."""
+        """Replaces state.pt in one step, once the history it belongs to is on the disk.
+
+        Raises:
+            Fault: the disk takes no more; the state before is intact.
+        """
         with _guarded(self.path / STATE):
             if self._history is not None:
                 os.fsync(self._history.fileno())
-        self.save(STATE, state)
+        self.save(STATE, {"format": aliases.STATE_FORMAT, **state})
 
     def load_state(self, *keys: str) -> dict[str, Any] | None:
         """What `save_state` wrote last, with at least these keys; None if it never did.
 
+        What an earlier version wrote comes in today's layout.
+
         Raises:
-            Fault: the file is corrupt or was not written by this kind of run.
+            Fault: the file is corrupt, of a newer version, or not of this kind of run.
         """
-        if not (self.path / STATE).exists():
+        file = self.path / STATE
+        if not file.exists():
             return None
         state = self.load(STATE)
-        if not isinstance(state, dict) or not set(keys) <= set(state):
+        written = state.get("format", 1) if isinstance(state, dict) else None
+        if isinstance(written, int) and written > aliases.STATE_FORMAT:
             raise Fault(
-                f"'{self.path / STATE}' is not a checkpoint of this kind of run; "
-                "delete it to do without"
+                f"'{file}' has format {written}, and this nascli reads formats up to "
+                f"{aliases.STATE_FORMAT}: a newer one wrote it; install that one to go on"
             )
-        return state
+        if isinstance(written, int):
+            state = aliases.state(state, written)
+        if not isinstance(written, int) or not set(keys) <= set(state):
+            raise Fault(
+                f"'{file}' is not a checkpoint of this kind of run; delete it to do without"
+            )
+        state.pop("format", None)
+        return cast(dict[str, Any], state)
 
     def save(self, name: str, data: Mapping[str, Any]) -> None:
-        """Writes tensors and plain values: temporary name, then rename."""
+        """Writes tensors and plain values: temporary name, then rename.
+
+        Raises:
+            Fault: the disk takes no more; what was written before is intact.
+        """
         import torch
 
         path = self.path / name
@@ -226,17 +254,6 @@ class _guarded:  # noqa: N801 - reads as a statement
                 f"cannot write '{self._path}': {error.strerror or error}; "
                 "what was written before is intact"
             ) from error
-
-
-def _lines(data: bytes) -> Iterable[tuple[int, bytes]]:
-    return ((n, line) for n, line in enumerate(data.splitlines(), 1) if line.strip())
-
-
-def _trial(line: bytes, where: str) -> Trial:
-    try:
-        return Trial.from_json(json.loads(line))
-    except (ValueError, Fault) as error:
-        raise Fault(f"{where} is damaged: {error}") from error
 
 
 class Checkpoint:

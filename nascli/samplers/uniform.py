@@ -25,7 +25,7 @@ class Uniform:
     """
 
     def __init__(self, supernet: Supernet, seed: int) -> None:
-        counts = torch.tensor([len(edge.options) for edge in supernet.edges])
+        counts = torch.tensor([len(choice.options) for choice in supernet.choices])
         self._supernet = supernet
         self._generator = torch.Generator().manual_seed(seed)
         # Released versions drew architecture weights here; their searches are to be taken again.

@@ -23,7 +23,13 @@ from nascli.gradient.halves import Halves
 from nascli.gradient.method import Method, SecondOrder
 from nascli.gradient.parts import Discretisation, Stopper, built
 from nascli.gradient.readout import collapse, in_words, readout
-from nascli.gradient.stage_setup import check_growth, grown, relaxation_of, sampler_of
+from nascli.gradient.stage_setup import (
+    check_growth,
+    grown,
+    relaxation_of,
+    sampler_of,
+    set_partial_channels,
+)
 from nascli.gradient.stages import Stage, schedule
 from nascli.training.epoch_cost import EpochCost
 
@@ -128,7 +134,7 @@ class GradientSearch:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             supernet = grown(self._problem, 1.0)
             for channels in {stage.partial_channels for stage in self._stages} - {1}:
-                supernet.set_partial_channels(channels)
+                set_partial_channels(self._problem, supernet, channels)
         relaxation_of(self._problem, self._method, supernet, self._stages[0])
         sampler_of(self._problem, self._method, supernet, self._stages[0])
 

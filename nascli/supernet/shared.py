@@ -71,6 +71,4 @@ class Shared:
         """Takes back what `state_dict` gave; other entries are left alone."""
         self.supernet.load_state_dict(state["supernet"])
         for name, part in self._parts().items():
-            if name == "sampler" and name not in state:
-                name = "relaxation"  # where 0.1.0 kept the draws of random_ws
             part.load_state_dict(state[name])

@@ -16,8 +16,8 @@ from torch import Tensor
 from nascli.core.fault import Fault, unknown
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
-from nascli.core.supernet import Mixture, Relaxation, Supernet
-from nascli.estimators.costs import count
+from nascli.core.supernet import LayersOfOptions, Mixture, Relaxation, Supernet
+from nascli.costs.count import count
 from nascli.gradient.penalties.checks import weight_of
 
 _METRICS = ("auto", "latency_ms", "macs", "params")
@@ -26,7 +26,7 @@ _METRICS = ("auto", "latency_ms", "macs", "params")
 class ExpectedCost:
     """Multiplies the loss by log(1 + (e - 1) r)^weight, or adds weight * r.
 
-    r is the expected cost of the mixture's options, sum over edges and options of weight times
+    r is the expected cost of the mixture's options, sum over choices and options of weight times
     cost, as a multiple of that of equal weights. A cost is the sum over all cells of what the
     option's layers cost each on its own, counted or measured on the search's device.
 
@@ -81,7 +81,7 @@ class ExpectedCost:
         return loss * (1 + (math.e - 1) * ratio).log() ** self._weight
 
     def costs(self) -> Tensor:
-        """(edges, options): of each option alone, in the metric's unit; found on first use.
+        """(choices, options): of each option alone, in the metric's unit; found on first use.
 
         They are those of the space's own networks, whatever stage the search is in: deeper
         supernets and options on fewer channels are only means to find one of these.
@@ -90,10 +90,15 @@ class ExpectedCost:
             space: Any = self._problem.space
             with torch.random.fork_rng(devices=[]), torch.device("meta"):
                 supernet: Supernet = space.supernet()
+            if not isinstance(supernet, LayersOfOptions):
+                raise Fault(
+                    f"the supernet of space '{space.name}' does not say which layers its options "
+                    "have, so they have no known cost: leave out expected_cost"
+                )
             known: dict[Layer, float] = {}
             rows = [
-                [self._cost(supernet.layers(edge, option), known) for option in edge.options]
-                for edge in supernet.edges
+                [self._cost(supernet.layers(choice, option), known) for option in choice.options]
+                for choice in supernet.choices
             ]
             most = max(map(len, rows))
             self._costs = torch.tensor([row + [0.0] * (most - len(row)) for row in rows])

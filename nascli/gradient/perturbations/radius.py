@@ -34,7 +34,7 @@ def radius_at(radius: float, progress: float) -> float:
 
 
 def present(mixture: Mixture) -> Tensor:
-    """(edges, options): 1 where an option takes part."""
+    """(choices, options): 1 where an option takes part."""
     if mixture.active is None:
         return (mixture.weights > 0).to(mixture.weights)
     found = mixture.weights.new_zeros(mixture.weights.shape)
@@ -46,7 +46,7 @@ def present(mixture: Mixture) -> Tensor:
 def among(mixture: Mixture, weights: Tensor, there: Tensor) -> Mixture:
     """The mixture with other `weights`, brought back to what a mixture may have.
 
-    None is below 0 or of an absent option, and every edge sums to what it summed to before.
+    None is below 0 or of an absent option, and every choice sums to what it summed to before.
     """
     positive = weights.clamp_min(0.0) * there
     sums = positive.sum(1, keepdim=True)

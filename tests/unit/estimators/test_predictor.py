@@ -104,11 +104,11 @@ def test_what_cannot_be_learned_from_is_a_fault(problem, tmp_path):
             Predictor(problem, Nearest, path=path)
 
     fault(None, "learns from trials: give estimator.path=RUN_FOLDER")
-    fault(str(tmp_path / "none"), "it must be a run folder, a history.jsonl or a .csv")
+    fault(str(tmp_path / "none"), "must be a run folder, a history.jsonl or a .csv")
     few = history(tmp_path, trials(problem.space, 4))
     fault(str(few), "holds 4 genotypes with an accuracy; a prediction needs at least 5")
     few.write_text("{}\n")
-    fault(str(few), "history.jsonl, line 1: not a trial")
+    fault(str(few), "history.jsonl', line 1 is damaged: not a trial")
     other = Trial(0, moves.at(problem.space, 0), 1.0, {"accuracy": 1.0}).to_json()
     other["genotype"]["space"] = "cell"
     few.write_text(json.dumps(other) + "\n")

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 
-from nascli.core.choice import Edge
+from nascli.core.choice import Choice, Edge
+from nascli.core.fault import Fault
 from nascli.gradient.edge_normalisation import EdgeNormalised
 from nascli.relaxations.softmax import Softmax
 
 PLACES = [("normal", 2), ("normal", 2), ("normal", 3), ("reduction", 2)]
 SUPERNET = SimpleNamespace(
-    edges=[Edge(str(n), group, ("a", "b"), 0, to) for n, (group, to) in enumerate(PLACES)]
+    choices=[Edge(str(n), group, ("a", "b"), 0, to) for n, (group, to) in enumerate(PLACES)]
 )
 
 
@@ -48,3 +50,9 @@ def test_state_goes_there_and_back():
     target.load_state_dict(source.state_dict())
     assert torch.equal(source.expected().strengths, target.expected().strengths)
     assert torch.equal(source.logits(), target.logits())
+
+
+def test_choices_that_are_no_edges_cannot_be_normalised():
+    supernet = SimpleNamespace(choices=[Choice("block", "", ("a", "b"))])
+    with pytest.raises(Fault, match="edge_normalisation is true, and not all choices .* are edges"):
+        EdgeNormalised(Softmax(supernet, 0), supernet, 1)

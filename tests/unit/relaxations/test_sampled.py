@@ -15,7 +15,7 @@ from nascli.relaxations.gumbel import Gumbel
 from nascli.relaxations.sigmoid import Sigmoid
 
 OPTIONS = ("a", "b", "c")
-MANY = SimpleNamespace(edges=[Edge(str(n), "cell", OPTIONS, 0, 1) for n in range(4000)])
+MANY = SimpleNamespace(choices=[Edge(str(n), "cell", OPTIONS, 0, 1) for n in range(4000)])
 LOGITS = torch.tensor([0.0, 1.0, -0.5])
 CHANCES = LOGITS.softmax(0)
 ERRORS = 5 * (0.25 / 4000) ** 0.5  # five standard errors of a share, at most
@@ -24,7 +24,7 @@ ERRORS = 5 * (0.25 / 4000) ** 0.5  # five standard errors of a share, at most
 def with_logits(relaxation):
     (alpha,) = relaxation.parameters()
     with torch.no_grad():
-        alpha.copy_(LOGITS.expand(len(MANY.edges), 3))
+        alpha.copy_(LOGITS.expand(len(MANY.choices), 3))
     return relaxation
 
 
@@ -103,7 +103,7 @@ def test_dirichlet_leaves_the_global_generator_alone():
 
 def test_dirichlet_draws_edges_of_different_width_each_from_its_own():
     edges = [Edge("a", "cell", OPTIONS, 0, 1), Edge("b", "cell", OPTIONS[:2], 0, 2)]
-    weights = Dirichlet(SimpleNamespace(edges=edges), seed=0).mixtures(0.0)[0].weights.detach()
+    weights = Dirichlet(SimpleNamespace(choices=edges), seed=0).mixtures(0.0)[0].weights.detach()
     assert weights[1, 2] == 0
     assert torch.allclose(weights.sum(1), torch.ones(2))
     assert (weights[0] > 0).all() and (weights[1, :2] > 0).all()

@@ -15,13 +15,13 @@ def test_all_genotypes_have_the_same_chance():
     )
     supernet = space.supernet()
     uniform = Uniform(supernet, seed=0)
-    counts = torch.zeros(len(supernet.edges), 8)
+    counts = torch.zeros(len(supernet.choices), 8)
     for _ in range(400):
         (genotype,) = uniform.paths(0.0)
         mixture = supernet.path(genotype)
         counts += mixture.weights
         assert sum(map(len, mixture.active)) == 8  # two inputs for each of two nodes, two cells
-    edges = {edge.name: row for edge, row in zip(supernet.edges, counts, strict=True)}
+    edges = {edge.name: row for edge, row in zip(supernet.choices, counts, strict=True)}
     # the first node always has both inputs; the second two of three; seven options each
     assert edges["normal/2<-0"].sum() == 400
     for name, share in (("normal/2<-1", 1 / 7), ("normal/3<-2", 2 / 21)):

@@ -8,7 +8,6 @@ from hydra.utils import instantiate
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.relaxations.softmax import Softmax
-from nascli.samplers.uniform import Uniform
 from nascli.supernet.shared import Shared
 
 STEM = "stem.steps.0.weight"
@@ -45,14 +44,3 @@ def test_its_state_is_that_of_what_is_there():
     other.relaxation = Softmax(other.supernet, 1)
     other.load_state_dict({**shared.state_dict(), "epoch": 3})
     assert torch.equal(other.relaxation.expected().weights, shared.relaxation.expected().weights)
-
-
-def test_a_sampler_takes_the_draws_of_what_was_a_relaxation():
-    shared = Shared(problem())
-    shared.sampler = Uniform(shared.supernet, 0)
-    state = shared.state_dict()
-    shared.sampler.paths(0.0)
-    old = {"supernet": state["supernet"], "relaxation": {**state["sampler"], "alpha": None}}
-    expected = Uniform(shared.supernet, 0).paths(0.0)
-    shared.load_state_dict(old)
-    assert shared.sampler.paths(0.0) == expected
