@@ -65,7 +65,7 @@ class Method:
         }
         return [name for name, there in given.items() if there]
 
-    def charged(
+    def penalised(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
     ) -> Tensor:
         """The loss with all penalties, in order."""

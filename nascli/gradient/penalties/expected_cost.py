@@ -1,7 +1,7 @@
 """The cost of the network that a mixture stands for, as something to differentiate.
 
-Wu et al., FBNet, CVPR 2019 (arXiv 1812.03443), eq. 5 to 7; Cai et al., ProxylessNAS, ICLR 2019
-(arXiv 1812.00332), eq. 6 and 7.
+Wu et al., FBNet, CVPR 2019 (arXiv 1812.03443), sections 3.2 and 3.3; Cai et al., ProxylessNAS, ICLR
+2019 (arXiv 1812.00332), eq. 6 and 7.
 """
 
 from __future__ import annotations
