@@ -80,7 +80,7 @@ def check(config: DictConfig, listener: Listener = SILENT) -> Parts:
     faults.check()
     assert problem is not None
     full = replace(problem, fidelity=1.0)
-    shared = build.shared_by(problem, "nobody") if config.supernet else None
+    shared = shared_weights.new(problem, "nobody") if config.supernet else None
     estimator = faults.attempt(lambda: build.given(config, "estimator", problem, shared))
     reference = faults.attempt(lambda: build.component(config, "reference", full))
     faults.check()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.commands import settings
+from nascli.commands import settings, shared_weights
 from nascli.config import GIVEN, root
 from nascli.core.budget import Budget
 from nascli.core.estimator import COSTS, Estimator, Prepared
@@ -20,8 +20,8 @@ from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
 from nascli.core.space import Relaxable, SearchSpace, check
 from nascli.core.strategy import Strategy
-from nascli.core.supernet import SharedWeights, Trainer
-from nascli.core.traits import Traits, traits_of
+from nascli.core.supernet import SharedWeights
+from nascli.core.traits import traits_of
 from nascli.core.workers import Evaluate, Workers
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def search(config: DictConfig, listener: Listener = SILENT) -> Parts:
     shares = {} if made is None else settings.shares(config)
     strategy = estimators = shared = None
     if made is not None and not faults.found_by(lambda: _check_fit(config, made)):
-        shared = shared_weights(config, made)
+        shared = shared_weights.of(config, made)
         strategy = faults.attempt(lambda: given(config, "strategy", made, shared))
         estimators = faults.attempt(lambda: chain(config, made, shared))
     faults.check()
@@ -174,32 +174,10 @@ def search(config: DictConfig, listener: Listener = SILENT) -> Parts:
     return Parts(*found, shared)
 
 
-def shared_weights(config: DictConfig, made: Problem) -> SharedWeights | None:
-    """What strategy and estimator share; None if neither has the trait `weight_sharing`."""
-    shares = {key for key in ("strategy", "estimator") if _traits(config, key).weight_sharing}
-    if not shares:
-        return None
-    return shared_by(made, "strategy" if "strategy" in shares else "estimator")
-
-
-def shared_by(made: Problem, trainer: Trainer) -> SharedWeights:
-    """Shared weights that `trainer` trains."""
-    from nascli.supernet.shared import Shared
-
-    return Shared(made, trainer)
-
-
 def given(config: DictConfig, key: str, made: Problem, shared: SharedWeights | None) -> Any:
     """`config[key]` built for a problem, with the shared weights if it declares to take them."""
-    sharing = config[key] is not None and _traits(config, key).weight_sharing
+    sharing = shared_weights.sharing(config, key)
     return component(config, key, made, *([shared] if sharing else []))
-
-
-def _traits(config: DictConfig, key: str) -> Traits:
-    from hydra.utils import get_class
-
-    node = config.get(key)
-    return Traits() if not node or "_target_" not in node else traits_of(get_class(node._target_))
 
 
 def _nothing() -> Evaluate:

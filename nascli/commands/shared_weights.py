@@ -1,4 +1,4 @@
-"""Shared weights that another run has trained: `supernet=RUN_FOLDER`."""
+"""Shared weights: those of a search, or another run's for an audit: `supernet=RUN_FOLDER`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,34 @@ from omegaconf import DictConfig
 from nascli import ui
 from nascli.commands import resume
 from nascli.core.fault import Fault
-from nascli.core.supernet import SharedWeights
+from nascli.core.problem import Problem
+from nascli.core.supernet import SharedWeights, Trainer
 from nascli.core.traits import traits_of
 from nascli.runs.folder import CONFIG, Run
 
 _OF_THE_RUN = ("space", "data", "training", "seed")  # what shared weights belong to
+
+
+def of(config: DictConfig, made: Problem) -> SharedWeights | None:
+    """What strategy and estimator share; None if neither has the trait `weight_sharing`."""
+    if sharing(config, "strategy"):
+        return new(made, "strategy")
+    return new(made, "estimator") if sharing(config, "estimator") else None
+
+
+def new(made: Problem, trainer: Trainer) -> SharedWeights:
+    """Shared weights that `trainer` trains."""
+    from nascli.supernet.shared import Shared
+
+    return Shared(made, trainer)
+
+
+def sharing(config: DictConfig, key: str) -> bool:
+    """Whether `config[key]` takes shared weights."""
+    from hydra.utils import get_class
+
+    node = config.get(key)
+    return bool(node and "_target_" in node and traits_of(get_class(node._target_)).weight_sharing)
 
 
 def check(config: DictConfig) -> None:

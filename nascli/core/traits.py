@@ -69,7 +69,7 @@ def traits_of(component: object) -> Traits:
     if isinstance(component, partial):  # what a config with `_partial_: true` makes
         component = component.func
     declared = getattr(component, "traits", None)  # the one place that looks
-    name = component.__name__ if isinstance(component, type) else type(component).__name__
+    name = name_of(component)
     if isinstance(declared, Traits):
         return declared
     if declared is not None:
@@ -82,3 +82,9 @@ def traits_of(component: object) -> Traits:
             f"`traits = Traits({values})` instead (from nascli.core.traits import Traits)"
         )
     return Traits()
+
+
+def name_of(component: object) -> str:
+    """What a component's class is called; that of a partial is what it makes."""
+    made = component.func if isinstance(component, partial) else component
+    return made.__name__ if isinstance(made, type) else type(made).__name__

@@ -17,7 +17,7 @@ from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.traits import traits_of
+from nascli.core.traits import name_of, traits_of
 from nascli.core.trial import Proposal
 
 Key = tuple[Genotype, float]
@@ -41,12 +41,18 @@ class Cached:
         depends: whatever else the answers depend on, as text.
 
     Raises:
-        Fault: the other estimator may answer differently when asked again, or the file is damaged.
+        Fault: the other estimator shares weights or may answer differently when asked again, or the
+            file is damaged.
     """
 
     def __init__(
         self, problem: Problem, of: Callable[[Problem], Estimator], path: str, depends: str = ""
     ) -> None:
+        if traits_of(of).weight_sharing:
+            raise Fault(
+                f"{name_of(of)} cannot be kept: its answers belong to the shared weights of one "
+                "search; use it without estimator=cached"
+            )
         self._of = of(problem)
         self.traits = traits_of(self._of)  # whole: this one answers as the other does
         if not self.traits.repeatable:

@@ -19,8 +19,8 @@ class Relaxed:
     """Scores the supernet on the validation split before and after discretisation.
 
     `accuracy` (percent) is that of the supernet under the expected mixture, `path_accuracy` that
-    of the proposed genotype's path with the same weights. A wide gap says that the mixture leans on
-    what discretisation takes away; the weights were trained for the mixture, so the first is the
+    of the proposed genotype's path with the same weights. A wide gap says that the mixture depends
+    on what discretisation takes away; the weights were trained for the mixture, so the first is the
     one that tells epochs apart.
 
     See `nascli.supernet.scoring.Scoring` for the arguments and for what raises.

@@ -155,15 +155,15 @@ class Bilevel:
         else:
             with frozen(self._training.weights):
                 logits, loss = self._training.loss(batch, mixtures, self._training.evaluate)
-            found = gradients(self._charged(loss, mixtures, now), self._alphas)
+            found = gradients(self._penalised(loss, mixtures, now), self._alphas)
         for alpha, gradient in zip(self._alphas, found, strict=True):
             alpha.grad = gradient
         self._architect.step()
         return torch.stack([loss.detach().float(), share_correct(logits, batch[1])])
 
-    def _charged(self, loss: Tensor, mixtures: Sequence[Mixture], now: float) -> Tensor:
+    def _penalised(self, loss: Tensor, mixtures: Sequence[Mixture], now: float) -> Tensor:
         """The loss with all penalties, which look at the first mixture."""
-        return self._method.charged(loss, mixtures[0], self.relaxation, now / self._epochs)
+        return self._method.penalised(loss, mixtures[0], self.relaxation, now / self._epochs)
 
     def _unrolled(
         self, batch: Batch, mixtures: Sequence[Mixture], rate: float, now: float
@@ -193,14 +193,14 @@ class Bilevel:
             loss, found = step.gradients(
                 lambda: self._training.loss(upcoming, leaves)[1], valid, inputs
             )
-        # With L the loss as a number, c(L, alpha) the charged loss, m the mixtures and g = dL/dm:
+        # With L the loss as a number, c(L, alpha) the penalised loss, m the mixtures and g = dL/dm:
         # dc/dalpha = (partial c/partial L) sum g dm/dalpha + partial c/partial alpha,
         # which is the gradient of  sum m (partial c/partial L) g + c(L, alpha)  at constant L, g.
         number = loss.clone().requires_grad_()
-        charged = self._charged(number, mixtures, now)
-        (factor,) = torch.autograd.grad(charged, [number], retain_graph=True)
+        penalised = self._penalised(number, mixtures, now)
+        (factor,) = torch.autograd.grad(penalised, [number], retain_graph=True)
         through = sum((o * (factor * g)).sum() for o, g in zip(outputs, found, strict=True))
-        total = through + charged - number.detach() if self._method.penalties else through
+        total = through + penalised - number.detach() if self._method.penalties else through
         assert isinstance(total, Tensor)
         return seen[-1], loss, torch.autograd.grad(total, self._alphas)
 
@@ -242,7 +242,7 @@ class Bilevel:
             return largest_eigenvalue(loss, self._alphas, generator)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that moves."""
+        """All that changes while it trains."""
         perturbation = self._method.perturbation
         return {
             "epoch": self.epoch,

@@ -47,13 +47,13 @@ class Method:
         if self.relaxation is not None and self.sampler is not None:
             raise Fault(
                 "the strategy has a relaxation and a sampler; leave one of them out with "
-                "relaxation@strategy.relaxation=null or sampler@strategy.sampler=null"
+                "~relaxation@strategy.relaxation or ~sampler@strategy.sampler"
             )
         if self.sampler is not None and self._needing():
             raise Fault(
                 f"strategy.{', strategy.'.join(self._needing())} needs architecture weights, and a "
                 "sampler has none: leave it out, or take a relaxation and "
-                "sampler@strategy.sampler=null"
+                "~sampler@strategy.sampler"
             )
 
     def _needing(self) -> list[str]:
@@ -65,7 +65,7 @@ class Method:
         }
         return [name for name, there in given.items() if there]
 
-    def charged(
+    def penalised(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
     ) -> Tensor:
         """The loss with all penalties, in order."""

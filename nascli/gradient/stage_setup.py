@@ -26,7 +26,7 @@ from nascli.gradient.stages import Stage, strongest
 def supernet_of(
     problem: Problem, shared: SharedWeights, stage: Stage, before: Stage | None
 ) -> Supernet:
-    """The supernet of `stage`: the one at hand, made over, or a new one of another depth.
+    """The supernet of `stage`: the one at hand, adapted, or a new one of another depth.
 
     `before` is the stage that the shared supernet is of; None for one that nobody has trained.
     """

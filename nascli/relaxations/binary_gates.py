@@ -42,6 +42,8 @@ class BinaryGates(Weights):
         pair = logits.gather(1, drawn).softmax(dim=1)
         opened = pair.detach().cpu().multinomial(1, generator=self._generator).to(logits.device)
         gates = torch.zeros_like(pair).scatter_(1, opened, 1.0)
+        # Forward the open gate (eq. 3), backward the chances p of the pair: with dL/dgates = d,
+        # dL/dalpha_i = sum over j of d_j p_j (delta_ij - p_i), which is eq. 4 over the two.
         straight = gates - pair.detach() + pair
         return (Mixture(torch.zeros_like(logits).scatter(1, drawn, straight), active),)
 

@@ -16,7 +16,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.strategy import Strategy
-from nascli.core.traits import traits_of
+from nascli.core.traits import name_of, traits_of
 from nascli.core.trial import History, Proposal, Trial
 
 _OUT = "screened out"
@@ -60,13 +60,13 @@ class Screening:
         if not 0 < fidelity <= 1:
             raise Fault(f"strategy.fidelity is {fidelity}; it must be above 0 and at most 1")
         self._problem, self._candidates, self._keep = problem, candidates, keep
-        self._of, self._by, self._fidelity = of(problem), by(problem), fidelity
-        for part in (self._of, self._by):
+        for part in (of, by):
             if traits_of(part).weight_sharing:
                 raise Fault(
-                    f"{type(part).__name__} shares weights, and screening trains none; take "
+                    f"{name_of(part)} shares weights, and screening trains none; take "
                     "strategy@strategy.of=random and estimator@strategy.by=zero_cost"
                 )
+        self._of, self._by, self._fidelity = of(problem), by(problem), fidelity
         self._objective = traits_of(self._by).objective
         if self._objective.metric not in self._by.metrics:
             raise Fault(f"{type(self._by).__name__} gives no {self._objective.metric} to rank by")

@@ -1,7 +1,7 @@
 """Training a supernet on the paths that a sampler draws, before any of them is scored.
 
 Guo et al., Single Path One-Shot Neural Architecture Search with Uniform Sampling, ECCV 2020 (arXiv
-1904.00420), section 3.2, eq. 3: w <- argmin of the expected training loss over sampled paths.
+1904.00420), section 3.2: the weights descend the training loss expected over sampled paths.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ import math
 import pytest
 from fixtures import TINY, TINY_SPACE, composed, options
 
-from nascli.commands import build
+from nascli.commands import build, shared_weights
 from nascli.core import space as moves
+from nascli.core.estimator import Prepared
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
 from nascli.relaxations.softmax import Softmax
@@ -31,10 +32,15 @@ def made(request, tmp_path):
         return split(name)
 
     object.__setattr__(problem.task, "split", guarded)
-    problem.relaxation = Softmax(problem.supernet, seed=0)  # as if a search were under way
     if request.param == "predictor":
         config.estimator.path = str(known(problem, tmp_path / "known.csv"))
-    return problem, build.component(config, "estimator", problem)
+    shared = shared_weights.of(config, problem)
+    if shared is not None:
+        shared.relaxation = Softmax(shared.supernet, seed=0)  # as if a search were under way
+    estimator = build.given(config, "estimator", problem, shared)
+    if isinstance(estimator, Prepared):
+        estimator.prepare(lambda: None)
+    return problem, estimator
 
 
 def known(problem, path):

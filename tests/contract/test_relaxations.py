@@ -63,9 +63,6 @@ def test_mixtures_reach_the_parameters(make):
     for progress in (0.0, 0.5, 1.0):
         mixtures = relaxation.mixtures(progress, "architecture")
         total = sum((m.weights * torch.tensor([2.0, -1.0, 0.5])).sum() for m in mixtures)
-        if not relaxation.parameters():
-            assert not total.requires_grad
-            continue
         gradients = torch.autograd.grad(total, relaxation.parameters())
         assert any(g.abs().sum() > 0 for g in gradients)
         assert all(g.isfinite().all() for g in gradients)

@@ -82,6 +82,60 @@ def test_kill_and_resume(start, whole, tmp_path, trials):
     assert what_happened(run) == expected
 
 
+ONE_SHOT = (
+    "strategy=evolution",
+    "estimator=one_shot",
+    "strategy.population=4",
+    "strategy.tournament=2",
+    "budget.trials=6",
+    "training.epochs=4",
+)
+
+
+def epochs(run):
+    """How many epochs of the estimator's own supernet are saved; None once they are over."""
+    import torch
+
+    try:
+        state = torch.load(run / "state.pt", weights_only=True)["estimators"][-1]
+    except FileNotFoundError:
+        return 0
+    return state["epoch"] if "optimizer" in state else None
+
+
+@pytest.fixture(scope="module")
+def one_shot(start, tmp_path_factory):
+    """A search by the paths of a supernet of its own that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("one_shot")
+    process = start("search", *SMALL, *ONE_SHOT, cwd=folder)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    run = folder / out.strip()
+    report = json.loads((run / "report.json").read_text())
+    assert report["effort"]["search_epoch_seconds"] > 0
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert len(history) >= 6 and not any(trial["error"] for trial in history)
+    return what_happened(run)
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_supernet_that_an_estimator_trains_goes_on_from_its_epoch(
+    start, one_shot, tmp_path, epoch
+):
+    process = start("search", *SMALL, *ONE_SHOT, cwd=tmp_path)
+    run = wait_for(process, tmp_path, 0)
+    while process.poll() is None and (epochs(run) or 0) < epoch and epochs(run) is not None:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    kept = epochs(run)
+    assert kept is None or kept >= epoch
+    again = start("search", f"resume={run}", cwd=tmp_path)
+    err = again.communicate(timeout=240)[1]
+    assert again.returncode == 0, err
+    assert what_happened(run) == one_shot
+
+
 def test_interrupt_says_how_to_go_on(start, tmp_path):
     process = start("search", *SMALL, *SEARCHES["random"], cwd=tmp_path)
     run = wait_for(process, tmp_path, 1)

@@ -17,7 +17,7 @@ from nascli.gradient.parts import Trained
 
 
 class SkipLimit:
-    """While a kind of cell has too many skip connections, the weakest of them is struck out.
+    """While a kind of cell has too many skip connections, the weakest of them is removed.
 
     Reduction cells are left alone, as published; in a space of one kind of cell it is that one.
 
@@ -45,14 +45,14 @@ class SkipLimit:
         for group in dict.fromkeys(choice.group for choice in supernet.choices):
             while group != "reduction":
                 taken = _taken(supernet, strengths, group)
-                left = [place for place in taken if strengths[place] != _STRUCK_OUT]
+                left = [place for place in taken if strengths[place] != _REMOVED]
                 if len(taken) <= self._most or not left:
                     break
-                strengths[min(left, key=lambda place: float(strengths[place]))] = _STRUCK_OUT
+                strengths[min(left, key=lambda place: float(strengths[place]))] = _REMOVED
         return supernet.derive(strengths)
 
 
-_STRUCK_OUT, _ABSENT = -1.0, -2.0  # below all that is there, and below that
+_REMOVED, _ABSENT = -1.0, -2.0  # below all that is there, and below that
 
 
 def _offered(mixture: Mixture) -> Tensor:

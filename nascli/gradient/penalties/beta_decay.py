@@ -34,4 +34,5 @@ class BetaDecay:
     ) -> Tensor:
         """The loss and the penalty."""
         del mixture
-        return loss + self._weight * progress * relaxation.logits().logsumexp(dim=1).mean()
+        decay = relaxation.logits().logsumexp(dim=1).mean()  # eq. 13
+        return loss + self._weight * progress * decay

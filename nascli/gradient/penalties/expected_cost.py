@@ -1,13 +1,14 @@
 """The cost of the network that a mixture stands for, as something to differentiate.
 
-Wu et al., FBNet, CVPR 2019 (arXiv 1812.03443), eq. 5 to 7; Cai et al., ProxylessNAS, ICLR 2019
-(arXiv 1812.00332), eq. 6 and 7.
+Wu et al., FBNet, CVPR 2019 (arXiv 1812.03443), sections 3.2 and 3.3; Cai et al., ProxylessNAS, ICLR
+2019 (arXiv 1812.00332), eq. 6 and 7.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +16,7 @@ from torch import Tensor
 from nascli.core.fault import Fault, unknown
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
-from nascli.core.supernet import LayersOfOptions, Mixture, Relaxation, SharedWeights, Supernet
-from nascli.core.traits import Traits
+from nascli.core.supernet import LayersOfOptions, Mixture, Relaxation, Supernet
 from nascli.costs.count import count
 from nascli.gradient.penalties.checks import weight_of
 
@@ -35,7 +35,6 @@ class ExpectedCost:
 
     Args:
         problem: its space has the layers, its device times them.
-        shared: the supernet that says what an option consists of.
         weight: FBNet's beta (0.6), or ProxylessNAS' lambda.
         metric: "latency_ms", "macs" or "params"; "auto" is the first if the search has a device,
             else the second.
@@ -45,17 +44,14 @@ class ExpectedCost:
         Fault: a value is not allowed, or a latency is asked for without a device.
     """
 
-    traits = Traits(weight_sharing=True)
-
     def __init__(
         self,
         problem: Problem,
-        shared: SharedWeights,
         weight: float = 0.6,
         metric: str = "auto",
         form: str = "product",
     ) -> None:
-        self._problem, self._shared = problem, shared
+        self._problem = problem
         self._weight = weight_of("expected_cost", weight)
         if metric not in _METRICS:
             raise Fault(unknown("strategy.penalties.expected_cost.metric", metric, _METRICS))
@@ -70,7 +66,6 @@ class ExpectedCost:
             )
         self._metric, self._form = metric, form
         self._costs: Tensor | None = None
-        self._of: Supernet | None = None  # the supernet that these are the costs of
 
     def __call__(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
@@ -86,17 +81,19 @@ class ExpectedCost:
         return loss * (1 + (math.e - 1) * ratio).log() ** self._weight
 
     def costs(self) -> Tensor:
-        """(choices, options): of each option alone, in the metric's unit.
+        """(choices, options): of each option alone, in the metric's unit; found on first use.
 
-        They are found on first use, and anew where the search has put in a deeper supernet.
+        They are those of the space's own networks, whatever stage the search is in: deeper
+        supernets and options on fewer channels are only means to find one of these.
         """
-        supernet = self._shared.supernet
-        if self._costs is None or self._of is not supernet:
-            self._of = supernet
+        if self._costs is None:
+            space: Any = self._problem.space
+            with torch.random.fork_rng(devices=[]), torch.device("meta"):
+                supernet: Supernet = space.supernet()
             if not isinstance(supernet, LayersOfOptions):
                 raise Fault(
-                    f"the supernet of space '{self._problem.space.name}' does not say which layers "
-                    "its options have, so they have no known cost: leave out expected_cost"
+                    f"the supernet of space '{space.name}' does not say which layers its options "
+                    "have, so they have no known cost: leave out expected_cost"
                 )
             known: dict[Layer, float] = {}
             rows = [

@@ -36,5 +36,5 @@ class ZeroOne:
         """The loss and the penalty, at any progress."""
         del progress
         own = relaxation.logits().detach().isfinite()
-        away = torch.where(own, mixture.weights - 0.5, 0.0).square().sum()
+        away = torch.where(own, mixture.weights - 0.5, 0.0).square().sum()  # eq. 6
         return loss - self._weight * away / own.sum()

@@ -14,6 +14,7 @@ from nascli.core.fault import Fault
 from nascli.core.space import at, size
 from nascli.core.trial import Proposal
 from nascli.runs.folder import CONFIG, Run
+from nascli.supernet.shared import Shared
 
 
 def config(*overrides):
@@ -147,32 +148,46 @@ def searched(tmp_path):
     problem = audit.check(
         config("estimator@reference=train", *(o for o in SMALL if "device" not in o))
     ).problem
+    supernet = Shared(problem).supernet
     with torch.no_grad():
-        for parameter in problem.supernet.parameters():
+        for parameter in supernet.parameters():
             parameter.fill_(0.25)
-    bilevel = {"supernet": problem.supernet.state_dict()}
+    bilevel = {"supernet": supernet.state_dict()}
     run.save("state.pt", {"trials": 3, "strategy": {"epoch": 3, "bilevel": bilevel}})
     return run.path
 
 
 def test_shared_weights_come_from_a_run_folder(searched):
     chosen = config("estimator=one_shot", "estimator@reference=train", f"supernet='{searched}'")
-    problem = audit.check(chosen).problem
+    parts = audit.check(chosen)
+    problem, shared = parts.problem, parts.shared
     assert (problem.space.name, problem.task.name, problem.seed) == ("cell", "synthetic", 4)
-    assert not all(bool((p == 0.25).all()) for p in problem.supernet.parameters())
-    shared_weights.load(problem, searched)
-    assert all(bool((p == 0.25).all()) for p in problem.supernet.parameters())
+    assert shared.trainer == "nobody"
+    assert not all(bool((p == 0.25).all()) for p in shared.supernet.parameters())
+    shared_weights.load(shared, searched)
+    assert all(bool((p == 0.25).all()) for p in shared.supernet.parameters())
+
+
+def test_shared_weights_that_an_estimator_has_trained_serve_too(searched):
+    chosen = config("estimator=one_shot", "estimator@reference=train", f"supernet='{searched}'")
+    shared = audit.check(chosen).shared
+    trained = {"epoch": 1, "supernet": shared.supernet.state_dict()}
+    trained["supernet"] = {name: 0 * value for name, value in trained["supernet"].items()}
+    state = {"trials": 2, "strategy": {"members": []}, "estimators": [None, trained]}
+    Run(searched).save("state.pt", state)
+    shared_weights.load(shared, searched)
+    assert not any(bool(value.any()) for value in shared.supernet.state_dict().values())
 
 
 def test_weights_that_are_not_there_or_do_not_fit(searched):
     chosen = config("estimator=one_shot", "estimator@reference=train", f"supernet='{searched}'")
-    problem = audit.check(chosen).problem
+    shared = audit.check(chosen).shared
     Run(searched).save("state.pt", {"trials": 1, "strategy": {"supernet": {"x": torch.zeros(1)}}})
     with pytest.raises(Fault, match="do not fit the space"):
-        shared_weights.load(problem, searched)
+        shared_weights.load(shared, searched)
     (searched / "state.pt").unlink()
     with pytest.raises(Fault, match="holds no shared weights"):
-        shared_weights.load(problem, searched)
+        shared_weights.load(shared, searched)
 
 
 def test_what_the_supernet_decides_cannot_be_chosen_besides(searched):

@@ -24,7 +24,7 @@ def settled(*overrides, chosen=CHOSEN):
     config = composed(*chosen, *rewritten(overrides))
     parts = build.search(config)
     feasibility.settle(parts, config)
-    return config, parts
+    return config, build.search(config)
 
 
 def test_a_percentage_is_one_of_the_largest_network():
@@ -123,14 +123,15 @@ def test_an_impossible_constraint_is_known_before_torch_is():
         "from nascli.commands import feasibility\n"
         "from nascli.commands.build import Parts\n"
         "from nascli.core.fault import Fault\n"
-        "from nascli.core.objective import Constraint\n"
+        "from nascli.core.goal import Constraint, Goal\n"
         "from nascli.core.problem import Problem\n"
         "from nascli.estimators.costs import Costs\n"
         "config = composed('strategy=random', 'space=cell', 'training.network.cell.cells=8')\n"
         "space = OmegaConf.to_container(config.space)\n"
         "operations = space['operations']\n"
         "space = get_class(space['_target_'])(ToyTask('toy', (3, 32, 32), 10), operations)\n"
-        "problem = Problem(space, space.task, None, constraints=(Constraint('params', 1000.0),))\n"
+        "goal = Goal(constraints=(Constraint('params', 1000.0),))\n"
+        "problem = Problem(space, space.task, None, goal=goal)\n"
         "parts = Parts(problem, None, (Costs(problem), Costs(problem)), None, None, {})\n"
         "try:\n"
         "    feasibility.settle(parts, config)\n"

@@ -121,12 +121,27 @@ def test_what_an_equivalent_network_costs_is_looked_at_anew(problem):
             return {"params": float("".join(proposal.genotype.options))}
 
     estimator = Sum()
-    problem.goal = replace(problem.goal, constraints=(Constraint("params", 5.0),))
+    goal = replace(problem.goal, constraints=(Constraint("params", 5.0),))
+    problem = replace(problem, goal=goal)
     found = search(problem, [1, 2], [Length(), estimator])
     found.run(lambda _: None)
     assert [t.metrics.get("params") for t in found.history] == [1.0, 10.0]
     assert found.history[1].infeasible == "params 10 exceeds 5"
     assert len(estimator.asked) == 1
+
+
+def test_what_the_strategy_knows_stands_in_every_trial_known_or_not(problem):
+    class Knowing(Listed):
+        def ask(self, limit):
+            count = 3 - len(self.numbers)
+            return [replace(p, metrics={"entropy": count / 4}) for p in super().ask(limit)]
+
+    for estimators in ([Sum()], [Price(), Sum()]):  # a known trial takes another way in each
+        found = search(problem, [1, 2, 2], estimators)
+        found.strategy = Knowing(problem, [1, 2, 2])
+        found.run(lambda _: None)
+        assert [t.metrics["entropy"] for t in found.history] == [0.0, 0.25, 0.5]
+        assert len(estimators[-1].asked) == 1
 
 
 def test_a_failure_is_not_tried_again(problem):
@@ -145,8 +160,9 @@ def test_what_changes_under_way_is_estimated_again(problem):
     assert len(estimator.asked) == 2
 
 
-def test_a_broken_constraint_ends_a_proposal_before_the_dear_estimator(problem):
-    problem.goal = replace(problem.goal, constraints=(Constraint("params", 10.0),))
+def test_a_broken_constraint_ends_a_proposal_before_the_expensive_estimator(problem):
+    goal = replace(problem.goal, constraints=(Constraint("params", 10.0),))
+    problem = replace(problem, goal=goal)
     estimator = Sum()
     found = search(problem, [0, 4, 8], [Price(), estimator], budget=Budget(trials=5))
     genotype = found.run(lambda _: None)
@@ -313,7 +329,7 @@ def test_what_was_under_way_at_a_checkpoint_is_started_again(problem):
 
 def test_a_front_holds_what_nothing_beats_in_all_objectives(problem):
     both = (Objective("accuracy", "max"), Objective("params", "min"))
-    problem.goal = replace(problem.goal, objectives=both)
+    problem = replace(problem, goal=replace(problem.goal, objectives=both))
     pairs = [(90, 5), (80, 3), (85, 6), (80, 4), (95, 9), (80, 3)]
     trials = [
         Trial(n, moves.at(problem.space, n), 1.0, {"accuracy": float(a), "params": float(p)})
@@ -322,7 +338,7 @@ def test_a_front_holds_what_nothing_beats_in_all_objectives(problem):
     assert [t.number for t in History(trials).front(problem.goal)] == [4, 0, 1]
 
 
-def test_a_resume_does_not_hang_on_the_budget_or_the_clock(problem):
+def test_a_resume_does_not_depend_on_the_budget_or_the_clock(problem):
     whole = two_at_once(problem)
     whole.run(lambda _: None)
     again = two_at_once(problem, recorded={t.number: t for t in whole.history})

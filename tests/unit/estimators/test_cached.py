@@ -103,10 +103,10 @@ def test_other_settings_get_answers_of_their_own(problem, file, changed):
     proposal = Proposal(at(problem.space, 0))
     Cached(problem, path=str(file), **usual).estimate(proposal)
     asked = Counting.asked
-    problem.seed = changed.pop("seed", problem.seed)
-    Cached(problem, path=str(file), **usual | changed).estimate(proposal)
+    seed = {"seed": changed["seed"]} if "seed" in changed else {}
+    other = {key: value for key, value in changed.items() if key != "seed"}
+    Cached(replace(problem, **seed), path=str(file), **usual | other).estimate(proposal)
     assert Counting.asked + Spelling.asked == asked + 1
-    problem.seed = 0
     Cached(problem, path=str(file), **usual).estimate(proposal)
     assert Counting.asked + Spelling.asked == asked + 1, "the first answers are still there"
 

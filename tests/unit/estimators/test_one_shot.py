@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from fixtures import composed
 from hydra.utils import instantiate
 
+from nascli.core.estimator import Prepared, Stateful
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.space import at
@@ -12,7 +15,12 @@ from nascli.core.trial import Proposal
 from nascli.data.batches import batches
 from nascli.data.synthetic import Synthetic
 from nascli.estimators.one_shot import OneShot
+from nascli.samplers.uniform import Uniform
 from nascli.supernet.recalibration import recalibrate
+from nascli.supernet.shared import Shared
+from nascli.training.recipe import Recipe
+
+RECIPE = Recipe(epochs=3, batch_size=40, learning_rate=0.1, crop_padding=1)
 
 
 class Untested(Synthetic):
@@ -28,7 +36,7 @@ def problem():
     space = instantiate(composed("space=nasbench201").space, _partial_=True)(
         task, channels=3, cells_per_stage=1
     )
-    return Problem(space=space, task=task, recipe=None)
+    return Problem(space=space, task=task, recipe=RECIPE)
 
 
 GENOTYPE_NUMBER = 9_876
@@ -36,12 +44,13 @@ GENOTYPE_NUMBER = 9_876
 
 def test_accuracy_is_that_of_the_recalibrated_path_in_percent():
     stated = problem()
+    shared = Shared(stated)
     genotype = at(stated.space, GENOTYPE_NUMBER)
     train, valid = stated.task.split("train"), stated.task.split("valid")
     # All training images in one batch: their order does not matter.
-    estimator = OneShot(stated, batch_size=len(train), recalibration_batches=1)
+    estimator = OneShot(stated, shared, batch_size=len(train), recalibration_batches=1)
     answer = estimator.estimate(Proposal(genotype))
-    supernet = stated.supernet
+    supernet = shared.supernet
     mixture = supernet.path(genotype)
     recalibrate(supernet, mixture, [images for images, _ in batches(train, 10_000, "cpu")])
     ((images, labels),) = batches(valid, 10_000, "cpu")
@@ -54,11 +63,12 @@ def test_accuracy_is_that_of_the_recalibrated_path_in_percent():
 
 def test_the_supernet_stays_as_it_is():
     stated = problem()
-    supernet = stated.supernet.train()
+    shared = Shared(stated)
+    supernet = shared.supernet.train()
     supernet.stem.eval()
     before = {name: value.clone() for name, value in supernet.state_dict().items()}
     modes = [module.training for module in supernet.modules()]
-    estimator = OneShot(stated, batch_size=32)
+    estimator = OneShot(stated, shared, batch_size=32)
     first = estimator.estimate(Proposal(at(stated.space, GENOTYPE_NUMBER)))
     assert all(torch.equal(value, before[name]) for name, value in supernet.state_dict().items())
     assert [module.training for module in supernet.modules()] == modes
@@ -75,13 +85,14 @@ def test_statistics_come_from_shuffled_images():
     by_class = train.take(train.labels.sort().indices.numpy())
     seen = []
     stated.task.split = lambda name: by_class if name == "train" else train  # type: ignore
-    supernet = stated.supernet
+    shared = Shared(stated)
+    supernet = shared.supernet
     forward = supernet.forward
     supernet.forward = lambda images, mixture: (
         seen.append(images) if supernet.training else None,
         forward(images, mixture),
     )[1]
-    OneShot(stated, 24, 1).estimate(Proposal(at(stated.space, GENOTYPE_NUMBER)))
+    OneShot(stated, shared, None, 24, 1).estimate(Proposal(at(stated.space, GENOTYPE_NUMBER)))
     ((first, _),) = batches(by_class, 24, "cpu", limit=1)
     assert len(seen) == 1
     assert not torch.equal(seen[0], first)
@@ -90,4 +101,77 @@ def test_statistics_come_from_shuffled_images():
 @pytest.mark.parametrize("key", ["batch_size", "recalibration_batches"])
 def test_settings_that_make_no_sense_are_named(key):
     with pytest.raises(Fault, match=f"estimator.{key} is 0; it must be at least 1"):
-        OneShot(problem(), **{key: 0})
+        OneShot(problem(), Shared(problem()), **{key: 0})
+
+
+def alone(stated, **settings):
+    """An estimator that no strategy trains the weights for, and these."""
+    shared = Shared(stated, "estimator")
+    return OneShot(stated, shared, Uniform, **settings), shared
+
+
+def test_without_a_gradient_strategy_it_trains_its_own_supernet_once():
+    stated = problem()
+    estimator, shared = alone(stated)
+    assert isinstance(estimator, Prepared) and isinstance(estimator, Stateful)
+    first = {name: value.clone() for name, value in shared.supernet.state_dict().items()}
+    saved = []
+    estimator.prepare(lambda: saved.append(estimator.state_dict()["epoch"]))
+    assert saved == [1, 2, 3]
+    moved = shared.supernet.state_dict()
+    assert not all(torch.equal(moved[name], value) for name, value in first.items())
+    assert estimator.effort()["search_epoch_seconds"] > 0
+    estimator.prepare(lambda: pytest.fail("it is prepared"))
+    assert estimator.traits.repeatable
+    answers = [estimator.estimate(Proposal(at(stated.space, n))) for n in (1, 7_777, 1)]
+    assert answers[0] == answers[2]
+
+
+def test_the_weights_of_a_strategy_stay_its_own():
+    for trainer, repeatable in (("strategy", False), ("nobody", True)):
+        stated = problem()
+        shared = Shared(stated, trainer)
+        estimator = OneShot(stated, shared, Uniform)
+        before = {name: value.clone() for name, value in shared.supernet.state_dict().items()}
+        estimator.prepare(lambda: pytest.fail("there is nothing to do"))
+        after = shared.supernet.state_dict()
+        assert all(torch.equal(after[name], value) for name, value in before.items())
+        assert estimator.traits.repeatable == repeatable
+        assert estimator.state_dict() == {} == estimator.effort()
+
+
+def test_nothing_is_scored_before_the_training():
+    stated = problem()
+    estimator, _ = alone(stated)
+    with pytest.raises(Fault, match="has not trained its supernet: prepare it first"):
+        estimator.estimate(Proposal(at(stated.space, 1)))
+
+
+def test_training_needs_a_sampler():
+    stated = problem()
+    with pytest.raises(Fault, match="sampler is empty; take sampler@estimator.sampler=uniform"):
+        OneShot(stated, Shared(stated, "estimator"))
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_a_training_goes_on_as_if_nothing_had_come_between(after, tmp_path):
+    whole, shared = alone(problem())
+    torch.save(whole.state_dict(), tmp_path / "0.pt")
+    numbers = iter((1, 2, 3))
+    whole.prepare(lambda: torch.save(whole.state_dict(), tmp_path / f"{next(numbers)}.pt"))
+    again, other = alone(problem())
+    again.load_state_dict(torch.load(tmp_path / f"{after}.pt", weights_only=True))
+    left = []
+    again.prepare(lambda: left.append(1))
+    assert len(left) == 3 - after
+    expected, found = shared.supernet.state_dict(), other.supernet.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    proposal = Proposal(at(problem().space, GENOTYPE_NUMBER))
+    assert again.estimate(proposal) == whole.estimate(proposal)
+
+
+def test_a_training_that_diverges_is_a_fault():
+    stated = replace(problem(), recipe=replace(RECIPE, learning_rate=1e38, epochs=1))
+    estimator, _ = alone(stated)
+    with pytest.raises(Fault, match="training loss is (nan|inf) in epoch 1; take a smaller"):
+        estimator.prepare(lambda: None)

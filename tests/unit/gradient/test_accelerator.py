@@ -1,5 +1,6 @@
 """Steps away from the host: the meta device computes nothing, so asking it for a value raises."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -33,7 +34,8 @@ def away(monkeypatch, strategy, space="nasbench201", *overrides):
     found = build.search(
         composed(*words, "data.images=96", "training.epochs=2", *overrides)
     ).strategy
-    found._problem.accelerator = "meta"
+    found._problem = replace(found._problem, run_on="meta")
+    found._shared.supernet.to("meta")
     return found._training()
 
 
@@ -51,23 +53,23 @@ FAMILY = ["darts", "snas", "pc_darts", "fair_darts", "sdarts_rs", "beta_darts", 
 def test_no_step_asks_the_accelerator_for_a_value(monkeypatch, strategy, space):
     bilevel = away(monkeypatch, strategy, space)
     bilevel.supernet.train()
-    for step in range(bilevel._levels.steps + 1):  # so that every stream begins anew
+    for step in range(bilevel._halves.steps + 1):  # so that every stream begins anew
         if bilevel._architect is not None:
-            bilevel._architecture_step(step / bilevel._levels.steps, 0.1)
-        bilevel._weight_step(step / bilevel._levels.steps)
+            bilevel._architecture_step(step / bilevel._halves.steps, 0.1)
+        bilevel._weight_step(step / bilevel._halves.steps)
     with pytest.raises(RuntimeError, match="meta"):  # else this test could not fail
-        bilevel.loss(bilevel.relaxation.expected())
+        bilevel.loss(bilevel._mixtures(0.0, "weights")[0])
 
 
 def test_edges_side_by_side_need_far_fewer_launches(monkeypatch):
     bilevel = away(monkeypatch, "darts", "cell")
-    images, _ = bilevel._levels.valid()
+    images, _ = bilevel._halves.valid()
 
     def launches():
         (mixture,) = bilevel.relaxation.mixtures(0.0)
         with Launches() as mode:
             logits = bilevel.supernet(images, Mixture(mixture.weights))
-            torch.autograd.grad(logits.sum(), bilevel._weights)
+            torch.autograd.grad(logits.sum(), bilevel._training.weights)
         return mode.count
 
     launches()  # the first pass joins the statistics

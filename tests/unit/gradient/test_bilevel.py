@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nascli.commands import build
 from nascli.core.genotype import Genotype
+from nascli.core.supernet import Mixture
 from nascli.gradient import unrolled
 
 
@@ -37,11 +38,11 @@ def replayed(stream):
 
 
 def of_alphas(bilevel):
-    return replayed(bilevel._levels._streams[1])
+    return replayed(bilevel._halves._streams[1])
 
 
 def of_weights(bilevel):
-    return replayed(bilevel._levels._streams[0])
+    return replayed(bilevel._halves._streams[0])
 
 
 def adam_first_step(bilevel, gradient, before):
@@ -59,32 +60,32 @@ def test_architecture_step_is_adam_on_the_validation_half_and_leaves_weights_alo
     images, labels = of_alphas(bilevel)
     (alpha,) = bilevel._alphas
     before = alpha.detach().clone()
-    weights = [w.detach().clone() for w in bilevel._weights]
+    weights = [w.detach().clone() for w in bilevel._training.weights]
     bilevel.supernet.train()
     loss = cross_entropy(bilevel.supernet(images, bilevel.relaxation.mixtures(0.0)[0]), labels)
     (gradient,) = torch.autograd.grad(loss, [alpha])
     bilevel._architecture_step(0.0, 0.1)
     expected = adam_first_step(bilevel, gradient, before)
     assert torch.allclose(alpha.detach(), expected, atol=1e-6)
-    assert all(w.grad is None for w in bilevel._weights)
-    assert all(torch.equal(w, b) for w, b in zip(bilevel._weights, weights, strict=True))
+    assert all(w.grad is None for w in bilevel._training.weights)
+    assert all(torch.equal(w, b) for w, b in zip(bilevel._training.weights, weights, strict=True))
 
 
 def test_weight_step_is_clipped_sgd_on_the_training_half_and_leaves_alpha_alone(bilevel):
     images, labels = of_weights(bilevel)
     (alpha,) = bilevel._alphas
-    before = [w.detach().clone() for w in bilevel._weights]
+    before = [w.detach().clone() for w in bilevel._training.weights]
     architecture = alpha.detach().clone()
     bilevel.supernet.train()
     with torch.no_grad():
         mixture = bilevel.relaxation.mixtures(0.0)[0]
     loss = cross_entropy(bilevel.supernet(images, mixture), labels)
-    gradients = torch.autograd.grad(loss, bilevel._weights)
+    gradients = torch.autograd.grad(loss, bilevel._training.weights)
     norm = math.sqrt(sum(float(g.double().square().sum()) for g in gradients))
     assert norm > 0.5  # else nothing is clipped here
     bilevel._weight_step(0.0)
     recipe = bilevel._recipe
-    for weight, start, gradient in zip(bilevel._weights, before, gradients, strict=True):
+    for weight, start, gradient in zip(bilevel._training.weights, before, gradients, strict=True):
         clipped = gradient * 0.5 / (norm + 1e-6)
         expected = start - 0.1 * (clipped + recipe.weight_decay * start)
         assert torch.allclose(weight.detach(), expected, atol=1e-5)
@@ -122,21 +123,21 @@ def test_second_order_step_goes_through_the_weights_step(order, monkeypatch):
     before = alpha.detach().clone()
     valid, train = of_alphas(bilevel), of_weights(bilevel)
     as_double = [(images.double(), labels) for images, labels in (valid, train)]
-    bilevel._levels.valid = lambda: as_double[0]
-    bilevel._levels.upcoming = lambda: as_double[1]
+    bilevel._halves.valid = lambda: as_double[0]
+    bilevel._halves.upcoming = lambda: as_double[1]
     rate = 1.0  # large, so that the second term is too
     expected = bilevel_gradient(bilevel, *as_double, rate)
     first_order = bilevel_gradient(bilevel, *as_double, 0.0)
     scale = (expected - first_order).norm()
     assert scale > 0.2 * first_order.norm()
-    weights = [w.detach().clone() for w in bilevel._weights]
+    weights = [w.detach().clone() for w in bilevel._training.weights]
     statistics = buffers(bilevel)
     bilevel.supernet.train()
     bilevel._architecture_step(0.0, rate)
     assert (alpha.grad - expected).norm() < 1e-4 * scale
     assert torch.allclose(alpha.detach(), adam_first_step(bilevel, alpha.grad, before), atol=1e-6)
-    assert all(w.grad is None for w in bilevel._weights)
-    assert all(torch.equal(w, b) for w, b in zip(bilevel._weights, weights, strict=True))
+    assert all(w.grad is None for w in bilevel._training.weights)
+    assert all(torch.equal(w, b) for w, b in zip(bilevel._training.weights, weights, strict=True))
     now = bilevel.supernet.buffers()
     assert all(torch.equal(b, s) for b, s in zip(now, statistics, strict=True))
 
@@ -144,7 +145,7 @@ def test_second_order_step_goes_through_the_weights_step(order, monkeypatch):
 def test_a_penalty_adds_its_own_gradient_to_the_second_order_s():
     words = ("strategy.second_order=exact",)
     plain, charged = training(*words), training(*words, strategy="fair_darts")
-    charged.relaxation = plain.relaxation  # a softmax for both
+    charged._relaxation = plain.relaxation  # a softmax for both
     charged._alphas = plain._alphas
     with torch.no_grad():  # at equal weights the penalty has no gradient
         plain._alphas[0].normal_(generator=torch.Generator().manual_seed(0))
@@ -182,7 +183,7 @@ def test_a_perturbed_weight_step_moves_them_once():
 
 def test_the_eigenvalue_is_that_of_the_whole_hessian(bilevel):
     (alpha,) = bilevel._alphas
-    images, labels = bilevel._levels.probe()
+    images, labels = bilevel._halves.probe()
     bilevel.supernet.train()
     columns = alpha.shape
 
@@ -198,18 +199,18 @@ def test_the_eigenvalue_is_that_of_the_whole_hessian(bilevel):
 
 def test_the_halves_share_no_image_and_batches_change_every_step(bilevel):
     seen = [set(), set()]
-    for stream, rows in zip(bilevel._levels._streams, seen, strict=True):
-        for _ in range(3 * bilevel._levels.steps):
+    for stream, rows in zip(bilevel._halves._streams, seen, strict=True):
+        for _ in range(3 * bilevel._halves.steps):
             rows.update(image.numpy().tobytes() for image in stream.next()[0])
         assert len(rows) > 2 * bilevel._recipe.batch_size
     assert not seen[0] & seen[1]
 
 
 def test_the_upcoming_batch_is_the_next_one(bilevel):
-    upcoming = bilevel._levels.upcoming()
-    assert bilevel._levels.upcoming() is upcoming
-    assert bilevel._levels.train() is upcoming
-    assert not torch.equal(bilevel._levels.train()[0], upcoming[0])
+    upcoming = bilevel._halves.upcoming()
+    assert bilevel._halves.upcoming() is upcoming
+    assert bilevel._halves.train() is upcoming
+    assert not torch.equal(bilevel._halves.train()[0], upcoming[0])
 
 
 def work(network, *inputs):
@@ -224,20 +225,21 @@ def test_a_sampled_step_costs_what_its_path_alone_costs(strategy):
     images, _ = of_weights(bilevel)
     space, edges = bilevel._problem.space, bilevel.supernet.choices
     for _ in range(3):
-        (mixture,) = bilevel.relaxation.mixtures(0.0, "weights")
+        (mixture,) = bilevel._mixtures(0.0, "weights")
         numbers = [active[0] if active else 0 for active in mixture.active]  # option 0 is none
         options = tuple(e.options[n] for e, n in zip(edges, numbers, strict=True))
         network = space.network(Genotype(space.name, tuple(space.decisions), options))
         alone = work(network, images)
         assert alone <= work(bilevel.supernet, images, mixture) < 1.03 * alone  # weighing it
-    everything = work(bilevel.supernet, images, bilevel.relaxation.expected())
+    options = max(len(edge.options) for edge in edges)
+    everything = work(bilevel.supernet, images, Mixture(torch.ones(len(edges), options)))
     assert everything > 1.5 * work(bilevel.supernet, images, mixture)
 
 
 def test_architecture_weights_rest_during_warmup():
     bilevel = training("strategy.warmup=0.5")
     before = [alpha.detach().clone() for alpha in bilevel._alphas]
-    steps = bilevel._levels.steps
+    steps = bilevel._halves.steps
     seen = []
     step = bilevel._architecture_step
     bilevel._architecture_step = lambda now, rate: seen.append(now) or step(now, rate)
@@ -248,7 +250,7 @@ def test_architecture_weights_rest_during_warmup():
 
 
 def test_a_path_without_operations_has_no_gradient_and_ends_nothing(monkeypatch):
-    """A sampled path may be `none` on every edge: then the loss hangs on no architecture weight."""
+    """A sampled path may be `none` on every edge; then the loss depends on no weight of it."""
     for overrides in (
         [],
         ["strategy.second_order=finite_difference"],

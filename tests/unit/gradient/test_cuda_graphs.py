@@ -3,10 +3,10 @@
 import pytest
 import torch
 from fixtures import TINY, TINY_SPACE, composed
-from nascli.gradient.replayed import Replayed
 
 from nascli.commands import build
 from nascli.core.fault import Fault
+from nascli.gradient.cuda_graphs import Replayed
 
 
 class Recording(torch.autograd.Function):
@@ -69,7 +69,7 @@ def bilevel(strategy, space):
 )
 def test_a_replayed_epoch_is_an_evaluated_one(strategy, space, expected, recordings):
     plain, replayed = bilevel(strategy, space), bilevel(strategy, space)
-    replayed._evaluate = Replayed(replayed.supernet)
+    replayed._training.evaluate = Replayed(replayed.supernet)
     for each in (plain, replayed):
         each.supernet.train()
         for step in range(2):

@@ -6,7 +6,7 @@ from fixtures import ToyTask, composed
 from hydra.utils import instantiate
 
 from nascli.core.genotype import Genotype
-from nascli.gradient.readout import collapse, entropy, readout, spoken
+from nascli.gradient.readout import collapse, entropy, in_words, readout
 from nascli.relaxations.sigmoid import Sigmoid
 from nascli.relaxations.softmax import Softmax
 
@@ -65,8 +65,14 @@ def test_entropy_of_sigmoids_is_that_of_their_shares(supernet):
     assert entropy(relaxation) == pytest.approx(1.0)
 
 
-def test_a_readout_is_spoken_in_a_few_words():
+def test_a_readout_in_a_few_words():
     found = {"skips_normal": 3.0, "skips_reduction": 0.0, "entropy": 0.98765}
-    assert spoken(found) == "skips: 3 in normal, 0 in reduction, entropy 0.988"
+    assert in_words(found) == "skips: 3 in normal, 0 in reduction, entropy 0.988"
     found["eigenvalue"] = 0.01234
-    assert spoken(found).endswith("entropy 0.988, eigenvalue 0.0123")
+    assert in_words(found).endswith("entropy 0.988, eigenvalue 0.0123")
+    del found["entropy"]  # a sampler has none
+    assert in_words(found) == "skips: 3 in normal, 0 in reduction, eigenvalue 0.0123"
+
+
+def test_without_a_relaxation_only_skip_connections_are_read(space, supernet):
+    assert readout(supernet, None, genotype(space, 2)) == {"skips_cell": 2.0}

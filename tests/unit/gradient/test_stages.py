@@ -5,36 +5,36 @@ import torch
 
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
-from nascli.gradient.stages import plan, strongest
+from nascli.gradient.stages import schedule, strongest
 
 
 def test_a_search_without_stages_is_one():
-    (stage,) = plan([], 7, {"warmup": 0.25, "partial_channels": 4})
+    (stage,) = schedule([], 7, {"warmup": 0.25, "partial_channels": 4})
     assert (stage.begin, stage.end, stage.span, stage.supernet) == (0, 7, (0, 7), 0)
     assert (stage.warmup, stage.partial_channels, stage.options) == (0.25, 4, None)
 
 
 def test_epochs_are_divided_by_share():
-    stages = plan([{"share": 1}, {"share": 2}, {}], 8, {})
+    stages = schedule([{"share": 1}, {"share": 2}, {}], 8, {})
     assert [(s.begin, s.end) for s in stages] == [(0, 2), (2, 6), (6, 8)]
 
 
 def test_a_new_depth_is_a_new_supernet_with_a_span_of_its_own():
     given = [{"depth": 1.0}, {}, {"depth": 2.0}, {"depth": 2.0, "options": 3}]
-    stages = plan(given, 8, {"partial_channels": 2})
+    stages = schedule(given, 8, {"partial_channels": 2})
     assert [s.supernet for s in stages] == [0, 0, 2, 2]
     assert [s.span for s in stages] == [(0, 4), (0, 4), (4, 8), (4, 8)]
     assert [s.partial_channels for s in stages] == [2] * 4
 
 
 def test_architecture_weights_rest_for_a_share_of_each_stage():
-    first, second = plan([{}, {"warmup": 0.0}], 8, {"warmup": 0.5})
+    first, second = schedule([{}, {"warmup": 0.0}], 8, {"warmup": 0.5})
     assert [first.learns(epoch) for epoch in (0, 1.9, 2, 3.9)] == [False, False, True, True]
     assert second.learns(4)
 
 
 def test_skip_dropout_falls_to_nothing_within_the_stage():
-    _, stage = plan([{}, {"skip_dropout": 0.4}], 8, {})
+    _, stage = schedule([{}, {"skip_dropout": 0.4}], 8, {})
     assert [stage.dropout(epoch) for epoch in (4, 6, 8)] == pytest.approx([0.4, 0.2, 0.0])
 
 
@@ -52,12 +52,12 @@ def test_skip_dropout_falls_to_nothing_within_the_stage():
 )
 def test_bad_stages_are_faults(stages, epochs, says):
     with pytest.raises(Fault, match=says):
-        plan(stages, epochs, {})
+        schedule(stages, epochs, {})
 
 
 def test_bad_values_without_stages_name_the_strategy():
     with pytest.raises(Fault, match=r"strategy.warmup is 1.0; .*\nstrategy.partial_channels is 0;"):
-        plan([], 4, {"warmup": 1.0, "partial_channels": 0})
+        schedule([], 4, {"warmup": 1.0, "partial_channels": 0})
 
 
 OPTIONS = ("none", "skip_connect", "a", "b")

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from nascli.relaxations.uniform import Uniform
 
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
@@ -143,27 +142,3 @@ def test_sigmoids_do_not_compete():
     (alpha,) = sigmoid.parameters()
     (found,) = torch.autograd.grad(sigmoid.mixtures(0.0)[0].weights[:, 0].sum(), [alpha])
     assert (found[:, 0] > 0).all() and not found[:, 1:].any()
-
-
-def test_uniform_paths_are_those_of_genotypes_all_alike():
-    from fixtures import ToyTask, composed
-    from hydra.utils import instantiate
-
-    space = instantiate(composed("space=cell").space, _partial_=True)(
-        ToyTask(input_shape=(3, 8, 8)), channels=2, cells=3, nodes=2
-    )
-    supernet = space.supernet()
-    uniform = Uniform(supernet, seed=0)
-    assert uniform.parameters() == ()
-    counts = torch.zeros(len(supernet.choices), 8)
-    for _ in range(400):
-        (mixture,) = uniform.mixtures(0.0)
-        counts += mixture.weights
-        assert sum(map(len, mixture.active)) == 8  # two inputs for each of two nodes, two cells
-    edges = {edge.name: row for edge, row in zip(supernet.choices, counts, strict=True)}
-    # the first node always has both inputs; the second two of three; seven options each
-    assert edges["normal/2<-0"].sum() == 400
-    for name, share in (("normal/2<-1", 1 / 7), ("normal/3<-2", 2 / 21)):
-        bound = 5 * (share * (1 - share) / 400) ** 0.5
-        assert torch.allclose(edges[name][1:] / 400, torch.full((7,), share), atol=bound)
-        assert edges[name][0] == 0  # none

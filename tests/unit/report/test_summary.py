@@ -37,10 +37,12 @@ def test_layout_of_a_search(history, problem):
     bounded = dataclasses.replace(
         problem, goal=Goal(constraints=(Constraint("params", 1e6),)), seed=3
     )
-    report = summary.search(history, bounded, history[2].genotype, 12.3456)
+    effort = {"search_epoch_seconds": 1.23456}
+    report = summary.search(history, bounded, history[2].genotype, 12.3456, effort)
     assert json.loads(json.dumps(report)) == report
     assert report["verb"] == "search"
     assert report["seconds"] == 12.346
+    assert report["effort"] == {"search_epoch_seconds": 1.235}
     assert report["problem"] == {
         "space": "toy",
         "genotypes": 3 * 2 * 2,
@@ -65,14 +67,14 @@ def test_layout_of_a_search(history, problem):
 def test_a_search_without_an_answer(problem):
     failed = History([trial(0, "000", error="RuntimeError: no")])
     for history in (failed, History()):
-        report = summary.search(history, problem, None, 0.0)
+        report = summary.search(history, problem, None, 0.0, {})
         assert report["genotype"] is report["best"] is None
         assert report["result"] == report["costs"] == {}
         assert report["incumbents"] == []
 
 
 def test_an_answer_that_was_never_tried_has_no_metrics(history, problem):
-    report = summary.search(history, problem, Genotype("toy", NAMES, ("1", "1", "1")), 1.0)
+    report = summary.search(history, problem, Genotype("toy", NAMES, ("1", "1", "1")), 1.0, {})
     assert report["result"] == report["costs"] == {}
     assert report["best"]["trial"] == 2
 

@@ -85,7 +85,8 @@ def test_agrees_with_a_plain_reading_of_algorithm_1(problem):
 
 
 def test_who_breaks_constraints_most_leaves_first(problem):
-    problem.goal = replace(problem.goal, constraints=(Constraint("params", 10.0),))
+    goal = replace(problem.goal, constraints=(Constraint("params", 10.0),))
+    problem = replace(problem, goal=goal)
     strategy = Evolution(problem, population=2, tournament=2)
     outside = [
         Trial(n, moves.at(problem.space, n), 1.0, {"params": params}, infeasible="params")
@@ -106,10 +107,9 @@ def test_who_breaks_constraints_most_leaves_first(problem):
 def test_finds_the_one_genotype_in_thousands_that_keeps_a_constraint(problem):
     """4^7 = 16,384 genotypes; only 0000000 costs nothing."""
     problem.space.decisions = {f"d{i}": ("0", "1", "2", "3") for i in range(7)}
-    problem.goal = replace(problem.goal, constraints=(Constraint("params", 0.5),))
+    goal = replace(problem.goal, constraints=(Constraint("params", 0.5),))
     for seed in range(5):
-        problem.seed = seed
-        strategy = Evolution(problem, population=20, tournament=5)
+        strategy = Evolution(replace(problem, goal=goal, seed=seed), population=20, tournament=5)
         for number in range(1000):
             genotype = strategy.ask(1)[0].genotype
             params = float(sum(map(int, genotype.options)))

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -9,14 +10,23 @@ from fixtures import CHECKOUT, TINY, TINY_SPACE, Heard, composed, options
 
 from nascli.commands import build
 from nascli.core.fault import Fault
+from nascli.core.listener import SILENT
+from nascli.core.loop import Evaluation, Search
 from nascli.core.space import at
+from nascli.core.strategy import MeasuresEffort
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Trial
-from nascli.gradient.parts import SECOND_ORDER
+from nascli.gradient.discretisations.strongest import Strongest
+from nascli.gradient.method import SECOND_ORDER
+from nascli.relaxations.softmax import Softmax
+from nascli.strategies.gradient import GradientSearch
+from nascli.workers.serial import Serial
 
 
-def search(*overrides, strategy="darts", epochs=2, space="nasbench201"):
+def search(*overrides, strategy="darts", epochs=2, space="nasbench201", listener=SILENT):
     words = [f"strategy={strategy}", f"space={space}", *TINY, *TINY_SPACE[space]]
-    return build.search(composed(*words, f"training.epochs={epochs}", "data.images=96", *overrides))
+    config = composed(*words, f"training.epochs={epochs}", "data.images=96", *overrides)
+    return build.search(config, listener)
 
 
 def trials(space, accuracies, fidelity=1.0):
@@ -49,10 +59,10 @@ def test_a_discretisation_at_the_end_competes_alone():
 def test_stages_drop_the_weakest_options_and_keep_the_rest_s_weights():
     made = search("strategy.stages=[{},{options: 3}]")
     made.strategy.ask(1)
-    relaxation = made.problem.relaxation
+    relaxation = made.shared.relaxation
     before, chances = relaxation.logits().detach().clone(), relaxation.expected().weights
     bilevel = made.strategy._training()
-    assert made.problem.relaxation is relaxation
+    assert made.shared.relaxation is relaxation
     after = relaxation.logits().detach()
     kept = after > -torch.inf
     assert kept.sum(1).tolist() == [3] * 6
@@ -63,7 +73,7 @@ def test_stages_drop_the_weakest_options_and_keep_the_rest_s_weights():
         assert (dropped.sort().values[: 2 - none] <= row[there].min() + 1e-12).all()
     assert bilevel.stage.number == 1
     made.strategy.ask(1)
-    assert made.problem.relaxation.expected().active == tuple(
+    assert made.shared.relaxation.expected().active == tuple(
         tuple(numbers.nonzero().flatten().tolist()) for numbers in kept
     )
 
@@ -74,25 +84,25 @@ def test_a_stopper_ends_the_search_and_sets_the_answer_back():
     strategy = made.strategy
     eigenvalues = iter([1.0, 0.9, 1.2])
     strategy._training().eigenvalue = lambda: next(eigenvalues)
-    assert [len(strategy.ask(1)) for _ in range(4)] == [1, 1, 1, 0]
+    asked = [strategy.ask(1) for _ in range(4)]
+    assert [len(proposals) for proposals in asked] == [1, 1, 1, 0]
     told = trials(made.problem.space, [10, 20, 30])
     assert strategy.recommend(History(told)) == at(made.problem.space, 1)
-    assert made.problem.readout["eigenvalue"] == 1.2
+    assert [p.metrics["eigenvalue"] for (p,) in asked[:3]] == [1.0, 0.9, 1.2]
 
 
-def test_the_readout_and_the_warning_reach_the_problem():
-    made = search(epochs=4)
+def test_the_readout_goes_with_the_proposal_and_the_warning_to_the_listener():
     warnings = []
-    made.problem.listener = Heard(warned=warnings.append)
-    made.strategy.ask(1)
-    assert set(made.problem.readout) == {"skips_cell", "entropy"}
-    assert 0 < made.problem.readout["entropy"] <= 1
+    made = search(epochs=4, listener=Heard(warned=warnings.append))
+    (proposal,) = made.strategy.ask(1)
+    assert set(proposal.metrics) == {"skips_cell", "entropy"}
+    assert 0 < proposal.metrics["entropy"] <= 1
     assert warnings == []
     with torch.no_grad():
-        for alpha in made.problem.relaxation.parameters():
+        for alpha in made.shared.relaxation.parameters():
             alpha[:, 1] = 9.0  # skip_connect
-    made.strategy.ask(2)
-    assert made.problem.readout["skips_cell"] == 6
+    (proposal,) = made.strategy.ask(2)
+    assert proposal.metrics["skips_cell"] == 6
     assert warnings == []  # a single epoch may be chance
     made.strategy.ask(2)
     made.strategy.ask(2)
@@ -102,8 +112,7 @@ def test_the_readout_and_the_warning_reach_the_problem():
 
 def test_a_search_that_learns_no_architecture_does_not_collapse(monkeypatch):
     monkeypatch.setattr("nascli.strategies.gradient.collapse", lambda *_: "it collapses")
-    made = search(strategy="random_ws", epochs=3)
-    made.problem.listener = Heard(warned=pytest.fail)
+    made = search(strategy="random_ws", epochs=3, listener=Heard(warned=pytest.fail))
     assert [len(made.strategy.ask(1)) for _ in range(3)] == [1, 1, 1]
 
 
@@ -111,7 +120,7 @@ def test_none_is_never_derived_where_the_space_lacks_it():
     made = search(space="cell")
     made.strategy.ask(1)
     with torch.no_grad():
-        for alpha in made.problem.relaxation.parameters():
+        for alpha in made.shared.relaxation.parameters():
             alpha[:, 0] = 9.0
     (proposal,) = made.strategy.ask(1)
     assert "none" not in proposal.genotype.options
@@ -160,16 +169,16 @@ def test_a_deeper_stage_begins_anew_and_a_wider_one_goes_on():
     for strategy, grows in (("p_darts", True), ("drnas", False)):
         made = search(strategy=strategy, epochs=3)
         made.strategy.ask(1)
-        first, relaxation = made.problem.supernet, made.problem.relaxation
+        first, relaxation = made.shared.supernet, made.shared.relaxation
         channels = first.partial_channels
         made.strategy.ask(1)
         made.strategy.ask(1)
-        assert (made.problem.supernet is not first) == grows
-        assert (made.problem.relaxation is not relaxation) == grows
-        assert (made.problem.supernet.partial_channels != channels) != grows
-        sizes = [sum(p.numel() for p in s.parameters()) for s in (first, made.problem.supernet)]
+        assert (made.shared.supernet is not first) == grows
+        assert (made.shared.relaxation is not relaxation) == grows
+        assert (made.shared.supernet.partial_channels != channels) != grows
+        sizes = [sum(p.numel() for p in s.parameters()) for s in (first, made.shared.supernet)]
         assert (sizes[1] > sizes[0]) == grows or not grows
-        assert (made.problem.relaxation.logits() > -torch.inf).sum(1).tolist() == [3] * 6
+        assert (made.shared.relaxation.logits() > -torch.inf).sum(1).tolist() == [3] * 6
 
 
 def test_channels_that_do_not_divide_are_a_fault():
@@ -194,6 +203,11 @@ def flat(state):
         (["strategy.second_order=third"], "strategy.second_order 'third' is not known; allowed:"),
         (["strategy.stages=[{},{},{}]"], "strategy.stages are 3, too many for 2 epoch"),
         (["strategy.warmup=1.5"], "strategy.warmup is 1.5; it must be"),
+        (["~relaxation@strategy.relaxation"], "has neither relaxation nor sampler: take"),
+        (
+            ["sampler@strategy.sampler=uniform"],
+            "has a relaxation and a sampler; leave one of them out with ~relaxation@strategy",
+        ),
         (
             [
                 "+strategy.penalties.mine={_target_: nascli.gradient.penalties.zero_one.ZeroOne, "
@@ -206,6 +220,63 @@ def flat(state):
 def test_bad_parts_are_faults_before_anything_is_trained(overrides, says):
     with pytest.raises(Fault, match=says.replace("(", r"\(")):
         search(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["strategy.second_order=exact"], "strategy.second_order needs architecture weights"),
+        (["+penalty@strategy.penalties.mine=zero_one"], "strategy.penalties needs architecture"),
+        (["perturbation@strategy.perturbation=random"], "strategy.perturbation needs arch"),
+        (["strategy.edge_normalisation=true"], "strategy.edge_normalisation needs architecture"),
+        (["stopper@strategy.stopper=eigenvalue"], "strategy.stopper reads architecture weights"),
+        (["strategy.stages=[{},{options: 2}]"], "options of strategy.stages reads architecture"),
+        (["discretisation@strategy.discretisation=strongest"], "strategy.discretisation reads"),
+        (["discretisation@strategy.discretisation=perturbed"], "strategy.discretisation reads"),
+    ],
+)
+def test_what_needs_architecture_weights_does_not_go_with_a_sampler(overrides, says):
+    with pytest.raises(Fault, match=says):
+        search(*overrides, strategy="random_ws")
+
+
+def test_every_trial_of_a_search_on_a_table_has_its_own_readout():
+    made = search("estimator=table", epochs=3)
+    asked, ask = [], made.strategy.ask
+    made.strategy.ask = lambda limit: asked.append(ask(limit)) or asked[-1]
+    evaluation = Evaluation(made.problem, made.estimators)
+    loop = Search(made.strategy, evaluation, Serial(lambda: evaluation), made.budget)
+    loop.run(lambda _: None)
+    assert len(loop.history) == 3
+    for trial, proposals in zip(loop.history, asked, strict=False):
+        assert {"accuracy", "params", "skips_cell", "entropy"} <= set(trial.metrics)
+        assert trial.metrics["entropy"] == proposals[0].metrics["entropy"]
+    assert len({trial.metrics["entropy"] for trial in loop.history}) == 3
+
+
+def test_what_an_epoch_took_is_said_once_there_was_one():
+    strategy = search().strategy
+    assert isinstance(strategy, MeasuresEffort)
+    assert strategy.effort() == {}
+    strategy.ask(1)
+    assert strategy.effort()["search_epoch_seconds"] > 0
+
+
+def test_a_part_may_ask_for_the_shared_weights():
+    seen = []
+
+    class Stopper:
+        traits = Traits(weight_sharing=True)
+        back = 0
+
+        def __init__(self, problem, shared):
+            seen.append((problem, shared))
+
+    made = search()
+    GradientSearch(
+        made.problem, made.shared, Strongest, relaxation=Softmax, stopper=partial(Stopper)
+    )
+    assert seen == [(made.problem, made.shared)]
 
 
 def test_a_relaxation_that_the_space_cannot_carry_is_a_fault():
@@ -242,7 +313,7 @@ def test_every_method_and_part_has_its_words_in_the_document():
         paper = re.search(r"arXiv (\d+\.\d+)\)", yaml_text("strategy", name)).group(1)
         paragraph = next(p for p in METHODS.split("\n\n") if f"**{name}**" in p)
         assert f"https://arxiv.org/abs/{paper}" in paragraph, name
-    for group in ("relaxation", "penalty", "perturbation", "stopper", "discretisation"):
+    for group in ("relaxation", "sampler", "penalty", "perturbation", "stopper", "discretisation"):
         for name in options(group):
             assert f"`{name}`" in METHODS, name
 

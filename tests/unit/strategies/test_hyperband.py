@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 from nascli.core.trial import Trial
 from nascli.strategies.hyperband import Hyperband
@@ -22,7 +23,7 @@ def test_the_first_bracket_halves_its_way_up(problem):
 
 
 def test_the_full_training_is_that_of_the_search(problem):
-    problem.fidelity = 0.5
+    problem = replace(problem, fidelity=0.5)
     assert Hyperband(problem, fidelities=[0.06, 0.5])._brackets._rungs == (0.06, 0.5)
 
 

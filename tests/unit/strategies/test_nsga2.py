@@ -16,8 +16,7 @@ from nascli.strategies.nsga2 import NSGA2
 @pytest.fixture
 def several(problem):
     both = (Objective("accuracy", "max"), Objective("macs", "min"))
-    problem.goal = replace(problem.goal, objectives=both)
-    return problem
+    return replace(problem, goal=replace(problem.goal, objectives=both))
 
 
 def trial(problem, number, accuracy, macs, infeasible=None):
@@ -46,7 +45,8 @@ def test_dominated_ones_die_and_the_rest_is_thinned_out(several):
 
 
 def test_constraints_come_before_objectives(several):
-    several.goal = replace(several.goal, constraints=(Constraint("macs", 2.0),))
+    goal = replace(several.goal, constraints=(Constraint("macs", 2.0),))
+    several = replace(several, goal=goal)
     strategy = NSGA2(several, population=2, offspring=1)
     trials = [trial(several, 0, 99, 4.0, "macs"), trial(several, 1, 98, 8.0, "macs")]
     strategy.tell(trials)

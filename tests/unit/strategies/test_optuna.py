@@ -74,7 +74,7 @@ def test_trials_under_way_are_told_in_any_order(hill):
 
 def test_several_objectives_are_several_directions(hill):
     both = (Objective("accuracy", "max"), Objective("macs", "min"))
-    hill.goal = replace(hill.goal, objectives=both)
+    hill = replace(hill, goal=replace(hill.goal, objectives=both))
     strategy = Optuna(hill, initial=3)
     climb(strategy, 6)
     assert len(strategy._study.directions) == 2

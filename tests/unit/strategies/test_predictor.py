@@ -144,7 +144,7 @@ def test_large_spaces_are_searched_around_the_best(hills):
 
 
 def test_predicted_costs_keep_proposals_within_the_constraints(hills):
-    hills.goal = replace(hills.goal, constraints=(Constraint("params", 6.0),))
+    hills = replace(hills, goal=replace(hills.goal, constraints=(Constraint("params", 6.0),)))
     strategy, _ = made(hills, initial=3)
 
     def end(number, genotype):

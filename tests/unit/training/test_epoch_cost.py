@@ -1,5 +1,6 @@
 import pytest
-from nascli.gradient.effort import Effort
+
+from nascli.training.epoch_cost import EpochCost
 
 
 @pytest.fixture
@@ -17,21 +18,25 @@ def zone(tmp_path):
 
 
 def test_energy_is_the_mean_over_epochs_and_outlives_a_turn_of_the_counter(zone, tmp_path):
-    effort = Effort("cpu", tmp_path)
+    cost = EpochCost("cpu", tmp_path)
     zone(200_000)
-    with effort.epoch():
+    with cost.epoch():
         zone(700_000)
-    assert effort.metrics()["search_epoch_joules"] == pytest.approx(0.5)
-    with effort.epoch():
+    assert cost.metrics()["search_epoch_joules"] == pytest.approx(0.5)
+    with cost.epoch():
         zone(100_000)
-    assert effort.metrics()["search_epoch_joules"] == pytest.approx((0.5 + 0.4) / 2)
+    assert cost.metrics()["search_epoch_joules"] == pytest.approx((0.5 + 0.4) / 2)
 
 
 def test_energy_is_left_out_where_it_cannot_be_read(tmp_path):
-    effort = Effort("cpu", tmp_path)
-    with effort.epoch():
+    cost = EpochCost("cpu", tmp_path)
+    with cost.epoch():
         sum(range(1000))
-    found = effort.metrics()
+    found = cost.metrics()
     assert set(found) == {"search_epoch_seconds", "search_memory_mb"}
     assert 0 < found["search_epoch_seconds"] < 60
     assert 1 < found["search_memory_mb"] < 1e6
+
+
+def test_before_the_first_epoch_there_is_nothing_to_say(tmp_path):
+    assert EpochCost("cpu", tmp_path).metrics() == {}

@@ -86,8 +86,9 @@ def problem(space="nasbench201", device=None, **settings):
 
 def test_macs_of_an_option_are_those_of_its_convolutions_in_all_cells():
     made = problem(channels=4, cells_per_stage=2)
+    supernet = made.space.supernet()
     costs = ExpectedCost(made, metric="macs").costs()
-    options = made.supernet.choices[0].options
+    options = supernet.choices[0].options
     # two cells a stage; 4, 8 and 16 channels at 8x8, 4x4 and 2x2 pixels
     points = 2 * sum(c * c * size * size for c, size in ((4, 8), (8, 4), (16, 2)))
     expected = [{"nor_conv_1x1": points, "nor_conv_3x3": 9 * points}.get(o, 0) for o in options]
@@ -97,9 +98,8 @@ def test_macs_of_an_option_are_those_of_its_convolutions_in_all_cells():
 def test_the_latency_of_an_option_is_the_sum_over_its_layers():
     clock = Clock()
     made = problem("cell", device=clock, channels=2, cells=3, nodes=1)
-    penalty = ExpectedCost(made, metric="auto")
-    costs = penalty.costs()
-    supernet = made.supernet
+    supernet = made.space.supernet()
+    costs = ExpectedCost(made, metric="auto").costs()
     layers = {layer for e in supernet.choices for o in e.options for layer in supernet.layers(e, o)}
     assert len(clock.seen) == len(layers)  # each timed once
     by_cell = [e.group for e in supernet.choices]
@@ -119,7 +119,8 @@ def test_the_latency_of_an_option_is_the_sum_over_its_layers():
 )
 def test_the_expected_cost_is_that_of_the_mixture_beside_equal_weights(form, expected):
     made = problem(channels=4, cells_per_stage=1)
-    relaxation = Softmax(made.supernet, seed=0, scale=1.0)
+    supernet = made.space.supernet()
+    relaxation = Softmax(supernet, seed=0, scale=1.0)
     penalty = ExpectedCost(made, weight=0.6, metric="params", form=form)
     costs = penalty.costs()
     assert costs[0].max() > 0
@@ -136,20 +137,22 @@ def test_the_expected_cost_is_that_of_the_mixture_beside_equal_weights(form, exp
 
 def test_a_supernet_that_does_not_say_its_layers_is_a_fault():
     made = problem(channels=4, cells_per_stage=1)
-    made.supernet = SimpleNamespace(choices=made.supernet.choices)
+    choices = made.space.supernet().choices
+    made.space.supernet = lambda: SimpleNamespace(choices=choices)
     with pytest.raises(Fault, match="'nasbench201' does not say which layers its options have"):
         ExpectedCost(made, metric="macs").costs()
 
 
-def test_the_gradient_leads_away_from_what_is_dear():
+def test_the_gradient_leads_away_from_what_is_expensive():
     made = problem(channels=4, cells_per_stage=1)
-    relaxation = Softmax(made.supernet, seed=0)
+    supernet = made.space.supernet()
+    relaxation = Softmax(supernet, seed=0)
     (mixture,) = relaxation.mixtures(0.0)
     penalty = ExpectedCost(made, metric="macs")
     (alpha,) = relaxation.parameters()
     (gradient,) = torch.autograd.grad(penalty(LOSS, mixture, relaxation, 0.0), [alpha])
-    dearest = made.supernet.choices[0].options.index("nor_conv_3x3")
-    assert (gradient.argmax(1) == dearest).all()
+    largest = supernet.choices[0].options.index("nor_conv_3x3")
+    assert (gradient.argmax(1) == largest).all()
     assert (gradient[:, 0] < 0).all()
 
 

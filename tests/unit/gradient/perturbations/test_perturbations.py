@@ -7,8 +7,8 @@ from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.gradient.perturbations.adversarial import Adversarial
+from nascli.gradient.perturbations.radius import among, radius_at
 from nascli.gradient.perturbations.random import Random
-from nascli.gradient.perturbations.reach import among, reach
 
 PROBLEM = Problem(space=None, task=None, recipe=None, seed=3)
 WEIGHTS = torch.tensor([[0.2, 0.3, 0.5], [0.6, 0.4, 0.0]])
@@ -21,8 +21,8 @@ def rising(mixture):
 
 
 def test_the_radius_grows_from_its_first_value():
-    assert [reach(0.3, p) for p in (0.0, 0.5, 1.0)] == pytest.approx([0.03, 0.165, 0.3])
-    assert reach(0.01, 0.0) == 0.01
+    assert [radius_at(0.3, p) for p in (0.0, 0.5, 1.0)] == pytest.approx([0.03, 0.165, 0.3])
+    assert radius_at(0.01, 0.0) == 0.01
 
 
 def test_among_keeps_what_a_mixture_is():

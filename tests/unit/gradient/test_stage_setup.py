@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from fixtures import ToySpace, ToyTask, composed
 from hydra.utils import instantiate
-from nascli.gradient.entering import check_growth, grown, set_partial_channels
 
 from nascli.core.fault import Fault
+from nascli.gradient.stage_setup import check_growth, grown, set_partial_channels
 
 
 class OneDepth(ToySpace):
