@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from nascli.core.trial import Proposal
 
@@ -11,7 +11,7 @@ COSTS = ("params", "macs", "flops", "peak_memory_mb", "latency_ms")
 
 
 class Estimator(Protocol):
-    """Built as `Estimator(problem, **yaml)`.
+    """Built as `Estimator(problem, **yaml)`; see `Stateful` and `Prepared` for what it may add.
 
     `metrics` names what it reports. `traits` (see `nascli.core.traits`) says what the loop must
     know of it; a class without any has the usual ones. `meaning` says in a few words what its
@@ -28,3 +28,26 @@ class Estimator(Protocol):
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """Metric -> value."""
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """Something whose answers depend on what came before: a checkpoint holds its state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that its answers depend on: plain values and tensors."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+
+
+@runtime_checkable
+class Prepared(Stateful, Protocol):
+    """An estimator with work to do before its first estimate, such as training a supernet."""
+
+    def prepare(self, save: Callable[[], None]) -> None:
+        """Does that work from where its state stands; returns at once if it is done.
+
+        It calls `save` whenever its state is worth keeping, such as after every epoch: going on
+        from there ends as if nothing had come between.
+        """

@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -86,6 +86,12 @@ class Run:
         except OSError as error:
             raise Fault(f"another process is writing in '{self.path}'; wait for it") from error
 
+    def close(self) -> None:
+        """Lets another process, or another call in this one, go on with the folder."""
+        for file in filter(None, (self._history, self._lock)):
+            file.close()
+        self._history = self._lock = None
+
     def write(self, name: str, text: str) -> None:
         """Writes a whole file: temporary name, then rename, so that no reader sees half of it."""
         path = self.path / name
@@ -149,8 +155,12 @@ class Run:
                 os.fsync(self._history.fileno())
         self.save(STATE, state)
 
-    def load_state(self, *keys: str) -> dict[str, Any] | None:
+    def load_state(
+        self, *keys: str, older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state
+    ) -> dict[str, Any] | None:
         """What `save_state` wrote last, with at least these keys; None if it never did.
+
+        `older` makes of what an older version wrote what this one writes.
 
         Raises:
             Fault: the file is corrupt or was not written by this kind of run.
@@ -158,7 +168,8 @@ class Run:
         if not (self.path / STATE).exists():
             return None
         state = self.load(STATE)
-        if not isinstance(state, dict) or not set(keys) <= set(state):
+        state = older(state) if isinstance(state, dict) else None
+        if state is None or not set(keys) <= set(state):
             raise Fault(
                 f"'{self.path / STATE}' is not a checkpoint of this kind of run; "
                 "delete it to do without"

@@ -1,10 +1,10 @@
 """What a search is told before it begins; the table's costs are the published ones."""
 
 import pytest
-from fixtures import composed
+from fixtures import asked, composed
 
-from nascli.commands import build, feasibility
-from nascli.commands.prepare import rewritten
+from nascli.config import feasibility, search
+from nascli.config.overrides import rewritten
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint
 from nascli.core.survey import survey
@@ -12,11 +12,9 @@ from nascli.core.survey import survey
 CHOSEN = ("strategy=random", "space=nasbench201", "estimator=table", "device=none")
 
 
-def settled(*overrides):
+def settled(*overrides, surveyed=lambda _table: None):
     config = composed(*CHOSEN, *rewritten(overrides))
-    parts = build.search(config)
-    feasibility.settle(parts, config)
-    return config, parts
+    return config, search.build(asked(config), surveyed=surveyed)
 
 
 def test_a_percentage_is_one_of_the_largest_network():
@@ -27,12 +25,28 @@ def test_a_percentage_is_one_of_the_largest_network():
     assert constraint.maximum == config.constraints.params
 
 
-def test_numbers_and_percentages_together(capsys):
-    _, parts = settled("constraints.params=50%", "constraints.macs=50000000")
+def test_numbers_and_percentages_together():
+    tables = []
+    both = ("constraints.params=50%", "constraints.macs=50000000")
+    _, parts = settled(*both, surveyed=tables.append)
     assert {c.metric for c in parts.problem.goal.constraints} == {"params", "macs"}
-    says = capsys.readouterr().err
-    assert "what networks cost (all looked at)" in says
-    assert "of all keep the constraints" in says
+    (table,) = tables
+    assert table.title == "what networks cost (all looked at)"
+    assert table.note.endswith("of all keep the constraints")
+
+
+def test_strategy_and_estimators_know_the_numbers():
+    chosen = ("strategy=evolution", "estimator=train", "constraints.params=60%")
+    config, parts = settled(*chosen)
+    bounds = parts.problem.goal.constraints
+    assert [bound.maximum for bound in bounds] == [config.constraints.params]
+    assert parts.strategy._problem is parts.problem
+
+
+def test_a_resumed_search_has_the_same_constraints_in_the_same_order():
+    config, parts = settled("constraints.params=50%", "constraints.macs=50000000")
+    again = search.build(asked(config), survey=False)
+    assert again.problem.goal.constraints == parts.problem.goal.constraints
 
 
 @pytest.mark.parametrize(
