@@ -111,7 +111,7 @@ def search(
     from nascli.programs import search as program
 
     hears = _Hears(listener, progress)
-    with _asked("search", overrides, keys, config_dir) as asked:
+    with _asked("search", overrides, keys, config_dir, hears) as asked:
         run, parts = config.begin(asked, hears)
         with hears.logging_to(run):
             program.search(run, parts)
@@ -133,7 +133,7 @@ def retrain(
     from nascli.config import retrain as config
 
     hears = _Hears(listener, progress)
-    with _asked("retrain", overrides, keys, config_dir) as asked:
+    with _asked("retrain", overrides, keys, config_dir, hears) as asked:
         from nascli.programs import retrain as program
 
         run, parts = config.begin(asked, hears)
@@ -155,7 +155,7 @@ def profile(
         Fault: everything that is wrong, as the command line would say it.
     """
     hears = _Hears(listener, progress)
-    with _asked("profile", overrides, keys, config_dir) as asked:
+    with _asked("profile", overrides, keys, config_dir, hears) as asked:
         from nascli.config import profile as config
         from nascli.programs import profile as program
 
@@ -178,7 +178,7 @@ def audit(
         Fault: everything that is wrong, as the command line would say it.
     """
     hears = _Hears(listener, progress)
-    with _asked("audit", overrides, keys, config_dir) as asked:
+    with _asked("audit", overrides, keys, config_dir, hears) as asked:
         from nascli.config import audit as config
         from nascli.programs import audit as program
 
@@ -201,7 +201,7 @@ def compare(
         Fault: everything that is wrong, as the command line would say it.
     """
     hears = _Hears(listener, progress)
-    with _asked("compare", runs, keys, config_dir) as asked:
+    with _asked("compare", runs, keys, config_dir, hears) as asked:
         from nascli.config import compare as config
         from nascli.config import recorded
         from nascli.programs import compare as program
@@ -251,7 +251,11 @@ class _Hears:
 
 @contextmanager
 def _asked(
-    verb: str, words: Sequence[Text], keys: dict[str, object], config_dir: Folders
+    verb: str,
+    words: Sequence[Text],
+    keys: dict[str, object],
+    config_dir: Folders,
+    hears: _Hears,
 ) -> Iterator[Asked]:
     """What such a call asks for; the process is as it was afterwards."""
     from hydra.errors import HydraException
@@ -272,6 +276,8 @@ def _asked(
             wanted = asked(verb, ready, directories)
         except HydraException as error:
             raise Fault(" ".join(str(error).split())) from error
+        for old in wanted.old_names:
+            hears.warn(f"a config of yours uses an old name: {old}; please change it")
         yield wanted
 
 

@@ -126,8 +126,11 @@ def _job(verb: str, cfg: Any, directories: Sequence[Path]) -> int:
 
     command = importlib.import_module(f"nascli.commands.{verb}")
     line = ["nas", verb, *sys.argv[1:]]
+    asked = Asked.of(verb, cfg, HydraConfig.get(), directories, line)
+    for old in asked.old_names:
+        ui.say(f"warning: a config of yours uses an old name: {old}; please change it")
     try:
-        command.main(Asked.of(verb, cfg, HydraConfig.get(), directories, line))
+        command.main(asked)
     except Fault as fault:
         ui.fault(str(fault))
         return 2

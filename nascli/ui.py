@@ -89,11 +89,13 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
 class Progress:
     """A bar with what is going on, the best so far and the time left.
 
-    Without a terminal it says a line now and then: at once, then at growing intervals.
+    Without a terminal it says a line now and then: at once, then at growing intervals. With
+    `percent` the total is 1, and shares of it are shown.
     """
 
-    def __init__(self, label: str, total: float | None) -> None:
+    def __init__(self, label: str, total: float | None, *, percent: bool = False) -> None:
         self._label, self._total, self._done = label, total, 0.0
+        self._percent = percent
         self._text: str | Callable[[], str] = ""
         self._interval, self._last = 2.0, 0.0
         self._bar = None
@@ -103,7 +105,7 @@ class Progress:
             self._bar = progress.Progress(
                 progress.TextColumn("{task.description}"),
                 progress.BarColumn(bar_width=24),
-                progress.MofNCompleteColumn(),
+                progress.TaskProgressColumn() if percent else progress.MofNCompleteColumn(),
                 progress.TextColumn("{task.fields[text]}"),
                 progress.TextColumn("left"),
                 progress.TimeRemainingColumn(compact=True),
@@ -148,7 +150,7 @@ class Progress:
     def _line(self, now: float) -> str:
         of = f"/{self._total:g}" if self._total else ""
         line = f"{self._label} {round(self._done, 1):g}{of}"
-        if self._total == 1:
+        if self._percent:
             line = f"{self._label} {self._done:.0%}"
         if self._total and 0 < self._done < self._total:
             line += f", {duration((now - self._start) * (self._total / self._done - 1))} left"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 # Networks are tiny here, and a second thread on a busy machine mostly waits for the first.
@@ -11,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from fixtures import Finished, Nas, ToySpace, ToyTask, command, environment
+from forking import Server
 
 from nascli.core.problem import Problem
 
@@ -25,9 +27,30 @@ def problem(toy: ToySpace) -> Problem:
     return Problem(space=toy, task=ToyTask(), recipe=None)
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Starts commands in processes of their own that need not import anything."""
+    running = Server(tmp_path_factory.mktemp("server"), environment())
+    yield running
+    running.close()
+
+
 @pytest.fixture
-def nas(tmp_path: Path) -> Nas:
-    """Runs `nas` as a subprocess in an empty folder."""
+def nas(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, server: Server) -> Nas:
+    """Runs `nas` as a process of its own in an empty folder."""
+    streams = tmp_path_factory.mktemp("streams")
+
+    def run(*arguments: str, cwd: Path = tmp_path, timeout: float = 300) -> Finished:
+        out, err = (streams / name for name in ("out", "err"))
+        code = server.start(arguments, cwd, environment(), out, err).wait(timeout)
+        return Finished(code, out.read_text(), err.read_text())
+
+    return run
+
+
+@pytest.fixture
+def fresh_nas(tmp_path: Path) -> Nas:
+    """The same by an interpreter that has imported nothing yet."""
 
     def run(*arguments: str, cwd: Path = tmp_path, timeout: float = 300) -> Finished:
         done = subprocess.run(

@@ -8,6 +8,7 @@ from nascli.config import audit as config
 from nascli.config.compose import Asked
 from nascli.core.trial import Trial
 from nascli.programs import audit as program
+from nascli.report import audit as words
 
 
 def main(asked: Asked) -> None:
@@ -34,8 +35,10 @@ def main(asked: Asked) -> None:
 
             listener.step, listener.ended = step, one_more
             found = program.audit(run, parts)
-        ui.table(f"{found.report['title']} · {found.networks} networks", *found.verdict.table())
-        for line in found.verdict.lines():
+        ui.table(
+            f"{found.report['title']} · {found.networks} networks", *words.table(found.verdict)
+        )
+        for line in words.lines(found.verdict):
             ui.say(line)
         ui.say(f"report: {run.path / 'report.html'}")
     ui.path(run.path)

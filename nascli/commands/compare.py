@@ -18,7 +18,7 @@ def main(asked: Asked) -> None:
     """
     parts = config.build(asked)
     listener = ui.Heard()
-    with ui.Progress("runs read", 1) as bar:
+    with ui.Progress("runs read", 1, percent=True) as bar:
         listener.step = bar.update
         comparison = program.read(parts, listener)
     run = recorded.named(asked, parts.label)

@@ -8,7 +8,7 @@ from typing import Any
 from nascli import ui
 from nascli.config import profile as config
 from nascli.config.compose import Asked
-from nascli.devices.latency_table import LatencyTable
+from nascli.costs.latency_table import LatencyTable
 from nascli.programs import profile as program
 
 
@@ -21,7 +21,7 @@ def main(asked: Asked) -> None:
     listener = ui.Heard()
     run, parts = config.begin(asked, listener)
     with ui.logging_to(run):
-        with ui.Progress("layers timed", 1) as bar:
+        with ui.Progress("layers timed", 1, percent=True) as bar:
             listener.step = bar.update
             found = program.profile(run, parts)
         _show(found.table)

@@ -17,6 +17,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
 from nascli.core.space import at, size
+from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.programs.audit import BASELINES, FEWEST, Asking, Parts
 from nascli.runs.folder import Run
@@ -50,7 +51,7 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     faults = building.Faults()
     faults.attempt(lambda: _check_numbers(config))
     workers = faults.attempt(lambda: remote.workers(config))
-    asking = _asking(asked, faults, listener)
+    asking, shared = _asking(asked, faults, listener)
     if "accuracy" not in asking.reference.metrics:
         told = ", ".join(asking.reference.metrics)
         raise Fault(f"the reference gives no accuracy, only {told}")
@@ -62,6 +63,7 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         genotypes=_drawn(config, asking.problem, asking.reference, asking.estimator),
         workers=remote.hired(config, workers, evaluation),
         names=(names[0], names[1]),
+        shared=shared,
         supernet=Path(config.supernet) if config.supernet else None,
         resamples=config.resamples,
         threads=values.threads(config),
@@ -78,12 +80,14 @@ def evaluation(config: DictConfig, on_error: Callable[[int, Exception], None]) -
     Raises:
         Fault: everything that is wrong with the config.
     """
-    asking = _asking(Asked("audit", config, {}, [], ""), building.Faults(), SILENT)
+    asking, _ = _asking(Asked("audit", config, {}, [], ""), building.Faults(), SILENT)
     return replace(asking, on_error=on_error)
 
 
-def _asking(asked: Asked, faults: building.Faults, listener: Listener) -> Asking:
-    """Costs, estimator and reference."""
+def _asking(
+    asked: Asked, faults: building.Faults, listener: Listener
+) -> tuple[Asking, SharedWeights | None]:
+    """Costs, estimator and reference, and the weights that the estimator scores with."""
     config = asked.config
     if config.supernet:
         shared_weights.adopt(config, asked.directories)
@@ -93,13 +97,15 @@ def _asking(asked: Asked, faults: building.Faults, listener: Listener) -> Asking
     faults.check()
     assert problem is not None
     full = replace(problem, fidelity=1.0)
-    estimator = faults.attempt(lambda: building.component(config, "estimator", problem))
+    shared = building.shared_by(problem, "nobody") if config.supernet else None
+    estimator = faults.attempt(lambda: building.given(config, "estimator", problem, shared))
     reference = faults.attempt(lambda: building.component(config, "reference", full))
     faults.check()
     if estimator is None or reference is None:
         raise Fault("estimator and reference must both be given, e.g. reference=table")
     counted = set(BASELINES) <= set(estimator.metrics)
-    return Asking(problem, None if counted else _costs(problem), estimator, reference)
+    costs = None if counted else _costs(problem)
+    return Asking(problem, costs, estimator, reference), shared
 
 
 def _costs(problem: Problem) -> Estimator:
@@ -113,7 +119,7 @@ def _drawn(
 ) -> list[Genotype]:
     """The genotypes to ask about; random ones follow from the seed.
 
-    What the estimator has learnt from is left out: it would know the answers by heart.
+    What the estimator has learnt from is left out: it knows those answers already.
     """
     space = problem.space
     learnt = {space.canonical(genotype) for genotype in traits_of(estimator).learnt}

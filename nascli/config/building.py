@@ -18,6 +18,8 @@ from nascli.core.goal import Goal
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
 from nascli.core.space import SearchSpace, check
+from nascli.core.supernet import SharedWeights, Trainer
+from nascli.core.traits import Traits, traits_of
 
 T = TypeVar("T")
 
@@ -129,13 +131,43 @@ def space(config: DictConfig, task: object) -> SearchSpace:
     return cast(SearchSpace, component(cast(DictConfig, sized), "space", task))
 
 
-def estimators(config: DictConfig, made: Problem) -> tuple[Estimator, ...]:
+def shared_weights(config: DictConfig, made: Problem) -> SharedWeights | None:
+    """What strategy and estimator share; None if neither has the trait `weight_sharing`."""
+    shares = {key for key in ("strategy", "estimator") if _traits(config, key).weight_sharing}
+    if not shares:
+        return None
+    return shared_by(made, "strategy" if "strategy" in shares else "estimator")
+
+
+def shared_by(made: Problem, trainer: Trainer) -> SharedWeights:
+    """Shared weights that `trainer` trains."""
+    from nascli.supernet.shared import Shared
+
+    return Shared(made, trainer)
+
+
+def given(config: DictConfig, key: str, made: Problem, shared: SharedWeights | None) -> Any:
+    """`config[key]` built for a problem, with the shared weights if it declares to take them."""
+    sharing = config[key] is not None and _traits(config, key).weight_sharing
+    return component(config, key, made, *([shared] if sharing else []))
+
+
+def _traits(config: DictConfig, key: str) -> Traits:
+    from hydra.utils import get_class
+
+    node = config.get(key)
+    return Traits() if not node or "_target_" not in node else traits_of(get_class(node._target_))
+
+
+def estimators(
+    config: DictConfig, made: Problem, shared: SharedWeights | None = None
+) -> tuple[Estimator, ...]:
     """The chosen estimator, after the costs unless it brings its own.
 
     Raises:
         Fault: objectives or constraints name a metric that none of them gives.
     """
-    chosen: Estimator = component(config, "estimator", made)
+    chosen: Estimator = given(config, "estimator", made, shared)
     if chosen is None:
         raise Fault("estimator is empty; take one that says how good a genotype is")
     chain: tuple[Estimator, ...] = (chosen,)

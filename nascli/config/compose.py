@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
@@ -17,6 +17,7 @@ from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from nascli.config.files import root
+from nascli.runs import aliases
 
 _VERSION = "1.3"
 _COMPOSING = threading.Lock()
@@ -27,7 +28,8 @@ class Asked:
     """What is asked for: a verb, the composed config, and what it was composed of.
 
     `choices` says config group -> option, `overrides` what was written, `command` the whole command
-    line, `directories` the user's own config folders.
+    line, `directories` the user's own config folders; `old_names` has a line on every name of an
+    earlier version that a user's own YAML has.
     """
 
     verb: str
@@ -36,6 +38,7 @@ class Asked:
     overrides: Sequence[str]
     command: str
     directories: Sequence[Path] = ()
+    old_names: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -51,7 +54,8 @@ class Asked:
         choices = {str(k): str(v) for k, v in chosen if not str(k).startswith("hydra/")}
         overrides = list(settings.overrides.task)
         line = shlex.join(command or ["nas", verb, *overrides])
-        return cls(verb, composed, choices, overrides, line, directories)
+        config, old = renamed(composed)
+        return cls(verb, config, choices, overrides, line, directories, old)
 
     def with_config(self, composed: DictConfig) -> Asked:
         """The same, asked of another config."""
@@ -61,6 +65,16 @@ class Asked:
         """The config as plain data."""
         found: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
         return found
+
+
+def renamed(config: DictConfig) -> tuple[DictConfig, list[str]]:
+    """A config under today's names, and a line on each old one, which a user's own YAML may have.
+
+    A recorded run's config comes through `runs.reading` instead.
+    """
+    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    new, lines = aliases.config(plain)
+    return (OmegaConf.create(new) if lines else config), lines
 
 
 def asked(verb: str, overrides: Sequence[str], directories: Sequence[Path] = ()) -> Asked:

@@ -13,12 +13,13 @@ from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Constraint
 from nascli.core.problem import Problem
-from nascli.core.survey import Costs, Survey, survey
+from nascli.core.survey import Survey, survey
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
 from nascli.report.units import readable, words
 
 _FEW, _MANY = 12, 48  # random networks looked at: to be shown, to judge constraints by
+_PLANS, _MOST = 1_000, 4_000  # the same where no network is built: random ones, and at most
 _ALL = 20_000  # genotypes of which every one is looked up
 
 
@@ -45,17 +46,14 @@ def settle(
     """
     shares = values.shares(config)
     wanted = {*shares, *_wanted(problem)}
-    costs = _costs(estimators, problem, wanted)
-    if costs is None:
+    source = _source(estimators, problem, wanted)
+    if source is None:
         if shares:
             bad, known = next(iter(shares)), "no costs without training"
             raise Fault(f"constraints.{bad} is a percentage, but the estimator tells {known}")
         return problem
-    constrained = bool(shares or problem.goal.constraints)
-    samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
-    exact = _ALL if len(estimators) == 1 else 0
     try:
-        found = survey(problem.space, costs, problem.seed, samples=samples, exact=exact)
+        found = _survey(problem, source, wanted, alone=len(estimators) == 1, shares=shares)
     except LookupError as error:
         problem.listener.warn(f"costs are not known beforehand: {error}")
         return problem
@@ -78,22 +76,46 @@ def _wanted(problem: Problem) -> set[str]:
     return reached | {constraint.metric for constraint in problem.goal.constraints} | set(scalar)
 
 
-def _costs(estimators: Sequence[Estimator], problem: Problem, wanted: set[str]) -> Costs | None:
-    """How to tell what a genotype costs without training it; latency only where it is wanted."""
+def _source(
+    estimators: Sequence[Estimator], problem: Problem, wanted: set[str]
+) -> Estimator | None:
+    """What tells the costs of a genotype without training it; latency only where it is wanted."""
     first = estimators[0]
     if not traits_of(first).immediate:
         return None
-    if len(estimators) > 1:
-        from nascli.estimators.costs import Costs as Counted
+    if len(estimators) == 1:
+        return first
+    from nascli.estimators.costs import Costs as Counted
 
-        device = problem.device if "latency_ms" in wanted else None
-        first = Counted(replace(problem, device=device, goal=replace(problem.goal, constraints=())))
+    device = problem.device if "latency_ms" in wanted else None
+    return Counted(replace(problem, device=device, goal=replace(problem.goal, constraints=())))
+
+
+def _survey(
+    problem: Problem,
+    source: Estimator,
+    wanted: set[str],
+    *,
+    alone: bool,
+    shares: Mapping[str, float],
+) -> Survey:
+    """Looks at as many genotypes as a second or so allows; at all of them in a table `alone`."""
+    from nascli.estimators.costs import Costs as Counted
 
     def costs(genotype: Genotype) -> Mapping[str, float]:
-        told = first.estimate(Proposal(genotype))
+        told = source.estimate(Proposal(genotype))
         return {metric: told[metric] for metric in COSTS if metric in told}
 
-    return costs
+    if isinstance(source, Counted) and source.cheap:
+        proved = source.extremes()
+        return survey(
+            problem.space, costs, problem.seed,
+            samples=_PLANS, exact=_PLANS, most=_MOST, proved=proved,
+        )  # fmt: skip
+    constrained = bool(shares or problem.goal.constraints)
+    samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
+    exact = _ALL if alone else 0
+    return survey(problem.space, costs, problem.seed, samples=samples, exact=exact)
 
 
 def _table(found: Survey, metrics: Sequence[str], constraints: Sequence[Constraint]) -> Table:
@@ -104,7 +126,9 @@ def _table(found: Survey, metrics: Sequence[str], constraints: Sequence[Constrai
     for metric, row in zip(metrics, rows, strict=True):
         row += [readable(metric, bounds[metric]) if metric in bounds else ""] * bool(bounds)
     looked = "all" if found.exact else str(len(found.looked))
-    title = f"what networks cost ({looked} looked at)"
+    proved = [words(m) for m in metrics if found.certain(m)] if not found.exact else []
+    certain = f"; least and largest {', '.join(proved)} are certain" if proved else ""
+    title = f"what networks cost ({looked} looked at{certain})"
     known = [c for c in constraints if c.metric in metrics]
     if not known:
         return Table(title, header, rows)
@@ -130,5 +154,7 @@ def _check(found: Survey, constraints: Sequence[Constraint]) -> None:
         near = ", ".join(f"{c.metric} {readable(c.metric, costs[c.metric])}" for c in constraints)
         lines.append(f"constraints can be kept each alone but not all at once; nearest: {near}")
     how = "all were looked at" if found.exact else f"{len(found.looked)} were looked at"
+    if not found.exact and any(map(found.impossible, constraints)):
+        how = "this is certain"
     lines[-1] += f" ({how}); raise the bound"
     raise Fault("\n".join(lines))

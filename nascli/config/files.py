@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from nascli.runs import aliases
+
 FREE = ("objectives", "constraints")  # keys whose contents are the user's to name
 GIVEN = "given"  # under training.network: sizes that the user has given, whatever the space
 
@@ -41,7 +43,8 @@ def targets(directories: Sequence[Path] = ()) -> set[str]:
     found: set[str] = set()
     for base in (root(), *directories):
         for file in base.rglob("*.yaml"):
-            found.update(re.findall(r"_target_:\s*([\w.]+)", file.read_text(encoding="utf-8")))
+            named = re.findall(r"_target_:\s*([\w.]+)", file.read_text(encoding="utf-8"))
+            found.update(map(aliases.target, named))
     return found
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from nascli.config.compose import Asked
 from nascli.config.files import targets
 from nascli.core.fault import Fault
-from nascli.runs import environment, reading
+from nascli.runs import aliases, environment, reading
 from nascli.runs.folder import CONFIG, Run
 
 _CHANGEABLE = ("budget.", "accelerator", "outputs", "resume")
@@ -96,7 +96,7 @@ def load(folder: Path, directories: Sequence[Path] = ()) -> DictConfig:
 def check_targets(node: Any, file: Path, directories: Sequence[Path] = ()) -> None:
     """Raises a Fault if `node`, from `file`, would build what no config at hand would."""
     known = targets(directories)
-    for target in _targets(node):
+    for target in map(aliases.target, _targets(node)):
         if target not in known:
             raise Fault(
                 f"'{file}' would build '{target}', which no config of this installation names; "

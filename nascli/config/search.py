@@ -12,11 +12,13 @@ from nascli.config.compose import Asked
 from nascli.config.feasibility import Table, settle
 from nascli.config.files import root
 from nascli.core.budget import Budget
+from nascli.core.estimator import Prepared
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.core.loop import Evaluation
 from nascli.core.problem import Problem
 from nascli.core.space import Relaxable
+from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.programs.search import Parts
 from nascli.runs.folder import Run
@@ -62,13 +64,15 @@ def build(
     workers = faults.attempt(lambda: remote.workers(config))
     problem = building.problem(config, faults, listener)
     if problem is not None:
-        problem, strategy, estimators = _searching(config, faults, problem, survey, surveyed)
+        found = _searching(config, faults, problem, survey, surveyed)
+        problem, strategy, estimators, shared = found
     faults.check()
     assert problem is not None and budget is not None and workers is not None
     return Parts(
         problem=problem,
         strategy=strategy,
         estimators=estimators,
+        shared=shared,
         workers=remote.hired(config, workers, evaluation),
         budget=budget,
         threads=values.threads(config),
@@ -82,22 +86,27 @@ def _searching(
     problem: Problem,
     survey: bool,
     surveyed: Callable[[Table], None],
-) -> tuple[Problem, Any, Any]:
-    """The problem as it is after a survey, strategy and estimators; None for what has a fault."""
+) -> tuple[Problem, Any, Any, SharedWeights | None]:
+    """The problem as it is after a survey, strategy, estimators and what they share.
+
+    What has a fault is None.
+    """
     if faults.found_by(lambda: _check_fit(config, problem)):
-        return problem, None, None
-    estimators = faults.attempt(lambda: building.estimators(config, problem))
+        return problem, None, None, None
+    shared = building.shared_weights(config, problem)
+    estimators = faults.attempt(lambda: building.estimators(config, problem, shared))
     if survey and values.shares(config):
         faults.check()  # before anything takes its time
         assert estimators is not None
         problem = settle(config, problem, estimators, surveyed)
-        estimators, survey = building.estimators(config, problem), False
-    strategy = faults.attempt(lambda: building.component(config, "strategy", problem))
+        shared, survey = building.shared_weights(config, problem), False
+        estimators = building.estimators(config, problem, shared)
+    strategy = faults.attempt(lambda: building.given(config, "strategy", problem, shared))
     if survey:
         faults.check()
         assert estimators is not None
         settle(config, problem, estimators, surveyed)
-    return problem, strategy, estimators
+    return problem, strategy, estimators, shared
 
 
 def check(asked: Asked) -> Parts:
@@ -149,10 +158,10 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
                 f"{part.__name__} trains a supernet, and space '{made.space.name}' has none; "
                 f"those that have one: {have}"
             )
-    if shares["estimator"] and not shares["strategy"]:
+    if shares["estimator"] and not shares["strategy"] and not issubclass(part, Prepared):
         raise Fault(
             f"{part.__name__} scores with shared weights, which this strategy does not train; "
-            "take estimator=train, or strategy=darts"
+            "take estimator=one_shot, which trains its own, or strategy=darts"
         )
     if shares["estimator"] and traits_of(get_class(config.workers._target_)).own_processes:
         raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")

@@ -26,7 +26,8 @@ def check(config: DictConfig) -> None:
         if traits_of(part).weight_sharing and (key == "reference" or not config.supernet):
             raise Fault(
                 f"{key}: {part.__name__} scores with shared weights, and an audit trains none; "
-                "give supernet=RUN_FOLDER of a nas search strategy=darts, or take another estimator"
+                "give supernet=RUN_FOLDER of a nas search with strategy=darts or "
+                "estimator=one_shot, or take another estimator"
             )
         if (
             traits_of(part).weight_sharing

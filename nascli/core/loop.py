@@ -46,7 +46,7 @@ class Judging(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Runs the chain of estimators on one proposal: those of costs first, the dear one last."""
+    """Runs the chain of estimators on one proposal: those of costs first, the expensive last."""
 
     problem: Problem
     estimators: Sequence[Estimator]
@@ -258,7 +258,8 @@ class Search:
         if known.error is not None or len(self.evaluation.estimators) == 1:
             same = known.genotype == proposal.genotype  # share it: a million of them take room
             genotype = known.genotype if same else proposal.genotype
-            return replace(known, number=number, genotype=genotype, seconds=0.0)
+            again = {**known.metrics, **proposal.metrics} if proposal.metrics else known.metrics
+            return replace(known, number=number, genotype=genotype, metrics=again, seconds=0.0)
         return self.evaluation(number, proposal, known)
 
     def _book(self, trial: Trial) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -37,7 +37,7 @@ class Layer:
 
     @property
     def shape(self) -> Shape:
-        """That of its output."""
+        """That of its output, where it is an image; logits are (classes, 1, 1)."""
         return self.out_channels, -(-self.height // self.stride), -(-self.width // self.stride)
 
 
@@ -48,14 +48,15 @@ class Place(NamedTuple):
     - "choice": one of `options` (a layer for every option of `choice`; None where nothing flows)
       of the one input;
     - "add": the inputs summed up from the first to the last; zeros without any, and with a single
-      one that tensor itself;
+      one that tensor itself, as is the result of a layer that does nothing;
     - "concatenate": the inputs side by side, in order.
 
     `name` is the path of the place's module in the network, and its result goes by that name.
     `shape` is that of the result. `drop_path` marks a layer that drop-path may leave out while it
     trains. `keep` says of an addition in an open plan how many of its inputs a genotype keeps
     (None: all of them). `cell` names the instance of a cell that the place is in, "" for none: the
-    names of its places begin with it, and those with choices in it make one graph of states.
+    names of its places begin with it, they follow each other, and where choices are among them they
+    make one graph of states: choices, and additions of choices.
     """
 
     kind: Kind
@@ -82,8 +83,10 @@ class Plan:
         output: the place that gives the logits.
         auxiliary: the place of a second head, which only runs in training mode, or None. It is in
             `places` and in no sum of costs.
-        made: the names of the layers in the order in which modules draw their first weights, where
-            that is not the order of computing.
+        made: the names of the layers (in an open plan, of the choices too) in the order in which
+            modules draw their first weights, where that is not the order of computing.
+        decided: the choices of the space in order, where some have no place in its networks (a kind
+            of cell that networks of this depth do not contain).
     """
 
     input_shape: Shape
@@ -91,6 +94,7 @@ class Plan:
     output: str
     auxiliary: str | None = None
     made: tuple[str, ...] = ()
+    decided: tuple[Choice, ...] = ()
 
     def layers(self) -> Iterator[Layer]:
         """The layers that an evaluation runs, in order, repeats included; those of no choice."""
@@ -107,14 +111,33 @@ class Plan:
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
-        """The choices, each once, in the order of their first places."""
-        return tuple(dict.fromkeys(p.choice for p in self.places if p.choice is not None))
+        """The choices, each once: as `decided` has them, or in the order of their first places."""
+        placed = (place.choice for place in self.places if place.choice is not None)
+        return self.decided or tuple(dict.fromkeys(placed))
+
+    def __deepcopy__(self, _memo: object) -> Plan:
+        return self
 
     @cached_property
     def by_choice(self) -> Mapping[Choice, tuple[Place, ...]]:
-        """Choice -> its places, one in every cell that shares it."""
+        """Choice -> its places, one in every cell that shares it; none, if no cell does."""
         found: dict[Choice, list[Place]] = {choice: [] for choice in self.choices}
         for place in self.places:
             if place.choice is not None:
                 found[place.choice].append(place)
         return {choice: tuple(places) for choice, places in found.items()}
+
+
+def spent(places: Sequence[Place], kept: Collection[str | None]) -> list[tuple[str, ...]]:
+    """For every place, the results that can go once it is computed: no later place reads them.
+
+    A result goes with its last reader, or at once if it has none; those named in `kept` stay.
+    """
+    last: dict[str, int] = {}
+    for number, place in enumerate(places):
+        last.update(dict.fromkeys((place.name, *place.inputs), number))
+    found: list[list[str]] = [[] for _ in places]
+    for name, number in last.items():
+        if name not in kept:
+            found[number].append(name)
+    return [tuple(names) for names in found]

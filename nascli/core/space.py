@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from nascli.core.choice import NONE, Choice
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
-from nascli.core.plan import Layer
+from nascli.core.plan import Layer, Plan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,11 +48,66 @@ class SearchSpace(Protocol):
 
 
 @runtime_checkable
+class Planned(SearchSpace, Protocol):
+    """A space that says as data what its networks are; none of this needs torch."""
+
+    def plan(self, genotype: Genotype | None = None) -> Plan:
+        """The plan of the network of `genotype`, or the open one, of all networks at once.
+
+        Raises:
+            Fault: `genotype` is not of the space.
+        """
+
+    def taken(self, genotype: Genotype) -> Mapping[str, str]:
+        """Name of a choice of the open plan -> the option that `genotype` takes.
+
+        Choices that it leaves out, such as an edge that no node keeps, are not in it. Where the
+        choices are the decisions, this is `genotype.choices`.
+        """
+
+
+@runtime_checkable
+class Derivable(Planned, Protocol):
+    """A space that turns how strong every option is into a genotype."""
+
+    def derive(self, strengths: Sequence[Sequence[float]]) -> Genotype:
+        """The genotype that `strengths` prefer: a row for every choice of the open plan, in order.
+
+        A row has a number for every option, and may have more. Where the choices are the
+        decisions, `strongest` does it.
+        """
+
+
+@runtime_checkable
 class Relaxable(SearchSpace, Protocol):
     """A space with a supernet: all its networks in one, with shared weights."""
 
-    def supernet(self, depth: float = 1.0) -> Supernet:
-        """A new supernet, randomly initialised, with that share of the networks' depth."""
+    def supernet(self) -> Supernet:
+        """A new supernet, randomly initialised."""
+
+
+@runtime_checkable
+class Deepens(Relaxable, Protocol):
+    """A space whose supernet can be shallower or deeper than its networks."""
+
+    def supernet_at(self, depth: float) -> Supernet:
+        """A new supernet, randomly initialised, with `depth` times the networks' depth."""
+
+
+def strongest(
+    space: str, choices: Sequence[Choice], strengths: Sequence[Sequence[float]]
+) -> Genotype:
+    """The genotype of `space` with the strongest option of every choice; of equals, the first.
+
+    `none` counts only where nothing else has any strength: as in DARTS (Liu et al., 2019, section
+    2.4), its strength does not compare, for it only scales what batch norms behind it scale back.
+    """
+    taken = {}
+    for choice, row in zip(choices, strengths, strict=True):
+        pairs = list(zip(row, choice.options, strict=False))
+        real = [pair for pair in pairs if pair[1] != NONE and pair[0] > 0] or pairs
+        taken[choice.name] = max(real, key=lambda pair: pair[0])[1]
+    return Genotype.of(space, taken)
 
 
 def size(space: SearchSpace) -> int:

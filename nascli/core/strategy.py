@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from nascli.core.genotype import Genotype
 from nascli.core.trial import History, Proposal, Trial
@@ -12,7 +12,8 @@ from nascli.core.trial import History, Proposal, Trial
 class Strategy(Protocol):
     """Built as `Strategy(problem, **yaml)`; asked and told by the loop in turn.
 
-    It may declare `traits` (see `nascli.core.traits`).
+    It may declare `traits` (see `nascli.core.traits`); with `weight_sharing` it is built as
+    `Strategy(problem, shared, **yaml)`.
     """
 
     def ask(self, limit: int) -> Sequence[Proposal]:
@@ -29,3 +30,11 @@ class Strategy(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
+
+
+@runtime_checkable
+class MeasuresEffort(Protocol):
+    """A strategy or an estimator that trains, and measures what that takes."""
+
+    def effort(self) -> Mapping[str, float]:
+        """Time, memory and energy of an epoch so far, the unit in each name; empty before any."""

@@ -1,32 +1,36 @@
-"""Weight sharing: a supernet, the mixture of one forward pass, and what weighs its paths."""
+"""Weight sharing: a supernet, the mixture of one forward pass, what weighs or samples its paths."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from nascli.core.choice import Edge
+from nascli.core.choice import Choice
 from nascli.core.genotype import Genotype
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from nascli.core.estimator import Stateful
     from nascli.core.plan import Layer
 
 Level = Literal["weights", "architecture"]
 """Which of the two levels of a bilevel search a step is of."""
 
+Trainer = Literal["strategy", "estimator", "nobody"]
+"""Who trains shared weights: the strategy under way, the estimator beforehand, or another run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """How one forward pass weighs every option of every edge.
+    """How one forward pass weighs every option of every choice.
 
-    `weights` is (edges, options), zero past an edge's own options. `active` lists, per edge, the
-    options that take part; None means all. It lies on the host so that a sampled path costs one
-    path and a GPU is never asked which one it was. `edges` (edges,) is a factor on each edge's
-    whole output, channels that pass by included; None means 1.
+    `weights` is (choices, options), zero past a choice's own options. `active` lists, per choice,
+    the options that take part; None means all. It lies on the host so that a sampled path costs one
+    path and a GPU is never asked which one it was. `edges` (choices,), where the choices are edges,
+    is a factor on each edge's whole output, channels that pass by included; None means 1.
     """
 
     weights: Tensor
@@ -35,7 +39,7 @@ class Mixture:
 
     @property
     def strengths(self) -> Tensor:
-        """(edges, options): how much each option counts, that of its edge included."""
+        """(choices, options): how much each option counts, the factor of its edge included."""
         return self.weights if self.edges is None else self.weights * self.edges[:, None]
 
 
@@ -43,7 +47,7 @@ class Supernet(Protocol):
     """All networks of a space in one `nn.Module`."""
 
     @property
-    def edges(self) -> Sequence[Edge]:
+    def choices(self) -> Sequence[Choice]:
         """The places where options compete, in the order of a mixture's rows."""
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
@@ -53,7 +57,22 @@ class Supernet(Protocol):
         """The mixture that evaluates `genotype` alone (weights 0 and 1)."""
 
     def derive(self, strengths: Tensor) -> Genotype:
-        """The genotype that `strengths` (edges, options) prefer."""
+        """The genotype that `strengths` (choices, options) prefer."""
+
+    # What every nn.Module has, named here because protocols cannot inherit from it.
+    def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
+    def modules(self) -> Iterator[nn.Module]: ...  # noqa: D102
+    def buffers(self) -> Iterator[Tensor]: ...  # noqa: D102
+    def train(self, mode: bool = True) -> Any: ...  # noqa: D102
+    def eval(self) -> Any: ...  # noqa: D102
+    def to(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...  # noqa: D102
+
+
+@runtime_checkable
+class PartialChannels(Protocol):
+    """A supernet whose options can work on a part of the channels."""
 
     def set_partial_channels(self, k: int) -> None:
         """From now on options work on one channel in `k`; the others pass them by (1: off).
@@ -65,18 +84,13 @@ class Supernet(Protocol):
             Fault: `k` does not divide the channels.
         """
 
-    def layers(self, edge: Edge, option: str) -> Sequence[Layer]:
-        """What `option` at `edge` consists of, over all cells; nothing for `none`."""
 
-    # What every nn.Module has, named here because protocols cannot inherit from it.
-    def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
-    def modules(self) -> Iterator[nn.Module]: ...  # noqa: D102
-    def buffers(self) -> Iterator[Tensor]: ...  # noqa: D102
-    def train(self, mode: bool = True) -> Any: ...  # noqa: D102
-    def eval(self) -> Any: ...  # noqa: D102
-    def to(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
-    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
-    def load_state_dict(self, state: dict[str, Any]) -> Any: ...  # noqa: D102
+@runtime_checkable
+class LayersOfOptions(Protocol):
+    """A supernet that says what its options are made of, so that costs can be expected."""
+
+    def layers(self, choice: Choice, option: str) -> Sequence[Layer]:
+        """What `option` at `choice` consists of, over all cells; nothing for `none`."""
 
 
 class Relaxation(Protocol):
@@ -92,16 +106,16 @@ class Relaxation(Protocol):
         """
 
     def logits(self) -> Tensor:
-        """(edges, options): the architecture weights themselves, with their gradient.
+        """(choices, options): the architecture weights themselves, with their gradient.
 
-        They are -inf where an edge lacks the option.
+        They are -inf where a choice lacks the option.
         """
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:
-        """The architecture weights, for their optimizer."""
+        """The architecture weights, for their optimizer; at least one."""
 
     def keep(self, options: Sequence[Sequence[int]]) -> None:
-        """From now on only these options of each edge take part."""
+        """From now on only these options of each choice take part."""
 
     def to(self, device: str) -> Relaxation:
         """Moves the weights, in place."""
@@ -111,3 +125,55 @@ class Relaxation(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
+
+
+class Sampler(Protocol):
+    """Draws paths without architecture weights; `Sampler(supernet, seed, **yaml)`.
+
+    All draws follow from the seed. It lives on the host.
+    """
+
+    def paths(self, progress: float) -> Sequence[Genotype]:
+        """The genotypes whose paths one step trains, the mean of their losses being descended.
+
+        `progress` runs from 0 to 1 through the training.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where its random draws stand, for a checkpoint."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+
+
+class SharedWeights(Protocol):
+    """A supernet, what weighs or samples its paths, and what trains it.
+
+    Strategies and estimators with the trait `weight_sharing` are built as
+    `Component(problem, shared, **yaml)`; those of one search get the same object. Whoever trains
+    the weights, and `trainer` says who does, puts here what it trains with, and keeps the state.
+    """
+
+    trainer: Trainer
+    relaxation: Relaxation | None
+    """What a gradient search weighs the options with; None where there are no such weights."""
+    sampler: Sampler | None
+    """What draws the paths that are trained; None where nothing does."""
+    training: Stateful | None
+    """The optimizer of the supernet's weights; None before any training."""
+
+    @property
+    def supernet(self) -> Supernet:
+        """On the accelerator; built on first use, its first weights from the problem's seed.
+
+        It may be another one after every proposal, for a progressive search puts in a deeper one.
+        """
+
+    @supernet.setter
+    def supernet(self, supernet: Supernet) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """`supernet`, and what there is of `relaxation`, `sampler` and `optimizer`."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave; other entries are left alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -40,8 +41,8 @@ class Traits:
     - `several_objectives`: it can search for a front.
     - `trials`: after how many it ends by itself; None if it does not.
 
-    Of both: `weight_sharing`: it is built as `Component(problem, shared, **yaml)`, with the
-    weights that strategy and estimators share.
+    Of strategies, estimators and parts of a gradient search: `weight_sharing`: it is built as
+    `Component(problem, shared, **yaml)`, with the weights that strategy and estimators share.
 
     Of workers: `own_processes`: proposals are evaluated outside of this process.
     """
@@ -60,11 +61,13 @@ class Traits:
 
 
 def traits_of(component: object) -> Traits:
-    """What a component, or its class, declares; the usual traits if it declares none.
+    """What a component, its class or a partial of it declares; the usual traits if nothing.
 
     Raises:
         Fault: `traits` is something else, or the component speaks as before there were traits.
     """
+    if isinstance(component, partial):  # what a config with `_partial_: true` makes
+        component = component.func
     declared = getattr(component, "traits", None)  # the one place that looks
     name = component.__name__ if isinstance(component, type) else type(component).__name__
     if isinstance(declared, Traits):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
+from nascli.core.supernet import SharedWeights
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.supernet.scoring import Scoring
@@ -30,27 +31,29 @@ class Relaxed:
     traits = Traits(repeatable=False, weight_sharing=True)
 
     def __init__(
-        self, problem: Problem, batch_size: int = 256, recalibration_batches: int = 4
+        self,
+        problem: Problem,
+        shared: SharedWeights,
+        batch_size: int = 256,
+        recalibration_batches: int = 4,
     ) -> None:
-        self._problem = problem
-        self._scoring = Scoring(problem, batch_size, recalibration_batches)
+        self._shared = shared
+        self._scoring = Scoring(problem, shared, batch_size, recalibration_batches)
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
-        """Both accuracies and the search's readout, whatever the fidelity.
+        """Both accuracies in percent, whatever the fidelity.
 
         Raises:
             Fault: no gradient search is training the supernet.
         """
-        problem = self._problem
-        if problem.relaxation is None:
+        if self._shared.relaxation is None:
             raise Fault(
-                "estimator=relaxed scores what a gradient search trains; with this strategy take "
-                "estimator=train"
+                "estimator=relaxed scores what a gradient search with a relaxation trains; with "
+                "this strategy take estimator=one_shot or estimator=train"
             )
-        mixture = problem.relaxation.expected()
-        path = problem.supernet.path(proposal.genotype)
+        mixture = self._shared.relaxation.expected()
+        path = self._shared.supernet.path(proposal.genotype)
         return {
             "accuracy": self._scoring.accuracy(mixture),
             "path_accuracy": self._scoring.accuracy(path),
-            **problem.readout,
         }

@@ -8,15 +8,32 @@ from dataclasses import replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.costs.plans import PlanCounter
 from nascli.estimators.rows import Row, read
 
 _SHORT = 0.06  # the share of NAS-Bench-201's short recipe: 12 of 200 epochs
+_SPACE = "nascli.spaces.nasbench201.NASBench201"
+_SIZES = {"channels": 16, "cells_per_stage": 5}  # of the published networks
+_CONVOLUTION = "nascli.operations.convolution.ReluConvNorm"
+_OPERATIONS = {
+    "none": {"_target_": "nascli.operations.skip.Zero"},
+    "nor_conv_3x3": {"_target_": _CONVOLUTION, "kernel": 3},
+    "nor_conv_1x1": {"_target_": _CONVOLUTION, "kernel": 1},
+}
+
+
+class _Published(NamedTuple):
+    """The images that the benchmark's networks are for."""
+
+    input_shape: tuple[int, int, int]
+    classes: int
 
 
 class Table:
@@ -129,6 +146,7 @@ class _NASBench201:
         self._number = dict(zip(codes.tolist(), range(len(codes)), strict=True))
         self._accuracy = {e: self._column(f"{dataset}_valid_{e}") for e in (12, 200)}
         self._latency = self._device(latency) if latency else None
+        self._costs: dict[tuple[int, int], Row] = {}  # by the numbers of 3x3 and 1x1 convolutions
         self.metrics = ("accuracy", "params", "macs", "flops") + (
             ("latency_ms",) if latency else ()
         )
@@ -153,7 +171,8 @@ class _NASBench201:
                 f"200 = {_SHORT}; take strategy.fidelities=[{_SHORT},1] or lowest={_SHORT}"
             )
         row = {"accuracy": self._accuracy[200 if fidelity >= 1 else 12][number]}
-        row.update(self.costs(digits.count(self._conv3), digits.count(self._conv1)))
+        convolutions = digits.count(self._conv3), digits.count(self._conv1)
+        row.update(self._costs.get(convolutions) or self.costs(*convolutions))
         if self._latency is not None:
             row["latency_ms"] = self._latency[number]
         return row
@@ -180,11 +199,29 @@ class _NASBench201:
     def costs(self, conv3: int, conv1: int) -> Row:
         """Parameters and multiply-adds of the published network (16 channels, 15 cells).
 
-        In each of the three stages of C = 16, 32, 64 channels a convolution has C*C*k*k weights
-        and 2C of its batch norm, in 5 cells. The rest is stem, two residual blocks and classifier.
+        Every edge adds what its operation costs at all of its places, whatever the other edges are.
         """
+        (params, macs), *each = self._parts
+        for (more_params, more_macs), edges in zip(each, (conv3, conv1), strict=True):
+            params += more_params * edges
+            macs += more_macs * edges
+        row = self._costs[conv3, conv1] = {"params": params, "macs": macs, "flops": 2 * macs}
+        return row
+
+    @cached_property
+    def _parts(self) -> list[tuple[int, int]]:
+        """Parameters and multiply-adds without convolutions, of a 3x3 and of a 1x1 convolution.
+
+        From the plans of the benchmark's own networks; the searched space may be of another size.
+        """
+        from hydra.utils import get_class
+
         classes, side = self._DATASETS[self._dataset]
-        params = 72_656 + 65 * classes + 243_040 * conv3 + 28_000 * conv1
-        per_pixel = 7_600 + 34_560 * conv3 + 3_840 * conv1  # 1,024 pixels in the first stage
-        macs = per_pixel * side * side + 65 * classes
-        return {"params": params, "macs": macs, "flops": 2 * macs}
+        space = get_class(_SPACE)(_Published((3, side, side), classes), _OPERATIONS, **_SIZES)
+        counter, edges = PlanCounter(space), tuple(space.decisions)
+        counts = [
+            counter(Genotype(space.name, edges, (option, *("none",) * (len(edges) - 1))))
+            for option in ("none", "nor_conv_3x3", "nor_conv_1x1")
+        ]
+        (params, macs), *others = [(c.params, c.macs) for c in counts]
+        return [(params, macs), *((p - params, m - macs) for p, m in others)]

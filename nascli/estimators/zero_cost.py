@@ -20,9 +20,9 @@ from nascli.core.problem import Problem
 from nascli.core.space import sample
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.costs.count import count
 from nascli.data.batches import Batch, batches, derived, seeded
 from nascli.data.task import Task
-from nascli.estimators.costs import count
 from nascli.zero_cost import IMAGES, SCORES
 from nascli.zero_cost.probe import Probe
 from nascli.zero_cost.vote import Vote

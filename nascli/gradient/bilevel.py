@@ -5,31 +5,34 @@ Liu et al., DARTS, ICLR 2019 (arXiv 1806.09055), Algorithm 1.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
+from nascli.core.fault import Fault
 from nascli.core.problem import Problem
-from nascli.core.supernet import Level, Mixture, Relaxation
+from nascli.core.supernet import Level, Mixture, Relaxation, Sampler, SharedWeights
 from nascli.data.batches import Batch, seeded
+from nascli.gradient.cuda_graphs import Replayed
 from nascli.gradient.curvature import largest_eigenvalue
-from nascli.gradient.entering import kept, relaxation_of, skip_mask, supernet_of, without_skips
-from nascli.gradient.levels import Levels, correct
-from nascli.gradient.parts import Parts
-from nascli.gradient.replayed import Replayed
-from nascli.gradient.slopes import slopes
+from nascli.gradient.gradients import gradients
+from nascli.gradient.halves import Halves, share_correct
+from nascli.gradient.method import Method
+from nascli.gradient.stage_setup import (
+    kept,
+    relaxation_of,
+    sampler_of,
+    skip_mask,
+    supernet_of,
+    without_skips,
+)
 from nascli.gradient.stages import Stage
-from nascli.gradient.unrolled import Unrolled, held
+from nascli.gradient.unrolled import Unrolled, frozen
 from nascli.supernet.recalibration import preserved
-from nascli.training.recipe import learning_rate
-
-Evaluate = Callable[[Tensor, Mixture], Tensor]
+from nascli.supernet.training import WeightTraining
 
 
 class Bilevel:
@@ -41,10 +44,11 @@ class Bilevel:
 
     Args:
         problem: its recipe holds both optimizers' settings.
-        parts: what makes the method.
+        shared: the weights; what this stage trains with is put there.
+        method: relaxation or sampler, and the parts of a step.
         stage: which part of the search this is.
         epochs: of the whole search.
-        levels: the images.
+        halves: the images.
         before: the stage before this one, which has ended; None for the first, and for one that
             is to be loaded from a checkpoint.
     """
@@ -52,55 +56,56 @@ class Bilevel:
     def __init__(
         self,
         problem: Problem,
-        parts: Parts,
+        shared: SharedWeights,
+        method: Method,
         stage: Stage,
         epochs: int,
-        levels: Levels,
+        halves: Halves,
         before: Bilevel | None = None,
     ) -> None:
-        self._problem, self._parts, self._levels = problem, parts, levels
-        self._recipe, self._where = problem.recipe, problem.accelerator
+        self._problem, self._shared, self._method = problem, shared, method
+        self._recipe, self._halves = problem.recipe, halves
         self.stage, self._epochs, self.epoch = stage, epochs, stage.begin
-        self.supernet = supernet_of(problem, stage, before.stage if before else None)
-        self.relaxation: Relaxation
+        self.supernet = supernet_of(problem, shared, stage, before.stage if before else None)
+        self._relaxation: Relaxation | None
+        self._sampler: Sampler | None
         self._architect: torch.optim.Optimizer | None
         if before is not None and before.stage.supernet == stage.supernet:
-            self.relaxation, self._architect = before.relaxation, before._architect
+            self._relaxation, self._sampler = before._relaxation, before._sampler
+            self._architect = before._architect
         else:
-            self.relaxation = relaxation_of(problem, parts, self.supernet, stage)
+            self._relaxation = relaxation_of(problem, method, self.supernet, stage)
+            self._sampler = sampler_of(problem, method, self.supernet, stage)
             self._architect = self._adam()
         if stage.options is not None:
             last = before.relaxation if before is not None else self.relaxation
             self.relaxation.keep(kept(last, self.supernet, stage.options))
-        problem.relaxation = self.relaxation
-        self._alphas = list(self.relaxation.parameters())
-        self._weights = [p for p in self.supernet.parameters() if p.requires_grad]
-        self._optimizer = self._sgd()
-        self._evaluate = Replayed(self.supernet) if parts.cuda_graphs else self.supernet
-        self._skips = skip_mask(self.supernet, self.relaxation.logits())
+        self._alphas = list(self._relaxation.parameters()) if self._relaxation is not None else []
+        self._training = WeightTraining(self.supernet, problem.recipe, problem.accelerator)
+        if method.cuda_graphs:
+            self._training.evaluate = Replayed(self.supernet)
+        self._skips = skip_mask(self.supernet, problem.accelerator)
         self._generator = seeded(problem.seed, "skips", stage.number)
+        shared.relaxation, shared.sampler = self._relaxation, self._sampler
+        shared.training = self._training
 
-    def _sgd(self) -> torch.optim.Optimizer:
-        recipe = self._recipe
-        optimizer = torch.optim.SGD(
-            self._weights,
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.nesterov,
-            fused=True,
-        )
-        if recipe.momentum:  # fused SGD wants them of all weights or none; paths step on some
-            for weight in self._weights:
-                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-        return optimizer
+    @property
+    def relaxation(self) -> Relaxation:
+        """The architecture weights.
+
+        Raises:
+            Fault: a sampler draws the paths, and there are none.
+        """
+        if self._relaxation is None:
+            raise Fault("a sampler draws the paths of this search, so it has no relaxation")
+        return self._relaxation
 
     def _adam(self) -> torch.optim.Optimizer | None:
-        alphas, settings = list(self.relaxation.parameters()), self._recipe.architecture
-        if not alphas:
+        if self._relaxation is None:
             return None
+        settings = self._recipe.architecture
         return torch.optim.Adam(
-            alphas,
+            list(self._relaxation.parameters()),
             lr=settings["learning_rate"],
             betas=tuple(settings["betas"]),
             weight_decay=settings["weight_decay"],
@@ -109,12 +114,13 @@ class Bilevel:
     def train(self) -> str:
         """Trains one epoch; says how the supernet did on the validation half meanwhile."""
         self.supernet.train()
-        steps, number = self._levels.steps, self.epoch
-        total = torch.zeros(2, device=self._where)  # loss and correct answers of the alpha batches
+        steps, number = self._halves.steps, self.epoch
+        first, end = self.stage.span  # the cosine spans the life of the supernet
+        total = torch.zeros(2, device=self._problem.accelerator)  # loss, correct answers (alpha's)
         learning = 0
         for step in range(steps):
             now = number + step / steps
-            rate = self._set_rate(number, step)
+            rate = self._training.set_rate(end - first, number - first, step, steps)
             if self._architect is not None and self.stage.learns(now):
                 total += self._architecture_step(now, rate)
                 learning += 1
@@ -126,43 +132,38 @@ class Bilevel:
         loss, accuracy = (total / learning).tolist()
         return f"validation loss {loss:.3f}, accuracy {100 * accuracy:.1f} %"
 
-    def _set_rate(self, epoch: int, step: int) -> float:
-        """The learning rate of the weights; its cosine spans the life of the supernet."""
-        first, end = self.stage.span
-        steps = self._levels.steps
-        rate = learning_rate(self._recipe, end - first, epoch - first, step, steps)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        return rate
-
     def _mixtures(self, now: float, level: Level) -> Sequence[Mixture]:
-        mixtures = self.relaxation.mixtures(now / self._epochs, level)
+        mixtures = self._drawn(now / self._epochs, level)
         chance = self.stage.dropout(now)
         if not chance:
             return mixtures
         drop = (self._skips, chance, self._generator)
         return [replace(mixture, weights=without_skips(mixture, *drop)) for mixture in mixtures]
 
+    def _drawn(self, progress: float, level: Level) -> Sequence[Mixture]:
+        if self._sampler is None:
+            return self.relaxation.mixtures(progress, level)
+        return [self.supernet.path(genotype) for genotype in self._sampler.paths(progress)]
+
     def _architecture_step(self, now: float, rate: float) -> Tensor:
         """alpha <- Adam on the validation half; gives (loss, share of correct answers)."""
         assert self._architect is not None
-        batch = self._levels.valid()
+        batch = self._halves.valid()
         mixtures = self._mixtures(now, "architecture")
-        if self._parts.second_order is not None:
-            logits, loss, gradients = self._unrolled(batch, mixtures, rate, now)
+        if self._method.second_order is not None:
+            logits, loss, found = self._unrolled(batch, mixtures, rate, now)
         else:
-            with held(self._weights):
-                logits, loss = self._loss(batch, mixtures, self._evaluate)
-            charged = self._charged(loss, mixtures, now)
-            gradients = slopes(charged, self._alphas)
-        for alpha, gradient in zip(self._alphas, gradients, strict=True):
+            with frozen(self._training.weights):
+                logits, loss = self._training.loss(batch, mixtures, self._training.evaluate)
+            found = gradients(self._charged(loss, mixtures, now), self._alphas)
+        for alpha, gradient in zip(self._alphas, found, strict=True):
             alpha.grad = gradient
         self._architect.step()
-        return torch.stack([loss.detach().float(), correct(logits, batch[1])])
+        return torch.stack([loss.detach().float(), share_correct(logits, batch[1])])
 
     def _charged(self, loss: Tensor, mixtures: Sequence[Mixture], now: float) -> Tensor:
         """The loss with all penalties, which look at the first mixture."""
-        return self._parts.charged(loss, mixtures[0], self.relaxation, now / self._epochs)
+        return self._method.charged(loss, mixtures[0], self.relaxation, now / self._epochs)
 
     def _unrolled(
         self, batch: Batch, mixtures: Sequence[Mixture], rate: float, now: float
@@ -172,117 +173,96 @@ class Bilevel:
         Both losses are differentiated by the mixtures, and then these by alpha, so that a sampled
         mixture is the same one throughout. The training batch is that of the coming weight step.
         """
-        assert self._parts.second_order is not None
+        assert self._method.second_order is not None
         leaves = [_leaf(mixture) for mixture in mixtures]
         inputs = [t for m in leaves for t in (m.weights, m.edges) if t is not None]
         outputs = [t for m in mixtures for t in (m.weights, m.edges) if t is not None]
-        momenta = [self._optimizer.state[w].get("momentum_buffer") for w in self._weights]
+        weights, state = self._training.weights, self._training.optimizer.state
+        momenta = [state[weight].get("momentum_buffer") for weight in weights]
         settings = self._recipe.momentum, self._recipe.weight_decay
-        step = Unrolled(self._weights, momenta, rate, *settings, self._parts.second_order)
+        step = Unrolled(weights, momenta, rate, *settings, self._method.second_order)
         seen: list[Tensor] = []
 
         def valid() -> Tensor:
-            logits, loss = self._loss(batch, leaves)
+            logits, loss = self._training.loss(batch, leaves)
             seen.append(logits.detach())
             return loss
 
-        upcoming = self._levels.upcoming()
+        upcoming = self._halves.upcoming()
         with preserved(self.supernet):
-            loss, found = step.gradients(lambda: self._loss(upcoming, leaves)[1], valid, inputs)
-        slope = loss.clone().requires_grad_()
-        charged = self._charged(slope, mixtures, now)
-        # d charged / d alpha = (d charged / d loss) (d loss / d alpha) + what the penalties add
-        (factor,) = torch.autograd.grad(charged, [slope], retain_graph=True)
+            loss, found = step.gradients(
+                lambda: self._training.loss(upcoming, leaves)[1], valid, inputs
+            )
+        # With L the loss as a number, c(L, alpha) the charged loss, m the mixtures and g = dL/dm:
+        # dc/dalpha = (partial c/partial L) sum g dm/dalpha + partial c/partial alpha,
+        # which is the gradient of  sum m (partial c/partial L) g + c(L, alpha)  at constant L, g.
+        number = loss.clone().requires_grad_()
+        charged = self._charged(number, mixtures, now)
+        (factor,) = torch.autograd.grad(charged, [number], retain_graph=True)
         through = sum((o * (factor * g)).sum() for o, g in zip(outputs, found, strict=True))
-        total = through + charged - slope.detach() if self._parts.penalties else through
+        total = through + charged - number.detach() if self._method.penalties else through
         assert isinstance(total, Tensor)
         return seen[-1], loss, torch.autograd.grad(total, self._alphas)
 
     def _weight_step(self, now: float) -> None:
         """w <- SGD on the training half, alpha held."""
-        batch = self._levels.train()
+        batch = self._halves.train()
         with torch.no_grad():
             mixtures = self._mixtures(now, "weights")
-        if self._parts.perturbation is not None:
+        if self._method.perturbation is not None:
             mixtures = [self._perturbed(batch, mixture, now) for mixture in mixtures]
-        self._descend(batch, mixtures)
+        self._training.step(batch, mixtures)
 
     def _perturbed(self, batch: Batch, mixture: Mixture, now: float) -> Mixture:
-        assert self._parts.perturbation is not None
-        with preserved(self.supernet), held(self._weights):
-            return self._parts.perturbation(
-                mixture, lambda other: self._loss(batch, [other])[1], now / self._epochs
+        assert self._method.perturbation is not None
+        with preserved(self.supernet), frozen(self._training.weights):
+            return self._method.perturbation(
+                mixture, lambda other: self._training.loss(batch, [other])[1], now / self._epochs
             )
-
-    def _descend(self, batch: Batch, mixtures: Sequence[Mixture]) -> None:
-        _, loss = self._loss(batch, mixtures, self._evaluate)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self._recipe.gradient_clip < math.inf:
-            torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.gradient_clip)
-        self._optimizer.step()
-
-    def _loss(
-        self, batch: Batch, mixtures: Sequence[Mixture], evaluate: Evaluate | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """(logits of the first mixture, mean loss over all); by the supernet itself by default."""
-        images, labels = batch
-        evaluate = evaluate or self.supernet
-        context: AbstractContextManager[Any] = nullcontext()
-        if self._recipe.precision == "bfloat16":
-            # A pass reads every weight once, so nothing is gained by keeping its rounded copy.
-            context = torch.autocast(self._where, torch.bfloat16, cache_enabled=False)
-        with context:
-            logits = [evaluate(images, mixture) for mixture in mixtures]
-            losses = [cross_entropy(found, labels) for found in logits]
-        return logits[0], losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
     def loss(self, mixture: Mixture) -> float:
         """See `nascli.gradient.parts.Trained`."""
         self.supernet.train()
         with torch.no_grad(), preserved(self.supernet):
-            return float(self._loss(self._levels.probe(), [mixture])[1])
+            return float(self._training.loss(self._halves.probe(), [mixture])[1])
 
     def tune(self, mixture: Mixture, share: float) -> None:
         """See `nascli.gradient.parts.Trained`; at the learning rate of the last epoch."""
         self.supernet.train()
-        for _ in range(max(1, round(share * self._levels.steps))):
-            self._descend(self._levels.train(), [mixture])
+        for _ in range(max(1, round(share * self._halves.steps))):
+            self._training.step(self._halves.train(), [mixture])
 
     def eigenvalue(self) -> float:
         """The largest one of the Hessian of the validation loss by alpha, on a fixed batch."""
         self.supernet.train()
         generator = seeded(self._problem.seed, "eigenvalue")
-        with preserved(self.supernet), held(self._weights):
+        with preserved(self.supernet), frozen(self._training.weights):
             mixtures = self.relaxation.mixtures(self.epoch / self._epochs, "architecture")
-            _, loss = self._loss(self._levels.probe(), mixtures)
+            _, loss = self._training.loss(self._halves.probe(), mixtures)
             return largest_eigenvalue(loss, self._alphas, generator)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that moves."""
+        perturbation = self._method.perturbation
         return {
             "epoch": self.epoch,
-            "supernet": self.supernet.state_dict(),
-            "relaxation": self.relaxation.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
+            **self._shared.state_dict(),
             "architect": self._architect and self._architect.state_dict(),
-            "streams": self._levels.state_dict(),
+            "streams": self._halves.state_dict(),
             "skips": self._generator.get_state(),
-            "perturbation": self._parts.perturbation and self._parts.perturbation.state_dict(),
+            "perturbation": perturbation and perturbation.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
         self.epoch = int(state["epoch"])
-        self.supernet.load_state_dict(state["supernet"])
-        self.relaxation.load_state_dict(state["relaxation"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._shared.load_state_dict(state)
         if self._architect is not None:
             self._architect.load_state_dict(state["architect"])
-        self._levels.load_state_dict(state["streams"])
+        self._halves.load_state_dict(state["streams"])
         self._generator.set_state(state["skips"])
-        if self._parts.perturbation is not None:
-            self._parts.perturbation.load_state_dict(state["perturbation"])
+        if self._method.perturbation is not None:
+            self._method.perturbation.load_state_dict(state["perturbation"])
 
 
 def _leaf(mixture: Mixture) -> Mixture:

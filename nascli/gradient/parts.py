@@ -1,18 +1,19 @@
 """The parts by which the methods of the family differ, as protocols.
 
-Each is built as `Part(problem, **yaml)`, but for a relaxation (see `nascli.core.supernet`).
+Each is built as `Part(problem, **yaml)`, or `Part(problem, shared, **yaml)` if its class declares
+the trait `weight_sharing`; for relaxations and samplers see `nascli.core.supernet`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
 from nascli.core.genotype import Genotype
-from nascli.core.supernet import Mixture, Relaxation, Supernet
+from nascli.core.supernet import Mixture, Relaxation, SharedWeights, Supernet
+from nascli.core.traits import traits_of
 
 if TYPE_CHECKING:
     from nascli.core.problem import Problem
@@ -27,7 +28,10 @@ class Penalty(Protocol):
     def __call__(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
     ) -> Tensor:
-        """What an architecture step descends instead of `loss`; `progress` is from 0 to 1."""
+        """What an architecture step descends instead of `loss`; `progress` is from 0 to 1.
+
+        `loss` has no dimensions; `mixture` is the step's first, with gradients to alpha.
+        """
 
 
 class Perturbation(Protocol):
@@ -52,7 +56,7 @@ class Stopper(Protocol):
     back: int
 
     def stops(self, epoch: int, eigenvalue: Callable[[], float]) -> bool:
-        """Whether `epoch`, just trained, is the last; `eigenvalue()` is dear."""
+        """Whether `epoch`, just trained, is the last; `eigenvalue()` is expensive."""
 
     def readout(self) -> Mapping[str, float]:
         """What it has seen of this epoch, as metrics."""
@@ -68,8 +72,15 @@ class Trained(Protocol):
     """A supernet in training, as a discretisation sees it; `epoch` counts the trained ones."""
 
     supernet: Supernet
-    relaxation: Relaxation
     epoch: int
+
+    @property
+    def relaxation(self) -> Relaxation:
+        """The architecture weights.
+
+        Raises:
+            Fault: a sampler draws the paths, and there are none.
+        """
 
     def loss(self, mixture: Mixture) -> float:
         """On a fixed batch of the validation half, under its own batch-norm statistics."""
@@ -82,39 +93,19 @@ class Discretisation(Protocol):
     """How a genotype is made of what a search has learnt.
 
     `at_the_end` says that it works only once, after the last epoch; before, the strongest options
-    are proposed.
+    are proposed. `without_relaxation` says that it reads no architecture weights, so that it works
+    under a sampler too.
     """
 
     at_the_end: bool
+    without_relaxation: bool
 
     def __call__(self, trained: Trained) -> Genotype:
         """The genotype."""
 
 
-SECOND_ORDER = ("finite_difference", "exact")
-SecondOrder = Literal["finite_difference", "exact"]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Those that an epoch needs; see `nascli.strategies.gradient.GradientSearch`."""
-
-    relaxation: Callable[[Supernet, int], Relaxation]
-    edge_normalisation: bool = False
-    second_order: SecondOrder | None = None
-    penalties: Sequence[Penalty] = ()
-    perturbation: Perturbation | None = None
-    cuda_graphs: bool = False
-
-    def charged(
-        self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
-    ) -> Tensor:
-        """The loss with all penalties, in order."""
-        for penalty in self.penalties:
-            loss = penalty(loss, mixture, relaxation, progress)
-        return loss
-
-
-def built(problem: Problem, part: Callable[..., Any] | None) -> Any:
+def built(problem: Problem, shared: SharedWeights, part: Callable[..., Any] | None) -> Any:
     """The part that a config's partial makes; None for none."""
-    return None if part is None else part(problem)
+    if part is None:
+        return None
+    return part(problem, shared) if traits_of(part).weight_sharing else part(problem)

@@ -21,21 +21,24 @@ _REMEDIES = (
 )
 
 
-def readout(supernet: Supernet, relaxation: Relaxation, genotype: Genotype) -> dict[str, float]:
-    """`skips_<group>` for every kind of cell, and `entropy`.
+def readout(
+    supernet: Supernet, relaxation: Relaxation | None, genotype: Genotype
+) -> dict[str, float]:
+    """`skips_<group>` for every kind of cell, and `entropy` where there is a relaxation.
 
     The first counts the skip connections of `genotype`. The second is the mean entropy of the
-    edges' options as a share of its maximum: 1 means undecided, 0 one option on every edge.
+    choices' options as a share of its maximum: 1 means undecided, 0 one option at every choice.
     """
     counts = skips(supernet, genotype)
     found = {f"skips_{group}": float(number) for group, (number, _) in counts.items()}
-    return {**found, "entropy": entropy(relaxation)}
+    return found if relaxation is None else {**found, "entropy": entropy(relaxation)}
 
 
-def spoken(found: Mapping[str, float]) -> str:
+def in_words(found: Mapping[str, float]) -> str:
     """A readout in a few words, for the screen."""
     counts = [f"{value:.0f} in {name[6:]}" for name, value in found.items() if name[:6] == "skips_"]
-    words = [f"skips: {', '.join(counts)}", f"entropy {found['entropy']:.3f}"]
+    words = [f"skips: {', '.join(counts)}"]
+    words += [f"entropy {found['entropy']:.3f}"] if "entropy" in found else []
     words += [f"eigenvalue {found['eigenvalue']:.3g}"] if "eigenvalue" in found else []
     return ", ".join(words)
 
@@ -45,15 +48,15 @@ def skips(supernet: Supernet, genotype: Genotype) -> Mapping[str, tuple[int, int
     active = supernet.path(genotype).active
     assert active is not None  # a path always says what takes part
     found: dict[str, tuple[int, int]] = {}
-    for edge, numbers in zip(supernet.edges, active, strict=True):
-        skipped, taken = found.get(edge.group, (0, 0))
-        skipped += sum(edge.options[number] == SKIP for number in numbers)
-        found[edge.group] = (skipped, taken + len(numbers))
+    for choice, numbers in zip(supernet.choices, active, strict=True):
+        skipped, taken = found.get(choice.group, (0, 0))
+        skipped += sum(choice.options[number] == SKIP for number in numbers)
+        found[choice.group] = (skipped, taken + len(numbers))
     return found
 
 
 def entropy(relaxation: Relaxation) -> float:
-    """Mean over edges of the options' entropy, 0 to 1; edges with one option do not count."""
+    """Mean over choices of the options' entropy, 0 to 1; choices with one option do not count."""
     weights = relaxation.expected().weights
     present = (relaxation.logits().detach() > -math.inf).to(weights)
     shares = weights / weights.sum(1, keepdim=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nascli.core.choice import NONE, Edge
+from nascli.core.choice import NONE, Choice
 from nascli.core.fault import Fault, unknown
 
 
@@ -31,10 +31,10 @@ class Stage:
         supernet: the number of the stage whose start built the supernet.
         span: first epoch of the supernet, and the epoch after its last one.
         warmup: the share of the stage in which the architecture weights rest.
-        options: how many options an edge keeps; None for all that it had.
+        options: how many options a choice keeps; None for all that it had.
         partial_channels: options work on one channel in so many.
         depth: cells of the supernet, as a multiple of the space's own number.
-        skip_dropout: chance that a step leaves out an edge's skip connection at the stage's start;
+        skip_dropout: chance that a step leaves out a choice's skip connection at the stage's start;
             it falls linearly to 0 at its end.
     """
 
@@ -62,7 +62,7 @@ class Stage:
         return self.skip_dropout * (1.0 - self.done(epoch))
 
 
-def plan(
+def schedule(
     stages: Sequence[Mapping[str, Any]], epochs: int, common: Mapping[str, Any]
 ) -> tuple[Stage, ...]:
     """The stages of a search of so many epochs; `common` are keys that a stage need not give.
@@ -128,18 +128,18 @@ _RANGES: Mapping[str, tuple[Any, Callable[[Any], bool], str]] = {
 
 
 def strongest(
-    weights: Tensor, edges: Sequence[Edge], present: Tensor, count: int
+    weights: Tensor, choices: Sequence[Choice], present: Tensor, count: int
 ) -> list[list[int]]:
-    """The `count` options of largest weight of every edge, at least one of them not `none`.
+    """The `count` options of largest weight of every choice, at least one of them not `none`.
 
-    `weights` and `present` (whether an option takes part so far) are (edges, options).
+    `weights` and `present` (whether an option takes part so far) are (choices, options).
     """
     kept = []
-    rows = zip(edges, weights.tolist(), present.tolist(), strict=True)
-    for edge, row, there in rows:
-        numbers = [n for n in range(len(edge.options)) if there[n]]
+    rows = zip(choices, weights.tolist(), present.tolist(), strict=True)
+    for choice, row, there in rows:
+        numbers = [n for n in range(len(choice.options)) if there[n]]
         numbers.sort(key=lambda n: -row[n])
-        real = [n for n in numbers if edge.options[n] != NONE]
+        real = [n for n in numbers if choice.options[n] != NONE]
         first = real[:1] or numbers[:1]
         rest = [n for n in numbers if n not in first]
         kept.append(sorted(first + rest[: count - 1]))

@@ -1,6 +1,20 @@
 """The gradient of the validation loss through one step of the weights.
 
-Liu et al., DARTS, ICLR 2019 (arXiv 1806.09055), eq. 7 and 8.
+Liu et al., DARTS, ICLR 2019 (arXiv 1806.09055), eq. 7 and 8. With L the training and V the
+validation loss, a what is differentiated by, and a step of SGD of rate xi from w,
+
+    w'(a) = w - xi (mu m + dL(w, a)/dw + lambda w),
+
+only dL/dw depends on a, so dw'/da = -xi d2L(w, a)/dw da, and the chain rule gives eq. 7:
+
+    dV(w'(a), a)/da = partial V(w', a)/partial a - xi (d2L(w, a)/da dw) v,   v = dV(w', a)/dw'.
+
+The matrix is never formed. Its product with v is the derivative of dL/da along v (eq. 8),
+
+    (d2L/da dw) v ~ (dL(w + e v, a)/da - dL(w - e v, a)/da) / 2 e,   e = 0.01 / |v|,
+
+or, exactly, the gradient of the number (dL/dw) . v by a, with v constant. Momentum m and weight
+decay lambda move w' but add nothing to dw'/da, for m is constant and w does not depend on a.
 """
 
 from __future__ import annotations
@@ -12,10 +26,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nascli.gradient.parts import SecondOrder
-from nascli.gradient.slopes import filled, slopes
+from nascli.gradient.gradients import gradients, with_zeros
+from nascli.gradient.method import SecondOrder
 
-_RADIUS = 1e-2  # the published epsilon is this over the norm of the vector
+_RADIUS = 1e-2  # e |v|, as published
 
 
 @dataclass(frozen=True)
@@ -54,17 +68,16 @@ class Unrolled:
         with moved(self.weights, self._step(forward), 1.0):
             loss = valid()
             found = torch.autograd.grad(loss, [*inputs, *self.weights], allow_unused=True)
-        direct, vector = found[: len(inputs)], filled(found[len(inputs) :], self.weights)
-        find = self._exact if self.product == "exact" else self._between
-        indirect = find(train, vector, inputs)
-        gradients = [
-            d - self.rate * i for d, i in zip(filled(direct, inputs), indirect, strict=True)
-        ]
-        return loss.detach(), gradients
+        direct, vector = with_zeros(found[: len(inputs)], inputs), found[len(inputs) :]
+        product = self._exact if self.product == "exact" else self._finite_difference
+        mixed = product(train, with_zeros(vector, self.weights), inputs)
+        total = [d - self.rate * m for d, m in zip(direct, mixed, strict=True)]  # eq. 7
+        return loss.detach(), total
 
-    def _step(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+    def _step(self, found: Sequence[Tensor | None]) -> list[Tensor]:
+        """w' - w."""
         steps = []
-        known = filled(gradients, self.weights)
+        known = with_zeros(found, self.weights)
         for weight, moment, gradient in zip(self.weights, self.momenta, known, strict=True):
             step = gradient + self.decay * weight.detach()
             step = step if moment is None else step + self.momentum * moment
@@ -77,18 +90,18 @@ class Unrolled:
         graph = torch.autograd.grad(train(), self.weights, create_graph=True, allow_unused=True)
         product = sum((g * v).sum() for g, v in zip(graph, vector, strict=True) if g is not None)
         assert isinstance(product, Tensor)
-        return slopes(product, inputs)
+        return gradients(product, inputs)
 
-    def _between(
+    def _finite_difference(
         self, train: Callable[[], Tensor], vector: Sequence[Tensor], inputs: Sequence[Tensor]
     ) -> list[Tensor]:
         norm = torch.stack([v.square().sum() for v in vector]).sum().sqrt()
         radius = _RADIUS / norm.clamp_min(torch.finfo(norm.dtype).tiny)
         sides = []
         for sign in (1, -1):
-            with moved(self.weights, vector, sign * radius), held(self.weights):
-                sides.append(slopes(train(), inputs))
-        return [(plus - minus) / (2 * radius) for plus, minus in zip(*sides, strict=True)]
+            with moved(self.weights, vector, sign * radius), frozen(self.weights):
+                sides.append(gradients(train(), inputs))
+        return [(plus - minus) / (2 * radius) for plus, minus in zip(*sides, strict=True)]  # eq. 8
 
 
 @contextmanager
@@ -109,8 +122,8 @@ def moved(
 
 
 @contextmanager
-def held(weights: Sequence[Tensor]) -> Iterator[None]:
-    """Passes within spare what only the gradients of the weights need."""
+def frozen(weights: Sequence[Tensor]) -> Iterator[None]:
+    """Passes within keep nothing that only the gradients of the weights would need."""
     for weight in weights:
         weight.requires_grad_(False)
     try:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nascli.operations.deferred import Deferred, deferred
-from nascli.operations.depthwise import margin
+from nascli.kernels.deferred import Deferred, deferred
+from nascli.kernels.depthwise import margin
 
 
 class ReluFirst(nn.Module):
@@ -31,7 +31,7 @@ class ReluFirst(nn.Module):
         return out
 
     def deferred(self, state: Tensor) -> Deferred:
-        """The same, the norm left for later (see `operations.deferred`)."""
+        """The same, the norm left for later (see `kernels.deferred`)."""
         return deferred(self.body(state), self.norm)
 
 
@@ -49,7 +49,7 @@ class Normed(nn.Module):
         return out
 
     def deferred(self, state: Tensor) -> Deferred:
-        """The same, the norm left for later (see `operations.deferred`)."""
+        """The same, the norm left for later (see `kernels.deferred`)."""
         return deferred(self.body(state), self.norm)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from nascli.kernels.deferred import Deferred, deferred, pointwise
 from nascli.operations.blocks import ReluFirst, convolution
-from nascli.operations.deferred import Deferred, deferred, pointwise
 
 
 class ReluConvNorm(ReluFirst):
@@ -19,7 +19,7 @@ class ReluConvNorm(ReluFirst):
         self._pointwise = kernel == stride == 1
 
     def deferred(self, state: Tensor) -> Deferred:
-        """The steps after the ReLU, the norm left for later (see `operations.deferred`)."""
+        """The steps after the ReLU, the norm left for later (see `kernels.deferred`)."""
         if self._pointwise:
             return deferred(pointwise(state, self.body), self.norm)
         return super().deferred(state)

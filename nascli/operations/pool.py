@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from nascli.operations.depthwise import margin
+from nascli.kernels.depthwise import margin
 
 
 def average_pool(

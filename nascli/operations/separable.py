@@ -6,9 +6,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from nascli.kernels.deferred import Deferred, deferred, pointwise, rectified
+from nascli.kernels.depthwise import Depthwise
 from nascli.operations.blocks import ReluFirst, convolution
-from nascli.operations.deferred import Deferred, deferred, pointwise, rectified
-from nascli.operations.depthwise import Depthwise
 
 
 class SeparableConv(ReluFirst):
@@ -31,7 +31,7 @@ class SeparableConv(ReluFirst):
         super().__init__(body, out_channels, shared)
 
     def deferred(self, state: Tensor) -> Deferred:
-        """The steps after the ReLU, the norm left for later (see `operations.deferred`)."""
+        """The steps after the ReLU, the norm left for later (see `kernels.deferred`)."""
         first, inner, norm, _, second, outer = cast(nn.Sequential, self.body)
         hidden = deferred(pointwise(first(state), inner), norm)
         return deferred(pointwise(second(rectified(hidden)), outer), self.norm)
@@ -50,6 +50,6 @@ class DilatedConv(ReluFirst):
         super().__init__(body, out_channels, shared)
 
     def deferred(self, state: Tensor) -> Deferred:
-        """The steps after the ReLU, the norm left for later (see `operations.deferred`)."""
+        """The steps after the ReLU, the norm left for later (see `kernels.deferred`)."""
         depthwise, narrow = cast(nn.Sequential, self.body)
         return deferred(pointwise(depthwise(state), narrow), self.norm)

@@ -22,12 +22,14 @@ from nascli.core.genotype import Genotype
 from nascli.core.listed import Listed
 from nascli.core.loop import Search
 from nascli.core.problem import Problem
+from nascli.core.supernet import SharedWeights
 from nascli.core.trial import Proposal, Trial
 from nascli.programs import shared_weights
 from nascli.programs.recording import Hire, looped
 from nascli.programs.reporting import write_report
 from nascli.programs.threads import computing_with
 from nascli.report import agreement
+from nascli.report import audit as words
 from nascli.runs.folder import Run
 
 BASELINES = ("params", "macs")
@@ -114,14 +116,16 @@ class Asking:
 class Parts:
     """All that an audit is made of.
 
-    `names` are those of estimator and reference, `supernet` is the run folder whose shared weights
-    the estimator scores with, `settings` the config as plain data, for the report.
+    `names` are those of estimator and reference. `shared` is what the estimator scores with, and
+    `supernet` the run folder that its weights are in; None if it shares no weights. `settings` is
+    the config as plain data, for the report.
     """
 
     asking: Asking
     genotypes: Sequence[Genotype]
     workers: Hire
     names: tuple[str, str]
+    shared: SharedWeights | None
     supernet: Path | None
     resamples: int
     threads: int | None
@@ -149,8 +153,9 @@ def audit(run: Run, parts: Parts) -> Outcome:
         Fault: too little came of it, or the folder is of another audit.
     """
     with computing_with(parts.threads, parts.problem):
-        if parts.supernet is not None:
-            shared_weights.load(parts.problem, parts.supernet)
+        if parts.shared is not None and parts.supernet is not None:
+            warn = parts.problem.listener.warn
+            warn(shared_weights.load(parts.shared, parts.supernet))
         return _concluded(run, parts, _trials(run, parts))
 
 
@@ -189,7 +194,7 @@ def _concluded(run: Run, parts: Parts, trials: Sequence[Trial]) -> Outcome:
         seed=problem.seed,
         resamples=parts.resamples,
     )
-    report = verdict.report() | {
+    report = words.summary(verdict) | {
         "verb": "audit",
         "title": f"audit · {parts.names[0]} against {parts.names[1]} · {problem.space.name}",
         "seconds": round(sum(trial.seconds for trial in trials), 3),

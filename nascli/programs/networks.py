@@ -8,7 +8,7 @@ from torch import nn
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.trial import Proposal
-from nascli.devices.latency_table import LatencyTable, measure
+from nascli.costs.latency_table import LatencyTable, measure
 from nascli.estimators.costs import Costs
 
 TABLE = "latency_table.csv"

@@ -8,7 +8,7 @@ from typing import Any
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.devices.latency_table import LatencyTable
+from nascli.costs.latency_table import LatencyTable
 from nascli.programs.networks import TABLE, costs_of, latency_table, network_of
 from nascli.runs.folder import REPORT, Run
 

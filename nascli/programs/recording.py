@@ -97,17 +97,17 @@ def looped(
     return search.run(ended)
 
 
-def _states(evaluation: Judging) -> dict[int, dict[str, Any]]:
-    """Place in the chain -> state, of the estimators that have one."""
-    parts = enumerate(evaluation.estimators)
-    return {place: part.state_dict() for place, part in parts if isinstance(part, Stateful)}
+def _states(evaluation: Judging) -> list[dict[str, Any] | None]:
+    """The state of every estimator; None for those that have none."""
+    parts = evaluation.estimators
+    return [part.state_dict() if isinstance(part, Stateful) else None for part in parts]
 
 
 def _restore_estimators(evaluation: Judging, state: dict[str, Any], path: Path) -> None:
-    states = state.get("estimators", {})
-    for place, estimator in enumerate(evaluation.estimators):
-        if place in states and isinstance(estimator, Stateful):
-            _load(estimator, states[place], path)
+    """Whether or not the history is whole."""
+    for estimator, kept in zip(evaluation.estimators, state.get("estimators", ()), strict=False):
+        if isinstance(estimator, Stateful) and kept is not None:
+            _load(estimator, kept, path)
 
 
 def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path: Path) -> None:

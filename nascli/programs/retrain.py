@@ -171,7 +171,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
         waiting = {0: Open(Proposal(genotype)).to_json()}
         trained = {"genotype": genotype.to_json(), "training": state["training"]}
         before = {"trials": 0, "number": 1, "open": waiting, "strategy": {"next": 1}}
-        return {**before, "estimators": {0: trained}}
+        return {**before, "estimators": [trained]}
 
     with computing_with(parts.threads, problem):
         looped(run, loop, keep=keep, older=older, budgeted=False)
@@ -180,7 +180,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
             raise RuntimeError(f"the training failed: {trial.error} (see log.txt in {run.path})")
         seconds = round(time.monotonic() - start, 3)
         report = _report(problem, trial, training.epochs, seconds)
-        drawn = {**curves.training(training.epochs), **drawings.draw(genotype)}
+        drawn = {**curves.training(training.epochs), **drawings.draw(problem.space, genotype)}
         write_report(run, report, drawn, parts.settings)
         return report
 

@@ -14,7 +14,8 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.loop import Evaluation, Search
 from nascli.core.problem import Problem
-from nascli.core.strategy import Strategy
+from nascli.core.strategy import MeasuresEffort, Strategy
+from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.programs.recording import Hire, kept_by, looped
@@ -28,11 +29,16 @@ FRONT = "front"
 
 @dataclass(frozen=True)
 class Parts:
-    """All that a search is made of; `settings` is its config as plain data, for the report."""
+    """All that a search is made of.
+
+    `shared` are the weights that strategy and estimator share; None if neither has to do with any.
+    `settings` is the config as plain data, for the report.
+    """
 
     problem: Problem
     strategy: Strategy
     estimators: tuple[Estimator, ...]
+    shared: SharedWeights | None
     workers: Hire
     budget: Budget
     threads: int | None
@@ -63,7 +69,7 @@ def _concluded(
 ) -> dict[str, Any]:
     """Writes genotype.json, report.json, report.html, figures and the latency table."""
     problem = parts.problem
-    report = summary.search(history, problem, genotype, parts.budget.elapsed)
+    report = summary.search(history, problem, genotype, parts.budget.elapsed, _effort(parts))
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))
@@ -72,12 +78,18 @@ def _concluded(
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
         if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
             _write_latency_table(run, problem)
-    drawn = drawings.draw(genotype) if genotype is not None else {}
+    drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
     drawn |= figures.search(history, problem) | curves.readout(history)
     write_report(run, report, drawn, parts.settings)
     if genotype is None:
         raise Fault(_why_none(history))
     return report
+
+
+def _effort(parts: Parts) -> dict[str, float]:
+    """What training shared weights took, whoever has trained them."""
+    measuring = [p for p in (*parts.estimators, parts.strategy) if isinstance(p, MeasuresEffort)]
+    return {name: value for part in measuring for name, value in part.effort().items()}
 
 
 def _write_latency_table(run: Run, problem: Problem) -> None:

@@ -15,9 +15,9 @@ from nascli.relaxations.weights import Weights
 
 
 class BinaryGates(Weights):
-    """Every edge opens one gate, chosen with the chances p = softmax(alpha).
+    """Every choice opens one gate, chosen with the chances p = softmax(alpha).
 
-    A weight step runs the chosen path alone. An architecture step draws two options an edge without
+    A weight step runs the chosen path alone. An architecture step draws two options each without
     replacement and opens one of the two gates, by their chances among themselves; both are
     computed, and the gradient of the closed gate too goes into alpha (eq. 4 over the two).
 
@@ -36,7 +36,7 @@ class BinaryGates(Weights):
         logits = self.logits()
         chances = logits.detach().cpu().softmax(dim=1)
         count = 1 if level == "weights" else 2
-        drawn = chances.multinomial(count, generator=self._generator)  # (edges, count)
+        drawn = chances.multinomial(count, generator=self._generator)  # (choices, count)
         active = tuple(tuple(sorted(numbers)) for numbers in drawn.tolist())
         drawn = drawn.to(logits.device)
         pair = logits.gather(1, drawn).softmax(dim=1)

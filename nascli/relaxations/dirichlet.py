@@ -16,7 +16,7 @@ from nascli.relaxations.weights import Weights
 
 
 class Dirichlet(Weights):
-    """An edge's mixture is drawn from Dir(elu(alpha) + 1); gradients pass through the draw.
+    """A choice's mixture is drawn from Dir(elu(alpha) + 1); gradients pass through the draw.
 
     Draws are made on the CPU, where the generator is: on a GPU each costs one wait for alpha. The
     published regulariser, which holds the concentrations near 1, is the weight decay of alpha here
@@ -29,7 +29,7 @@ class Dirichlet(Weights):
         super().__init__(supernet, seed, scale, least=2)
 
     def concentrations(self) -> Tensor:
-        """(edges, options): all above 0; 0 where an edge lacks the option."""
+        """(choices, options): all above 0; 0 where a choice lacks the option."""
         positive = torch.nn.functional.elu(self._alpha) + 1
         return positive.masked_fill(self._mask, 0.0)
 
@@ -49,7 +49,7 @@ class Dirichlet(Weights):
         present = ~self._absent
         counts = present.sum(1)
         drawn = torch.zeros_like(concentrations)
-        for count in sorted(set(counts.tolist())):  # edges of equally many options together
+        for count in sorted(set(counts.tolist())):  # choices of equally many options together
             rows = counts == count
             where = present & rows[:, None]
             sample = self._sample(concentrations[where].view(-1, count))

@@ -21,7 +21,7 @@ class Gumbel(Weights):
     """softmax((log p + Gumbel noise) / temperature), where p is the softmax of alpha.
 
     The temperature falls geometrically from `start` to `end` over the search. `hard` takes the
-    largest option of every edge alone, with weight 1 and the gradient of the soft sample
+    largest option of every choice alone, with weight 1 and the gradient of the soft sample
     (straight-through): such a step costs one path. As the sample has to be known before the
     supernet runs, a search on a GPU waits there for alpha once a step.
 
@@ -31,7 +31,7 @@ class Gumbel(Weights):
     Args:
         supernet: where options compete.
         seed: of the first weights and of the noise.
-        hard: whether one option an edge takes part.
+        hard: whether one option a choice takes part.
         start: temperature at the beginning.
         end: temperature at the end.
         scale: standard deviation of the first weights.
@@ -76,6 +76,6 @@ class Gumbel(Weights):
         return Mixture(self.logits().detach().softmax(dim=1), self._kept)
 
     def _noise(self) -> Tensor:
-        """(edges, options): Gumbel noise, drawn on the CPU so that it is the same everywhere."""
+        """(choices, options): Gumbel noise, drawn on the CPU so that it is the same everywhere."""
         drawn = torch.empty(self._alpha.shape).exponential_(generator=self._generator)
         return -drawn.log().to(self._alpha.device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""The relaxation of DARTS: a softmax over the options of every edge.
+"""The relaxation of DARTS: a softmax over the options of every choice.
 
 Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019 (arXiv 1806.09055), eq. 2.
 """
@@ -12,7 +12,7 @@ from nascli.relaxations.weights import Weights
 
 
 class Softmax(Weights):
-    """An edge's mixture is the softmax of its own weights; nothing is sampled.
+    """A choice's mixture is the softmax of its own weights; nothing is sampled.
 
     See `nascli.relaxations.weights.Weights` for the arguments.
     """

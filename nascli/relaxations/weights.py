@@ -21,31 +21,31 @@ class Weights:
         supernet: where options compete.
         seed: of the first weights and of all that is sampled.
         scale: standard deviation of the first weights; 0.001 is published.
-        least: how many options every edge must have.
+        least: how many options every choice must have.
 
     Raises:
-        Fault: an edge has fewer.
+        Fault: a choice has fewer.
     """
 
     def __init__(self, supernet: Supernet, seed: int, scale: float = 1e-3, least: int = 1) -> None:
-        edges = supernet.edges
-        for edge in edges:
-            if len(edge.options) < least:
+        choices = supernet.choices
+        for choice in choices:
+            if len(choice.options) < least:
                 raise Fault(
-                    f"edge {edge.name} of the space has {len(edge.options)} option(s); this "
-                    f"relaxation needs {least} on every edge: give the space more operations, or "
+                    f"choice {choice.name} of the space has {len(choice.options)} option(s); this "
+                    f"relaxation needs {least} at every choice: give the space more operations, or "
                     "take relaxation@strategy.relaxation=softmax"
                 )
-        counts = torch.tensor([len(edge.options) for edge in edges])
+        counts = torch.tensor([len(choice.options) for choice in choices])
         self._generator = torch.Generator().manual_seed(seed)
-        drawn = torch.randn(len(edges), int(counts.max()), generator=self._generator)
-        self._alpha = torch.nn.Parameter(scale * drawn)  # (edges, options)
+        drawn = torch.randn(len(choices), int(counts.max()), generator=self._generator)
+        self._alpha = torch.nn.Parameter(scale * drawn)  # (choices, options)
         self._absent = torch.arange(drawn.shape[1]) >= counts[:, None]  # this one on the host
         self._mask = self._absent
         self._kept: tuple[tuple[int, ...], ...] | None = None
 
     def logits(self) -> Tensor:
-        """(edges, options): alpha, and -inf where an edge lacks the option."""
+        """(choices, options): alpha, and -inf where a choice lacks the option."""
         return self._alpha.masked_fill(self._mask, -torch.inf)
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:
@@ -53,7 +53,7 @@ class Weights:
         return (self._alpha,)
 
     def keep(self, options: Sequence[Sequence[int]]) -> None:
-        """From now on only these options of each edge take part."""
+        """From now on only these options of each choice take part."""
         self._kept = tuple(tuple(sorted(numbers)) for numbers in options)
         absent = torch.ones(self._absent.shape, dtype=torch.bool)
         for row, numbers in zip(absent, self._kept, strict=True):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.choice import Edge
 from nascli.core.genotype import Genotype
+from nascli.core.space import Planned, SearchSpace
 from nascli.report import canvas
 
 if TYPE_CHECKING:
@@ -39,53 +41,58 @@ class _Cell:
     output: str | None
 
 
-def draw(genotype: Genotype) -> dict[str, str]:
-    """Name -> SVG: one graph per cell, or one table of decisions for a space without cells.
+def draw(space: SearchSpace, genotype: Genotype) -> dict[str, str]:
+    """Name -> SVG: one graph per kind of cell, or one table of decisions for a space without cells.
 
-    Cells are told by their decisions: `<cell>/<node>/inputs` with `first` and `second`, or
-    `<target><-<source>`. The names contain only letters, digits, `_` and `-`.
+    Cells are what the edges of the space's open plan make, with the options that the genotype takes
+    on them. The names contain only letters, digits, `_` and `-`.
     """
     with canvas.styled():
-        cells = _pair_cells(genotype.choices) or _edge_cell(genotype.choices)
+        cells = _cells(space, genotype)
         if cells:
             return {name: _graph(cell) for name, cell in cells.items()}
         return {"decisions": _table(genotype)}
 
 
-def _pair_cells(choices: dict[str, str]) -> dict[str, _Cell]:
-    """Cells whose nodes each take two of the states before them; empty if these are not such."""
-    nodes: dict[str, dict[int, dict[str, str]]] = {}
-    for decision, option in choices.items():
-        match = re.fullmatch(r"([A-Za-z0-9_]+)/(\d+)/(inputs|first|second)", decision)
-        if not match:
-            return {}
-        nodes.setdefault(match[1], {}).setdefault(int(match[2]), {})[match[3]] = option
+def _cells(space: SearchSpace, genotype: Genotype) -> dict[str, _Cell]:
+    """Every kind of cell by the name of its picture; empty if the choices are not all edges."""
+    if not isinstance(space, Planned):
+        return {}
+    plan, taken = space.plan(), space.taken(genotype)
+    edges = [choice for choice in plan.choices if isinstance(choice, Edge)]
+    if len(edges) < len(plan.choices) or any(edge.source >= edge.target for edge in edges):
+        return {}
+    nodes = {p.name for p in plan.places if p.kind == "add" and p.cell}
+    joined = any(p.kind == "concatenate" and nodes.issuperset(p.inputs) for p in plan.places)
     cells = {}
-    for name, cell in nodes.items():
-        drawn = []
-        for number, (node, parts) in enumerate(sorted(cell.items()), 2):
-            pair = re.fullmatch(r"(\d+)\+(\d+)", parts.get("inputs", ""))
-            if len(parts) < 3 or not pair or node != number or max(map(int, pair.groups())) >= node:
-                return {}
-            edges = [(int(pair[1]), parts["first"]), (int(pair[2]), parts["second"])]
-            drawn.append((str(node), edges))
-        inputs = ("$c_{k-2}$", "$c_{k-1}$")
-        cells[f"{name}_cell"] = _Cell(inputs, drawn, "$c_k$")
+    for group in dict.fromkeys(edge.group for edge in edges):
+        own = [edge for edge in edges if edge.group == group]
+        name = re.sub("[^A-Za-z0-9_-]", "_", group)
+        name = name if name.endswith("cell") else f"{name}_cell"
+        cells[name] = _cell(own, taken, "$c_k$" if joined else None)
     return cells
 
 
-def _edge_cell(choices: dict[str, str]) -> dict[str, _Cell]:
-    """A cell with an operation on every edge between its nodes; empty if this is not such."""
-    edges: dict[int, list[tuple[int, str]]] = {}
-    for decision, option in choices.items():
-        match = re.fullmatch(r"(\d+)<-(\d+)", decision)
-        if not match or int(match[2]) >= int(match[1]):
-            return {}
-        edges.setdefault(int(match[1]), []).append((int(match[2]), option))
-    if sorted(edges) != list(range(1, len(edges) + 1)):
-        return {}
-    nodes = [(str(node), sorted(edges[node])) for node in sorted(edges)]
-    return {"cell": _Cell(("0",), nodes, None)} if nodes else {}
+def _cell(edges: Sequence[Edge], taken: Mapping[str, str], output: str | None) -> _Cell:
+    """The cell of these edges; several inputs are the outputs of the cells before it."""
+    targets = sorted({edge.target for edge in edges})
+    inputs = sorted({edge.source for edge in edges} - set(targets))
+    state = {number: index for index, number in enumerate((*inputs, *targets))}
+    labels = [str(number) for number in inputs]
+    if len(inputs) > 1:
+        labels = [f"$c_{{k-{len(inputs) - index}}}$" for index in range(len(inputs))]
+    nodes = [
+        (
+            str(target),
+            sorted(
+                (state[edge.source], taken[edge.name])
+                for edge in edges
+                if edge.target == target and edge.name in taken
+            ),
+        )
+        for target in targets
+    ]
+    return _Cell(labels, nodes, output)
 
 
 @dataclass(frozen=True)
@@ -106,12 +113,13 @@ class _Layout:
 
 def _layout(cell: _Cell) -> _Layout:
     """Columns by the longest way from an input; a row of its own for every node."""
-    label = max(_width(operation) for _, edges in cell.nodes for _, operation in edges)
+    widths = [_width(operation) for _, edges in cell.nodes for _, operation in edges]
+    label = max(widths, default=_NODE)
     start = max(_NODE, 1.6 * _SIZE + 14)
     depths = [0] * len(cell.inputs)
     tops, y = [], _MARGIN
     for _, edges in cell.nodes:
-        depths.append(1 + max(depths[source] for source, _ in edges))
+        depths.append(1 + max((depths[source] for source, _ in edges), default=0))
         tops.append(y)
         y += _LANE * len(edges) + 12
     room = y / len(cell.inputs)

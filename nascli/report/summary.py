@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nascli.core.estimator import COSTS
@@ -13,7 +14,11 @@ from nascli.core.trial import History, Trial
 
 
 def search(
-    history: History, problem: Problem, genotype: Genotype | None, seconds: float
+    history: History,
+    problem: Problem,
+    genotype: Genotype | None,
+    seconds: float,
+    effort: Mapping[str, float],
 ) -> dict[str, Any]:
     """The outcome of a search whose answer is `genotype` (None: no trial was good).
 
@@ -25,7 +30,7 @@ def search(
       maximum), `device` (None: not measured), `seed`
     - `genotype`: the answer as `Genotype.to_json` gives it, or None; `description`: in words
     - `result`: metrics of the answer's best trial that are no costs; `costs`: those that are
-    - `effort`: time, memory and energy of an epoch of a gradient search; else empty
+    - `effort`: time, memory and energy of an epoch of what trained a supernet; else empty
     - `best`: the history's best trial, as `incumbents`, or None
     - `trials`: how many there were in `all`, `good`, `infeasible`, `failed`
     - `incumbents`: per trial that was the best so far its `trial` number, `fidelity`, `seconds` and
@@ -48,7 +53,7 @@ def search(
         "description": problem.space.describe(genotype) if genotype else "",
         "result": {name: value for name, value in metrics.items() if name not in COSTS},
         "costs": {name: metrics[name] for name in COSTS if name in metrics},
-        "effort": {name: round(value, 3) for name, value in problem.effort.items()},
+        "effort": {name: round(value, 3) for name, value in effort.items()},
         "best": _row(best) if best else None,
         "trials": counts(history),
         **several,

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from nascli.core import history_file
 from nascli.core.fault import Fault
 from nascli.core.trial import Trial
+from nascli.runs import aliases
 
 HISTORY, STATE, CONFIG = history_file.FILE, "state.pt", "config.yaml"
 ENVIRONMENT, REPORT = "environment.json", "report.json"
@@ -93,7 +94,11 @@ class Run:
         self._history = self._lock = None
 
     def write(self, name: str, text: str) -> None:
-        """Writes a whole file: temporary name, then rename, so that no reader sees half of it."""
+        """Writes a whole file: temporary name, then rename, so that no reader sees half of it.
+
+        Raises:
+            Fault: the disk takes no more; what was written before is intact.
+        """
         path = self.path / name
         with _guarded(path):
             path.parent.mkdir(exist_ok=True)
@@ -102,7 +107,7 @@ class Run:
             temporary.replace(path)
 
     def write_json(self, name: str, data: object) -> None:
-        """Writes `data` as readable JSON."""
+        """Writes `data` as readable JSON; raises as `write` does."""
         self.write(name, json.dumps(data, indent=2) + "\n")
 
     def log(self, line: str) -> None:
@@ -149,35 +154,52 @@ class Run:
         return [entry.trial for entry in history_file.entries(data, path)]
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Replaces state.pt in one step, once the history it belongs to is on the disk."""
+        """Replaces state.pt in one step, once the history it belongs to is on the disk.
+
+        Raises:
+            Fault: the disk takes no more; the state before is intact.
+        """
         with _guarded(self.path / STATE):
             if self._history is not None:
                 os.fsync(self._history.fileno())
-        self.save(STATE, state)
+        self.save(STATE, {"format": aliases.STATE_FORMAT, **state})
 
     def load_state(
         self, *keys: str, older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state
     ) -> dict[str, Any] | None:
         """What `save_state` wrote last, with at least these keys; None if it never did.
 
-        `older` makes of what an older version wrote what this one writes.
+        What an earlier version wrote comes in today's layout; `older` does what only the program
+        of this run can do of that.
 
         Raises:
-            Fault: the file is corrupt or was not written by this kind of run.
+            Fault: the file is corrupt, of a newer version, or not of this kind of run.
         """
-        if not (self.path / STATE).exists():
+        file = self.path / STATE
+        if not file.exists():
             return None
         state = self.load(STATE)
-        state = older(state) if isinstance(state, dict) else None
-        if state is None or not set(keys) <= set(state):
+        written = state.get("format", 1) if isinstance(state, dict) else None
+        if isinstance(written, int) and written > aliases.STATE_FORMAT:
             raise Fault(
-                f"'{self.path / STATE}' is not a checkpoint of this kind of run; "
-                "delete it to do without"
+                f"'{file}' has format {written}, and this nascli reads formats up to "
+                f"{aliases.STATE_FORMAT}: a newer one wrote it; install that one to go on"
             )
-        return state
+        if isinstance(written, int):
+            state = older(aliases.state(state, written))
+        if not isinstance(written, int) or not set(keys) <= set(state):
+            raise Fault(
+                f"'{file}' is not a checkpoint of this kind of run; delete it to do without"
+            )
+        state.pop("format", None)
+        return cast(dict[str, Any], state)
 
     def save(self, name: str, data: Mapping[str, Any]) -> None:
-        """Writes tensors and plain values: temporary name, then rename."""
+        """Writes tensors and plain values: temporary name, then rename.
+
+        Raises:
+            Fault: the disk takes no more; what was written before is intact.
+        """
         import torch
 
         path = self.path / name

@@ -1,4 +1,7 @@
-"""The one reader of what a run folder holds beside its history; it changes nothing there."""
+"""The one reader of what a run folder holds beside its history; it changes nothing there.
+
+Folders of earlier versions are read too: names come out as they are today (`runs.aliases`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nascli.core.fault import Fault
+from nascli.runs import aliases
 from nascli.runs.folder import CONFIG, ENVIRONMENT, REPORT
 
 
@@ -26,11 +30,13 @@ def config(folder: Path) -> dict[str, Any]:
         raise Fault(f"'{file}' is not a readable config: {str(error).splitlines()[0]}") from error
     if not isinstance(plain, dict):
         raise Fault(f"'{file}' is not a config of nascli")
-    return cast(dict[str, Any], plain)
+    return aliases.config(cast(dict[str, Any], plain))[0]
 
 
 def environment(folder: Path) -> dict[str, Any]:
     """How the run was started and where, as `environment.record` wrote it; {} if nothing is there.
+
+    `choices` and `overrides` are always there otherwise.
 
     Raises:
         Fault: it is damaged.
@@ -42,6 +48,8 @@ def environment(folder: Path) -> dict[str, Any]:
     choices, overrides = found.get("choices"), found.get("overrides")
     if not isinstance(choices, Mapping) or not isinstance(overrides, list):
         raise Fault(f"'{file}' is damaged: it has no choices (an object) or overrides (a list)")
+    found["choices"] = aliases.choices(choices)
+    found["overrides"] = [aliases.option(str(override)) for override in overrides]
     return found
 
 

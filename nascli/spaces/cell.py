@@ -6,25 +6,26 @@ Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019 (arXiv 1806.090
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.choice import NONE
+from nascli.core.choice import NONE, Edge
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
-from nascli.core.plan import Layer
+from nascli.core.plan import Layer, Plan
 from nascli.core.space import check
 from nascli.core.task import Task
+from nascli.networks.building import build, builders, check_names
 from nascli.operations import resolve
-from nascli.spaces.cell_layout import GROUPS, INPUTS, Layout, parts
+from nascli.spaces.cell_plan import GROUPS, INPUTS, Edges, Plans, Sizes
 
 if TYPE_CHECKING:
     from torch import nn
 
     from nascli.operations import Factory
-    from nascli.spaces.cell_network import CellSupernet
+    from nascli.supernet.planned import PlannedSupernet
 
 _IMAGENET_FROM = 128  # pixels a side from which the published ImageNet stem is used
 
@@ -65,29 +66,30 @@ class Cell:
     ) -> None:
         self.task = task
         self.operations = dict(operations)
+        check_names(self.operations)
         self.candidates = tuple(name for name in self.operations if name != NONE)
         if stem not in ("auto", "cifar", "imagenet"):
             raise Fault(unknown("space.stem", stem, ("auto", "cifar", "imagenet")))
         if stem == "auto":
             stem = "imagenet" if min(task.input_shape[1:]) >= _IMAGENET_FROM else "cifar"
-        self.layout = Layout(
-            task.input_shape, task.classes, channels, cells, nodes, auxiliary, stem
-        )
+        self._sizes = Sizes(task.input_shape, task.classes, channels, cells, nodes, auxiliary, stem)
         self._check()
         self._decisions = self._all_decisions()
         self._names = tuple(self._decisions)
+        self._edges = tuple(_all_edges(nodes, tuple(self.operations)))
+        self._plans: dict[int, Plans] = {}  # number of cells -> plans
 
     def _check(self) -> None:
         for key, minimum in (("channels", 2), ("cells", 1), ("nodes", 1)):
-            if getattr(self.layout, key) < minimum:
-                value = getattr(self.layout, key)
+            if getattr(self._sizes, key) < minimum:
+                value = getattr(self._sizes, key)
                 raise Fault(f"space.{key} is {value}; it must be at least {minimum}")
         if not self.candidates:
             names = ", ".join(self.operations) or "nothing"
             raise Fault(f"space.operations needs an operation besides '{NONE}'; it has {names}")
-        stem = self.layout.stem
-        smallest = 2 ** len(self.layout.reductions) * (8 if stem == "imagenet" else 1)
-        _, height, width = self.layout.input_shape
+        stem = self._sizes.stem
+        smallest = 2 ** len(self._sizes.reductions) * (8 if stem == "imagenet" else 1)
+        _, height, width = self._sizes.input_shape
         if min(height, width) < smallest:
             raise Fault(
                 f"images of {height}x{width} pixels are too small for space '{self.name}' with "
@@ -101,12 +103,65 @@ class Cell:
 
     def _all_decisions(self) -> dict[str, tuple[str, ...]]:
         decisions: dict[str, tuple[str, ...]] = {}
-        for group, node in itertools.product(GROUPS, range(INPUTS, INPUTS + self.layout.nodes)):
+        for group, node in itertools.product(GROUPS, range(INPUTS, INPUTS + self._sizes.nodes)):
             pairs = itertools.combinations(range(node), 2)
             decisions[f"{group}/{node}/inputs"] = tuple(f"{a}+{b}" for a, b in pairs)
             decisions[f"{group}/{node}/first"] = self.candidates
             decisions[f"{group}/{node}/second"] = self.candidates
         return decisions
+
+    def plan(self, genotype: Genotype | None = None, depth: float = 1.0) -> Plan:
+        """The plan of `genotype`'s network, or the open one; `depth` times as many cells, rounded.
+
+        Raises:
+            Fault: `genotype` is not of the space.
+        """
+        cells = max(1, round(depth * self._sizes.cells))
+        plans = self._plans.get(cells)
+        if plans is None:
+            plans = Plans(replace(self._sizes, cells=cells), self._edges)
+            self._plans[cells] = plans
+        if genotype is None:
+            return plans.open
+        return plans.fixed(self._chosen(check(self, genotype).options))
+
+    def _chosen(self, options: Sequence[str]) -> dict[str, Edges]:
+        """Kind of cell -> its edges, of options in the space's order."""
+        edges: list[tuple[int, str]] = []
+        for inputs, first, second in zip(options[::3], options[1::3], options[2::3], strict=True):
+            low, high = inputs.split("+")
+            edges += [(int(low), first), (int(high), second)]
+        half = len(edges) // 2
+        return dict(zip(GROUPS, (edges[:half], edges[half:]), strict=True))
+
+    def taken(self, genotype: Genotype) -> Mapping[str, str]:
+        """Name of an edge -> operation, for the two edges of every node."""
+        chosen = self._chosen(check(self, genotype).options)
+        return {
+            f"{group}/{INPUTS + slot // 2}<-{source}": operation
+            for group, edges in chosen.items()
+            for slot, (source, operation) in enumerate(edges)
+        }
+
+    def derive(self, strengths: Sequence[Sequence[float]]) -> Genotype:
+        """The published rule (section 2.4): the two inputs whose best operation is strongest.
+
+        `strengths` has a row for every edge and a number for every option. `none` never counts; of
+        equals, the first is taken.
+        """
+        best: dict[tuple[str, int], list[tuple[float, int, str]]] = {}
+        for edge, row in zip(self._edges, strengths, strict=True):
+            pairs = [pair for pair in zip(row, edge.options, strict=False) if pair[1] != NONE]
+            strength, option = max(pairs, key=lambda pair: pair[0])
+            best.setdefault((edge.group, edge.target), []).append((strength, edge.source, option))
+        choices = {}
+        for (group, node), inputs in best.items():
+            strongest = sorted(inputs, key=lambda entry: -entry[0])[:2]
+            (_, low, first), (_, high, second) = sorted(strongest, key=lambda entry: entry[1])
+            choices[f"{group}/{node}/inputs"] = f"{low}+{high}"
+            choices[f"{group}/{node}/first"] = first
+            choices[f"{group}/{node}/second"] = second
+        return check(self, Genotype.of(self.name, choices))
 
     def network(self, genotype: Genotype) -> nn.Module:
         """The network of `genotype`: images (B, C, H, W) -> logits (B, classes).
@@ -115,25 +170,23 @@ class Cell:
         image drops an edge. With an auxiliary head, training mode returns (logits, auxiliary
         logits). Every module but that head, additions and concatenations is tagged.
         """
-        from nascli.spaces.cell_network import CellNetwork
+        from nascli.networks.network import Network
 
-        return CellNetwork(self.layout, self.factories, check(self, genotype))
+        return Network(self.plan(genotype), partial(build, self.factories))
 
-    def supernet(self, depth: float = 1.0) -> CellSupernet:
-        """All networks of the space in one; weights are shared by position, not across cells.
+    def supernet(self) -> PlannedSupernet:
+        """All networks of the space in one; as published, a batch norm follows each pool."""
+        return self.supernet_at(1.0)
 
-        It has `depth` times as many cells as a network, rounded.
-        """
-        from nascli.spaces.cell_network import CellSupernet
+    def supernet_at(self, depth: float) -> PlannedSupernet:
+        """The same with `depth` times as many cells, rounded."""
+        from nascli.supernet.planned import PlannedSupernet
 
-        layout = replace(self.layout, cells=max(1, round(depth * self.layout.cells)))
-        return CellSupernet(self, layout, self.factories)
+        return PlannedSupernet(self, self.plan(depth=depth), self.factories, normalised=True)
 
     def layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
         """Every tagged layer that some network of the space contains, with its builder."""
-        from nascli.spaces.cell_network import layers
-
-        return layers(self.layout, self.factories)
+        return builders(self.factories, self.plan())
 
     @cached_property
     def factories(self) -> dict[str, Factory]:
@@ -151,7 +204,7 @@ class Cell:
             options = tuple(genotype[name] for name in self._names)
         half = len(options) // 2
         normal, reduction = options[:half], options[half:]
-        if GROUPS[0] in self.layout.groups:
+        if GROUPS[0] in self._sizes.groups:
             normal = _smallest(normal, self.candidates)
         else:
             normal = tuple(allowed[0] for allowed in self._decisions.values())[:half]
@@ -159,12 +212,23 @@ class Cell:
 
     def describe(self, genotype: Genotype) -> str:
         """One line a node: which operations, on which states, it adds."""
-        lines = []
-        for group in GROUPS:
-            edges = parts(genotype.choices, group, self.layout.nodes)
-            for (a, node, first), (b, _, second) in zip(edges[::2], edges[1::2], strict=True):
-                lines.append(f"{group:<9}  {node} = {first}({a}) + {second}({b})")
-        return "\n".join(lines)
+        taken = self.taken(genotype)
+        nodes: dict[tuple[str, int], list[str]] = {}
+        for edge in self._edges:
+            if edge.name in taken:
+                term = f"{taken[edge.name]}({edge.source})"
+                nodes.setdefault((edge.group, edge.target), []).append(term)
+        terms = nodes.items()
+        return "\n".join(
+            f"{group:<9}  {node} = {' + '.join(sum_)}" for (group, node), sum_ in terms
+        )
+
+
+def _all_edges(nodes: int, options: tuple[str, ...]) -> Iterator[Edge]:
+    for group in GROUPS:
+        for target in range(INPUTS, INPUTS + nodes):
+            for source in range(target):
+                yield Edge(f"{group}/{target}<-{source}", group, options, source, target)
 
 
 _Line = tuple[int, int, int, int]  # lower input, higher input, operation of each

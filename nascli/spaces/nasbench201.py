@@ -5,26 +5,27 @@ Dong & Yang, NAS-Bench-201, ICLR 2020 (arXiv 2001.00326).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.choice import NONE
+from nascli.core.choice import NONE, Edge
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.plan import Layer
-from nascli.core.space import check
+from nascli.core.plan import Layer, Plan
+from nascli.core.space import check, strongest
 from nascli.core.task import Task
-from nascli.genotypes.nasbench201 import EDGES, SPACE, to_string
+from nascli.genotypes.nasbench201 import EDGES, PLACES, SPACE, to_string
+from nascli.networks.building import build, builders, check_names
 from nascli.operations import resolve
 from nascli.spaces.nasbench201_canonical import smallest
+from nascli.spaces.nasbench201_plan import Plans, Sizes
 
 if TYPE_CHECKING:
     from torch import nn
 
     from nascli.operations import Factory
-    from nascli.spaces.nasbench201_network import Layout, NASBench201Supernet
+    from nascli.supernet.planned import PlannedSupernet
 
 _SMALLEST = 4  # pixels a side that two reductions leave one of
 
@@ -56,6 +57,7 @@ class NASBench201:
     ) -> None:
         self.task = task
         self.operations = dict(operations)
+        check_names(self.operations)
         self.channels = channels
         self.cells_per_stage = cells_per_stage
         for key, value in (("channels", channels), ("cells_per_stage", cells_per_stage)):
@@ -71,11 +73,37 @@ class NASBench201:
             )
         self._options = tuple(self.operations)
         self._decisions = dict.fromkeys(EDGES, self._options)
+        self._edges = tuple(
+            Edge(name, "cell", self._options, *place)
+            for name, place in zip(EDGES, PLACES, strict=True)
+        )
+        self._plans: dict[int, Plans] = {}  # cells per stage -> plans
 
     @property
     def decisions(self) -> Mapping[str, tuple[str, ...]]:
         """Decision -> its options."""
         return self._decisions
+
+    def plan(self, genotype: Genotype | None = None, depth: float = 1.0) -> Plan:
+        """The plan of `genotype`'s network, or the open one; `depth` times as many cells, rounded.
+
+        Raises:
+            Fault: `genotype` is not of the space.
+        """
+        cells = max(1, round(depth * self.cells_per_stage))
+        plans = self._plans.get(cells)
+        if plans is None:
+            sizes = Sizes(self.task.input_shape, self.task.classes, self.channels, cells)
+            plans = self._plans[cells] = Plans(sizes, self._edges)
+        return plans.open if genotype is None else plans.fixed(check(self, genotype).options)
+
+    def taken(self, genotype: Genotype) -> Mapping[str, str]:
+        """The decisions: each is a choice."""
+        return check(self, genotype).choices
+
+    def derive(self, strengths: Sequence[Sequence[float]]) -> Genotype:
+        """The strongest option of every edge (see `strongest`); the published code takes `none`."""
+        return strongest(self.name, self._edges, strengths)
 
     def network(self, genotype: Genotype) -> nn.Module:
         """The network of `genotype`: images (B, C, H, W) -> logits (B, classes).
@@ -84,33 +112,23 @@ class NASBench201:
         them, as in the benchmark. Its attribute `drop_path` (0 at first) is the chance with which,
         in training mode, each image drops an edge. Every module but additions is tagged.
         """
-        from nascli.spaces.nasbench201_network import NASBench201Network
+        from nascli.networks.network import Network
 
-        options = check(self, genotype).options
-        return NASBench201Network(self._layout(), self.factories, options)
+        return Network(self.plan(genotype), partial(build, self.factories))
 
-    def supernet(self, depth: float = 1.0) -> NASBench201Supernet:
-        """All networks of the space in one; weights are shared by position, not across cells.
+    def supernet(self) -> PlannedSupernet:
+        """All networks of the space in one; as published, no batch norm follows a pool."""
+        return self.supernet_at(1.0)
 
-        It has `depth` times as many cells as a network, rounded.
-        """
-        from nascli.spaces.nasbench201_network import NASBench201Supernet
+    def supernet_at(self, depth: float) -> PlannedSupernet:
+        """The same with `depth` times as many cells, rounded."""
+        from nascli.supernet.planned import PlannedSupernet
 
-        layout = self._layout()
-        layout = replace(layout, cells_per_stage=max(1, round(depth * layout.cells_per_stage)))
-        return NASBench201Supernet(self, layout, self.factories)
+        return PlannedSupernet(self, self.plan(depth=depth), self.factories)
 
     def layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
         """Every tagged layer that some network of the space contains, with its builder."""
-        from nascli.spaces.nasbench201_network import layers
-
-        return layers(self._layout(), self.factories)
-
-    def _layout(self) -> Layout:
-        from nascli.spaces.nasbench201_network import Layout
-
-        task = self.task
-        return Layout(task.input_shape, task.classes, self.channels, self.cells_per_stage)
+        return builders(self.factories, self.plan())
 
     @cached_property
     def factories(self) -> dict[str, Factory]:
@@ -130,9 +148,11 @@ class NASBench201:
 
     def describe(self, genotype: Genotype) -> str:
         """The benchmark's string, and one line a node."""
-        lines, choices = [to_string(genotype)], genotype.choices
-        for target in (1, 2, 3):
-            found = [(choices[f"{target}<-{source}"], source) for source in range(target)]
-            terms = [f"{operation}({source})" for operation, source in found if operation != NONE]
-            lines.append(f"node {target} = {' + '.join(terms) or '0'}")
-        return "\n".join(lines)
+        taken = self.taken(genotype)
+        nodes: dict[int, list[str]] = {}
+        for edge in self._edges:
+            terms = nodes.setdefault(edge.target, [])
+            if taken[edge.name] != NONE:
+                terms.append(f"{taken[edge.name]}({edge.source})")
+        lines = [f"node {node} = {' + '.join(terms) or '0'}" for node, terms in nodes.items()]
+        return "\n".join([to_string(genotype), *lines])

@@ -12,21 +12,29 @@ from typing import Any
 
 import torch
 
-from nascli.core.fault import Fault, unknown
+from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.supernet import Relaxation, Supernet
+from nascli.core.supernet import Relaxation, Sampler, SharedWeights, Supernet
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 from nascli.gradient.bilevel import Bilevel
-from nascli.gradient.effort import Effort
-from nascli.gradient.entering import check_growth, grown, relaxation_of
-from nascli.gradient.levels import Levels
-from nascli.gradient.parts import SECOND_ORDER, Discretisation, Parts, SecondOrder, Stopper, built
-from nascli.gradient.readout import collapse, readout, spoken
-from nascli.gradient.stages import Stage, plan
+from nascli.gradient.halves import Halves
+from nascli.gradient.method import Method, SecondOrder
+from nascli.gradient.parts import Discretisation, Stopper, built
+from nascli.gradient.readout import collapse, in_words, readout
+from nascli.gradient.stage_setup import (
+    check_growth,
+    grown,
+    relaxation_of,
+    sampler_of,
+    set_partial_channels,
+)
+from nascli.gradient.stages import Stage, schedule
+from nascli.training.epoch_cost import EpochCost
 
-Part = Callable[[Problem], Any]
+Part = Callable[..., Any]
+"""`Part(problem)`, or `Part(problem, shared)` with the trait `weight_sharing`."""
 
 
 class GradientSearch:
@@ -45,7 +53,11 @@ class GradientSearch:
 
     Args:
         problem: what is searched for; its space needs a supernet.
+        shared: the weights, which this strategy trains.
+        discretisation: how a genotype is made of what is learnt.
         relaxation: `relaxation(supernet, seed)` gives the architecture weights.
+        sampler: in their place, `sampler(supernet, seed)` draws the path of every step; then no
+            architecture is learnt, and only a discretisation that scores paths makes sense.
         second_order: None for alpha's gradient at w (xi = 0 in eq. 7 of DARTS); how its second term
             is found for that at the unrolled w', "finite_difference" or "exact".
         warmup: the share of each stage in which alpha rests.
@@ -54,14 +66,14 @@ class GradientSearch:
         penalties: name -> what else alpha is to keep small.
         perturbation: what moves the mixture of a weight step.
         stopper: what ends the search early.
-        discretisation: how a genotype is made of what is learnt.
         stages: progressive searches; see `nascli.gradient.stages.Stage` for the keys.
         cuda_graphs: whether a GPU records the passes of steps and replays them (see
-            `nascli.gradient.replayed`).
+            `nascli.gradient.cuda_graphs`).
 
     Raises:
-        Fault: a part refuses its values, the space cannot carry the relaxation, partial channels do
-            not divide the channels, or the stages are more than the epochs.
+        Fault: a part refuses its values or does not go with the others, the space cannot carry the
+            relaxation, partial channels do not divide the channels, or the stages are more than the
+            epochs.
     """
 
     traits = Traits(weight_sharing=True)
@@ -69,8 +81,10 @@ class GradientSearch:
     def __init__(
         self,
         problem: Problem,
-        relaxation: Callable[[Supernet, int], Relaxation],
+        shared: SharedWeights,
         discretisation: Part,
+        relaxation: Callable[[Supernet, int], Relaxation] | None = None,
+        sampler: Callable[[Supernet, int], Sampler] | None = None,
         second_order: SecondOrder | None = None,
         warmup: float = 0.0,
         partial_channels: int = 1,
@@ -83,40 +97,61 @@ class GradientSearch:
     ) -> None:
         task: Any = problem.task
         task.split("train")  # data that are not there should be missed before anything starts
-        if second_order is not None and second_order not in SECOND_ORDER:
-            raise Fault(unknown("strategy.second_order", second_order, (*SECOND_ORDER, "null")))
-        self._problem = problem
-        chosen = [built(problem, penalty) for penalty in (penalties or {}).values() if penalty]
-        moving = built(problem, perturbation)
+        self._problem, self._shared = problem, shared
         if cuda_graphs and problem.accelerator != "cuda":
             raise Fault(
                 "strategy.cuda_graphs is true, but the search runs on "
                 f"accelerator={problem.accelerator}; leave it out, or take accelerator=cuda"
             )
-        self._parts = Parts(
-            relaxation, edge_normalisation, second_order, chosen, moving, cuda_graphs
+        chosen = [p for p in (penalties or {}).values() if p is not None]
+        self._method = Method(
+            relaxation,
+            sampler,
+            edge_normalisation,
+            second_order,
+            [built(problem, shared, penalty) for penalty in chosen],
+            built(problem, shared, perturbation),
+            cuda_graphs,
         )
-        self._stopper: Stopper | None = built(problem, stopper)
-        self._discretise: Discretisation = built(problem, discretisation)
+        self._stopper: Stopper | None = built(problem, shared, stopper)
+        self._discretise: Discretisation = built(problem, shared, discretisation)
         common = {"warmup": warmup, "partial_channels": partial_channels}
-        self._stages = plan(list(stages or ()), self.epochs, common)
+        self._stages = schedule(list(stages or ()), self.epochs, common)
         self._check()
         self.traits = replace(self.traits, trials=self.epochs)
-        self._effort = Effort(problem.accelerator)
-        self._levels: Levels | None = None
+        self._cost = EpochCost(problem.accelerator)
+        self._halves: Halves | None = None
         self._bilevel: Bilevel | None = None
         self._epoch, self._stopped, self._warned = 0, False, False
         self._collapsed = 0  # epochs in a row whose genotype is mostly skip connections
 
     def _check(self) -> None:
-        """Raises a Fault for what does not fit the supernet, before anything is trained."""
+        """Raises a Fault for what does not fit together, before anything is trained."""
+        if self._method.sampler is not None:
+            self._check_sampled()
         if any(stage.depth != 1.0 for stage in self._stages):
             check_growth(self._problem)
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             supernet = grown(self._problem, 1.0)
             for channels in {stage.partial_channels for stage in self._stages} - {1}:
-                supernet.set_partial_channels(channels)
-        relaxation_of(self._problem, self._parts, supernet, self._stages[0])
+                set_partial_channels(self._problem, supernet, channels)
+        relaxation_of(self._problem, self._method, supernet, self._stages[0])
+        sampler_of(self._problem, self._method, supernet, self._stages[0])
+
+    def _check_sampled(self) -> None:
+        """Raises a Fault for what reads architecture weights, where there are none."""
+        reads = {
+            "strategy.stopper": self._stopper is not None,
+            "options of strategy.stages": any(s.options is not None for s in self._stages),
+            "strategy.discretisation": self._discretise.at_the_end
+            or not self._discretise.without_relaxation,
+        }
+        for name, there in reads.items():
+            if there:
+                raise Fault(
+                    f"{name} reads architecture weights, and strategy.sampler has none; take "
+                    "discretisation@strategy.discretisation=best_path and leave the others out"
+                )
 
     @property
     def epochs(self) -> int:
@@ -128,19 +163,23 @@ class GradientSearch:
         if limit < 1 or self._stopped or self._epoch >= self.epochs:
             return ()
         trained = self._training()
-        with self._effort.epoch():
+        with self._cost.epoch():
             said = trained.train()
-        self._problem.effort = self._effort.metrics()
         self._epoch += 1
         last = self._epoch == self.epochs
         if self._discretise.at_the_end and not last:
             genotype = trained.supernet.derive(trained.relaxation.expected().strengths)
         else:
             genotype = self._discretise(trained)
-        self._look(trained, genotype)
-        words = [f"epoch {self._epoch}/{self.epochs}", said, spoken(self._problem.readout)]
+        found = self._readout(trained, genotype)
+        self._warn(trained, genotype)
+        words = [f"epoch {self._epoch}/{self.epochs}", said, in_words(found)]
         self._problem.listener.progress(1.0, ", ".join(filter(None, words)))
-        return [Proposal(genotype, self._problem.fidelity * self._share(trained.stage))]
+        return [Proposal(genotype, self._problem.fidelity * self._share(trained.stage), found)]
+
+    def effort(self) -> Mapping[str, float]:
+        """See `nascli.core.strategy.MeasuresEffort`."""
+        return self._cost.metrics()
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """The weights have learnt already."""
@@ -181,9 +220,9 @@ class GradientSearch:
         return self._enter(stage)
 
     def _enter(self, stage: Stage) -> Bilevel:
-        if self._levels is None:
-            self._levels = Levels(self._problem)
-        args = self._problem, self._parts, stage, self.epochs, self._levels
+        if self._halves is None:
+            self._halves = Halves(self._problem)
+        args = self._problem, self._shared, self._method, stage, self.epochs, self._halves
         self._bilevel = Bilevel(*args, before=self._bilevel)
         return self._bilevel
 
@@ -193,16 +232,19 @@ class GradientSearch:
             return min(stage.end, self.epochs - 1) / self.epochs
         return stage.end / self.epochs
 
-    def _look(self, trained: Bilevel, genotype: Genotype) -> None:
-        """Reads what tells a collapse, warns of one that lasts, and asks the stopper."""
-        problem = self._problem
-        found = readout(trained.supernet, trained.relaxation, genotype)
+    def _readout(self, trained: Bilevel, genotype: Genotype) -> dict[str, float]:
+        """What tells a collapse, as metrics; asks the stopper too."""
+        found = readout(trained.supernet, self._shared.relaxation, genotype)
         if self._stopper is not None:
             self._stopped = self._stopper.stops(self._epoch, trained.eigenvalue)
             found |= self._stopper.readout()
-        problem.readout = found
-        warning = collapse(trained.supernet, genotype) if trained.relaxation.parameters() else None
+        return found
+
+    def _warn(self, trained: Bilevel, genotype: Genotype) -> None:
+        """Warns once of a collapse that lasts; what learns no architecture cannot collapse."""
+        learns = self._shared.relaxation is not None
+        warning = collapse(trained.supernet, genotype) if learns else None
         self._collapsed = self._collapsed + 1 if warning else 0
         if warning and self._collapsed == 2 and not self._warned:  # a single one may be chance
-            problem.listener.warn(warning)
+            self._problem.listener.warn(warning)
             self._warned = True

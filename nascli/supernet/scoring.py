@@ -8,20 +8,21 @@ import torch
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
-from nascli.core.supernet import Mixture
+from nascli.core.supernet import Mixture, SharedWeights
 from nascli.data.batches import batches, seeded
 from nascli.data.task import Task
 from nascli.supernet.recalibration import preserved, recalibrate
 
 
 class Scoring:
-    """Scores mixtures of a problem's supernet, each with batch-norm statistics of its own.
+    """Scores mixtures of a shared supernet, each with batch-norm statistics of its own.
 
     The images are the same for every mixture. Nothing of the supernet changes: neither weights nor
     buffers nor mode.
 
     Args:
-        problem: its supernet is trained by someone else, such as a gradient search.
+        problem: whose images they are scored on.
+        shared: the supernet, which somebody else trains.
         batch_size: images at once.
         recalibration_batches: how many batches of training images the statistics come from.
 
@@ -29,16 +30,19 @@ class Scoring:
         Fault: `batch_size` or `recalibration_batches` is below 1.
     """
 
-    def __init__(self, problem: Problem, batch_size: int, recalibration_batches: int) -> None:
+    def __init__(
+        self, problem: Problem, shared: SharedWeights, batch_size: int, recalibration_batches: int
+    ) -> None:
         given = {"batch_size": batch_size, "recalibration_batches": recalibration_batches}
         for key, value in given.items():
             if value < 1:
                 raise Fault(f"estimator.{key} is {value}; it must be at least 1")
-        self._problem, self._size, self._batches = problem, batch_size, recalibration_batches
+        self._problem, self._shared = problem, shared
+        self._size, self._batches = batch_size, recalibration_batches
 
     def accuracy(self, mixture: Mixture) -> float:
         """Percent of the validation split."""
-        device, supernet = self._problem.accelerator, self._problem.supernet
+        device, supernet = self._problem.accelerator, self._shared.supernet
         task = cast(Task, self._problem.task)
         generator = seeded(self._problem.seed, "scoring")  # a split may list images class by class
         train = batches(

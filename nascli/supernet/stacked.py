@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nascli.kernels.depthwise import Depthwise
 from nascli.operations.blocks import Halves, Normed, ReluFirst
-from nascli.operations.depthwise import Depthwise
 
 _TRACKED = ("running_mean", "running_var", "num_batches_tracked")
 

@@ -25,7 +25,7 @@ class GraphEnsemble:
     stacked layers; the members' spread is the deviation.
 
     Args:
-        space: whose genotypes are judged; without a supernet they are read as chains.
+        space: whose genotypes are judged; without a plan they are read as chains.
         seed: of the first weights.
         members: networks in the ensemble.
         width: of a state's vector.

@@ -1,18 +1,18 @@
-"""Genotypes as graphs of states and operations; as chains where the space has no supernet."""
+"""Genotypes as graphs of states and operations; as chains where the space has no plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nascli.core.choice import Edge
+from nascli.core.choice import NONE, Edge
 from nascli.core.genotype import Genotype
-from nascli.core.space import Relaxable, SearchSpace
+from nascli.core.space import Planned, SearchSpace
 
 Operations = NDArray[np.int64]
-Active = Callable[[Genotype], Sequence[tuple[int, ...]]]
+Taken = Callable[[Genotype], Mapping[str, str]]
 
 _MOST_PATHS = 2000
 
@@ -20,17 +20,16 @@ _MOST_PATHS = 2000
 class Graph:
     """The places for operations, and which operation a genotype has at each.
 
-    A space's supernet says where its edges run and which option of each a genotype takes. Where
-    there is none, decision number i is an edge from state i to state i + 1.
+    The open plan of a space says where its edges run, and `taken` which option of each a genotype
+    takes. Where there is no plan, or one whose choices are no edges, the choices or the decisions
+    are a chain: number i is an edge from state i to state i + 1.
     """
 
     def __init__(self, space: SearchSpace) -> None:
-        self.edges, self._active = _read(space)
+        self.edges, self._taken = _read(space)
         names = dict.fromkeys(option for edge in self.edges for option in edge.options)
         self.operations = tuple(names)
-        self._numbers = [
-            [self.operations.index(o) + 1 for o in edge.options] for edge in self.edges
-        ]
+        self._numbers = {name: number for number, name in enumerate(self.operations, start=1)}
         self.groups = {edge.group: self._rows(edge.group) for edge in self.edges}
 
     def _rows(self, group: str) -> list[int]:
@@ -39,10 +38,10 @@ class Graph:
     def __call__(self, genotypes: Sequence[Genotype]) -> Operations:
         """(n, edges): 1 + the number of the operation on each edge; 0 where there is none."""
         found = np.zeros((len(genotypes), len(self.edges)), dtype=np.int64)
+        columns = {edge.name: column for column, edge in enumerate(self.edges)}
         for row, genotype in enumerate(genotypes):
-            for edge, active in enumerate(self._active(genotype)):
-                if active:
-                    found[row, edge] = self._numbers[edge][active[0]]
+            for name, option in self._taken(genotype).items():
+                found[row, columns[name]] = self._numbers[option]
         return found
 
     def paths(self) -> list[list[int]] | None:
@@ -91,21 +90,23 @@ def path_features(
     return found
 
 
-def _read(space: SearchSpace) -> tuple[Sequence[Edge], Active]:
-    if isinstance(space, Relaxable):
-        import torch
+def _read(space: SearchSpace) -> tuple[Sequence[Edge], Taken]:
+    """The edges, and which options a genotype takes; `none` on an edge is no operation."""
+    if not isinstance(space, Planned):
+        return _chain(space.decisions), lambda genotype: genotype.choices
+    choices = space.plan().choices
+    edges = [choice for choice in choices if isinstance(choice, Edge)]
+    if len(edges) < len(choices):
+        edges = _chain({choice.name: choice.options for choice in choices})
+    return edges, lambda genotype: _operations(space.taken(genotype))
 
-        with torch.device("meta"):  # only its shape is of interest
-            supernet = space.supernet()
-        return supernet.edges, lambda genotype: supernet.path(genotype).active or ()
-    decisions = space.decisions
-    edges = [
-        Edge(name, "chain", options, number, number + 1)
-        for number, (name, options) in enumerate(decisions.items())
+
+def _operations(taken: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: option for name, option in taken.items() if option != NONE}
+
+
+def _chain(options: Mapping[str, tuple[str, ...]]) -> list[Edge]:
+    return [
+        Edge(name, "chain", allowed, number, number + 1)
+        for number, (name, allowed) in enumerate(options.items())
     ]
-    allowed = list(decisions.values())
-
-    def active(genotype: Genotype) -> list[tuple[int, ...]]:
-        return [(o.index(c),) for o, c in zip(allowed, genotype.options, strict=True)]
-
-    return edges, active

@@ -23,7 +23,7 @@ def derive(strengths):
 
 
 SUPERNET = SimpleNamespace(
-    edges=EDGES, derive=derive, path=lambda g: path(EDGES, g.choices, torch.zeros(()))
+    choices=EDGES, derive=derive, path=lambda g: path(EDGES, g.choices, torch.zeros(()))
 )
 
 

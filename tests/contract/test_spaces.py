@@ -1,13 +1,19 @@
 """What every space keeps to; the YAML folder says which there are."""
 
+import copy
 import random
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
 from fixtures import TINY, TINY_SPACE, build, composed, options
+from plain_plan import interpreted
 
 from nascli.core import space as moves
-from nascli.core.space import Relaxable, SearchSpace
+from nascli.core.plan import IMAGES
+from nascli.core.space import Derivable, Planned, Relaxable, SearchSpace
+from nascli.estimators.costs import count
 
 SHAPES = ["1x8x8", "1x28x28", "3x32x32", "3x64x64"]
 
@@ -58,7 +64,7 @@ def test_canonical_stays_in_the_space_and_settles(space):
 
 
 def test_layers_cover_every_network(space):
-    from nascli.devices.latency_table import layers_of
+    from nascli.costs.latency_table import layers_of
 
     layers = space.layers()
     shape = (3, 32, 32) if not hasattr(space, "task") else space.task.input_shape
@@ -67,21 +73,130 @@ def test_layers_cover_every_network(space):
         assert not missing
 
 
-def test_describes_a_genotype_in_a_few_lines(space):
+def test_describes_a_genotype(space):
     for genotype in samples(space, 5):
-        lines = space.describe(genotype).splitlines()
-        assert 1 <= len(lines) <= 16
-        assert all(len(line) <= 100 for line in lines)
+        assert space.describe(genotype).strip()
+        assert space.describe(genotype) == space.describe(genotype)
+
+
+@pytest.fixture
+def planned(space):
+    if not isinstance(space, Planned):
+        pytest.skip("no plan")
+    return space
+
+
+def networks(space, count=4):
+    """Genotype, plan and network; one with every option 0, one with every last option."""
+    last = moves.size(space) - 1
+    for genotype in (moves.at(space, 0), moves.at(space, last), *samples(space, count)):
+        yield genotype, space.plan(genotype), space.network(genotype)
+
+
+def test_places_of_a_plan_fit_together(planned):
+    plans = [planned.plan(), *(planned.plan(genotype) for genotype in samples(planned, 5))]
+    for plan in plans:
+        assert plan.input_shape == tuple(planned.task.input_shape)
+        shapes = {IMAGES: plan.input_shape}
+        for place in plan.places:
+            read = [shapes[name] for name in place.inputs]  # each comes before its readers
+            layers = [layer for layer in (place.layer, *place.options) if layer is not None]
+            if place.kind in ("layer", "choice"):
+                assert len(read) == 1
+                assert (place.layer is None) == (place.kind == "choice") == bool(place.options)
+            for layer in layers:
+                assert (layer.in_channels, layer.height, layer.width) == read[0]
+                heads = place.name in (plan.output, plan.auxiliary)
+                assert place.shape == ((layer.out_channels, 1, 1) if heads else layer.shape)
+            if place.kind == "choice":
+                assert len(place.options) == len(place.choice.options)
+            if place.kind == "add":
+                assert set(read) <= {place.shape}
+            if place.kind == "concatenate":
+                assert place.shape == (sum(shape[0] for shape in read), *read[0][1:])
+            assert place.name not in shapes
+            assert place.name.startswith(place.cell)
+            shapes[place.name] = place.shape
+        assert shapes[plan.output] == (planned.task.classes, 1, 1)
+        made = [p.name for p in plan.places if p.kind in ("layer", "choice")]
+        assert sorted(plan.made or made) == sorted(made)
+    assert {place.kind for place in plans[0].places} >= {"choice"}
+    assert not any(place.kind == "choice" for plan in plans[1:] for place in plan.places)
+
+
+def test_a_network_runs_the_layers_of_its_plan(planned):
+    from nascli.devices.latency_table import layers_of
+
+    for _, plan, network in networks(planned):
+        found = layers_of(network, plan.input_shape)
+        assert found == [replace(layer, settings=()) for layer in plan.layers()]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_network_computes_what_a_plain_reading_of_its_plan_does(planned, training):
+    for _, plan, network in networks(planned):
+        network.double().train(training)
+        twin = copy.deepcopy(network)
+        images = torch.randn(3, *plan.input_shape).double()
+        with torch.no_grad():
+            output = network(images)
+            results = interpreted(plan.places, twin.get_submodule, {IMAGES: images})
+        logits, *second = output if isinstance(output, tuple) else (output,)
+        assert torch.equal(logits, results[plan.output])
+        if training and plan.auxiliary is not None:
+            assert torch.equal(second[0], results[plan.auxiliary])
+        assert len(second) == (training and plan.auxiliary is not None)
+
+
+def test_a_network_costs_the_sum_over_its_layers(planned):
+    build, known = planned.layers(), {}
+    for _, plan, network in networks(planned, count=2):
+        whole = count(network, plan.input_shape)
+        for layer in set(plan.layers()) - set(known):
+            known[layer] = count(build[layer](), (layer.in_channels, layer.height, layer.width))
+        alone = [known[layer] for layer in plan.layers()]
+        assert whole.params == sum(each.params for each in alone)
+        assert whole.macs == sum(each.macs for each in alone)
+
+
+def test_the_open_plan_covers_every_network(planned):
+    """A network has the fixed layers, and at every place of a choice the option that it takes."""
+    whole = planned.plan()
+    fixed = Counter(whole.layers())
+    options = {choice.name: choice for choice in whole.choices}
+    assert len(options) == len(whole.choices)
+    for genotype, plan, _ in networks(planned):
+        taken = planned.taken(genotype)
+        chosen = [
+            place.options[choice.options.index(taken[name])]
+            for name, choice in options.items()
+            if name in taken
+            for place in whole.by_choice[choice]
+        ]
+        assert set(taken) <= set(options)
+        assert Counter(plan.layers()) == fixed + Counter(c for c in chosen if c is not None)
+    assert set(planned.layers()) == set(whole.candidates())
+
+
+def test_what_a_genotype_takes_is_derived_back(space):
+    if not isinstance(space, Derivable):
+        pytest.skip("derives no genotypes")
+    choices = space.plan().choices
+    for genotype in samples(space, 20):
+        taken = space.taken(genotype)
+        rows = [[float(taken.get(c.name) == option) for option in c.options] for c in choices]
+        assert space.canonical(space.derive(rows)) == space.canonical(genotype)
 
 
 def test_a_path_of_the_supernet_is_derived_back(space):
+    """Up to decisions that do not matter."""
     if not isinstance(space, Relaxable):
         pytest.skip("no supernet")
     supernet = space.supernet()
     for genotype in samples(space, 20):
         mixture = supernet.path(genotype)
-        assert mixture.weights.shape[0] == len(supernet.edges)
-        assert supernet.derive(mixture.weights) == genotype
+        assert mixture.weights.shape[0] == len(supernet.choices)
+        assert space.canonical(supernet.derive(mixture.weights)) == space.canonical(genotype)
 
 
 def test_a_path_costs_only_what_is_on_it(space):

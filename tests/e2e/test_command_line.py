@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fixtures import TINY
 
 from nascli.cli import VERBS
 
@@ -234,3 +235,19 @@ def test_a_users_own_strategy(nas, tmp_path):
     done = nas("search", "--config-dir", "mine", "strategy=first", *TABLE[1:])
     assert done.code == 0, done.stderr
     assert len((tmp_path / done.run / "history.jsonl").read_text().splitlines()) == 1
+
+
+def test_an_old_name_in_a_users_config_is_named_and_understood(nas, tmp_path):
+    (tmp_path / "mine" / "penalty").mkdir(parents=True)
+    (tmp_path / "mine" / "penalty" / "mine.yaml").write_text(
+        "_target_: nascli.penalties.zero_one.ZeroOne\n_partial_: true\nweight: 2\n"
+    )
+    chosen = ("strategy=darts", "+penalty@strategy.penalties.mine=mine", *TINY, "data.images=64")
+    done = nas("search", "--config-dir", "mine", *chosen, "training.epochs=1", "space.channels=2")
+    assert done.code == 0, done.stderr
+    assert (
+        "warning: a config of yours uses an old name: _target_ nascli.penalties.zero_one.ZeroOne "
+        "is now nascli.gradient.penalties.zero_one.ZeroOne; please change it"
+    ) in " ".join(done.stderr.split())
+    recorded = (tmp_path / done.run / "config.yaml").read_text()
+    assert "_target_: nascli.gradient.penalties.zero_one.ZeroOne" in recorded

@@ -116,7 +116,6 @@ RUNS = {
     ),
     "killed_evolution_table_no_state": _search(*SMALL_EVOLUTION, *TABLE, *ends(20), kill=9),
     "killed_predictor_table": _search("strategy=predictor", *TABLE, *ends(30), state=18, kill=22),
-    "killed_hyperband_table": _search("strategy=hyperband", *TABLE, *ends(60), state=30, kill=35),
     "killed_asha_table": _search("strategy=asha", *TABLE, *ends(60), state=30, kill=30),
     "killed_bohb_table": _search("strategy=bohb", *TABLE, *ends(60), state=30, kill=35),
     "killed_nsga2_table": _search(
@@ -166,7 +165,6 @@ RUNS = {
     ),
     # killed: gradient searches; state.pt is always of the last whole line, so that no epoch has to
     # be trained a second time to the same genotype
-    "killed_darts_bench": _search("strategy=darts", "training.epochs=4", *BENCH, state=2, kill=2),
     "killed_darts_cell_half_line": _search(
         "strategy=darts", "training.epochs=4", *CELL, state=2, kill=3, cut=True
     ),

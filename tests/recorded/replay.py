@@ -50,11 +50,11 @@ class Replay:
 
     def readout(self) -> dict[str, float]:
         """What a gradient search has said of its last epoch beside the trial's metrics."""
-        return dict(self._parts.problem.readout)
+        return {}
 
     def architecture(self) -> dict[str, list[Any]]:
         """Name -> architecture weights, as nested lists."""
-        state = self._parts.strategy.state_dict()["bilevel"]["relaxation"]
+        state = self._parts.strategy.state_dict()["bilevel"].get("relaxation", {})
         return {name: value.tolist() for name, value in _tensors(state)}
 
     def supernet(self) -> dict[str, Any]:

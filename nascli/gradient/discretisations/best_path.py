@@ -31,6 +31,7 @@ class BestPath:
     """
 
     at_the_end = False
+    without_relaxation = True
 
     def __init__(self, problem: Problem, candidates: int = 32) -> None:
         if candidates < 1:

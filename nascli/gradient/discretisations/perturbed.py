@@ -23,19 +23,19 @@ from nascli.gradient.parts import Trained
 
 
 class Perturbed:
-    """After the last epoch, edge by edge in random order, the option is kept whose loss hurts most.
+    """After the last epoch, each choice in random order keeps the option whose loss hurts most.
 
-    Each option of the edge is left out of the mixture in turn; the one without which the loss on a
-    fixed batch is largest stays alone on the edge, and the weights are tuned. Then every edge is
-    left out in turn: how much that hurts is the edge's strength, by which a space that chooses
-    among edges derives the genotype.
+    Each of its options is left out of the mixture in turn; the one without which the loss on a
+    fixed batch is largest stays alone, and the weights are tuned. Then every choice is left out in
+    turn: how much that hurts is its strength, by which a space that chooses among edges derives the
+    genotype.
 
     Departures: loss on one batch of at most 128 images decides, where the published code takes the
-    accuracy on half of the training split; tuning is a share of an epoch and not 5 epochs; edges
+    accuracy on half of the training split; tuning is a share of an epoch and not 5 epochs; choices
     are ranked once and not node by node with more tuning.
 
     Args:
-        problem: its seed orders the edges.
+        problem: its seed orders the choices.
         tuning: epochs of training after each decision.
 
     Raises:
@@ -43,6 +43,7 @@ class Perturbed:
     """
 
     at_the_end = True
+    without_relaxation = False
 
     def __init__(self, problem: Problem, tuning: float = 0.1) -> None:
         if not tuning >= 0:
@@ -51,36 +52,36 @@ class Perturbed:
 
     def __call__(self, trained: Trained) -> Genotype:
         """The genotype; the weights are changed by the tuning."""
-        edges = trained.supernet.edges
+        choices = trained.supernet.choices
         now = trained.relaxation.expected()
-        active = now.active or tuple(tuple(range(len(edge.options))) for edge in edges)
+        active = now.active or tuple(tuple(range(len(choice.options))) for choice in choices)
         now = replace(now, active=active)
-        order = list(range(len(edges)))
+        order = list(range(len(choices)))
         random.Random(derived(self._seed, "edges")).shuffle(order)
         for row in order:
             now = _only(now, row, self._least_dispensable(trained, now, row))
             if self._tuning:
                 trained.tune(now, self._tuning)
-        hurts = [trained.loss(_without(now, row, None)) for row in range(len(edges))]
+        hurts = [trained.loss(_without(now, row, None)) for row in range(len(choices))]
         return trained.supernet.derive(_strengths(now, hurts))
 
     def _least_dispensable(self, trained: Trained, now: Mixture, row: int) -> int:
         assert now.active is not None
-        options = trained.supernet.edges[row].options
+        options = trained.supernet.choices[row].options
         here = now.active[row]
         numbers = [number for number in here if options[number] != NONE] or list(here)
         return max(numbers, key=lambda number: trained.loss(_without(now, row, number)))
 
 
 def _without(mixture: Mixture, row: int, number: int | None) -> Mixture:
-    """The mixture without one option of an edge, or without all (None); nothing else changes."""
+    """The mixture without one option of a choice, or without all (None); nothing else changes."""
     assert mixture.active is not None
     kept = () if number is None else tuple(n for n in mixture.active[row] if n != number)
     return _with(mixture, row, kept, mixture.weights)
 
 
 def _only(mixture: Mixture, row: int, number: int) -> Mixture:
-    """The mixture with one option alone on an edge, of weight 1."""
+    """The mixture with one option alone at a choice, of weight 1."""
     weights = mixture.weights.clone()
     weights[row] = torch.zeros_like(weights[row])
     weights[row, number] = 1.0
@@ -98,6 +99,6 @@ def _with(mixture: Mixture, row: int, numbers: tuple[int, ...], weights: Tensor)
 
 
 def _strengths(mixture: Mixture, hurts: Sequence[float]) -> Tensor:
-    """(edges, options): an edge's one option is as strong as its loss is high."""
+    """(choices, options): a choice's one option is as strong as its loss is high."""
     ranks = torch.tensor(hurts, dtype=mixture.weights.dtype).argsort().argsort() + 1.0
     return (mixture.weights > 0) * ranks.to(mixture.weights)[:, None]

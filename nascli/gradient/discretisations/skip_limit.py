@@ -30,6 +30,7 @@ class SkipLimit:
     """
 
     at_the_end = False
+    without_relaxation = False
 
     def __init__(self, problem: Problem, most: int = 2) -> None:
         del problem
@@ -41,7 +42,7 @@ class SkipLimit:
         """The genotype; it may still have more where an edge offers nothing else."""
         supernet = trained.supernet
         strengths = _offered(trained.relaxation.expected())
-        for group in dict.fromkeys(edge.group for edge in supernet.edges):
+        for group in dict.fromkeys(choice.group for choice in supernet.choices):
             while group != "reduction":
                 taken = _taken(supernet, strengths, group)
                 left = [place for place in taken if strengths[place] != _STRUCK_OUT]
@@ -55,7 +56,7 @@ _STRUCK_OUT, _ABSENT = -1.0, -2.0  # below all that is there, and below that
 
 
 def _offered(mixture: Mixture) -> Tensor:
-    """(edges, options): the strengths, of what an earlier stage has dropped the least of all."""
+    """(choices, options): the strengths, of what an earlier stage has dropped the least of all."""
     if mixture.active is None:
         return mixture.strengths.clone()
     strengths = torch.full_like(mixture.strengths, _ABSENT)
@@ -65,11 +66,11 @@ def _offered(mixture: Mixture) -> Tensor:
 
 
 def _taken(supernet: Supernet, strengths: Tensor, group: str) -> list[tuple[int, int]]:
-    """Where the genotype that `strengths` prefer has a skip connection: (edge, option)."""
+    """Where the genotype that `strengths` prefer has a skip connection: (choice, option)."""
     active = supernet.path(supernet.derive(strengths)).active or ()
     return [
         (row, number)
-        for row, (edge, numbers) in enumerate(zip(supernet.edges, active, strict=True))
+        for row, (choice, numbers) in enumerate(zip(supernet.choices, active, strict=True))
         for number in numbers
-        if edge.group == group and edge.options[number] == SKIP
+        if choice.group == group and choice.options[number] == SKIP
     ]

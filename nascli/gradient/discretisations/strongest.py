@@ -14,6 +14,7 @@ class Strongest:
     """What `Supernet.derive` makes of the mixture that the search has come to."""
 
     at_the_end = False
+    without_relaxation = False
 
     def __init__(self, problem: Problem) -> None:
         del problem

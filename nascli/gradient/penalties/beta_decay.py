@@ -14,7 +14,7 @@ from nascli.gradient.penalties.checks import weight_of
 
 
 class BetaDecay:
-    """Adds weight * progress * mean over edges of log sum exp(alpha).
+    """Adds weight * progress * mean over choices of log sum exp(alpha).
 
     Args:
         problem: what is searched for.

@@ -15,8 +15,9 @@ from torch import Tensor
 from nascli.core.fault import Fault, unknown
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
-from nascli.core.supernet import Mixture, Relaxation
-from nascli.estimators.costs import count
+from nascli.core.supernet import LayersOfOptions, Mixture, Relaxation, SharedWeights, Supernet
+from nascli.core.traits import Traits
+from nascli.costs.count import count
 from nascli.gradient.penalties.checks import weight_of
 
 _METRICS = ("auto", "latency_ms", "macs", "params")
@@ -25,7 +26,7 @@ _METRICS = ("auto", "latency_ms", "macs", "params")
 class ExpectedCost:
     """Multiplies the loss by log(1 + (e - 1) r)^weight, or adds weight * r.
 
-    r is the expected cost of the mixture's options, sum over edges and options of weight times
+    r is the expected cost of the mixture's options, sum over choices and options of weight times
     cost, as a multiple of that of equal weights. A cost is the sum over all cells of what the
     option's layers cost each on its own, counted or measured on the search's device.
 
@@ -34,6 +35,7 @@ class ExpectedCost:
 
     Args:
         problem: its space has the layers, its device times them.
+        shared: the supernet that says what an option consists of.
         weight: FBNet's beta (0.6), or ProxylessNAS' lambda.
         metric: "latency_ms", "macs" or "params"; "auto" is the first if the search has a device,
             else the second.
@@ -43,10 +45,18 @@ class ExpectedCost:
         Fault: a value is not allowed, or a latency is asked for without a device.
     """
 
+    traits = Traits(weight_sharing=True)
+
     def __init__(
-        self, problem: Problem, weight: float = 0.6, metric: str = "auto", form: str = "product"
+        self,
+        problem: Problem,
+        shared: SharedWeights,
+        weight: float = 0.6,
+        metric: str = "auto",
+        form: str = "product",
     ) -> None:
-        self._problem, self._weight = problem, weight_of("expected_cost", weight)
+        self._problem, self._shared = problem, shared
+        self._weight = weight_of("expected_cost", weight)
         if metric not in _METRICS:
             raise Fault(unknown("strategy.penalties.expected_cost.metric", metric, _METRICS))
         if form not in ("product", "sum"):
@@ -60,6 +70,7 @@ class ExpectedCost:
             )
         self._metric, self._form = metric, form
         self._costs: Tensor | None = None
+        self._of: Supernet | None = None  # the supernet that these are the costs of
 
     def __call__(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
@@ -75,13 +86,22 @@ class ExpectedCost:
         return loss * (1 + (math.e - 1) * ratio).log() ** self._weight
 
     def costs(self) -> Tensor:
-        """(edges, options): of each option alone, in the metric's unit; found on first use."""
-        if self._costs is None:
-            supernet = self._problem.supernet
+        """(choices, options): of each option alone, in the metric's unit.
+
+        They are found on first use, and anew where the search has put in a deeper supernet.
+        """
+        supernet = self._shared.supernet
+        if self._costs is None or self._of is not supernet:
+            self._of = supernet
+            if not isinstance(supernet, LayersOfOptions):
+                raise Fault(
+                    f"the supernet of space '{self._problem.space.name}' does not say which layers "
+                    "its options have, so they have no known cost: leave out expected_cost"
+                )
             known: dict[Layer, float] = {}
             rows = [
-                [self._cost(supernet.layers(edge, option), known) for option in edge.options]
-                for edge in supernet.edges
+                [self._cost(supernet.layers(choice, option), known) for option in choice.options]
+                for choice in supernet.choices
             ]
             most = max(map(len, rows))
             self._costs = torch.tensor([row + [0.0] * (most - len(row)) for row in rows])

@@ -15,9 +15,9 @@ from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.data.batches import seeded
+from nascli.gradient.gradients import gradients
 from nascli.gradient.parts import Loss
-from nascli.gradient.perturbations.reach import among, checked, present, reach
-from nascli.gradient.slopes import slopes
+from nascli.gradient.perturbations.radius import among, checked, present, radius_at
 
 
 class Adversarial:
@@ -27,7 +27,7 @@ class Adversarial:
 
     Args:
         problem: its seed is the start's.
-        radius: how far the ascent reaches at the end; 0.3 is published, growing from 0.03.
+        radius: of the ball around the mixture, at the end; 0.3 is published, growing from 0.03.
         steps: of the ascent, each a forward and a backward pass. Published are 7.
 
     Raises:
@@ -42,14 +42,14 @@ class Adversarial:
 
     def __call__(self, mixture: Mixture, loss: Loss, progress: float) -> Mixture:
         """The mixture at the end of the ascent."""
-        radius, there = reach(self._radius, progress), present(mixture)
+        radius, there = radius_at(self._radius, progress), present(mixture)
         noise = 2 * torch.rand(mixture.weights.shape, generator=self._generator) - 1
         moved = among(mixture, mixture.weights + radius * noise.to(mixture.weights), there)
         low, high = mixture.weights - radius, mixture.weights + radius
         for _ in range(self._steps):
             weights = moved.weights.requires_grad_()
-            (slope,) = slopes(loss(replace(moved, weights=weights)), [weights])
-            ascended = weights.detach() + 2 * radius / self._steps * slope.sign()
+            (gradient,) = gradients(loss(replace(moved, weights=weights)), [weights])
+            ascended = weights.detach() + 2 * radius / self._steps * gradient.sign()
             moved = among(mixture, ascended.clamp(low, high), there)
         return moved
 

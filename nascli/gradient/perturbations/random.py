@@ -13,7 +13,7 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.data.batches import seeded
 from nascli.gradient.parts import Loss
-from nascli.gradient.perturbations.reach import among, checked, present, reach
+from nascli.gradient.perturbations.radius import among, checked, present, radius_at
 
 
 class Random:
@@ -21,7 +21,7 @@ class Random:
 
     Args:
         problem: its seed is the noise's.
-        radius: how far the noise reaches at the end; 0.3 is published, growing from 0.03.
+        radius: of the noise, at the end; 0.3 is published, growing from 0.03.
 
     Raises:
         Fault: `radius` is not above 0 and at most 1.
@@ -35,7 +35,7 @@ class Random:
         """The mixture with noise; the loss is not looked at."""
         del loss
         noise = 2 * torch.rand(mixture.weights.shape, generator=self._generator) - 1
-        moved = mixture.weights + reach(self._radius, progress) * noise.to(mixture.weights)
+        moved = mixture.weights + radius_at(self._radius, progress) * noise.to(mixture.weights)
         return among(mixture, moved, present(mixture))
 
     def state_dict(self) -> dict[str, Any]:

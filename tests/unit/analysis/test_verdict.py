@@ -1,4 +1,3 @@
-import json
 import math
 
 import pytest
@@ -66,36 +65,21 @@ def test_metrics_that_are_the_same_share_a_row():
     assert list(made.estimates) == ["score = synflow"]
 
 
-def test_it_warns_of_an_estimate_that_no_better_than_costs_explains():
-    found = trials(ORDER, good=ORDER, bad=NOISE, params=ZIGZAG)
-    made = verdict(found, ("params", "good", "bad"))
-    beats = {row["metric"]: row["beats"] for row in made.report()["against_baselines"]}
-    assert beats == {"good": True, "bad": False}
-    warnings = [line for line in made.lines() if line.startswith("warning")]
-    assert len(warnings) == 1
-    assert warnings[0].startswith("warning: bad ranks worse than params: tau differs by -")
+def test_every_estimate_is_set_against_params_and_macs_in_their_better_direction():
+    found = trials(ORDER, score=ORDER, params=[-v for v in ORDER], macs=NOISE)
+    made = verdict(found, ("params", "macs", "score"), ("params", "macs"))
+    leads = {(name, baseline): lead.value for name, baseline, lead in made.leads()}
+    assert leads.keys() == {("score", "params"), ("score", "macs")}
+    assert leads["score", "params"] == pytest.approx(0)  # tau 1 against |tau| 1
+    assert leads["score", "macs"] == pytest.approx(1 - abs(made.kendall["macs"].value))
 
 
-def test_equally_good_is_not_better():
-    made = verdict(trials(ORDER, same=ZIGZAG[::-1], params=ZIGZAG), ("params", "same"))
-    assert not made.report()["against_baselines"][0]["beats"]
-    twin = [2 * v for v in ZIGZAG]
-    lines = verdict(trials(ORDER, twin=twin, params=ZIGZAG), ("params", "twin")).lines()
-    assert "warning: twin is not shown to rank better than params: tau differs by +0.000" in (
-        "\n".join(lines)
+def test_costs_without_a_time_of_their_own_took_the_estimators():
+    seconds = {"estimator_seconds": [0.5] * 30}
+    made = verdict(trials(ORDER, score=ZIGZAG, params=NOISE, **seconds), ("params", "score"))
+    assert made.median_seconds("params") == made.median_seconds("score") == 0.5
+    own = verdict(
+        trials(ORDER, score=ZIGZAG, params=NOISE, costs_seconds=[0.1] * 30, **seconds),
+        ("params", "score"),
     )
-
-
-def test_the_report_is_json_and_seconds_are_medians():
-    seconds = [100.0, *[0.5] * 29]
-    found = trials(
-        ORDER, score=ZIGZAG, params=[5.0] * 30, estimator_seconds=seconds, costs_seconds=[0.1] * 30
-    )
-    made = verdict(found, ("params", "score"))
-    report = json.loads(json.dumps(made.report(), allow_nan=False))
-    rows = {row["metric"]: row for row in report["correlations"]}
-    assert rows["score"]["time_ms"] == 500 and rows["params"]["time_ms"] == pytest.approx(100)
-    assert rows["params"]["kendall_tau"] is None and rows["params"]["baseline"] is True
-    assert rows["score"]["networks"] == 30
-    assert report["result"]["kendall_tau"] == rows["score"]["kendall_tau"]
-    assert report["seconds_per_network"] == {"costs": 0.1, "estimator": 0.5, "reference": None}
+    assert (own.median_seconds("params"), own.median_seconds("score")) == (0.1, 0.5)

@@ -16,6 +16,7 @@ from nascli.core.trial import Proposal
 from nascli.programs import audit as program
 from nascli.programs import shared_weights
 from nascli.runs.folder import CONFIG, Run
+from nascli.supernet.shared import Shared
 
 
 def parts_of(*overrides):
@@ -151,35 +152,36 @@ def searched(tmp_path):
     """The run folder of a gradient search, as far as its shared weights are concerned."""
     run = Run.claim(tmp_path, "search", "darts", {})
     OmegaConf.save(composed("strategy=darts", *SMALL), run.path / CONFIG)
-    problem = parts_of(
-        "estimator@reference=train", *(o for o in SMALL if "device" not in o)
-    ).problem
+    small = (o for o in SMALL if "device" not in o)
+    shared = Shared(parts_of("estimator@reference=train", *small).problem, "nobody")
     with torch.no_grad():
-        for parameter in problem.supernet.parameters():
+        for parameter in shared.supernet.parameters():
             parameter.fill_(0.25)
-    bilevel = {"supernet": problem.supernet.state_dict()}
+    bilevel = {"supernet": shared.supernet.state_dict()}
     run.save("state.pt", {"trials": 3, "strategy": {"epoch": 3, "bilevel": bilevel}})
     return run.path
 
 
 def test_shared_weights_come_from_a_run_folder(searched):
     chosen = ("estimator=one_shot", "estimator@reference=train", f"supernet='{searched}'")
-    problem = parts_of(*chosen).problem
+    parts = parts_of(*chosen)
+    problem, shared = parts.problem, parts.shared
     assert (problem.space.name, problem.task.name, problem.seed) == ("cell", "synthetic", 4)
-    assert not all(bool((p == 0.25).all()) for p in problem.supernet.parameters())
-    shared_weights.load(problem, searched)
-    assert all(bool((p == 0.25).all()) for p in problem.supernet.parameters())
+    assert not all(bool((p == 0.25).all()) for p in shared.supernet.parameters())
+    said = shared_weights.load(shared, searched)
+    assert said == f"shared weights as they were after 3 trials of {searched}"
+    assert all(bool((p == 0.25).all()) for p in shared.supernet.parameters())
 
 
 def test_weights_that_are_not_there_or_do_not_fit(searched):
     chosen = ("estimator=one_shot", "estimator@reference=train", f"supernet='{searched}'")
-    problem = parts_of(*chosen).problem
+    shared = parts_of(*chosen).shared
     Run(searched).save("state.pt", {"trials": 1, "strategy": {"supernet": {"x": torch.zeros(1)}}})
     with pytest.raises(Fault, match="do not fit the space"):
-        shared_weights.load(problem, searched)
+        shared_weights.load(shared, searched)
     (searched / "state.pt").unlink()
     with pytest.raises(Fault, match="holds no shared weights"):
-        shared_weights.load(problem, searched)
+        shared_weights.load(shared, searched)
 
 
 def test_what_the_supernet_decides_cannot_be_chosen_besides(searched):

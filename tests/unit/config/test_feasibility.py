@@ -1,19 +1,25 @@
 """What a search is told before it begins; the table's costs are the published ones."""
 
+import subprocess
+import sys
+
 import pytest
-from fixtures import asked, composed
+from fixtures import CHECKOUT, asked, composed
 
 from nascli.config import feasibility, search
 from nascli.config.overrides import rewritten
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint
 from nascli.core.survey import survey
+from nascli.costs.plans import PlanCounter
 
+CELL = ("strategy=random", "space=cell", "estimator=train", "device=none", "data=synthetic")
+CELL += ("training.network.cell.channels=4", "training.network.cell.cells=2")
 CHOSEN = ("strategy=random", "space=nasbench201", "estimator=table", "device=none")
 
 
-def settled(*overrides, surveyed=lambda _table: None):
-    config = composed(*CHOSEN, *rewritten(overrides))
+def settled(*overrides, chosen=CHOSEN, surveyed=lambda _table: None):
+    config = composed(*chosen, *rewritten(overrides))
     return config, search.build(asked(config), surveyed=surveyed)
 
 
@@ -83,3 +89,72 @@ def test_constraints_that_exclude_each_other():
     assert found.nearest(both)[0] > 0
     with pytest.raises(Fault, match="can be kept each alone but not all at once; nearest: params"):
         feasibility._check(found, both)
+
+
+def least_and_largest(problem, metric):
+    """By closed form: every edge takes the smallest or the largest layer of the plan's choices."""
+    counter, plan = PlanCounter(problem.space), problem.space.plan()
+    ends = []
+    for best in (min, max):
+        total = sum(getattr(counter.layer(layer), metric) for layer in plan.layers())
+        for place in plan.places:
+            if place.kind == "add":
+                choices = [p for p in plan.places if p.name in place.inputs]
+                values = sorted(
+                    best(getattr(counter.layer(n), metric) for n in p.options if n is not None)
+                    for p in choices
+                )
+                total += sum(values[:2] if best is min else values[-2:])
+        ends.append(total)
+    return ends
+
+
+@pytest.mark.parametrize("metric", ["params", "macs"])
+def test_costs_that_add_up_are_certain_without_training(metric):
+    # Two cells: both of them reduction cells, but of different channels and sizes.
+    tables = []
+    bound = f"constraints.{metric}=60%"
+    config, parts = settled(bound, chosen=CELL, surveyed=tables.append)
+    least, largest = least_and_largest(parts.problem, metric)
+    assert config.constraints[metric] == pytest.approx(0.6 * largest)
+    assert tables[0].title.endswith("(2 x MACs) are certain)")
+    settled(f"constraints.{metric}={least}", chosen=CELL)
+    with pytest.raises(Fault, match=r"but no network is below .* \(this is certain\); raise"):
+        settled(f"constraints.{metric}={least - 1}", chosen=CELL)
+
+
+def test_peak_memory_is_not_certain():
+    with pytest.raises(Fault, match=r"no network is below .* \([0-9]+ were looked at\); raise"):
+        settled("constraints.peak_memory_mb=0.001", chosen=CELL)
+
+
+def test_an_impossible_constraint_is_known_before_torch_is():
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "from fixtures import ToyTask, composed\n"
+        "from hydra.utils import get_class\n"
+        "from omegaconf import OmegaConf\n"
+        "from nascli.config.feasibility import settle\n"
+        "from nascli.core.fault import Fault\n"
+        "from nascli.core.goal import Constraint, Goal\n"
+        "from nascli.core.problem import Problem\n"
+        "from nascli.estimators.costs import Costs\n"
+        "config = composed('strategy=random', 'space=cell', 'training.network.cell.cells=8',\n"
+        "                  '++constraints.params=1000')\n"
+        "space = OmegaConf.to_container(config.space)\n"
+        "operations = space['operations']\n"
+        "space = get_class(space['_target_'])(ToyTask('toy', (3, 32, 32), 10), operations)\n"
+        "goal = Goal(constraints=(Constraint('params', 1000.0),))\n"
+        "problem = Problem(space, space.task, None, goal)\n"
+        "try:\n"
+        "    settle(config, problem, (Costs(problem), Costs(problem)), lambda _table: None)\n"
+        "except Fault as fault:\n"
+        "    print(fault)\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+    )
+    assert done.returncode == 0
+    # C=16, 8 cells: least_and_largest above gives the same
+    assert "constraints.params is 1,000, but no network is below 100,730 (this is" in done.stdout

@@ -61,3 +61,33 @@ def test_an_impossible_constraint_says_how_near_one_gets(wide):
 def test_the_seed_decides(wide):
     first, again, other = (list(survey(wide, price, s, samples=5).looked) for s in (0, 0, 1))
     assert first == again != other
+
+
+def test_proved_extremes_are_looked_at_and_taken_for_certain(wide):
+    ends = at(wide, 0), at(wide, size(wide) - 1)
+    found = survey(wide, price, 0, samples=30, proved={"params": ends})
+    assert found.range("params")[::2] == (10.0, 175.0)
+    assert found.certain("params") and not found.certain("macs")
+    assert found.range("macs")[::2] == (0.0, 30.0)  # by the linear fit
+    assert found.impossible(Constraint("params", 9.9))
+    assert not found.impossible(Constraint("params", 10.0))
+    assert not found.impossible(Constraint("macs", -1.0))  # true, but not proved
+    looked = len(found.looked)
+    assert found.nearest([Constraint("params", 5.0)]) == (1.0, ends[0])
+    assert len(found.looked) == looked
+
+
+def test_extremes_are_found_with_more_samples_than_options(wide):
+    found = survey(wide, price, 0, samples=300)
+    assert found.range("params")[::2] == (10.0, 175.0)
+    assert found.range("macs")[::2] == (0.0, 30.0)
+
+
+@pytest.mark.parametrize("most", [60, 90])
+def test_a_descent_ends_after_so_many(wide, most):
+    found = survey(wide, price, 0, samples=48, most=most)
+    both = [Constraint("params", 10.0), Constraint("fewer", 1.0)]
+    found.costs = lambda genotype: {**price(genotype), "fewer": 1e3 + genotype.options.count("1")}
+    found.looked = {genotype: found.costs(genotype) for genotype in found.looked}
+    assert found.nearest(both)[0] > 0
+    assert len(found.looked) <= most

@@ -13,7 +13,7 @@ from nascli.data.batches import batches
 from nascli.data.synthetic import Synthetic
 from nascli.estimators.one_shot import OneShot
 from nascli.estimators.relaxed import Relaxed
-from nascli.gradient.edges import EdgeNormalised
+from nascli.gradient.edge_normalisation import EdgeNormalised
 from nascli.relaxations.softmax import Softmax
 from nascli.supernet.recalibration import recalibrate
 

@@ -17,10 +17,10 @@ from nascli.core.plan import Layer
 from nascli.core.problem import Problem
 from nascli.core.space import sample
 from nascli.core.trial import Proposal
+from nascli.costs.count import count
 from nascli.data.synthetic import Synthetic
-from nascli.estimators.costs import count
 from nascli.estimators.zero_cost import ZeroCost
-from nascli.operations.parts import tag
+from nascli.networks.building import tag
 from nascli.zero_cost import IMAGES, SCORES
 
 ALL = tuple(SCORES)

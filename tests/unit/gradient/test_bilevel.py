@@ -221,7 +221,7 @@ def work(network, *inputs):
 def test_a_sampled_step_costs_what_its_path_alone_costs(strategy):
     bilevel = training(strategy=strategy)
     images, _ = of_weights(bilevel)
-    space, edges = bilevel._problem.space, bilevel.supernet.edges
+    space, edges = bilevel._problem.space, bilevel.supernet.choices
     for _ in range(3):
         (mixture,) = bilevel.relaxation.mixtures(0.0, "weights")
         numbers = [active[0] if active else 0 for active in mixture.active]  # option 0 is none
@@ -256,7 +256,7 @@ def test_a_path_without_operations_has_no_gradient_and_ends_nothing(monkeypatch)
     ):
         bilevel = training(*overrides, strategy="gdas")
         (alpha,) = bilevel._alphas
-        edges = bilevel.supernet.edges
+        edges = bilevel.supernet.choices
         shares = bilevel.relaxation.logits().softmax(1)
         nothing = replace(
             bilevel.relaxation.expected(),

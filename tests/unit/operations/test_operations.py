@@ -7,13 +7,9 @@ import torch
 from fixtures import CHECKOUT, options
 from omegaconf import OmegaConf
 from torch import nn
-from torch.nn import functional as F
 
 from nascli.core.fault import Fault
-from nascli.core.plan import Layer
 from nascli.operations import resolve
-from nascli.operations.fixed import AuxiliaryHead, ResidualReduction
-from nascli.operations.parts import build, builders, built, tag
 from nascli.operations.skip import FactorizedReduction
 
 SIZES = [(8, 8), (7, 7), (5, 6), (2, 3), (1, 1)]
@@ -124,57 +120,3 @@ def test_a_factorized_reduction_reads_even_and_odd_pixels():
     scale = (1 + reduction.norm.eps) ** -0.5  # of a batch norm that has seen nothing yet
     assert torch.allclose(even, scale * torch.tensor([[1.0, 3], [7, 9]]))
     assert torch.allclose(odd, scale * torch.tensor([[5.0, 0], [0, 0]]))
-
-
-@pytest.mark.parametrize("size", [(4, 6), (5, 7)])
-def test_the_shortcut_of_a_residual_reduction_averages_what_there_is(size):
-    block = ResidualReduction(1, 1)
-    with torch.no_grad():
-        block.shortcut[1].weight.fill_(1)
-    images = torch.rand(1, 1, *size)
-    expected = [
-        [images[0, 0, i : i + 2, j : j + 2].mean() for j in range(0, size[1], 2)]
-        for i in range(0, size[0], 2)
-    ]
-    assert torch.allclose(block.shortcut(images)[0, 0], torch.tensor(expected))
-    assert block(images).shape == (1, 1, ceil(size[0] / 2), ceil(size[1] / 2))
-
-
-@pytest.mark.parametrize("size", [(8, 8), (7, 7), (4, 4), (1, 1), (3, 9)])
-def test_the_auxiliary_head_takes_any_size(size):
-    assert AuxiliaryHead(5, 7, size).eval()(torch.randn(2, 5, *size)).shape == (2, 7)
-
-
-@pytest.mark.parametrize(("side", "stride"), [(8, 3), (7, 2)])
-def test_the_auxiliary_head_pools_as_published(side, stride):
-    head = AuxiliaryHead(1, 2, (side, side))
-    images = torch.rand(1, 1, side, side)
-    assert torch.allclose(head.features[1](images), F.avg_pool2d(images, 5, stride))
-
-
-def test_weights_of_the_auxiliary_heads():
-    # 1x1 to 128, 2x2 to 768, the linear layer; batch norm after the first, on CIFAR both.
-    weights = 5 * 128 + 256 + 4 * 128 * 768 + (768 + 1) * 7
-    for imagenet in (False, True):
-        head = AuxiliaryHead(5, 7, (8, 8), imagenet=imagenet)
-        assert sum(p.numel() for p in head.parameters()) == weights + (0 if imagenet else 1536)
-
-
-def test_parts_are_tagged_and_built_ready():
-    layer = Layer("nor_conv_3x3", 2, 4, 2, 8, 8)
-    module = build(factories(), layer)
-    tags = ("operation", "in_channels", "out_channels", "stride")
-    assert [getattr(module, name) for name in tags] == ["nor_conv_3x3", 2, 4, 2]
-    stem = Layer("stem", 3, 8, 1, 8, 8)
-    assert built((stem, nn.Identity)).operation == "stem"
-    made = builders(factories(), [(stem, lambda: nn.Conv2d(3, 8, 1))], [layer])
-    assert list(made) == [stem, layer]
-    assert not any(make().training for make in made.values())
-    assert made[layer]() is not made[layer]()
-
-
-def test_tagging_does_not_change_the_module():
-    pool = nn.MaxPool2d(3, 2, 1)
-    images = torch.randn(1, 2, 5, 5)
-    expected = pool(images)
-    assert torch.equal(tag(pool, Layer("pool", 2, 2, 2, 5, 5))(images), expected)

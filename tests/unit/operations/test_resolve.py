@@ -9,8 +9,8 @@ from torch import nn
 
 from nascli.core.fault import Fault
 from nascli.core.plan import Layer
+from nascli.networks.building import build
 from nascli.operations import resolve
-from nascli.operations.parts import build
 
 
 def own(in_channels, out_channels, stride, shared):
@@ -71,5 +71,5 @@ def test_a_factory_that_takes_other_arguments_is_named():
 
 
 def test_naming_operations_needs_no_torch():
-    code = "import sys, nascli.operations.parts; sys.exit('torch' in sys.modules)"
+    code = "import sys, nascli.operations; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=environment()).returncode == 0

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from nascli.relaxations.uniform import Uniform
 
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
@@ -13,10 +14,9 @@ from nascli.relaxations.binary_gates import BinaryGates
 from nascli.relaxations.dirichlet import Dirichlet
 from nascli.relaxations.gumbel import Gumbel
 from nascli.relaxations.sigmoid import Sigmoid
-from nascli.relaxations.uniform import Uniform
 
 OPTIONS = ("a", "b", "c")
-MANY = SimpleNamespace(edges=[Edge(str(n), "cell", OPTIONS, 0, 1) for n in range(4000)])
+MANY = SimpleNamespace(choices=[Edge(str(n), "cell", OPTIONS, 0, 1) for n in range(4000)])
 LOGITS = torch.tensor([0.0, 1.0, -0.5])
 CHANCES = LOGITS.softmax(0)
 ERRORS = 5 * (0.25 / 4000) ** 0.5  # five standard errors of a share, at most
@@ -25,7 +25,7 @@ ERRORS = 5 * (0.25 / 4000) ** 0.5  # five standard errors of a share, at most
 def with_logits(relaxation):
     (alpha,) = relaxation.parameters()
     with torch.no_grad():
-        alpha.copy_(LOGITS.expand(len(MANY.edges), 3))
+        alpha.copy_(LOGITS.expand(len(MANY.choices), 3))
     return relaxation
 
 
@@ -104,7 +104,7 @@ def test_dirichlet_leaves_the_global_generator_alone():
 
 def test_dirichlet_draws_edges_of_different_width_each_from_its_own():
     edges = [Edge("a", "cell", OPTIONS, 0, 1), Edge("b", "cell", OPTIONS[:2], 0, 2)]
-    weights = Dirichlet(SimpleNamespace(edges=edges), seed=0).mixtures(0.0)[0].weights.detach()
+    weights = Dirichlet(SimpleNamespace(choices=edges), seed=0).mixtures(0.0)[0].weights.detach()
     assert weights[1, 2] == 0
     assert torch.allclose(weights.sum(1), torch.ones(2))
     assert (weights[0] > 0).all() and (weights[1, :2] > 0).all()
@@ -155,12 +155,12 @@ def test_uniform_paths_are_those_of_genotypes_all_alike():
     supernet = space.supernet()
     uniform = Uniform(supernet, seed=0)
     assert uniform.parameters() == ()
-    counts = torch.zeros(len(supernet.edges), 8)
+    counts = torch.zeros(len(supernet.choices), 8)
     for _ in range(400):
         (mixture,) = uniform.mixtures(0.0)
         counts += mixture.weights
         assert sum(map(len, mixture.active)) == 8  # two inputs for each of two nodes, two cells
-    edges = {edge.name: row for edge, row in zip(supernet.edges, counts, strict=True)}
+    edges = {edge.name: row for edge, row in zip(supernet.choices, counts, strict=True)}
     # the first node always has both inputs; the second two of three; seven options each
     assert edges["normal/2<-0"].sum() == 400
     for name, share in (("normal/2<-1", 1 / 7), ("normal/3<-2", 2 / 21)):

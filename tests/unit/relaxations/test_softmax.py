@@ -15,7 +15,7 @@ EDGES = [
     Edge("2<-0", "cell", ("a", "b"), 0, 2),
     Edge("2<-1", "cell", ("a",), 1, 2),
 ]
-SUPERNET = SimpleNamespace(edges=EDGES)
+SUPERNET = SimpleNamespace(choices=EDGES)
 
 
 def test_mixtures_are_the_softmax_over_an_edge_s_own_options():
@@ -34,7 +34,7 @@ def test_mixtures_are_the_softmax_over_an_edge_s_own_options():
 
 def test_the_first_weights_follow_from_the_seed_and_are_small():
     edges = [Edge(str(n), "cell", tuple("abcdefgh"), 0, 1) for n in range(500)]
-    many = SimpleNamespace(edges=edges)
+    many = SimpleNamespace(choices=edges)
     (first,), (again,), (other,) = (Softmax(many, seed).parameters() for seed in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -78,5 +78,7 @@ def test_state_goes_there_and_back():
 
 
 def test_edges_with_too_few_options_are_a_fault():
-    with pytest.raises(Fault, match=r"edge 2<-1 .* has 1 option\(s\); .* needs 2 on every edge"):
+    with pytest.raises(
+        Fault, match=r"choice 2<-1 .* has 1 option\(s\); .* needs 2 at every choice"
+    ):
         Weights(SUPERNET, seed=0, least=2)

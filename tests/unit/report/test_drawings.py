@@ -4,10 +4,16 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from fixtures import ToySpace, ToyTask, composed
 
+from nascli.core.choice import Choice, Edge
 from nascli.core.genotype import Genotype
+from nascli.core.plan import Plan
+from nascli.core.space import sample
 from nascli.report import drawings
 from nascli.report.drawings import draw
+from nascli.spaces.cell import Cell
+from nascli.spaces.nasbench201 import NASBench201
 
 OPS = (
     "sep_conv_3x3",
@@ -17,17 +23,28 @@ OPS = (
     "my_very_long_operation_name",
 )
 EDGES = ("1<-0", "2<-0", "2<-1", "3<-0", "3<-1", "3<-2")
+BENCH = NASBench201(
+    ToyTask(), {name: {} for name in composed("space=nasbench201").space.operations}
+)
+
+
+def cell_space(nodes=4, **settings):
+    return Cell(ToyTask(), {name: {} for name in ("none", *OPS)}, nodes=nodes, **settings)
 
 
 def random_cell(seed, nodes=4):
-    rng = random.Random(seed)
-    choices = {}
-    for group, node in itertools.product(("normal", "reduction"), range(2, 2 + nodes)):
-        low, high = sorted(rng.sample(range(node), 2))
-        choices[f"{group}/{node}/inputs"] = f"{low}+{high}"
-        choices[f"{group}/{node}/first"] = rng.choice(OPS)
-        choices[f"{group}/{node}/second"] = rng.choice(OPS)
-    return Genotype.of("cell", choices)
+    return sample(cell_space(nodes), random.Random(seed))
+
+
+class Listed(ToySpace):
+    """A space that nobody but its decisions tells anything of."""
+
+    def __init__(self, choices):
+        super().__init__("mine", {decision: (option,) for decision, option in choices.items()})
+
+
+def table_of(choices):
+    return draw(Listed(choices), Genotype.of("mine", choices))
 
 
 def texts(svg):
@@ -38,7 +55,7 @@ def texts(svg):
 
 def test_a_cell_is_drawn_per_kind_with_all_its_operations():
     genotype = random_cell(0)
-    pictures = draw(genotype)
+    pictures = draw(cell_space(), genotype)
     assert list(pictures) == ["normal_cell", "reduction_cell"]
     for group in ("normal", "reduction"):
         words = texts(pictures[f"{group}_cell"])
@@ -51,7 +68,7 @@ def test_a_cell_is_drawn_per_kind_with_all_its_operations():
 
 def test_nasbench201_is_one_cell_with_six_edges():
     options = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3", "none")
-    pictures = draw(Genotype("nasbench201", EDGES, options))
+    pictures = draw(BENCH, Genotype("nasbench201", EDGES, options))
     assert list(pictures) == ["cell"]
     words = texts(pictures["cell"])
     assert sorted(w for w in words if not w.isdigit()) == sorted(options)
@@ -60,7 +77,7 @@ def test_nasbench201_is_one_cell_with_six_edges():
 
 def test_any_other_space_is_a_table_and_user_text_stays_text():
     choices = {"depth": "3", "<script>alert(1)</script>": "$x_{1}$ & </svg>"}
-    pictures = draw(Genotype.of("mine", choices))
+    pictures = table_of(choices)
     assert list(pictures) == ["decisions"]
     assert sorted(texts(pictures["decisions"])) == sorted([*choices, *choices.values()])
     assert "<script" not in pictures["decisions"]
@@ -69,7 +86,7 @@ def test_any_other_space_is_a_table_and_user_text_stays_text():
 @pytest.mark.parametrize("count", [1, 24, 25, 100])
 def test_a_table_holds_every_decision(count):
     choices = {f"decision{n}": f"option{n}" for n in range(count)}
-    assert len(texts(draw(Genotype.of("mine", choices))["decisions"])) == 2 * count
+    assert len(texts(table_of(choices)["decisions"])) == 2 * count
 
 
 @pytest.mark.parametrize(
@@ -85,12 +102,50 @@ def test_a_table_holds_every_decision(count):
     ],
 )
 def test_what_only_looks_like_a_cell_is_a_table(choices):
-    assert list(draw(Genotype.of("odd", choices))) == ["decisions"]
+    assert list(table_of(choices)) == ["decisions"]
+
+
+class Chosen(Listed):
+    """A space whose open plan has these choices and no places."""
+
+    def __init__(self, *choices):
+        super().__init__({choice.name: choice.options[0] for choice in choices})
+        self.choices = choices
+
+    def plan(self, genotype=None):
+        return Plan((1, 8, 8), (), "", decided=self.choices)
+
+    def taken(self, genotype):
+        return genotype.choices
+
+
+def test_a_plan_of_edges_is_drawn_and_any_other_is_a_table():
+    edges = [
+        Edge("a", "../../x", ("conv",), 0, 2),
+        Edge("b", "../../x", ("pool",), 1, 2),
+        Edge("c", "../../x", ("none",), 2, 5),
+    ]
+    genotype = Genotype.of("mine", {"a": "conv", "b": "pool", "c": "none"})
+    (picture,) = draw(Chosen(*edges), genotype).items()
+    assert picture[0] == "______x_cell"
+    words = ["$c_{k-2}$", "$c_{k-1}$", "2", "5", "conv", "pool", "none"]
+    assert {word for word in words if word[0] != "$"} <= set(texts(picture[1]))
+    other = Choice("d", "", ("x",))
+    genotype = Genotype.of("mine", {**genotype.choices, "d": "x"})
+    assert list(draw(Chosen(*edges, other), genotype)) == ["decisions"]
+    backwards = Edge("d", "cell", ("x",), 3, 2)
+    assert list(draw(Chosen(*edges, backwards), genotype)) == ["decisions"]
+
+
+def test_a_kind_of_cell_that_networks_do_not_contain_is_drawn_all_the_same():
+    space = cell_space(cells=2)
+    assert draw(space, random_cell(0)) == draw(cell_space(), random_cell(0))
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_no_labels_meet_and_no_line_runs_through_a_label(seed):
-    (cell, _) = drawings._pair_cells(random_cell(seed, nodes=2 + seed % 5).choices).values()
+    nodes = 2 + seed % 5
+    (cell, _) = drawings._cells(cell_space(nodes), random_cell(seed, nodes)).values()
     layout = drawings._layout(cell)
     boxes, lines = geometry(cell, layout)
     for (name, box), (other, second) in itertools.combinations(boxes.items(), 2):
@@ -123,4 +178,4 @@ def geometry(cell, layout):
 
 
 def test_the_same_genotype_gives_the_same_file():
-    assert draw(random_cell(1)) == draw(random_cell(1))
+    assert draw(cell_space(), random_cell(1)) == draw(cell_space(), random_cell(1))

@@ -122,6 +122,37 @@ def test_a_checkpoint_of_another_kind_is_a_fault(run):
         run.load_state("trials", "strategy")
 
 
+def test_a_checkpoint_says_its_format(run):
+    run.save_state({"trials": 1})
+    assert run.load("state.pt") == {"format": 2, "trials": 1}
+    assert run.load_state("trials") == {"trials": 1}
+    run.save("state.pt", {"trials": 1})  # as the first format was
+    assert run.load_state("trials") == {"trials": 1}
+
+
+def test_an_old_checkpoint_comes_in_todays_layout(run, monkeypatch):
+    monkeypatch.setattr(module.aliases, "STATES", {"old": "new"})
+    run.save("state.pt", {"old": 1})
+    assert run.load_state("new") == {"old": 1, "new": 1}
+    run.save_state({"old": 1})
+    assert run.load_state("old") == {"old": 1}
+
+
+def test_a_newer_checkpoint_is_a_fault(run):
+    run.save("state.pt", {"format": 3, "trials": 1})
+    with pytest.raises(
+        Fault, match=r"has format 3, and this nascli reads formats up to 2: a newer"
+    ):
+        run.load_state("trials")
+
+
+@pytest.mark.parametrize("content", [{"format": "x", "trials": 1}, {"format": None, "trials": 1}])
+def test_a_format_that_is_no_number(run, content):
+    run.save("state.pt", content)
+    with pytest.raises(Fault, match="not a checkpoint of this kind of run"):
+        run.load_state("trials")
+
+
 def test_only_one_process_writes(run):
     with pytest.raises(Fault, match="another process is writing"):
         Run.open(run.path)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from fixtures import ToyTask, composed, environment
 from hydra.utils import instantiate
+from plain_plan import interpreted
 from torch import nn
 
 from nascli.core.fault import Fault
@@ -116,7 +117,7 @@ def test_any_number_of_cells_and_nodes(cells, nodes):
     for genotype in samples(space, 2):
         assert space.network(genotype)(torch.randn(2, 1, 8, 8)).shape == (2, 10)
     supernet = space.supernet()
-    weights = torch.full((len(supernet.edges), 8), 0.1)
+    weights = torch.full((len(supernet.choices), 8), 0.1)
     genotype = supernet.derive(weights)
     assert check(space, genotype) == genotype
     assert supernet(torch.randn(2, 1, 8, 8), supernet.path(genotype)).shape == (2, 10)
@@ -270,11 +271,15 @@ def test_canonical_of_every_small_genotype():
 def test_canonical_keeps_what_the_nodes_compute():
     operations = {name: CONFIG.operations[name] for name in OPERATIONS[:3]}
     space = cell(operations=operations)
-    inputs = [torch.randn(1, 16, 8, 8, dtype=torch.double) for _ in range(2)]
+    inputs = torch.randn(2, 1, 16, 8, 8, dtype=torch.double)
+    known = dict(zip((f"blocks.0.preprocess.{number}" for number in range(2)), inputs, strict=True))
 
     def nodes(genotype):
-        graph = space.network(genotype).blocks[0].graph  # a normal cell: no operation has weights
-        return sorted(float(state.square().sum()) for state in graph(inputs)[2:])
+        network = space.network(genotype)  # block 0 is a normal cell: no operation has weights
+        places = [p for p in space.plan(genotype).places if p.cell == "blocks.0.graph"]
+        results = interpreted(places, network.get_submodule, known)
+        sums = [results[place.name] for place in places if place.kind == "add"]
+        return sorted(float(state.square().sum()) for state in sums)
 
     changed = 0
     for genotype in samples(space, 10):
@@ -299,7 +304,7 @@ def test_canonical_reads_decisions_in_any_order():
 
 
 def test_supernet_edges():
-    edges = cell().supernet().edges
+    edges = cell().supernet().choices
     assert len(edges) == 2 * (2 + 3 + 4 + 5)
     assert edges[0].name == "normal/2<-0"
     assert (edges[-1].name, edges[-1].group) == ("reduction/5<-4", "reduction")
@@ -308,10 +313,10 @@ def test_supernet_edges():
 
 def strengths(supernet, strong):
     """Nothing has any strength but (edge, option): strength."""
-    rows = torch.zeros(len(supernet.edges), 8)
-    names = [edge.name for edge in supernet.edges]
+    rows = torch.zeros(len(supernet.choices), 8)
+    names = [edge.name for edge in supernet.choices]
     for (edge, option), value in strong.items():
-        rows[names.index(edge), supernet.edges[0].options.index(option)] = value
+        rows[names.index(edge), supernet.choices[0].options.index(option)] = value
     return rows
 
 
@@ -360,7 +365,7 @@ def test_operations_are_replaced_on_the_command_line(tmp_path):
     kernels = {m.kernel_size for m in network.modules() if isinstance(m, nn.Conv2d)}
     assert (5, 5) in kernels
     supernet = space.supernet()
-    assert supernet.edges[0].options == ("none", "skip_connect", "my_op")
+    assert supernet.choices[0].options == ("none", "skip_connect", "my_op")
     path = supernet.path(samples(space, 1)[0])
     assert supernet(torch.randn(2, 1, 8, 8), path).shape == (2, 10)
 

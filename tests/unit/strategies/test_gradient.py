@@ -171,16 +171,6 @@ def test_a_deeper_stage_begins_anew_and_a_wider_one_goes_on():
         assert (made.problem.relaxation.logits() > -torch.inf).sum(1).tolist() == [3] * 6
 
 
-def test_a_space_whose_supernet_has_one_depth_is_a_fault_for_stages_of_several(monkeypatch):
-    made = search()
-    space = type(made.problem.space)
-    build_it = space.supernet
-    monkeypatch.setattr(space, "supernet", lambda self: build_it(self))
-    search()
-    with pytest.raises(Fault, match=r"space 'nasbench201' has only one: leave out depth"):
-        search(strategy="p_darts", epochs=3)
-
-
 def test_channels_that_do_not_divide_are_a_fault():
     with pytest.raises(Fault, match=r"strategy.partial_channels is 3; it must divide"):
         search("strategy.partial_channels=3")

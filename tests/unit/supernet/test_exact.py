@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from nascli.core.supernet import Mixture
-from nascli.operations.depthwise import Depthwise
+from nascli.kernels.depthwise import Depthwise
 from nascli.operations.skip import Zero
 from nascli.supernet import graph
 
@@ -22,17 +22,18 @@ def supernet_of(name, shape=(3, 8, 8), **settings):
     return make(ToyTask(input_shape=shape), **settings).supernet()
 
 
-def plain_edge(graph, place, state, mixture, inputs):
+def plain_edge(graph, place, state, mixture):
     """Every option on its own, `none` included; what passes by; the edge's factor."""
-    edge, row, k = graph.edges[place], graph.rows[place], graph.partial
+    choice, row, k = graph.choices[place], graph.rows[place], graph.partial
+    source, target = graph.edges[place]
     part, others = state.split([state.shape[1] // k, state.shape[1] - state.shape[1] // k], 1)
-    stride = graph.stride if edge.source < inputs else 1
+    stride = -(-state.shape[2] // graph.shapes[graph.names[target]][1])
     total = 0
-    for number, option in enumerate(edge.options):
+    for number, option in enumerate(choice.options):
         if option == "none":
             operation = Zero(part.shape[1], part.shape[1], stride, True)
         else:
-            free, modules = graph.free[edge.source], graph.weighted[place]
+            free, modules = graph.free[source], graph.weighted[place]
             operation = free[option] if option in free else modules[option]
         total = total + mixture.weights[row, number] * operation(part)
     if k > 1:
@@ -44,11 +45,11 @@ def plain_edge(graph, place, state, mixture, inputs):
 
 def plain_graph(graph, inputs, mixture):
     states = list(inputs)
-    for target in range(len(inputs), graph.states):
-        into = [place for place, edge in enumerate(graph.edges) if edge.target == target]
-        sources = [states[graph.edges[place].source] for place in into]
+    for number in range(len(inputs), len(graph.names)):
+        into = [place for place, (_, target) in enumerate(graph.edges) if target == number]
+        sources = [states[graph.edges[place][0]] for place in into]
         terms = [
-            plain_edge(graph, place, state, mixture, len(inputs))
+            plain_edge(graph, place, state, mixture)
             for place, state in zip(into, sources, strict=True)
         ]
         states.append(torch.stack(terms).sum(0))
@@ -70,7 +71,7 @@ def plain_nasbench201(supernet, images, mixture):
         state = state if number == 0 else supernet.reductions[number - 1](state)
         for cell in cells:
             state = plain_graph(cell, [state], mixture)[-1]
-    return supernet.last(state)
+    return supernet.last[1](supernet.last[0](state))
 
 
 CASES = {
@@ -91,7 +92,7 @@ def built(case, monkeypatch):
     if k > 1:
         supernet.set_partial_channels(k)
     supernet.double().train()
-    rows, columns = len(supernet.edges), len(supernet.edges[0].options)
+    rows, columns = len(supernet.choices), len(supernet.choices[0].options)
     weights = torch.rand(rows, columns).double()
     factors = (0.5 + torch.rand(rows)).double().requires_grad_() if k > 1 else None
 
@@ -212,7 +213,7 @@ def test_an_evaluation_needs_no_gradients(monkeypatch):
 
 def test_low_precision_steps_aside(monkeypatch):
     supernet = supernet_of("cell", (3, 8, 8), channels=2, cells=2)
-    monkeypatch.setattr("nascli.operations.deferred.deferred", lambda *_: pytest.fail("rewritten"))
+    monkeypatch.setattr("nascli.kernels.deferred.deferred", lambda *_: pytest.fail("rewritten"))
     mixture = Mixture(torch.full((28, 8), 0.1).requires_grad_())
     with torch.autocast("cpu", torch.bfloat16):
         loss = supernet(torch.randn(4, 3, 8, 8), mixture).float().sum()

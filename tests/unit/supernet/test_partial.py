@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
+from nascli.core.plan import Layer, Place
 from nascli.core.supernet import Mixture
-from nascli.supernet.graph import MixedGraph, Weights
+from nascli.supernet.graph import MixedGraph, Unpacked
 from nascli.supernet.partial import check_partial, halved, joined, split, widen
 
 
@@ -71,8 +72,10 @@ def test_operations_shrink_with_their_channels():
 
 
 def graph_of(k):
-    edges = [Edge("1<-0", "cell", ("none", "twice"), 0, 1)]
-    return edges, MixedGraph(edges, [0], lambda _option, _source: Twice(), partial=k)
+    edge = Edge("1<-0", "cell", ("none", "twice"), 0, 1)
+    options = None, Layer("twice", 4, 4, 1, 2, 2)
+    place = Place("choice", "1<-0", ("0",), (4, 2, 2), choice=edge, options=options)
+    return [edge], MixedGraph([place], {edge: 0}, lambda _: Twice(), partial=k)
 
 
 class Twice(nn.Module):
@@ -91,7 +94,7 @@ def test_channels_pass_by_where_only_none_is_active_but_not_where_no_edge_is():
         ((), None),
     ]:
         mixture = Mixture(weights, (active,), factor)
-        out = graph([state], Weights(mixture, edges))[-1]
+        out = graph([state], Unpacked(mixture, edges))[-1]
         expected = 0 * state if expected is None else F.channel_shuffle(expected, 2)
         assert torch.allclose(out, expected)
 
@@ -111,33 +114,33 @@ def test_wider_operations_start_from_copies():
 def test_a_smaller_k_widens_what_was_learnt(name):
     supernet = supernet_of(name, channels=4, **SMALL[name])
     supernet.set_partial_channels(4)
-    supernet(torch.randn(4, 3, 8, 8), Mixture(torch.rand(len(supernet.edges), options(supernet))))
+    supernet(torch.randn(4, 3, 8, 8), Mixture(torch.rand(len(supernet.choices), options(supernet))))
     before = {key: value.clone() for key, value in supernet.state_dict().items()}
     supernet.set_partial_channels(2)
     for key, value in supernet.state_dict().items():
         old = before[key]
         corner = value[tuple(slice(size) for size in old.shape)]
         assert torch.equal(corner, old), key
-    supernet(torch.randn(4, 3, 8, 8), Mixture(torch.rand(len(supernet.edges), options(supernet))))
+    supernet(torch.randn(4, 3, 8, 8), Mixture(torch.rand(len(supernet.choices), options(supernet))))
 
 
 def options(supernet):
-    return len(supernet.edges[0].options)
+    return len(supernet.choices[0].options)
 
 
 def test_supernets_of_more_cells_and_their_layers():
     make = instantiate(composed("space=cell").space, _partial_=True)
     space = make(ToyTask(), channels=4, cells=5, nodes=2)
-    supernet, deep = space.supernet(), space.supernet(depth=2.2)
+    supernet, deep = space.supernet(), space.supernet_at(2.2)
     assert (len(supernet.blocks), len(deep.blocks)) == (5, 11)
-    edge = next(edge for edge in deep.edges if edge.name == "reduction/2<-1")
+    edge = next(edge for edge in deep.choices if edge.name == "reduction/2<-1")
     assert [layer.in_channels for layer in deep.layers(edge, "sep_conv_3x3")] == [8, 16]
     assert deep.layers(edge, "none") == []
     known = space.layers()
-    for edge in supernet.edges:
+    for edge in supernet.choices:
         assert all(layer in known for layer in supernet.layers(edge, "dil_conv_5x5"))
     make = instantiate(composed("space=nasbench201").space, _partial_=True)
-    supernet = make(ToyTask(), channels=4, cells_per_stage=2).supernet(depth=1.5)
-    layers = supernet.layers(supernet.edges[0], "nor_conv_3x3")
+    supernet = make(ToyTask(), channels=4, cells_per_stage=2).supernet_at(1.5)
+    layers = supernet.layers(supernet.choices[0], "nor_conv_3x3")
     assert [layer.in_channels for layer in layers] == [4, 4, 4, 8, 8, 8, 16, 16, 16]
-    assert supernet.layers(supernet.edges[0], "none") == []
+    assert supernet.layers(supernet.choices[0], "none") == []

@@ -46,9 +46,9 @@ def trained(supernet, strengths, loss=lambda mixture: 0.0):
 
 def strengths_with(supernet, option, value, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    strengths = torch.rand(len(supernet.edges), 8, generator=generator) / 2
-    strengths = strengths[:, : len(supernet.edges[0].options)].contiguous()
-    strengths[:, supernet.edges[0].options.index(option)] += value
+    strengths = torch.rand(len(supernet.choices), 8, generator=generator) / 2
+    strengths = strengths[:, : len(supernet.choices[0].options)].contiguous()
+    strengths[:, supernet.choices[0].options.index(option)] += value
     return strengths
 
 
@@ -69,7 +69,7 @@ def test_normal_cells_have_at_most_so_many_skips(most):
 
 def test_the_strongest_skips_stay():
     strengths = strengths_with(BENCHES, "skip_connect", 1.0)
-    column = BENCHES.edges[0].options.index("skip_connect")
+    column = BENCHES.choices[0].options.index("skip_connect")
     genotype = SkipLimit(None, 2)(trained(BENCHES, strengths))
     best = strengths[:, column].argsort(descending=True)[:2].tolist()
     there = [n for n, option in enumerate(genotype.options) if option == "skip_connect"]
@@ -88,7 +88,7 @@ def test_what_a_stage_dropped_does_not_come_back_for_a_skip():
     made = trained(BENCHES, strengths)
     made.relaxation.expected = lambda: Mixture(strengths, tuple(active))
     genotype = SkipLimit(None, 1)(made)
-    assert genotype.options == ("skip_connect",) * 4 + (BENCHES.edges[0].options[3],) * 2
+    assert genotype.options == ("skip_connect",) * 4 + (BENCHES.choices[0].options[3],) * 2
 
 
 def test_the_best_path_is_the_one_of_least_loss():
@@ -123,12 +123,12 @@ def test_what_the_supernet_can_least_do_without_is_kept():
         genotype = next(g for g in drawn if "none" not in g.options)
         made = trained(
             supernet,
-            torch.full((len(supernet.edges), len(supernet.edges[0].options)), 0.1),
+            torch.full((len(supernet.choices), len(supernet.choices[0].options)), 0.1),
             wanting(genotype, supernet),
         )
         problem = Problem(space=space, task=None, recipe=None, seed=1)
         assert Perturbed(problem, tuning=0.5)(made) == genotype
-        assert len(made.tuned) == len(supernet.edges)
+        assert len(made.tuned) == len(supernet.choices)
         mixture, share = made.tuned[-1]
         assert share == 0.5
         assert all(len(numbers) == 1 for numbers in mixture.active)

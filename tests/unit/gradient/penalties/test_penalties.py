@@ -20,7 +20,7 @@ from nascli.relaxations.sigmoid import Sigmoid
 from nascli.relaxations.softmax import Softmax
 
 SUPERNET = SimpleNamespace(
-    edges=[Edge("a", "cell", ("x", "y", "z"), 0, 1), Edge("b", "cell", ("x", "y"), 0, 2)]
+    choices=[Edge("a", "cell", ("x", "y", "z"), 0, 1), Edge("b", "cell", ("x", "y"), 0, 2)]
 )
 LOSS = torch.tensor(2.0)
 
@@ -29,7 +29,7 @@ def test_zero_one_is_the_mean_distance_from_a_half():
     sigmoid = Sigmoid(SUPERNET, seed=0, scale=2.0)
     (mixture,) = sigmoid.mixtures(0.0)
     shares = mixture.weights.detach()
-    values = [row[: len(e.options)] for row, e in zip(shares, SUPERNET.edges, strict=True)]
+    values = [row[: len(e.options)] for row, e in zip(shares, SUPERNET.choices, strict=True)]
     squares = [(float(v) - 0.5) ** 2 for row in values for v in row]
     found = ZeroOne(None, weight=10)(LOSS, mixture, sigmoid, 0.3)
     assert float(found.detach()) == pytest.approx(2.0 - 10 * math.fsum(squares) / 5)
@@ -87,7 +87,7 @@ def problem(space="nasbench201", device=None, **settings):
 def test_macs_of_an_option_are_those_of_its_convolutions_in_all_cells():
     made = problem(channels=4, cells_per_stage=2)
     costs = ExpectedCost(made, metric="macs").costs()
-    options = made.supernet.edges[0].options
+    options = made.supernet.choices[0].options
     # two cells a stage; 4, 8 and 16 channels at 8x8, 4x4 and 2x2 pixels
     points = 2 * sum(c * c * size * size for c, size in ((4, 8), (8, 4), (16, 2)))
     expected = [{"nor_conv_1x1": points, "nor_conv_3x3": 9 * points}.get(o, 0) for o in options]
@@ -100,9 +100,9 @@ def test_the_latency_of_an_option_is_the_sum_over_its_layers():
     penalty = ExpectedCost(made, metric="auto")
     costs = penalty.costs()
     supernet = made.supernet
-    layers = {layer for e in supernet.edges for o in e.options for layer in supernet.layers(e, o)}
+    layers = {layer for e in supernet.choices for o in e.options for layer in supernet.layers(e, o)}
     assert len(clock.seen) == len(layers)  # each timed once
-    by_cell = [e.group for e in supernet.edges]
+    by_cell = [e.group for e in supernet.choices]
     # one normal cell of one layer an option; two reduction cells, of other shapes, of two
     assert by_cell == ["normal", "normal", "reduction", "reduction"]
     assert torch.equal(costs[0, 1:], costs[1, 1:])  # both inputs have one shape
@@ -134,6 +134,13 @@ def test_the_expected_cost_is_that_of_the_mixture_beside_equal_weights(form, exp
     assert float(found) == pytest.approx(expected(2.0, 1.0), rel=1e-5)
 
 
+def test_a_supernet_that_does_not_say_its_layers_is_a_fault():
+    made = problem(channels=4, cells_per_stage=1)
+    made.supernet = SimpleNamespace(choices=made.supernet.choices)
+    with pytest.raises(Fault, match="'nasbench201' does not say which layers its options have"):
+        ExpectedCost(made, metric="macs").costs()
+
+
 def test_the_gradient_leads_away_from_what_is_dear():
     made = problem(channels=4, cells_per_stage=1)
     relaxation = Softmax(made.supernet, seed=0)
@@ -141,7 +148,7 @@ def test_the_gradient_leads_away_from_what_is_dear():
     penalty = ExpectedCost(made, metric="macs")
     (alpha,) = relaxation.parameters()
     (gradient,) = torch.autograd.grad(penalty(LOSS, mixture, relaxation, 0.0), [alpha])
-    dearest = made.supernet.edges[0].options.index("nor_conv_3x3")
+    dearest = made.supernet.choices[0].options.index("nor_conv_3x3")
     assert (gradient.argmax(1) == dearest).all()
     assert (gradient[:, 0] < 0).all()
 

@@ -1,0 +1,1 @@
+"""What networks cost, from their plans: counted by formulas, by running on shapes, or timed."""

@@ -1,0 +1,74 @@
+"""A method of the family: what weighs or samples paths, and the parts of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from nascli.core.fault import Fault, unknown
+from nascli.core.supernet import Mixture, Relaxation, Sampler, Supernet
+from nascli.gradient.parts import Penalty, Perturbation
+
+SECOND_ORDER = ("finite_difference", "exact")
+SecondOrder = Literal["finite_difference", "exact"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What an epoch needs; see `nascli.strategies.gradient.GradientSearch` for each.
+
+    Either `relaxation` or `sampler` is given. A sampler leaves nothing to learn about the
+    architecture, so no part of an architecture step goes with it.
+
+    Raises:
+        Fault: both or neither are given, or a sampler with what needs architecture weights.
+    """
+
+    relaxation: Callable[[Supernet, int], Relaxation] | None = None
+    sampler: Callable[[Supernet, int], Sampler] | None = None
+    edge_normalisation: bool = False
+    second_order: SecondOrder | None = None
+    penalties: Sequence[Penalty] = ()
+    perturbation: Perturbation | None = None
+    cuda_graphs: bool = False
+
+    def __post_init__(self) -> None:
+        if self.second_order is not None and self.second_order not in SECOND_ORDER:
+            allowed = (*SECOND_ORDER, "null")
+            raise Fault(unknown("strategy.second_order", self.second_order, allowed))
+        if self.relaxation is None and self.sampler is None:
+            raise Fault(
+                "the strategy has neither relaxation nor sampler: take "
+                "relaxation@strategy.relaxation=softmax or sampler@strategy.sampler=uniform"
+            )
+        if self.relaxation is not None and self.sampler is not None:
+            raise Fault(
+                "the strategy has a relaxation and a sampler; leave one of them out with "
+                "relaxation@strategy.relaxation=null or sampler@strategy.sampler=null"
+            )
+        if self.sampler is not None and self._needing():
+            raise Fault(
+                f"strategy.{', strategy.'.join(self._needing())} needs architecture weights, and a "
+                "sampler has none: leave it out, or take a relaxation and "
+                "sampler@strategy.sampler=null"
+            )
+
+    def _needing(self) -> list[str]:
+        given = {
+            "edge_normalisation": self.edge_normalisation,
+            "second_order": self.second_order is not None,
+            "penalties": bool(self.penalties),
+            "perturbation": self.perturbation is not None,
+        }
+        return [name for name, there in given.items() if there]
+
+    def charged(
+        self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
+    ) -> Tensor:
+        """The loss with all penalties, in order."""
+        for penalty in self.penalties:
+            loss = penalty(loss, mixture, relaxation, progress)
+        return loss

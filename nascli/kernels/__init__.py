@@ -1,0 +1,1 @@
+"""Fast kernels for CPUs, exact rewrites of what torch computes; below operations, above core."""

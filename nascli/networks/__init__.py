@@ -1,0 +1,1 @@
+"""Networks: modules built from plans, and the fixed layers that no search chooses."""

@@ -1,0 +1,107 @@
+"""An audit as text: the table in a terminal, what a person should know besides, and report.json."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from nascli.analysis.correlation import Interval
+from nascli.analysis.verdict import Verdict
+from nascli.report.units import duration
+
+_MS = 1e3
+
+
+def summary(verdict: Verdict) -> dict[str, Any]:
+    """What report.json says of an audit.
+
+    - `description`: as `lines`
+    - `result`: `kendall_tau` and `spearman` of the strongest estimate that is no cost
+    - `correlations`: per estimate `metric`, `baseline` (whether it is a cost), `kendall_tau`
+      and `spearman` with `_low` and `_high` of the 95 % interval, `networks`, and `time_ms` a
+      network (median)
+    - `against_baselines`: per estimate and baseline the difference of tau, its interval, and
+      whether it `beats` it
+    - `seconds_per_network`: medians
+
+    What is not defined is None.
+    """
+    found = verdict.correlations
+    best = next((name for name in verdict.estimates if name not in verdict.baselines), None)
+    return {
+        "description": "\n".join(lines(verdict)),
+        "result": {
+            "kendall_tau": _plain(found.kendall(best).value),
+            "spearman": _plain(found.spearman(best).value),
+        }
+        if best
+        else {},
+        "correlations": [_row(verdict, name) for name in verdict.estimates],
+        "against_baselines": [
+            {"metric": name, "baseline": baseline, **_spread("difference", lead)}
+            | {"beats": lead.low > 0}
+            for name, baseline, lead in verdict.leads()
+        ],
+        "seconds_per_network": {k: _plain(v) for k, v in verdict.seconds.items()},
+    }
+
+
+def _row(verdict: Verdict, name: str) -> dict[str, Any]:
+    return {
+        "metric": name,
+        "baseline": name in verdict.baselines,
+        **_spread("kendall_tau", verdict.correlations.kendall(name)),
+        **_spread("spearman", verdict.correlations.spearman(name)),
+        "networks": len(verdict.reference),
+        "time_ms": _plain(_MS * verdict.median_seconds(name)),
+    }
+
+
+def table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
+    """Header and rows for the terminal."""
+    header = ["", "Kendall tau (95 %)", "Spearman (95 %)", "time each"]
+    rows = []
+    for name in verdict.estimates:
+        found = verdict.correlations.kendall(name), verdict.correlations.spearman(name)
+        label = f"{name} (cost)" if name in verdict.baselines else name
+        shown = [f"{one.value:.3f} {_range(one)}" for one in found]
+        rows.append([label, *shown, _time(verdict.median_seconds(name))])
+    return header, rows
+
+
+def lines(verdict: Verdict) -> list[str]:
+    """What a person should know besides the table."""
+    took = verdict.seconds["reference"]
+    said = [f"the reference took {_time(took)} a network"] if math.isfinite(took) else []
+    if verdict.failed:
+        said.append(f"networks without an estimate, which rank last: {verdict.failed}")
+    for name, tau in verdict.kendall.items():
+        if not math.isfinite(tau.value):
+            said.append(f"warning: {name} has no rank correlation: one of the two is constant")
+    for name, baseline, lead in verdict.leads():
+        if math.isfinite(lead.value) and not lead.low > 0:
+            says = "ranks worse than" if lead.high < 0 else "is not shown to rank better than"
+            differs = f"tau differs by {lead.value:+.3f} {_range(lead)}"
+            said.append(f"warning: {name} {says} {baseline}: {differs}")
+    return said
+
+
+def _spread(name: str, found: Interval) -> dict[str, float | None]:
+    return {
+        name: _plain(found.value),
+        f"{name}_low": _plain(found.low),
+        f"{name}_high": _plain(found.high),
+    }
+
+
+def _plain(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _range(found: Interval) -> str:
+    return f"({found.low:.3f} .. {found.high:.3f})"
+
+
+def _time(seconds: float) -> str:
+    return duration(seconds) if seconds >= 1 else f"{_MS * seconds:.3g} ms"

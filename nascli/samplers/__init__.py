@@ -1,0 +1,1 @@
+"""Samplers: which paths of a supernet are trained, without architecture weights; one per file."""

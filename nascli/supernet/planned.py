@@ -1,0 +1,229 @@
+"""The supernet of an open plan, whatever the space: all networks in one, with shared weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nascli.core.choice import Choice
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.plan import IMAGES, Kind, Layer, Place, Plan, Shape, spent
+from nascli.core.space import Derivable
+from nascli.core.supernet import Mixture
+from nascli.networks.attaching import attach, attached
+from nascli.networks.building import build
+from nascli.operations.blocks import Normed, ReluFirst
+from nascli.supernet.graph import MixedGraph, Unpacked
+from nascli.supernet.partial import check_partial, replaced, thinned
+from nascli.supernet.paths import path
+
+if TYPE_CHECKING:
+    from nascli.operations import Factory
+
+
+class PlannedSupernet(nn.Module):
+    """See `core.supernet.Supernet`; weights are shared by place, not across cells.
+
+    The choices of a cell make one `MixedGraph`, at the path that the cell is named by; a choice
+    outside of cells makes one of its own. All modules are built as shared ones: as published, batch
+    norms in cells have no scale and shift.
+
+    A result that only layers read which begin with a ReLU is replaced by its ReLU, once for all.
+
+    Args:
+        space: reads and writes genotypes.
+        plan: its open plan, at any depth.
+        factories: operation -> what builds it.
+        normalised: whether a batch norm follows every option without weights but the identity, as
+            pools in the supernet of DARTS.
+    """
+
+    def __init__(
+        self,
+        space: Derivable,
+        plan: Plan,
+        factories: Mapping[str, Factory],
+        *,
+        normalised: bool = False,
+    ) -> None:
+        super().__init__()
+        self.space, self.plan, self.choices = space, plan, plan.choices
+        self.partial_channels = 1
+        self._factories, self._normalised = factories, normalised
+        self._rows = {choice: row for row, choice in enumerate(plan.choices)}
+        self._graphs = _graphs(plan.places)
+        modules = self._modules_of(plan)
+        for name, module in modules:
+            attach(self, name, module)
+        self._steps = _steps(plan, self._graphs, dict(modules))
+
+    def _modules_of(self, plan: Plan) -> list[tuple[str, nn.Module]]:
+        """(path, module) in the order of the places, made in that of `plan.made`."""
+        places = {place.name: place for place in plan.places if place.layer or place.choice}
+        owner = {place.name: name for name, inside in self._graphs.items() for place in inside}
+        made: dict[str, nn.Module] = {}
+        for name in plan.made or places:
+            place, path = places[name], owner.get(name, name)
+            if place.layer is not None:
+                made[path] = build(self._factories, place.layer, shared=True)
+            elif path not in made:
+                made[path] = self._graph(self._graphs[path])
+        paths = dict.fromkeys(owner.get(name, name) for name in places)
+        return [(path, made[path]) for path in paths]
+
+    def _graph(self, places: Sequence[Place]) -> MixedGraph:
+        return MixedGraph(places, self._rows, self._option, self.partial_channels)
+
+    def _option(self, layer: Layer) -> nn.Module:
+        layer = thinned(layer, self.partial_channels)
+        module = build(self._factories, layer, shared=True)
+        weighted = next(module.parameters(), None) is not None
+        if weighted or not self._normalised or isinstance(module, nn.Identity):
+            return module
+        return Normed(module, layer.out_channels)
+
+    def set_partial_channels(self, k: int) -> None:
+        """Options work on one channel in `k` (see `supernet.partial`); parameters are replaced.
+
+        Raises:
+            Fault: `k` does not divide the channels, or an option changes them.
+        """
+        options = [layer for place in self.plan.places for layer in place.options if layer]
+        check_partial(k, (layer.in_channels for layer in options))
+        for layer in options:
+            if k > 1 and layer.in_channels != layer.out_channels:
+                raise Fault(
+                    f"strategy.partial_channels needs options that keep their channels; "
+                    f"'{layer.operation}' makes {layer.out_channels} of {layer.in_channels}"
+                )
+        before, self.partial_channels = self.partial_channels, k
+        if k == before:
+            return
+        for name, places in self._graphs.items():
+            old = self.get_submodule(name)
+            attach(self, name, replaced(old, self._graph(places), wider=k < before))
+
+    def layers(self, choice: Choice, option: str) -> Sequence[Layer]:
+        """What `option` at `choice` consists of over all cells; nothing for `none`."""
+        places = self.plan.by_choice.get(choice, ())
+        found = (place.options[choice.options.index(option)] for place in places)
+        return [layer for layer in found if layer is not None]
+
+    def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
+        """Images (B, C, H, W) -> logits (B, classes)."""
+        weights = Unpacked(mixture, self.choices)
+        results = {IMAGES: images}
+        for step in self._steps:
+            results.update(self._results(step, results, weights))
+            for name in step.spent:
+                results.pop(name, None)
+        return results[self.plan.output]
+
+    def _results(
+        self, step: _Step, results: Mapping[str, Tensor], weights: Unpacked
+    ) -> Iterator[tuple[str, Tensor]]:
+        """(name, result) of what the step computes."""
+        inputs = [results[name] for name in step.inputs]
+        if step.kind == "choice":
+            states = cast(MixedGraph, attached(self, step.path))(inputs, weights)
+            yield from zip(step.names, states, strict=True)
+            return
+        result = self._result(step, inputs, results[IMAGES])
+        if step.relu:
+            result = F.relu(result, inplace=step.kind == "concatenate")
+        yield step.names[0], result
+
+    def _result(self, step: _Step, inputs: Sequence[Tensor], images: Tensor) -> Tensor:
+        if step.kind == "layer":
+            module = attached(self, step.path)
+            run = cast(ReluFirst, module).after_relu if step.after_relu else module
+            result: Tensor = run(inputs[0])
+            return result
+        if step.kind == "concatenate":
+            return torch.cat(list(inputs), dim=1)
+        if not inputs:
+            return images.new_zeros(len(images), *step.shape)
+        return sum(inputs[1:], inputs[0])
+
+    def path(self, genotype: Genotype) -> Mixture:
+        """The mixture that evaluates `genotype` alone."""
+        return path(self.choices, self.space.taken(genotype), next(self.parameters()))
+
+    def derive(self, strengths: Tensor) -> Genotype:
+        """The genotype that the space derives from `strengths` (choices, options)."""
+        return self.space.derive(strengths.tolist())
+
+
+def _graphs(places: Sequence[Place]) -> dict[str, list[Place]]:
+    """Path of a mixed graph -> its places in order."""
+    cells = {place.cell for place in places if place.choice is not None} - {""}
+    found: dict[str, list[Place]] = {}
+    for place in places:
+        if place.cell in cells or place.choice is not None:
+            found.setdefault(place.cell or place.name, []).append(place)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A place, or a whole graph (kind "choice"), made ready to run.
+
+    `names` are those of its results, `spent` what can go afterwards. `after_relu` says that the
+    module's first step, a ReLU, has been done; `relu` that the readers want it of the result.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    path: tuple[str, ...]
+    inputs: tuple[str, ...]
+    shape: Shape
+    spent: tuple[str, ...]
+    after_relu: bool = False
+    relu: bool = False
+
+    def __deepcopy__(self, _memo: object) -> _Step:
+        return self
+
+
+def _steps(
+    plan: Plan, graphs: Mapping[str, Sequence[Place]], modules: Mapping[str, nn.Module]
+) -> tuple[_Step, ...]:
+    owner = {place.name: name for name, inside in graphs.items() for place in inside}
+    rectified = _rectified(plan, modules)
+    steps: dict[str, _Step] = {}  # by the path of the graph or the name of the place
+    for place, done in zip(plan.places, spent(plan.places, {IMAGES, plan.output}), strict=True):
+        name = owner.get(place.name, place.name)
+        path = tuple(name.split("."))
+        if name in steps:
+            last = next(reversed(steps))
+            steps[last] = replace(steps[last], spent=steps[last].spent + done)
+        elif name in graphs:
+            graph = cast(MixedGraph, modules[name])
+            own = graph.names[len(graph.inputs) :]
+            steps[name] = _Step("choice", own, path, graph.inputs, place.shape, done)
+        else:
+            after = place.kind == "layer" and place.inputs[0] in rectified
+            relu = name in rectified
+            about = place.kind, (name,), path, place.inputs, place.shape, done
+            steps[name] = _Step(*about, after_relu=after, relu=relu)
+    return tuple(steps.values())
+
+
+def _rectified(plan: Plan, modules: Mapping[str, nn.Module]) -> set[str]:
+    """The results that only layers read which begin with a ReLU."""
+    first = {name for name, module in modules.items() if isinstance(module, ReluFirst)}
+    readers: dict[str, list[str]] = {}
+    for place in plan.places:
+        for name in place.inputs:
+            readers.setdefault(name, []).append(place.name)
+    return {
+        place.name
+        for place in plan.places
+        if place.kind in ("layer", "concatenate") and first.issuperset(readers.get(place.name, "?"))
+    }

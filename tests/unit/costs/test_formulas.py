@@ -1,0 +1,197 @@
+"""Every formula against a count of the module itself, run on shapes."""
+
+import itertools
+import re
+from functools import partial
+
+import pytest
+import torch
+from fixtures import composed, options
+from omegaconf import OmegaConf
+from torch import nn
+
+from nascli.core.plan import Layer
+from nascli.costs.count import count_layer
+from nascli.costs.formulas import cost_of
+from nascli.networks.building import FIXED, build
+from nascli.operations import resolve
+from nascli.operations.convolution import ReluConvNorm
+from nascli.operations.pool import average_pool, max_pool
+from nascli.operations.separable import DilatedConv, SeparableConv
+from nascli.operations.skip import Zero, skip_connect
+
+SIZES = [(8, 8), (7, 7), (9, 6), (6, 9), (5, 3), (2, 2), (1, 1)]
+CHANNELS = [(4, 4), (6, 3), (3, 8), (1, 1), (5, 5)]
+
+
+def counted(module, layer):
+    cost, uncounted = count_layer(module, (layer.in_channels, layer.height, layer.width))
+    assert uncounted == ()
+    return cost
+
+
+def operations():
+    """Every shipped operation, with the config that stands in its file."""
+    for name in options("operation"):
+        config = composed(f"operation@space.operations=[{name}]").space.operations
+        yield OmegaConf.to_container(config)[name]
+    yield {"_target_": "nascli.operations.convolution.ReluConvNorm"}  # the kernel it has by itself
+    yield {"_target_": "nascli.operations.pool.max_pool", "kernel": 5}
+    yield {"_target_": "nascli.operations.pool.average_pool", "kernel": 1}
+
+
+@pytest.mark.parametrize("config", list(operations()), ids=str)
+def test_operations(config):
+    factory = resolve({"any": config})["any"]
+    looked = 0
+    for (into, out), stride, size in itertools.product(CHANNELS, (1, 2, 3), SIZES):
+        layer = Layer("any", into, out, stride, *size)
+        cost = cost_of(layer, config)
+        if cost is None:
+            assert "pool" in config["_target_"] and into != out
+            with pytest.raises(ValueError, match="pooling keeps"):
+                factory(into, out, stride, False)
+            continue
+        looked += 1
+        assert cost == counted(factory(into, out, stride, False), layer), layer
+    assert looked >= 2 * 2 * len(SIZES)
+
+
+def shapes(strides, least=1):
+    for (into, out), stride, size in itertools.product(CHANNELS, strides, SIZES):
+        if out >= least:
+            yield into, out, stride, *size
+
+
+# Name -> strides, and the least output channels with which it can be built.
+FIXED_SHAPES = {
+    "stem": ((1, 2), 1),
+    "stem0": ((4,), 2),
+    "stem1": ((1, 2), 1),
+    "preprocess": ((1, 2), 1),
+    "residual_reduction": ((2,), 1),
+    "classifier": ((1,), 1),
+    "norm_relu": ((1,), 1),
+}
+
+
+def test_every_fixed_layer_is_looked_at():
+    assert {*FIXED_SHAPES, "auxiliary_head"} == set(FIXED)
+
+
+@pytest.mark.parametrize("name", FIXED_SHAPES)
+def test_fixed_layers(name):
+    strides, least = FIXED_SHAPES[name]
+    for into, out, *rest in shapes(strides, least):
+        layer = Layer(name, into, into if name == "norm_relu" else out, *rest)
+        assert cost_of(layer) == counted(build({}, layer), layer), layer
+
+
+@pytest.mark.parametrize("imagenet", [False, True])
+@pytest.mark.parametrize("size", [(8, 8), (7, 7), (4, 6)])
+def test_the_auxiliary_head(size, imagenet):
+    layer = Layer("auxiliary_head", 24, 10, 1, *size, settings=(("imagenet", imagenet),))
+    assert cost_of(layer) == counted(build({}, layer), layer)
+
+
+@pytest.mark.parametrize(
+    ("operation", "kernel"),
+    [
+        (ReluConvNorm, None),
+        (max_pool, None),
+        (average_pool, None),
+        (skip_connect, None),
+        (Zero, None),
+        (partial(SeparableConv, kernel=5), 5),
+        (partial(DilatedConv, kernel=3), 3),
+        (partial(max_pool, kernel=5), 5),
+    ],
+)
+def test_callables_are_known_by_where_they_come_from(operation, kernel):
+    layer = Layer("whatever", 4, 4, 2, 7, 6)
+    module = operation(4, 4, 2, False)
+    assert cost_of(layer, operation) == counted(module, layer)
+
+
+def test_settings_of_a_layer_are_arguments_of_its_operation():
+    layer = Layer("any", 4, 6, 1, 7, 6, (("kernel", 5),))
+    expected = counted(ReluConvNorm(4, 6, 1, False, kernel=5), layer)
+    assert cost_of(layer, ReluConvNorm) == expected
+    assert cost_of(layer, partial(ReluConvNorm, kernel=3)) == expected
+
+
+def mine(in_channels, out_channels, stride, shared):
+    return nn.Conv2d(in_channels, out_channels, 7, stride, 3)
+
+
+class Derived(SeparableConv):
+    """Costs whatever it likes."""
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        mine,
+        partial(mine),
+        Derived,
+        lambda *_: nn.Identity(),
+        {"_target_": "mine.sep_conv_3x3"},
+        {"_target_": "nascli.operations.separable.SeparableConv"},  # no kernel: cannot be built
+        {"_target_": "nascli.operations.separable.SeparableConv", "kernel": 4},
+        {"_target_": "nascli.operations.separable.SeparableConv", "kernel": "3"},
+        {"_target_": "nascli.operations.separable.SeparableConv", "kernel": 3, "groups": 2},
+        {"_target_": "nascli.operations.skip.skip_connect", "kernel": 3},
+        {"_target_": "nascli.operations.convolution.ReluConvNorm", "_args_": [1]},
+        partial(ReluConvNorm, 3),
+        7,
+    ],
+    ids=lambda operation: re.sub(" at 0x.*", "", str(operation)),
+)
+@pytest.mark.parametrize("name", ["sep_conv_3x3", "stem", "nor_conv_3x3"])
+def test_an_operation_of_a_user_gets_no_formula_whatever_its_name(name, operation):
+    assert cost_of(Layer(name, 4, 4, 1, 8, 8), operation) is None
+
+
+def test_a_layer_of_unknown_name_has_none():
+    assert cost_of(Layer("mine", 4, 4, 1, 8, 8)) is None
+    # settings say something that no formula reads
+    assert cost_of(Layer("any", 4, 4, 1, 8, 8, (("width", 2),)), max_pool) is None
+    assert cost_of(Layer("any", 4, 4, 1, 8, 8, (("width", 2),)), skip_connect) is None
+
+
+class Shifted(nn.Module):
+    """A view of its input, after a copy that it lets go of."""
+
+    def forward(self, state):
+        copy = state * 2
+        del copy
+        return state[:, :, 1:, 1:]
+
+
+class Kept(nn.Module):
+    """A view of something larger, which stays."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Conv2d(3, 5, 1)
+        self.auxiliary = nn.Linear(2, 2)
+
+    def forward(self, state):
+        return self.body(state)[:, :1]
+
+
+def test_a_layer_of_the_users_own_is_counted_with_what_it_shares():
+    pixels = 6 * 4
+    cost, _ = count_layer(Shifted(), (3, 6, 4))
+    assert cost == (0, 0, 3 * pixels * 4, 0, True)
+    cost, _ = count_layer(Kept(), (3, 6, 4))
+    assert cost == (20, 5 * 4 * pixels, 5 * pixels * 4, 5 * pixels * 4, False)
+
+
+class Odd(nn.Module):
+    def forward(self, images):
+        return torch.linalg.matrix_exp(images)
+
+
+def test_what_a_layer_does_not_count_is_named():
+    assert count_layer(Odd(), (1, 4, 4))[1] == ("aten.linalg_matrix_exp",)
