@@ -258,11 +258,8 @@ def _asked(
     hears: _Hears,
 ) -> Iterator[Asked]:
     """What such a call asks for; the process is as it was afterwards."""
-    from hydra.errors import HydraException
-
     from nascli.config import overrides
-    from nascli.config.command_line import checked
-    from nascli.config.compose import asked
+    from nascli.config.command_line import asked_for
 
     given = [] if config_dir is None else config_dir
     folders = [given] if isinstance(given, (str, os.PathLike)) else given
@@ -271,11 +268,7 @@ def _asked(
     texts = [*(os.fspath(word) for word in words), *overrides.keywords(verb, keys)]
     with _process_as_it_was():
         sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
-        ready = checked(verb, texts, directories)
-        try:
-            wanted = asked(verb, ready, directories)
-        except HydraException as error:
-            raise Fault(" ".join(str(error).split())) from error
+        wanted = asked_for(verb, texts, directories)
         for old in wanted.old_names:
             hears.warn(f"a config of yours uses an old name: {old}; please change it")
         yield wanted

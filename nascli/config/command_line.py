@@ -6,7 +6,10 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.errors import HydraException
+
 from nascli.config import check, overrides
+from nascli.config.compose import Asked, asked
 from nascli.core.fault import Fault
 
 _POSITIONAL = ("show", "retrain")
@@ -32,12 +35,21 @@ def checked(
     return [*carried, *overrides.rewritten(given)]
 
 
+def asked_for(verb: str, words: Sequence[str], directories: Sequence[Path]) -> Asked:
+    """What `nas verb WORDS` asks for.
+
+    Raises:
+        Fault: everything that is wrong with it.
+    """
+    ready = checked(verb, words, directories)
+    try:
+        return asked(verb, ready, directories)
+    except HydraException as error:
+        raise Fault(" ".join(str(error).split())) from error
+
+
 def _deeper(verb: str, good: Sequence[str], directories: Sequence[Path]) -> list[str]:
     """What building finds wrong with those overrides that can be composed."""
-    from hydra.errors import HydraException
-
-    from nascli.config.compose import asked
-
     try:
         importlib.import_module(f"nascli.config.{verb}").check(asked(verb, good, directories))
     except Fault as fault:
