@@ -56,7 +56,7 @@ def crowding(points: Sequence[Losses]) -> list[float]:
 def hypervolume(points: Sequence[Losses], reference: Losses) -> float:
     """The volume that the points dominate below `reference` (points beyond it count nothing).
 
-    Exact, by slicing along the last axis: n log n for two losses, n times dearer for each more.
+    Exact, by slicing along the last axis: n log n for two losses, n times more for every other one.
     """
     inside = [tuple(p) for p in points if all(a < r for a, r in zip(p, reference, strict=True))]
     if not inside:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Constraint
+from nascli.core.randomness import generator
 from nascli.core.space import SearchSpace, at, neighbours, one_hot, sample, size
 
 Costs = Callable[[Genotype], Mapping[str, float]]
@@ -105,7 +105,7 @@ def survey(
             found.look(at(space, number))
         found.random = len(found.looked)
         return found
-    rng = random.Random(f"{seed}/survey")
+    rng = generator(seed, "survey")
     for _ in range(samples):
         found.look(sample(space, rng))
     found.random = len(found.looked)

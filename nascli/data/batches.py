@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nascli.core.randomness import seed_of
 from nascli.data.holdout import spread
 from nascli.data.split import Split
 
@@ -29,14 +29,11 @@ class Augment(Protocol):
 
 
 def seeded(seed: int, *names: str | int) -> torch.Generator:
-    """A CPU generator of its own for every seed and name."""
-    return torch.Generator().manual_seed(derived(seed, *names))
+    """torch's generator on the CPU, its seed by `nascli.core.randomness.seed_of`."""
+    return torch.Generator().manual_seed(seed_of(seed, *names))
 
 
-def derived(seed: int, *names: str | int) -> int:
-    """A seed of its own for every seed and name."""
-    digest = hashlib.blake2b(repr((seed, *names)).encode(), digest_size=4)
-    return int.from_bytes(digest.digest(), "little")  # a CPU generator reads 32 bits of its seed
+derived = seed_of  # an older name
 
 
 def batches(

@@ -39,7 +39,7 @@ class Source(Protocol):
 
 
 class Memory:
-    """Images that lie in memory; they move to an accelerator once, whoever takes of them.
+    """Images that lie in memory; they move to an accelerator once, whatever uses them.
 
     Args:
         images: (N, H, W, C), uint8 or float32; not copied.

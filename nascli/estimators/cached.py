@@ -137,7 +137,7 @@ def _text(part: object) -> str:
 
 
 def _end_of_lines(file: IO[bytes]) -> int:
-    """Where the last whole line ends: whoever holds the lock knows that the rest is a remnant."""
+    """Where the last whole line ends: under the lock the rest can only be a line cut short."""
     end = file.seek(0, os.SEEK_END)
     while end:
         start = max(0, end - 4096)

@@ -1,4 +1,4 @@
-"""Trains every proposed network and validates it: the plain, dear, honest estimate."""
+"""Trains every proposed network and validates it: the plain, expensive, honest estimate."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021 (arXiv 2101
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import cast
@@ -17,11 +16,12 @@ from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Objective
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.space import sample
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.costs.count import count
-from nascli.data.batches import Batch, batches, derived, seeded
+from nascli.data.batches import Batch, batches, seeded
 from nascli.data.task import Task
 from nascli.zero_cost import IMAGES, SCORES
 from nascli.zero_cost.probe import Probe
@@ -121,7 +121,7 @@ class ZeroCost:
         Raises:
             Fault: hardly any genotype of the space has finite scores.
         """
-        rng = random.Random(derived(self._problem.seed, "zero_cost", "reference"))
+        rng = generator(self._problem.seed, "zero_cost", "reference")
         rows: list[list[float]] = []
         for _ in range(_DRAWS * self._reference):
             self._problem.listener.progress(

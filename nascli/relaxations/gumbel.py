@@ -63,6 +63,7 @@ class Gumbel(Weights):
         """One sample, the same way on both levels."""
         del level
         noisy = self.logits().log_softmax(dim=1) + self._noise()
+        # Jang et al., eq. 2: softmax((log p + g) / temperature)
         soft = (noisy / self.temperature(progress)).softmax(dim=1)
         if not self._hard:
             return (Mixture(soft, self._kept),)

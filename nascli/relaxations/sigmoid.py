@@ -21,7 +21,7 @@ class Sigmoid(Weights):
     def mixtures(self, progress: float, level: Level = "weights") -> Sequence[Mixture]:
         """One mixture, the same for any progress and level."""
         del progress, level
-        return (Mixture(self.logits().sigmoid(), self._kept),)
+        return (Mixture(self.logits().sigmoid(), self._kept),)  # eq. 4
 
     def expected(self) -> Mixture:
         """The same; detached."""

@@ -20,7 +20,7 @@ class Softmax(Weights):
     def mixtures(self, progress: float, level: Level = "weights") -> Sequence[Mixture]:
         """One mixture, the same for any progress and level."""
         del progress, level
-        return (Mixture(self.logits().softmax(dim=1), self._kept),)
+        return (Mixture(self.logits().softmax(dim=1), self._kept),)  # eq. 2
 
     def expected(self) -> Mixture:
         """The same; detached."""

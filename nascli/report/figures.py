@@ -47,8 +47,8 @@ def front(trials: Sequence[Trial], cost: str, problem: Problem) -> list[Trial]:
     sign = place.index(cost) if cost in place else None
 
     def losses(trial: Trial) -> tuple[float, float]:
-        dear = trial.metrics[cost] if sign is None else problem.goal.losses(trial)[sign]
-        return dear, problem.goal.losses(trial)[0]
+        spent = trial.metrics[cost] if sign is None else problem.goal.losses(trial)[sign]
+        return spent, problem.goal.losses(trial)[0]
 
     best, found = math.inf, []
     for trial in sorted(trials, key=losses):

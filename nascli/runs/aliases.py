@@ -1,7 +1,7 @@
 """Old names -> new ones: what configs and checkpoints of earlier versions still call things.
 
-Whoever moves or renames a component, a config group, a config key or a part of a checkpoint adds a
-line here; a test holds every name that an earlier version's configs gave.
+A change that moves or renames a component, a config group, a config key or a part of a checkpoint
+adds a line here; a test holds every name that an earlier version's configs gave.
 """
 
 from __future__ import annotations

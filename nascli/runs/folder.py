@@ -38,7 +38,7 @@ class Run:
         """Makes a new folder `outputs/verb/<time>_<label>` with these files in it.
 
         The folder appears whole: it is filled under another name and then renamed, which fails if
-        somebody else has the name. So no process ever sees a run without its config.
+        another process has the name. So no process ever sees a run without its config.
 
         Raises:
             Fault: the folder cannot be made.

@@ -34,15 +34,15 @@ def settings(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str,
 def split(config: Settings, *, trained: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings that state the problem, and those that say how it is solved.
 
-    The training recipe belongs to the problem where networks are `trained`, and is nobody's
-    elsewhere; so does the device where the problem speaks of latency.
+    The training recipe belongs to the problem where networks are `trained`, and
+    to neither half elsewhere; so does the device where the problem speaks of latency.
     """
-    rooms = set(_PROBLEM) | ({"training"} if trained else set())
-    if any("latency" in f"{k} {v}" for k, v in config.items() if _room(k) in _PROBLEM and v):
-        rooms.add("device")
-    stated = {key: value for key, value in config.items() if _room(key) in rooms}
-    nobody = {*rooms, "training", "device"}
-    return stated, {key: value for key, value in config.items() if _room(key) not in nobody}
+    groups = set(_PROBLEM) | ({"training"} if trained else set())
+    if any("latency" in f"{k} {v}" for k, v in config.items() if _group(k) in _PROBLEM and v):
+        groups.add("device")
+    stated = {key: value for key, value in config.items() if _group(key) in groups}
+    neither = {*groups, "training", "device"}
+    return stated, {key: value for key, value in config.items() if _group(key) not in neither}
 
 
 def same_problem(problems: Mapping[str, Settings]) -> None:
@@ -80,7 +80,7 @@ def labels(methods: Sequence[Settings]) -> list[str]:
 def _telling(methods: Sequence[Settings]) -> list[str]:
     """Few settings that tell apart all of these methods that differ."""
     left, keys = _differing(methods), list[str]()
-    left.sort(key=lambda key: (key.count("."), _room(key) != "strategy"))
+    left.sort(key=lambda key: (key.count("."), _group(key) != "strategy"))
     kinds = len(_values(methods, left))
     while len(_values(methods, keys)) < kinds:
         keys.append(max(left, key=lambda key: len(_values(methods, [*keys, key]))))
@@ -114,7 +114,7 @@ def _flat(node: Any, before: str) -> Iterator[tuple[str, Any]]:
         yield from _flat(value, f"{before}.{key}" if before else str(key))
 
 
-def _room(key: str) -> str:
+def _group(key: str) -> str:
     return key.partition(".")[0]
 
 

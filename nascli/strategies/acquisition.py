@@ -1,4 +1,4 @@
-"""What a prediction is worth to a search: the larger, the rather it is tried next."""
+"""What a prediction is worth to a search: the genotype of the largest value is tried next."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Acquisition:
     ) -> Values:
         """The worth of each."""
         if self._name == "bound":
-            return means + self._kappa * deviations
+            return means + self._kappa * deviations  # Srinivas et al., eq. 6: mu + beta^(1/2) sigma
         if self._name == "thompson":
             return means + deviations * rng.standard_normal(len(means))
         if self._name == "improvement":
@@ -45,8 +45,12 @@ class Acquisition:
 
 
 def expected_improvement(means: Values, deviations: Values, best: float) -> Values:
-    """E[max(0, value - best)] for normally distributed values."""
-    from scipy.special import ndtr  # dear to import, and only needed here
+    """E[max(0, value - best)] for normally distributed values.
+
+    Jones, Schonlau and Welch 1998, eq. 15, for values to be maximised: with u = (mean - best) / sd
+    it is (mean - best) Phi(u) + sd phi(u).
+    """
+    from scipy.special import ndtr  # expensive to import, and only needed here
 
     gain = means - best
     sure = np.maximum(deviations, 1e-12)

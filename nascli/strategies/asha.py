@@ -1,4 +1,4 @@
-"""ASHA: successive halving that promotes as soon as it can and waits for nobody.
+"""ASHA: successive halving that promotes as soon as it can, without waiting for a rung to fill.
 
 Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020 (arXiv 1810.05934),
 Algorithm 2.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import random
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.trial import History, Proposal, Trial
 from nascli.strategies.halving import draw, kept, rungs
 
@@ -71,7 +71,7 @@ class ASHA:
         self._problem = problem
         self._fidelities = rungs(problem, reduction, lowest, fidelities)
         self._level = {fidelity: level for level, fidelity in enumerate(self._fidelities)}
-        self._rng = random.Random(f"{problem.seed}/asha")
+        self._rng = generator(problem.seed, "asha")
         self._rungs = [Rung() for _ in self._fidelities]
         self._number: dict[Genotype, int] = {}  # of all that were drawn
         self._drawn: list[Genotype] = []
@@ -87,15 +87,18 @@ class ASHA:
         return proposals
 
     def _promotion(self, *, anyway: bool = False) -> Proposal | None:
+        """The highest promotion there is: the loop over rungs of Algorithm 2, get_job."""
         for level in range(len(self._rungs) - 2, -1, -1):
             rung, low, high = self._rungs[level], *self._fidelities[level : level + 2]
             count = len(rung.ended)
+            # Algorithm 2: top_k of the rung, k = |rung| / eta, of which one is not yet promoted
             number = rung.promoted(count if anyway else kept(count, low, high))
             if number is not None:
                 return Proposal(self._drawn[number], high)
         return None
 
     def _new(self) -> Proposal | None:
+        """Algorithm 2, get_job: if nothing can be promoted, a random one for the lowest rung."""
         genotype = draw(self._problem.space, self._rng, self._number)
         if genotype is None:
             return None

@@ -18,6 +18,7 @@ from typing import Any
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.trial import History, Proposal, Trial
 from nascli.strategies.halving import Brackets, draw, rungs
 
@@ -37,7 +38,7 @@ def density(counts: Sequence[int]) -> list[float]:
 
 @dataclass
 class Model:
-    """The good and the bad trials of one fidelity, and for each decision how the options fared."""
+    """The good and the bad trials of one fidelity, and the densities of each decision's options."""
 
     decisions: tuple[tuple[str, ...], ...]
     good_fraction: float
@@ -54,7 +55,7 @@ class Model:
 
     @property
     def ready(self) -> bool:
-        """Whether there are N_min + 2 trials."""
+        """Whether there are N_min + 2 trials (Algorithm 2, line 2)."""
         return len(self.entries) >= self.least + 2
 
     def groups(self) -> tuple[list[Entry], list[Entry]]:
@@ -64,6 +65,7 @@ class Model:
         fill them up with infeasible ones; while there are not enough of those, the ones that break
         the constraints least stand in.
         """
+        # eq. 3: N_l = max(N_min, q N), N_g = max(N_min, N - N_l)
         good = max(self.least, int(self.good_fraction * self.feasible))
         bad = max(self.least, len(self.entries) - good)
         return self.entries[:good], self.entries[-bad:]
@@ -145,7 +147,7 @@ class BOHB:
             raise Fault(f"candidates is {candidates}; it must be at least 1")
         self._problem = problem
         self._random_fraction, self._candidates = random_fraction, candidates
-        self._rng = random.Random(f"{problem.seed}/bohb")
+        self._rng = generator(problem.seed, "bohb")
         levels = rungs(problem, reduction, lowest, fidelities)
         decisions = tuple(problem.space.decisions.values())
         self._models = {fidelity: Model(decisions, good_fraction) for fidelity in levels}
@@ -158,8 +160,11 @@ class BOHB:
 
     def _draw(self, level: int) -> Genotype | None:
         space, seen = self._problem.space, self._brackets.seen[level]
+        # Algorithm 2, line 2: the largest budget with enough trials
         model = next((m for m in reversed(self._models.values()) if m.ready), None)
+        # Algorithm 2, line 1: with chance rho a random one
         if model is not None and self._rng.random() >= self._random_fraction:
+            # Algorithm 2, lines 5 and 6: N_s draws from l, the largest l / g of them
             for options in model.propose(self._rng, self._candidates):
                 genotype = Genotype(space.name, tuple(space.decisions), options)
                 if genotype not in seen:

@@ -6,7 +6,6 @@ Real et al., Regularized Evolution for Image Classifier Architecture Search, AAA
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.space import crossover, mutate, sample
 from nascli.core.trial import History, Proposal, Trial
 
@@ -62,7 +62,7 @@ class Evolution:
         self._capacity = population
         self._crossover = crossover
         self._aging = aging
-        self._rng = random.Random(f"{problem.seed}/evolution")
+        self._rng = generator(problem.seed, "evolution")
         self._alive: list[_Member] = []  # oldest first
 
     def ask(self, limit: int) -> Sequence[Proposal]:
@@ -72,19 +72,21 @@ class Evolution:
 
     def _propose(self) -> Genotype:
         if len(self._alive) < self._capacity:
-            return sample(self._problem.space, self._rng)
+            return sample(self._problem.space, self._rng)  # Algorithm 1, the first loop
         child = self._parent()
         if self._crossover and self._rng.random() < self._crossover:
             child = crossover(child, self._parent(), self._rng)
-        return mutate(self._problem.space, child, self._rng)
+        return mutate(self._problem.space, child, self._rng)  # Algorithm 1: MUTATE(parent.arch)
 
     def _parent(self) -> Genotype:
+        # Algorithm 1: a sample of S members with replacement, and its best
         entrants = self._rng.choices(self._alive, k=self._tournament)
         return min(entrants, key=_rank).genotype
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Adds the newcomers; one member leaves for each, once the population is full."""
         for trial in trials:
+            # Algorithm 1: the child enters on the right, the dead one leaves on the left
             self._alive.append(_Member(trial.genotype, self._problem.goal.rank(trial)))
             if len(self._alive) > self._capacity:
                 del self._alive[self._leaving()]

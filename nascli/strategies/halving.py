@@ -81,7 +81,9 @@ def bracket_sizes(fidelities: Rungs) -> list[list[int]]:
     count, full = len(fidelities), fidelities[-1]
     sizes = []
     for start, low in enumerate(fidelities):
+        # Algorithm 1, line 2, with s = count - start - 1; full / low stands for eta^s
         n = math.ceil(count / (count - start) * full / low - _ROUNDING)
+        # Algorithm 1, line 5: n_i = floor(n * eta^-i)
         sizes.append([kept(n, low, high) for high in fidelities[start:]])
     return sizes
 
@@ -136,6 +138,7 @@ class Bracket:
             return True
         if self.first is None:
             self.first = len(self.ended)
+        # Algorithm 1, line 8: the best floor(n_i / eta) go on
         good = sorted((e for e in self.ended if e[0] < math.inf), key=lambda e: e[0])
         if self.level + 1 == len(fidelities) or not good:
             return False
@@ -151,7 +154,7 @@ class Bracket:
 class Brackets:
     """Hyperband's brackets, from the one with the most rungs to plain search, and round again.
 
-    A rung waits for its stragglers; meanwhile the next bracket begins. An infeasible trial leaves
+    A rung waits for its last trials; meanwhile the next bracket begins. An infeasible trial leaves
     its place to another genotype (to the next best where it had been promoted); a failed one keeps
     its place and is never promoted. `drawn(level)` gives a genotype not yet tried at that rung, or
     None; when it gives none for every rung, there are no more brackets.

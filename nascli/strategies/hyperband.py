@@ -6,12 +6,12 @@ Li et al., Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimizati
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.trial import History, Proposal, Trial
 from nascli.strategies.halving import Brackets, draw, rungs
 
@@ -38,7 +38,7 @@ class Hyperband:
         fidelities: Sequence[float] | None = None,
     ) -> None:
         self._problem = problem
-        self._rng = random.Random(f"{problem.seed}/hyperband")
+        self._rng = generator(problem.seed, "hyperband")
         levels = rungs(problem, reduction, lowest, fidelities)
         self._brackets = Brackets(problem, levels, self._draw)
 

@@ -7,13 +7,13 @@ White, Nolen and Savani, Exploring the Loss Landscape in Neural Architecture Sea
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.space import mutate, neighbours, sample
 from nascli.core.trial import History, Proposal, Trial
 
@@ -54,7 +54,7 @@ class LocalSearch:
         self._kick = kick
         self._problem = problem
         self._greedy = move == "first"
-        self._rng = random.Random(f"{problem.seed}/local_search")
+        self._rng = generator(problem.seed, "local_search")
         self._known: dict[Genotype, Rank] = {}
         self._rank = _WORST  # of the genotype whose neighbours are being tried
         self._here: Genotype | None = None  # that genotype
@@ -92,7 +92,7 @@ class LocalSearch:
         return [Proposal(genotype, self._problem.fidelity) for genotype in taken]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Moves to a better genotype, at once or when all neighbours are known."""
+        """Moves to a better genotype, at once or when all neighbours are known (Algorithm 1)."""
         for trial in trials:
             self._open -= 1
             rank = self._known[trial.genotype] = self._problem.goal.rank(trial)

@@ -8,7 +8,6 @@ IEEE Transactions on Evolutionary Computation 2002; in architecture search Lu et
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.pareto import crowding, fronts
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.space import crossover, mutate, sample
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
@@ -26,7 +26,7 @@ _TRIES = 100
 
 @dataclass(slots=True)
 class _Member:
-    """One survivor: how good it is, and what the last selection thought of it."""
+    """One survivor: how good it is, and where the last selection placed it."""
 
     genotype: Genotype
     violation: float
@@ -73,7 +73,7 @@ class NSGA2:
         self._problem = problem
         self._population, self._offspring = population, offspring
         self._crossover, self._mutations = crossover, mutations
-        self._rng = random.Random(f"{problem.seed}/nsga2")
+        self._rng = generator(problem.seed, "nsga2")
         self._members: list[_Member] = []
         self._newcomers: list[_Member] = []
         self._seen: set[Genotype] = set()
@@ -107,7 +107,10 @@ class NSGA2:
         return child
 
     def _parent(self) -> Genotype:
-        """The better of two members drawn at random: lower front, then less crowded."""
+        """The better of two members drawn at random: lower front, then less crowded.
+
+        A binary tournament by the crowded-comparison operator of section III-B.
+        """
         pair = self._rng.choices(self._members, k=2)
         return min(pair, key=lambda member: (member.rank, -member.crowding)).genotype
 
@@ -123,14 +126,17 @@ class NSGA2:
             self._select()
 
     def _select(self) -> None:
-        """Cuts population and newcomers back, front by front; the last one by crowding."""
+        """Cuts population and newcomers back, front by front; the last one by crowding.
+
+        The main loop of section III-C.
+        """
         pool = self._members + self._newcomers
         self._newcomers = []
         self._members = []
-        for rank, front in enumerate(_constrained_fronts(pool)):
+        for rank, front in enumerate(_constrained_fronts(pool)):  # section III-A
             if len(self._members) >= self._population:
                 break
-            distances = crowding([member.losses for member in front])
+            distances = crowding([member.losses for member in front])  # section III-B
             for member, distance in zip(front, distances, strict=True):
                 member.rank, member.crowding = rank, distance
             front.sort(key=lambda member: -member.crowding)
@@ -161,7 +167,10 @@ class NSGA2:
 
 
 def _constrained_fronts(pool: Sequence[_Member]) -> list[list[_Member]]:
-    """The fronts of those that keep the constraints, then the others, least violation first."""
+    """The fronts of those that keep the constraints, then the others, least violation first.
+
+    Constrained domination, section VI.
+    """
     good = [member for member in pool if member.violation == 0]
     found = [[good[i] for i in front] for front in fronts([m.losses for m in good])]
     rest = sorted((m for m in pool if m.violation > 0), key=lambda m: m.violation)

@@ -1,4 +1,4 @@
-"""A policy over genotypes: an LSTM that decides one decision after another.
+"""A policy over genotypes: an LSTM that takes one decision after another.
 
 Zoph and Le, Neural Architecture Search with Reinforcement Learning, ICLR 2017 (arXiv 1611.01578),
 section 3.1.
@@ -73,7 +73,7 @@ class Policy(nn.Module):
 
     def _bounded(self, logits: Tensor) -> Tensor:
         logits = logits / self._temperature
-        if self._tanh_constant is not None:
+        if self._tanh_constant is not None:  # Bello et al. 2016 (arXiv 1611.09940), appendix
             logits = self._tanh_constant * logits.tanh()
         return logits
 
@@ -82,12 +82,13 @@ def surrogate(logs: Tensor, rewards: Tensor) -> Tensor:
     """What to descend: at draws x from p its gradient is on average that of -E[reward(x)].
 
     REINFORCE (Williams 1992): grad E[r(x)] = E[(r(x) - b) grad log p(x)] for any b that does not
-    hang on x.
+    depend on x.
 
     Args:
         logs: log p(x) of the draws, (B,).
         rewards: r(x) - b, (B,); no gradient flows through them.
     """
+    # Zoph and Le, section 3.2: 1/m sum_k sum_t grad log P(a_t | a_(t-1):1) (R_k - b)
     return -(rewards.detach() * logs).mean()
 
 

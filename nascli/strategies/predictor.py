@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.space import mutate, sample, size
 from nascli.core.surrogate import Surrogate, normal_scores
 from nascli.core.trial import History, Proposal, Trial
@@ -84,7 +85,7 @@ class Predictor:
         self._ranked = targets == "ranks"
         self._initial, self._batch = initial, batch
         self._pools = _Pools(problem, whole, (uniform, mutations, parents))
-        self._rng = random.Random(f"{problem.seed}/predictor")
+        self._rng = generator(problem.seed, "predictor")
         self._surrogates: dict[str, Surrogate] = {}  # "" predicts the objective, others a cost
         self._trials: list[Trial] = []
         self._open: dict[Genotype, None] = {}  # proposed and not told of, in order

@@ -5,12 +5,12 @@ Li and Talwalkar, Random Search and Reproducibility for NAS, UAI 2019 (arXiv 190
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.space import at, sample, size
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
@@ -38,7 +38,7 @@ class Random:
         self._fidelity = problem.fidelity
         self._problem = problem
         self._size = size(problem.space)
-        self._rng = random.Random(f"{problem.seed}/random")
+        self._rng = generator(problem.seed, "random")
         self._keys = [self._rng.getrandbits(64) for _ in range(_ROUNDS)]
         self._half = max(1, ((self._size - 1).bit_length() + 1) // 2)
         self._next = 0

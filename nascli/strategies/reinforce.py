@@ -1,4 +1,4 @@
-"""REINFORCE: a recurrent policy writes genotypes down and learns from their rewards.
+"""REINFORCE: a recurrent policy draws genotypes and learns from their rewards.
 
 Zoph and Le, Neural Architecture Search with Reinforcement Learning, ICLR 2017 (arXiv 1611.01578);
 Zoph et al., Learning Transferable Architectures, CVPR 2018 (arXiv 1707.07012); temperature, tanh
@@ -8,7 +8,6 @@ constant and the entropy in the reward as in Pham et al., ENAS, ICML 2018 (arXiv
 from __future__ import annotations
 
 import math
-import random
 from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import generator
 from nascli.core.trial import History, Proposal, Trial
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Reinforce:
 
         space = self._problem.space
         widths = [len(options) for options in space.decisions.values()]
-        seed = random.Random(f"{self._problem.seed}/reinforce").getrandbits(63)
+        seed = generator(self._problem.seed, "reinforce").getrandbits(63)
         return Learner(Policy(widths, seed=seed, **self._shape), **self._step)
 
     def ask(self, limit: int) -> Sequence[Proposal]:

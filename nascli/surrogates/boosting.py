@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nascli.core.genotype import Genotype
+from nascli.core.randomness import array_generator
 from nascli.core.space import SearchSpace
 from nascli.surrogates.encodings import Encoding, Kept
 
@@ -46,7 +47,7 @@ class Boosting:
         from sklearn.ensemble import GradientBoostingRegressor
 
         features = self._encoding.options_and_counts(genotypes)
-        draws = np.random.default_rng((self._seed, len(values)))
+        draws = array_generator(self._seed, "boosting", len(values))
         self._members = []
         for member in range(self._count):
             rows = draws.integers(len(values), size=len(values)) if member else slice(None)

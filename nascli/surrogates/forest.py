@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nascli.core.genotype import Genotype
+from nascli.core.randomness import seed_of
 from nascli.core.space import SearchSpace
 from nascli.surrogates.encodings import Encoding, Kept
 
@@ -41,8 +42,8 @@ class Forest:
         """Grows a new forest."""
         from sklearn.ensemble import RandomForestRegressor
 
-        seed = np.random.SeedSequence((self._seed, len(values))).generate_state(1)[0]
-        self._forest = RandomForestRegressor(**self._settings, random_state=int(seed))
+        seed = seed_of(self._seed, "forest", len(values))
+        self._forest = RandomForestRegressor(**self._settings, random_state=seed)
         self._forest.fit(self._encoding.options_and_counts(genotypes), values)
 
     def predict(

@@ -23,7 +23,7 @@ _NOISE = 0.03  # what the noise variance is expected to be, of values of varianc
 _LEAST = 1e-4  # and what it is at least, so that no covariance is singular
 _STEPS = 40  # of the fit
 _CHUNK = 2048  # candidates whose kernel is worked out at a time
-_ROOM = 2048  # rows at once, so that few are ever copied; the system lends memory when it is used
+_ROOM = 2048  # rows at once, so that few are ever copied; memory is taken only as it is written
 _TINY = 1e-9  # variance that rounding may leave below zero
 
 Matrix = NDArray[np.float64]
@@ -37,7 +37,7 @@ class GaussianProcess:
     (locality, and equal functions are equal), the decisions in which they differ as written, and
     the squared difference of how often each option is chosen in the canonical forms (what it is
     made of, wherever it stands). Weights w, lengths l and the noise maximise the marginal
-    likelihood times a log-normal prior that knows nothing but the number of decisions.
+    likelihood times a log-normal prior that depends on the number of decisions alone.
 
     One more value costs O(n candidates): the Cholesky factor grows by a row, and so does its
     product with the kernel to the candidates. The parameters are fitted anew, on at most 200 of
@@ -269,7 +269,7 @@ def _maximise(distances: Sequence[Distances], scores: Matrix, prior: Matrix) -> 
     theta: Matrix = prior.copy()
     step, before = np.full(len(prior), 0.2), np.zeros(len(prior))
     for _ in range(_STEPS):
-        gradient = _slope(theta, distances, scores) + (theta - prior) / _SPREAD**2
+        gradient = _gradient(theta, distances, scores) + (theta - prior) / _SPREAD**2
         agrees = gradient * before
         step = np.clip(np.where(agrees > 0, 1.2, np.where(agrees < 0, 0.5, 1.0)) * step, 1e-3, 1.0)
         before = np.where(agrees < 0, 0.0, gradient)
@@ -278,7 +278,7 @@ def _maximise(distances: Sequence[Distances], scores: Matrix, prior: Matrix) -> 
     return theta
 
 
-def _slope(theta: Matrix, distances: Sequence[Distances], scores: Matrix) -> Matrix:
+def _gradient(theta: Matrix, distances: Sequence[Distances], scores: Matrix) -> Matrix:
     """The gradient of the negative log marginal likelihood by `theta` (eq. 5.9)."""
     lengths, noise = np.exp(theta[3:6]), math.exp(theta[6])
     parts = [np.exp(theta[i] - d / lengths[i]) for i, d in enumerate(distances)]

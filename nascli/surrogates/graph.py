@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nascli.core.genotype import Genotype
+from nascli.core.randomness import seed_of
 from nascli.core.space import SearchSpace
 from nascli.surrogates.encodings import Kept, Scale
 from nascli.surrogates.graphs import Graph
@@ -60,7 +61,7 @@ class GraphEnsemble:
         inputs = torch.from_numpy(self._graph(genotypes))
         targets = torch.from_numpy(self._scale.down(values)).float()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(hash((self._seed, len(values))) % 2**63)
+            torch.manual_seed(seed_of(self._seed, "graph", len(values)))
             self._networks = [GraphNetwork(self._graph, self._width) for _ in range(self._count)]
         for network in self._networks:
             network.train()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
+from nascli.core.randomness import seed_of
 from nascli.core.space import SearchSpace
 from nascli.surrogates.encodings import Encoding, Kept, Scale
 from nascli.surrogates.graphs import Graph, path_features
@@ -74,7 +75,7 @@ class MLP:
         self._scale = Scale(values)
         inputs = _tensor(self._encode(genotypes))
         targets = _tensor(self._scale.down(values))
-        draws = torch.Generator().manual_seed(hash((self._seed, len(values))) % 2**63)
+        draws = torch.Generator().manual_seed(seed_of(self._seed, "mlp", len(values)))
         sizes = (inputs.shape[1], self._width, self._width, 1)
         self._layers = []
         for fan_in, fan_out in itertools.pairwise(sizes):

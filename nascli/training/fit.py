@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nascli.core.fault import Fault
-from nascli.data.batches import batches, derived, seeded
+from nascli.core.randomness import seed_of
+from nascli.data.batches import batches, seeded
 from nascli.data.split import Split
 from nascli.training.augmentation import augmentation
 from nascli.training.recipe import Recipe, learning_rate
@@ -146,7 +147,7 @@ class _Course:
     def epoch(self, network: nn.Module, optimizer: torch.optim.Optimizer, number: int) -> Score:
         """One pass over the images; changes the global random state."""
         recipe, steps = self.recipe, self.steps
-        torch.manual_seed(derived(self.seed, "network", number))
+        torch.manual_seed(seed_of(self.seed, "network", number))
         if hasattr(network, "drop_path"):
             network.drop_path = recipe.drop_path * number / self.epochs  # type: ignore[assignment]
         stream = batches(

@@ -1,7 +1,7 @@
 """Scores of weights and of the loss's gradients, summed over convolutions and linear layers.
 
 As in the code of Abdelfattah et al., ICLR 2021 (arXiv 2101.08134): training mode, weights without
-biases, mean cross-entropy over one minibatch. A layer that the logits do not hang on counts
+biases, mean cross-entropy over one minibatch. A layer that the logits do not depend on counts
 nothing. A network that ignores its images gets 0; only fisher still sees the bias of its logits.
 """
 
@@ -16,9 +16,10 @@ from nascli.zero_cost.probe import Probe
 
 
 def snip(probe: Probe) -> float:
-    """The sum of |w * dL/dw|: what the loss would feel of each weight's loss.
+    """The sum of |w * dL/dw|: how far the loss would change without each weight, to first order.
 
-    Lee et al., SNIP, ICLR 2019 (arXiv 1810.02340).
+    Lee et al., SNIP, ICLR 2019 (arXiv 1810.02340): the connection sensitivity |dL/dc| at c = 1,
+    which is |w dL/dw|, before it is divided by its sum.
     """
     pairs = zip(probe.weights, probe.first.gradients, strict=True)
     return _total(_sum((w * g).abs()) for w, g in pairs if g is not None)
@@ -32,7 +33,7 @@ def grasp(probe: Probe) -> float:
     divided by a temperature, and g and H g come from the same images.
     """
     pairs = zip(probe.weights, probe.first.curvature, strict=True)
-    return _total(-_sum(w * c) for w, c in pairs if c is not None)
+    return _total(-_sum(w * c) for w, c in pairs if c is not None)  # the paper's -theta * H g
 
 
 def fisher(probe: Probe) -> float:
@@ -44,9 +45,9 @@ def fisher(probe: Probe) -> float:
     """
 
     def channels(output: Tensor, gradient: Tensor) -> Tensor:
-        felt = output * gradient  # (B, channels, ...)
-        felt = felt.flatten(2).sum(2) if felt.dim() > 2 else felt
-        return felt.square().mean(0) / 2
+        product = output * gradient  # (B, channels, ...)
+        product = product.flatten(2).sum(2) if product.dim() > 2 else product
+        return product.square().mean(0) / 2  # Turner et al.: 1 / (2 N) sum_n g_nc^2
 
     return _total(
         layer.weight[0].numel() * _sum(channels(output, gradient))

@@ -1,4 +1,4 @@
-"""Scores of how well an untrained network tells the images of one minibatch apart."""
+"""Scores of how well an untrained network distinguishes the images of one minibatch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def naswot(probe: Probe) -> float:
 
     K_ij counts the ReLUs that are on or off for both image i and image j. Mellor et al., Neural
     Architecture Search without Training, ICML 2021 (arXiv 2006.04647). Counted are, as in its code,
-    the ReLUs that the logits hang on; here of any activation that changes with its input's sign.
+    the ReLUs that the logits depend on; here of any activation that changes with its input's sign.
 
     -inf for a network that has the same pattern for two images.
     """
@@ -54,14 +54,14 @@ def naswot(probe: Probe) -> float:
         on = (activation.flatten(1) > 0).float()  # (B, units); sums of 0 and 1 are exact
         both, count = on @ on.T, on.sum(1)
         neither = on.shape[1] - count[:, None] - count[None, :] + both
-        kernel = kernel + (both + neither).double()
+        kernel = kernel + (both + neither).double()  # eq. 1: units less the Hamming distance
     if not isinstance(kernel, Tensor):
         return -math.inf  # a network without any
-    return float(torch.linalg.slogdet(kernel.cpu()).logabsdet)
+    return float(torch.linalg.slogdet(kernel.cpu()).logabsdet)  # eq. 2: log |K|
 
 
 def _activations(logits: Tensor) -> Iterator[Tensor]:
-    """What the activations that `logits` hang on kept; found in the graph of the backward pass."""
+    """What the activations behind `logits` kept; found in the graph of the backward pass."""
     ahead: list[Any] = [logits.grad_fn]
     seen = {None}
     while ahead:

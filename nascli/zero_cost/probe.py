@@ -110,12 +110,12 @@ class Pass:
 
     @property
     def gradients(self) -> tuple[Tensor | None, ...]:
-        """The loss's gradient of every weight; None for a layer that the logits do not hang on."""
+        """The loss's gradient of every weight; None for a layer that the logits do not use."""
         return self._backward[: len(self._weights)]
 
     @property
     def outputs(self) -> list[tuple[Any, Tensor, Tensor]]:
-        """Every use of a layer that the logits hang on: layer, output and the output's gradient."""
+        """Every use of a layer that the logits need: layer, output and the output's gradient."""
         gradients = self._backward[len(self._weights) :]
         pairs = zip(self._outputs, gradients, strict=True)
         return [(layer, out, gradient) for (layer, out), gradient in pairs if gradient is not None]

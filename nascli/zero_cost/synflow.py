@@ -31,8 +31,10 @@ def synflow(probe: Probe) -> float:
         parameter.data.abs_()
     weights = [layer.weight for layer in weighted(network)]
     ones = torch.ones(1, *probe.image_shape, dtype=torch.float64, device=weights[0].device)
+    # eq. 2: R = 1^T prod_l |w_l| 1, which is the sum of the logits of an image of ones
     flow = torch.autograd.grad(network(ones).sum(), weights, materialize_grads=True)
     pairs = zip(weights, flow, strict=True)
+    # eq. 1: the synaptic saliency dR/dw * w, summed
     total = float(torch.stack([(w.detach() * f).sum() for w, f in pairs]).sum())
     return math.log(total) if total > 0 else -math.inf if total == 0 else math.nan
 

@@ -1,4 +1,4 @@
-"""The Zen-score: how far a small change of an image carries, batch norms undone.
+"""The Zen-score: how much a small change of an image changes the features, batch norms undone.
 
 Lin et al., Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition, ICCV 2021 (arXiv
 2102.01063).
@@ -58,6 +58,7 @@ def _once(network: nn.Module, drawn: Tensor, generator: torch.Generator) -> Tens
     features = _features(network, images)
     scales = [_divisor(norm).log() for norm in norms]
     moved = _features(network, images + _CHANGE * noise)
+    # Algorithm 1: log of the mean |f(x + a e) - f(x)| plus sum_k log sqrt(mean_i sigma_ki^2)
     change = (moved - features).abs().flatten(1).sum(1, dtype=torch.float64).mean()
     return change.log() + sum(scales)
 

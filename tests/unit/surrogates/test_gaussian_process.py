@@ -85,7 +85,7 @@ def test_pending_lower_the_deviations_and_leave_no_trace(wide):
     assert (after[0].tolist(), after[1].tolist()) == (before[0].tolist(), before[1].tolist())
 
 
-def test_slope_of_the_likelihood_by_differences(wide):
+def test_gradient_of_the_likelihood_by_differences(wide):
     known, values = drawn(wide, 15), np.random.default_rng(1).normal(size=15)
     places = GaussianProcess(wide, 0)._places(known)
     between = places.distances(places)
@@ -98,7 +98,7 @@ def test_slope_of_the_likelihood_by_differences(wide):
 
     steps = 1e-5 * np.eye(7)
     expected = [(likelihood(at + step) - likelihood(at - step)) / 2e-5 for step in steps]
-    np.testing.assert_allclose(gaussian_process._slope(at, between, values), expected, rtol=1e-5)
+    np.testing.assert_allclose(gaussian_process._gradient(at, between, values), expected, rtol=1e-5)
 
 
 def test_the_fit_ends_where_the_slope_of_the_posterior_is_flat(wide):
@@ -112,7 +112,7 @@ def test_the_fit_ends_where_the_slope_of_the_posterior_is_flat(wide):
 
     def slope(theta):
         pull = (theta - prior) / gaussian_process._SPREAD**2
-        return np.abs(gaussian_process._slope(theta, between, values) + pull).max()
+        return np.abs(gaussian_process._gradient(theta, between, values) + pull).max()
 
     assert slope(found) < 0.05 * slope(prior)
 

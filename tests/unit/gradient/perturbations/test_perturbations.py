@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from nascli.gradient.perturbations.reach import among, reach
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.gradient.perturbations.adversarial import Adversarial
 from nascli.gradient.perturbations.random import Random
-from nascli.gradient.perturbations.reach import among, reach
 
 PROBLEM = Problem(space=None, task=None, recipe=None, seed=3)
 WEIGHTS = torch.tensor([[0.2, 0.3, 0.5], [0.6, 0.4, 0.0]])
