@@ -33,7 +33,7 @@ class Table:
     note: str | None = None
 
 
-def settle(
+def with_numbers(
     config: DictConfig,
     problem: Problem,
     estimators: Sequence[Estimator],

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from nascli.config import building, recorded, remote, values
 from nascli.config.compose import Asked
-from nascli.config.feasibility import Table, settle
+from nascli.config.feasibility import Table, with_numbers
 from nascli.config.files import root
 from nascli.core.budget import Budget
 from nascli.core.estimator import Prepared
@@ -98,14 +98,14 @@ def _searching(
     if survey and values.shares(config):
         faults.check()  # before anything takes its time
         assert estimators is not None
-        problem = settle(config, problem, estimators, surveyed)
+        problem = with_numbers(config, problem, estimators, surveyed)
         shared, survey = building.shared_weights(config, problem), False
         estimators = building.estimators(config, problem, shared)
     strategy = faults.attempt(lambda: building.given(config, "strategy", problem, shared))
     if survey:
         faults.check()
         assert estimators is not None
-        settle(config, problem, estimators, surveyed)
+        with_numbers(config, problem, estimators, surveyed)
     return problem, strategy, estimators, shared
 
 

@@ -145,16 +145,18 @@ def test_a_table_search_needs_no_torch():
     names += ["nascli.estimators.table", "nascli.spaces.nasbench201", "nascli.workers.serial"]
     names += ["nascli.commands.search", "nascli.data.digits", "nascli.training.recipe"]
     names += ["nascli.devices.cpu", "nascli.devices.cuda"]
+    names += ["nascli.api", "nascli.config.search", "nascli.programs.search"]
     names += ["nascli.strategies.predictor", "nascli.surrogates.gaussian_process"]
     names += ["nascli.spaces.cell", "nascli.surrogates.graph", "nascli.networks.building"]
     code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-def test_help_needs_neither_torch_nor_hydra():
+@pytest.mark.parametrize("words", [["--help"], ["search", "--help"]])
+def test_help_needs_neither_torch_nor_hydra(words):
     code = (
-        "import sys; sys.argv = ['nas', '--help']\n"
-        "from nascli.cli import _main; code = _main(['--help'])\n"
+        f"import sys; sys.argv = ['nas', *{words}]\n"
+        f"from nascli.cli import _main; code = _main({words})\n"
         "sys.exit(code or bool({'torch', 'hydra', 'numpy', 'rich'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=-3).returncode == 0

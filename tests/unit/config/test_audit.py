@@ -173,6 +173,12 @@ def test_shared_weights_come_from_a_run_folder(searched):
     assert all(bool((p == 0.25).all()) for p in shared.supernet.parameters())
 
 
+def test_shared_weights_stay_in_this_process(searched):
+    chosen = ("estimator=one_shot", "estimator@reference=train", f"supernet='{searched}'")
+    with pytest.raises(Fault, match="OneShot needs the supernet in this process"):
+        parts_of(*chosen, "workers=processes")
+
+
 def test_weights_that_are_not_there_or_do_not_fit(searched):
     chosen = ("estimator=one_shot", "estimator@reference=train", f"supernet='{searched}'")
     shared = parts_of(*chosen).shared
