@@ -16,6 +16,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,9 @@ print(json.dumps({
 
 
 def composed(name: str, *overrides: str) -> Any:
-    from hydra import compose, initialize_config_dir
+    from nascli.config import compose
 
-    from nascli.config import root
-
-    with initialize_config_dir(str(root()), version_base="1.3"):
-        return compose("search", overrides=[*COMMON, *SPACES[name], *overrides])
+    return compose.composed("search", [*COMMON, *SPACES[name], *overrides])
 
 
 def space_of(name: str) -> Any:
@@ -144,18 +142,20 @@ def impossible(name: str) -> dict[str, Any]:
 
 def searched(name: str, proposals: int) -> dict[str, Any]:
     """Proposals a second of a search that finds next to nothing feasible, the loop included."""
-    from nascli.core.objective import Constraint
-
-    from nascli.commands import build
+    from nascli.config import search as parts_of
+    from nascli.config.compose import Asked
+    from nascli.core.goal import Constraint
     from nascli.core.loop import Evaluation, Search
     from nascli.core.trial import Proposal
 
-    parts = build.search(composed(name, "budget.trials=null", f"budget.proposals={proposals}"))
+    config = composed(name, "budget.trials=null", f"budget.proposals={proposals}")
+    parts = parts_of.check(Asked("search", config, {}, [], ""))
     ends = parts.estimators[0].extremes()["params"]
     least = parts.estimators[0].estimate(Proposal(ends[0]))["params"]
-    parts.problem.constraints = (Constraint("params", least - 1),)
-    evaluation = Evaluation(parts.problem, parts.estimators)
-    search = Search(parts.strategy, evaluation, parts.workers(lambda: evaluation), parts.budget)
+    bounded = replace(parts.problem.goal, constraints=(Constraint("params", least - 1),))
+    evaluation = Evaluation(replace(parts.problem, goal=bounded), parts.estimators)
+    workers = parts.workers(evaluation, Path())
+    search = Search(parts.strategy, evaluation, workers, parts.budget)
     start = time.process_time()
     search.run(lambda _trial: None)
     seconds = time.process_time() - start

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra import compose, initialize_config_dir
 
-from nascli.commands import build, prepare
-from nascli.config import root
+from nascli.config import search as parts_of
+from nascli.config.compose import Asked, asked
+from nascli.config.overrides import rewritten
 from nascli.core.budget import Budget
 from nascli.core.loop import Evaluation, Search
 from nascli.core.problem import Problem
@@ -41,11 +41,12 @@ def searched(
 
     It ends early after a trial of which `until(trial, budget)` is true.
     """
-    config = _composed(tuple(overrides), dataset).copy()
+    wanted = _asked(tuple(overrides), dataset)
+    config = wanted.config.copy()
     config.seed = seed
-    parts = build.search(config)
+    parts = parts_of.build(wanted.with_config(config), survey=False)
     evaluation = Evaluation(parts.problem, parts.estimators)
-    workers = parts.workers(lambda: evaluation)
+    workers = parts.workers(evaluation, Path())
     search = Search(parts.strategy, evaluation, workers, parts.budget)
 
     def ended(trial: Trial) -> None:
@@ -58,10 +59,9 @@ def searched(
 
 
 @lru_cache
-def _composed(overrides: tuple[str, ...], dataset: str) -> Any:
+def _asked(overrides: tuple[str, ...], dataset: str) -> Asked:
     fixed = ("space=nasbench201", "estimator=table", f"estimator.dataset={dataset}", "device=none")
-    with initialize_config_dir(str(root()), version_base="1.3"):
-        return compose("search", overrides=prepare.rewritten([*fixed, *overrides]))
+    return asked("search", rewritten([*fixed, *overrides]))
 
 
 @lru_cache

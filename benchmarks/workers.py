@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
 
-from nascli.commands.build import component
-from nascli.commands.evaluation import Remade
-from nascli.config import root
+from nascli.config import search as parts_of
+from nascli.config.building import component
+from nascli.config.compose import composed
+from nascli.config.remote import FromConfig
 from nascli.core.space import sample
 from nascli.core.trial import Proposal, Trial
 from nascli.core.workers import Evaluate, Workers
@@ -43,7 +43,7 @@ RESULT = Path(__file__).parent / "results" / "workers.json"
 class Timed:
     """Makes the search's own evaluation, whose trials also say how many CPU seconds they took."""
 
-    make: Remade
+    make: FromConfig
 
     def __call__(self) -> Evaluate:
         evaluate = self.make()
@@ -128,10 +128,9 @@ def measure(make: Timed, space: Any, rounds: int, trials: int) -> dict[str, Any]
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     trials = int(sys.argv[2]) if len(sys.argv) > 2 else 24
-    with initialize_config_dir(str(root()), version_base="1.3"):
-        config = compose("search", overrides=SETTINGS)
+    config = composed("search", SETTINGS)
     with tempfile.TemporaryDirectory() as folder:
-        make = Timed(Remade.of(config, Path(folder)))
+        make = Timed(FromConfig.of(config, Path(folder), parts_of.evaluation))
         space = component(config, "space", component(config, "data"))
         load = os.getloadavg()[0]
         result = measure(make, space, rounds, trials)

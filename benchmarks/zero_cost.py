@@ -64,19 +64,16 @@ def read(lines):
 def compute(given, known):
     """Adds what is missing to the file."""
     import torch
-    from hydra import compose, initialize_config_dir
 
-    from nascli.commands import build
-    from nascli.config import root
+    from nascli.config import building
+    from nascli.config.compose import composed
     from nascli.core.genotype import Genotype
     from nascli.estimators.zero_cost import ZeroCost
 
     torch.set_num_threads(1)
-    with initialize_config_dir(str(root()), version_base="1.3"):
-        overrides = ["strategy=random", "space=nasbench201", "training=nasbench201", "device=none"]
-        overrides += ["estimator=zero_cost", "data=image_folder", f"data.path='{given.images}'"]
-        config = compose("search", overrides)
-    problem = build.problem(config, build.Faults())
+    overrides = ["strategy=random", "space=nasbench201", "training=nasbench201", "device=none"]
+    overrides += ["estimator=zero_cost", "data=image_folder", f"data.path='{given.images}'"]
+    problem = building.problem(composed("search", overrides), building.Faults())
     scored = {}
     cells, operations = table()["cells"], table()["operations"]
     for number in numbers(given.cells):

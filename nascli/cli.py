@@ -29,7 +29,6 @@ EXAMPLES = """\
   nas search resume=outputs/search/...                 go on with an interrupted run
   nas profile device=cpu genotype=darts_v2             latency table and whole network"""
 _VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--info")
-_POSITIONAL = ("show", "retrain")
 
 
 def main() -> None:
@@ -82,48 +81,22 @@ def _help() -> str:
 
 def _composed(verb: str, arguments: list[str]) -> int:
     """A verb with a config: its help page, or the command run under Hydra."""
-    from nascli import config
-    from nascli.commands import prepare
+    from nascli.config import files, overrides
 
-    flags, overrides = prepare.split(arguments, _VALUED)
-    directories = prepare.directories(flags)
+    flags, words = overrides.split(arguments, _VALUED)
+    directories = overrides.directories(flags)
     if {"-h", "--help"} & set(flags):
-        print(prepare.help_page(verb, directories))
+        print(files.help_page(verb, directories))
         return 0
-    overrides = [prepare.positional(verb, o, _POSITIONAL) for o in overrides]
-    overrides = prepare.gathered(overrides) if verb == "compare" else overrides
-    overrides = prepare.quoted(overrides)
-    carried = prepare.carried(verb, overrides)
-    multirun = bool({"-m", "--multirun"} & set(flags))
-    found, good = config.faults(verb, carried + overrides, directories, multirun=multirun)
+    from nascli.config.command_line import checked
+
     sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
-    if found:
-        raise Fault("\n".join([*found, *_deeper(verb, prepare.rewritten(good), directories)]))
-    if verb != "retrain":  # a training's recipe sizes the network; to look at a run is to keep it
-        carried = prepare.rewritten(carried)
-    return _hydra(verb, [*flags, *carried, *prepare.rewritten(overrides)])
+    multirun = bool({"-m", "--multirun"} & set(flags))
+    ready = checked(verb, words, directories, multirun=multirun)
+    return _hydra(verb, [*flags, *ready], directories)
 
 
-def _deeper(verb: str, overrides: Sequence[str], directories: Sequence[Path]) -> list[str]:
-    """What the command itself finds wrong with those overrides that can be composed."""
-    import importlib
-
-    from hydra.errors import HydraException
-
-    from nascli.config import composed
-
-    try:
-        importlib.import_module(f"nascli.commands.{verb}").check(
-            composed(verb, overrides, directories)
-        )
-    except Fault as fault:
-        return str(fault).splitlines()
-    except HydraException:
-        pass  # already reported
-    return []
-
-
-def _hydra(verb: str, arguments: Sequence[str]) -> int:
+def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> int:
     """Composes and runs; a multirun goes on after a faulty job and reports the worst exit code."""
     import hydra
 
@@ -132,7 +105,7 @@ def _hydra(verb: str, arguments: Sequence[str]) -> int:
     codes = [0]
 
     def job(cfg: Any) -> None:
-        codes.append(_job(verb, cfg))
+        codes.append(_job(verb, cfg, directories))
         if codes[-1] == 130:
             sys.exit(130)
 
@@ -141,7 +114,7 @@ def _hydra(verb: str, arguments: Sequence[str]) -> int:
     return max(codes)
 
 
-def _job(verb: str, cfg: Any) -> int:
+def _job(verb: str, cfg: Any, directories: Sequence[Path]) -> int:
     """One composed command; gives its exit code."""
     import importlib
     import traceback
@@ -149,16 +122,15 @@ def _job(verb: str, cfg: Any) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from nascli import ui
-    from nascli.config import renamed
+    from nascli.config.compose import Asked
 
     command = importlib.import_module(f"nascli.commands.{verb}")
-    settings = HydraConfig.get()
-    choices = {k: v for k, v in settings.runtime.choices.items() if not k.startswith("hydra/")}
-    cfg, old = renamed(cfg)
-    for line in old:
-        ui.say(f"warning: a config of yours uses an old name: {line}; please change it")
+    line = ["nas", verb, *sys.argv[1:]]
+    asked = Asked.of(verb, cfg, HydraConfig.get(), directories, line)
+    for old in asked.old_names:
+        ui.say(f"warning: a config of yours uses an old name: {old}; please change it")
     try:
-        command.main(cfg, choices, list(settings.overrides.task))
+        command.main(asked)
     except Fault as fault:
         ui.fault(str(fault))
         return 2
@@ -169,7 +141,6 @@ def _job(verb: str, cfg: Any) -> int:
         return 0
     except Exception:
         traceback.print_exc()
-        ui.trace(traceback.format_exc())
         return 1
     return 0
 

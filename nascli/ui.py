@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nascli.core.fault import Fault
 from nascli.report.units import duration
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nascli.core.trial import Trial
     from nascli.runs.folder import Run
 
 _LOG: list[Run] = []
@@ -28,17 +32,18 @@ def console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True, width=width)
 
 
-def log_to(run: Run) -> None:
-    """From now on, what is said in this process also goes to the run's log.txt."""
-    _LOG.append(run)
-
-
 @contextmanager
 def logging_to(run: Run) -> Iterator[None]:
-    """What is said meanwhile also goes to the run's log.txt."""
-    log_to(run)
+    """What is said meanwhile also goes to the run's log.txt, and what goes wrong."""
+    _LOG.append(run)
     try:
         yield
+    except Fault as fault:
+        run.log(f"fault: {fault}")
+        raise
+    except Exception:
+        run.log(traceback.format_exc())
+        raise
     finally:
         _LOG.pop()
 
@@ -53,14 +58,6 @@ def say(text: str = "") -> None:
 def fault(text: str) -> None:
     """What is wrong with the input, on stderr."""
     print(f"nas: {text}", file=sys.stderr)
-    if _LOG:
-        _LOG[-1].log(f"fault: {text}")
-
-
-def trace(text: str) -> None:
-    """A traceback, into log.txt alone."""
-    if _LOG:
-        _LOG[-1].log(text)
 
 
 def path(folder: Path) -> None:
@@ -92,11 +89,13 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
 class Progress:
     """A bar with what is going on, the best so far and the time left.
 
-    Without a terminal it says a line now and then: at once, then at growing intervals.
+    Without a terminal it says a line now and then: at once, then at growing intervals. With
+    `percent` the total is 1, and shares of it are shown.
     """
 
-    def __init__(self, label: str, total: float | None) -> None:
+    def __init__(self, label: str, total: float | None, *, percent: bool = False) -> None:
         self._label, self._total, self._done = label, total, 0.0
+        self._percent = percent
         self._text: str | Callable[[], str] = ""
         self._interval, self._last = 2.0, 0.0
         self._bar = None
@@ -106,7 +105,7 @@ class Progress:
             self._bar = progress.Progress(
                 progress.TextColumn("{task.description}"),
                 progress.BarColumn(bar_width=24),
-                progress.MofNCompleteColumn(),
+                progress.TaskProgressColumn() if percent else progress.MofNCompleteColumn(),
                 progress.TextColumn("{task.fields[text]}"),
                 progress.TextColumn("left"),
                 progress.TimeRemainingColumn(compact=True),
@@ -151,25 +150,29 @@ class Progress:
     def _line(self, now: float) -> str:
         of = f"/{self._total:g}" if self._total else ""
         line = f"{self._label} {round(self._done, 1):g}{of}"
+        if self._percent:
+            line = f"{self._label} {self._done:.0%}"
         if self._total and 0 < self._done < self._total:
             line += f", {duration((now - self._start) * (self._total / self._done - 1))} left"
         text = self._words()
         return f"{line}: {text}" if text else line
 
 
+@dataclass
 class Heard:
-    """A listener whose progress goes to `step`, once there is one, and whose warnings are said."""
+    """A listener: what it hears goes to a bar, once there is one, and warnings are said."""
 
-    def __init__(self) -> None:
-        self.step: Callable[[float, str], None] = lambda _done, _text: None
+    step: Callable[[float, str], None] = lambda _done, _text: None
+    ended: Callable[[Trial], None] = lambda _trial: None
 
     def progress(self, done: float, text: str) -> None:
-        """Passes it on."""
+        """Moves the bar."""
         self.step(done, text)
 
     def warn(self, text: str) -> None:
         """Says it."""
         say(text)
 
-    def trial(self, trial: object) -> None:
-        """Nothing: the command that runs the loop shows its trials."""
+    def trial(self, trial: Trial) -> None:
+        """Moves the bar."""
+        self.ended(trial)

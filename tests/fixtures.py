@@ -88,13 +88,54 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def composed(*overrides: str, verb: str = "search") -> Any:
-    """A composed config, as a command gets it."""
-    from hydra import compose, initialize_config_dir
+    """A composed config, as Hydra makes it."""
+    from nascli.config.compose import composed
 
-    from nascli.config import root
+    return composed(verb, overrides)
 
-    with initialize_config_dir(str(root()), version_base="1.3"):
-        return compose(verb, overrides=list(overrides))
+
+def asked(config: Any, verb: str = "search", overrides: Sequence[str] = ()) -> Any:
+    """A composed config as what a command is asked."""
+    from nascli.config.compose import Asked
+
+    return Asked(verb, config, {}, overrides, "")
+
+
+class build:
+    """What tests build of composed configs: where that code moves, this alone follows."""
+
+    @staticmethod
+    def Faults() -> Any:
+        from nascli.config import building
+
+        return building.Faults()
+
+    @staticmethod
+    def component(config: Any, key: str, *args: object) -> Any:
+        from nascli.config import building
+
+        return building.component(config, key, *args)
+
+    @staticmethod
+    def problem(config: Any, faults: Any) -> Any:
+        from nascli.config import building
+
+        return building.problem(config, faults)
+
+    @staticmethod
+    def stated(config: Any) -> Any:
+        """The problem; all of its faults at once."""
+        faults = build.Faults()
+        made = build.problem(config, faults)
+        faults.check()
+        return made
+
+    @staticmethod
+    def search(config: Any) -> Any:
+        """The parts of a search, without a look at what networks cost."""
+        from nascli.config import search
+
+        return search.check(asked(config))
 
 
 TINY = (

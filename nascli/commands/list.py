@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nascli import ui
-from nascli.commands import prepare
-from nascli.config import catalogue
+from nascli.config import catalogue, overrides
 from nascli.core.fault import Fault, unknown
 
 
 def main(arguments: Sequence[str]) -> int:
     """Prints the groups named, or all of them, and the published genotypes."""
-    flags, names = prepare.split(arguments, ("-cd", "--config-dir"))
+    flags, names = overrides.split(arguments, ("-cd", "--config-dir"))
     if {"-h", "--help"} & set(flags):
         ui.out("nas list [group ...] [--config-dir DIR]: the components to choose from")
         return 0
-    groups = catalogue(prepare.directories(flags))
+    groups = catalogue(overrides.directories(flags))
     from nascli.genotypes import descriptions
 
     groups["genotype"] = descriptions()

@@ -1,164 +1,87 @@
-"""`nas search`: runs the loop and keeps everything in a run folder."""
+"""`nas search`: the search with what a person sees of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omegaconf import DictConfig
-
 from nascli import ui
-from nascli.commands import build, settings
-from nascli.commands.evaluation import Remade, keep_trace
-from nascli.commands.feasibility import settle
-from nascli.commands.outcome import conclude
-from nascli.commands.resume import recorded_config, stoppable
-from nascli.core.estimator import Estimator, Prepared, Stateful
-from nascli.core.fault import Fault
-from nascli.core.genotype import Genotype
-from nascli.core.loop import Evaluation, Open, Search
+from nascli.commands.interrupts import stoppable
+from nascli.config import search as config
+from nascli.config.compose import Asked
+from nascli.config.feasibility import Table
 from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
-from nascli.runs.environment import initial_files
-from nascli.runs.folder import Checkpoint, Run
+from nascli.programs import search as program
+from nascli.report.units import readable, words
+from nascli.runs.folder import Run
 
-check = build.search
+_SHOWN = 20  # rows of a front on the screen
 
 
-def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) -> None:
-    """Searches, or goes on with the search in `config.resume`; prints the folder's path.
+def main(asked: Asked) -> None:
+    """Searches, or goes on with a search; prints the folder's path.
 
     Raises:
         Fault: the input is wrong, or the disk takes no more.
         KeyboardInterrupt: the user has stopped it; everything is saved.
     """
     listener = ui.Heard()
-    if config.resume:
-        run = Run.open(Path(config.resume))
-        config = recorded_config(run.path, config, overrides)
-        parts = build.search(config, listener)
-    else:
-        parts = build.search(config, listener)
-        settle(parts, config)
-        if parts.shares:
-            parts = build.search(config, listener)
-        label = "_".join(choices[key] for key in ("strategy", "space") if key in choices)
-        files = initial_files(config, choices, overrides)
-        run = Run.claim(Path(config.outputs), "search", label, files)
-    settings.set_threads(config, parts.problem)
+    run, parts = config.begin(asked, listener, _show)
+    space = parts.problem.space
     with ui.logging_to(run):
-        _search(run, parts, config, listener)
+        ui.say(f"searching {space.name} ({size(space):,} genotypes) in {run.path}")
+        with _Display(parts) as display, stoppable("search", run.path):
+            listener.step, listener.ended = display.step, display.trial
+            report = program.search(run, parts)
+        _say_front(run, report)
+        _say(run, report, parts)
     ui.path(run.path)
 
 
-def _search(run: Run, parts: build.Parts, config: DictConfig, listener: ui.Heard) -> None:
-    """The search itself, from wherever the run folder says that it stands."""
-    problem, budget, strategy = parts.problem, parts.budget, parts.strategy
-    evaluation = Evaluation(problem, parts.estimators, keep_trace)
-    remote = traits_of(parts.workers.func).own_processes  # type: ignore[attr-defined]
-    with closing(
-        parts.workers(Remade.of(config, run.path) if remote else lambda: evaluation)
-    ) as workers:
-        search = Search(strategy, evaluation, workers, budget)
-        genotype = _searched(run, parts, search, listener)
-    conclude(run, parts, config, search.history, genotype)
+def _show(costs: Table) -> None:
+    """What networks cost."""
+    ui.table(costs.title, costs.header, costs.rows)
+    if costs.note:
+        ui.say(costs.note)
 
 
-def _searched(run: Run, parts: build.Parts, search: Search, listener: ui.Heard) -> Genotype | None:
-    """The answer, from wherever the run folder says that the search stands."""
-    problem, budget, strategy = parts.problem, parts.budget, parts.strategy
-    estimators = parts.estimators
-    recorded = run.history()
-    state = run.load_state("trials", "strategy", "open", "number")
-    search.recorded = {trial.number: trial for trial in recorded}
-    if state is not None:
-        _restore(search, state, recorded, run.path)
-        _restore_estimators(parts.estimators, state, run.path)
-    worked = sum(trial.seconds for trial in recorded)
-    budget.start(max(worked, state.get("seconds", 0.0) if state else 0.0))
-    ui.say(f"searching {problem.space.name} ({size(problem.space):,} genotypes) in {run.path}")
-    if recorded:
-        ui.say(f"resuming after {len(recorded)} trials")
-    checkpoint = Checkpoint(run)
-
-    def state_now() -> dict[str, Any]:
-        return {
-            "trials": len(search.history),
-            "number": search.number,
-            "open": {number: waiting.to_json() for number, waiting in search.open.items()},
-            "strategy": strategy.state_dict(),
-            "estimators": [e.state_dict() if isinstance(e, Stateful) else None for e in estimators],
-            "seconds": budget.elapsed,
-        }
-
-    with (
-        _Display(parts, search.history.best(problem.goal)) as display,
-        stoppable("search", run.path),
-    ):
-        listener.step = display.step
-        for estimator in estimators:
-            if isinstance(estimator, Prepared):
-                estimator.prepare(lambda: run.save_state(state_now()))
-        remaining = set(search.recorded)
-
-        def ended(trial: Trial) -> None:
-            if trial.number in remaining:
-                remaining.discard(trial.number)
-            else:
-                run.append(trial, used=round(budget.used, 6), elapsed=round(budget.elapsed, 6))
-            checkpoint.maybe(state_now)
-            display.trial(trial)
-
-        return search.run(ended)
-
-
-def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path: Path) -> None:
-    """Puts the search back to the checkpoint."""
-    told = state["trials"]
-    if not isinstance(told, int) or not 0 <= told <= len(recorded):
-        ui.say(f"the history has lost trials that state.pt knows of ({len(recorded)} of {told}):")
-        ui.say("leaving state.pt aside and taking the search's steps again from the start")
+def _say_front(run: Run, report: Mapping[str, Any]) -> None:
+    """The front as a table, and how to take one of its genotypes."""
+    if "front" not in report:
         return
-    waiting = {number: Open.from_json(data) for number, data in state["open"].items()}
-    search.recorded = {trial.number: trial for trial in recorded[told:]}
-    search.restore(recorded[:told], waiting, state["number"])
-    with _belonging(path):
-        search.strategy.load_state_dict(state["strategy"])
+    rows, metrics = report["front"], list(report["problem"]["objectives"])
+    shown = rows if len(rows) <= _SHOWN else rows[:: math.ceil(len(rows) / _SHOWN)]
+    lines = [[str(row["trial"]), *(readable(m, row[m]) for m in metrics)] for row in shown]
+    title = f"front: {len(rows)} genotypes that no other one beats in all objectives"
+    ui.table(title, ["trial", *map(words, metrics)], lines)
+    front = run.path / program.FRONT
+    ui.say(f"each is a genotype of its own: nas retrain genotype={front}/TRIAL.json")
+    ui.say(f"hypervolume {report['hypervolume']:.4f}; best in {words(metrics[0])}:")
 
 
-def _restore_estimators(estimators: Sequence[Estimator], state: dict[str, Any], path: Path) -> None:
-    """Gives estimators their state back, whether or not the history is whole."""
-    with _belonging(path):
-        for estimator, kept in zip(estimators, state.get("estimators", ()), strict=False):
-            if isinstance(estimator, Stateful) and kept is not None:
-                estimator.load_state_dict(kept)
-
-
-@contextmanager
-def _belonging(path: Path) -> Iterator[None]:
-    """Turns what a state of something else raises into one clear message."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        text = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise Fault(
-            f"state.pt in '{path}' does not belong to this search ({text}); "
-            "delete it to resume from the history alone"
-        ) from error
+def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
+    """The answer, what it costs and what to do next."""
+    ui.say(report["description"])
+    values = {**report["result"], **report["costs"], **report["final"], **report["effort"]}
+    ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
+    for meaning in program.meanings(parts):
+        ui.say(f"accuracy: {meaning}")
+    ui.say(f"report: {run.path / 'report.html'}")
+    ui.say(f"next:   nas retrain genotype={run.path}")
 
 
 class _Display:
     """What the person sees while the search goes on."""
 
-    def __init__(self, parts: build.Parts, best: Trial | None) -> None:
+    def __init__(self, parts: program.Parts) -> None:
         self._parts = parts
         ends = traits_of(parts.strategy).trials
         limits = [limit for limit in (parts.budget.trials, ends) if limit is not None]
         self._total = min(limits, default=None)
-        self._best = best
+        self._best: Trial | None = None
         self._failed = 0
         self._step = ""
 
@@ -177,11 +100,8 @@ class _Display:
 
     def trial(self, trial: Trial) -> None:
         """One more has ended."""
-        problem, best = self._parts.problem, self._best
-        if best is None or (-trial.fidelity, problem.goal.rank(trial)) < (
-            -best.fidelity,
-            problem.goal.rank(best),
-        ):
+        goal, best = self._parts.problem.goal, self._best
+        if best is None or _order(goal.rank(trial), trial) < _order(goal.rank(best), best):
             self._best = trial
         self._failed += trial.error is not None
         self._bar.update(self._parts.budget.used, self._text)
@@ -191,12 +111,16 @@ class _Display:
         words = [self._step] if self._step else []
         if self._best is not None and metric in self._best.metrics:
             words.append(f"best {metric} {self._best.metrics[metric]:.2f}")
-            words += [cost(self._best.metrics)] if "params" in self._best.metrics else []
+            words += [_cost(self._best.metrics)] if "params" in self._best.metrics else []
         words += [f"{self._failed} failed"] if self._failed else []
         return ", ".join(words)
 
 
-def cost(metrics: Any) -> str:
+def _order(rank: Sequence[float], trial: Trial) -> tuple[float, Sequence[float]]:
+    return -trial.fidelity, rank
+
+
+def _cost(metrics: Mapping[str, float]) -> str:
     """The costs in a few characters."""
     text = f"{metrics['params'] / 1e6:.2f} M params"
     if "latency_ms" in metrics:

@@ -6,26 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
 from nascli import ui
-from nascli.commands import build
-from nascli.commands.costs import costs_of
+from nascli.config import show as config
+from nascli.config.compose import Asked
 from nascli.core.fault import Fault
+from nascli.programs.networks import costs_of
 from nascli.report.units import duration, readable, words
 from nascli.runs import reading
 from nascli.runs.folder import REPORT
 
-check = build.network
 
-
-def main(config: DictConfig, _choices: dict[str, str], _overrides: Sequence[str]) -> None:
+def main(asked: Asked) -> None:
     """Prints to stdout; writes nothing.
 
     Raises:
         Fault: the input is wrong.
     """
-    problem, genotype = build.network(config)
+    problem, genotype, folder = config.build(asked)
     costs = costs_of(problem, genotype)
     shape = "x".join(map(str, problem.task.input_shape))
     ui.out(problem.space.describe(genotype))
@@ -33,7 +30,6 @@ def main(config: DictConfig, _choices: dict[str, str], _overrides: Sequence[str]
     for name, value in costs.items():
         exact = f" ({value:,.0f})" if value >= 1e6 else ""
         ui.out(f"  {words(name):<24} {readable(name, value)}{exact}")
-    folder = Path(str(config.genotype))
     report = reading.report(folder)
     if report is not None:
         _run(report, folder / REPORT)

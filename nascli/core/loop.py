@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from nascli.core.budget import Budget
 from nascli.core.estimator import Estimator
@@ -24,6 +24,24 @@ from nascli.core.workers import Workers
 _FAILURES_IN_A_ROW = 10
 _SETTLED = 20_000  # trials
 _MOMENT = 1e-3  # seconds that are not worth a line of arithmetic, twenty thousand times a second
+
+
+class Judging(Protocol):
+    """What a search wants of an evaluation, such as `Evaluation`."""
+
+    @property
+    def problem(self) -> Problem:
+        """What is searched for."""
+
+    @property
+    def estimators(self) -> Sequence[Estimator]:
+        """Those that it asks, in their order."""
+
+    def __call__(self, number: int, proposal: Proposal, known: Trial | None = None) -> Trial:
+        """The trial; `known` is an earlier one of the same function."""
+
+    def key(self, genotype: Genotype) -> Genotype | None:
+        """What genotypes with the same answer share; None if an answer holds only once."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +134,19 @@ class Search:
     A genotype that is known at the same fidelity, or one that `canonical` shows to be equivalent,
     is not estimated again. `recorded` are trials of an interrupted search that `history` does not
     yet hold, in the order in which they ended: they are given back in that order instead of being
-    estimated again, so that a resumed search takes the same steps.
+    estimated again, so that a resumed search takes the same steps. `what` is what messages call its
+    trials.
     """
 
     strategy: Strategy
-    evaluation: Evaluation
+    evaluation: Judging
     workers: Workers
     budget: Budget
     history: History = field(default_factory=History)
     recorded: dict[int, Trial] = field(default_factory=dict)
     open: dict[int, Open] = field(default_factory=dict)
     number: int = 0
+    what: str = "trials"
     _ready: deque[Trial] = field(default_factory=deque)
     _known: dict[tuple[Genotype | None, float], Trial] = field(default_factory=dict)
     _failures: int = 0
@@ -257,6 +277,6 @@ class Search:
         self._failures = self._failures + 1 if trial.error else 0
         if self._failures >= _FAILURES_IN_A_ROW:
             raise Fault(
-                f"{self._failures} trials in a row failed, the last one with: {trial.error} "
+                f"{self._failures} {self.what} in a row failed, the last one with: {trial.error} "
                 "(log.txt in the run folder has the traceback)"
             )

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -214,10 +214,11 @@ class _NASBench201:
 
         From the plans of the benchmark's own networks; the searched space may be of another size.
         """
-        from hydra.utils import get_class
-
+        module, _, name = _SPACE.rpartition(".")
         classes, side = self._DATASETS[self._dataset]
-        space = get_class(_SPACE)(_Published((3, side, side), classes), _OPERATIONS, **_SIZES)
+        space = getattr(import_module(module), name)(
+            _Published((3, side, side), classes), _OPERATIONS, **_SIZES
+        )
         counter, edges = PlanCounter(space), tuple(space.decisions)
         counts = [
             counter(Genotype(space.name, edges, (option, *("none",) * (len(edges) - 1))))

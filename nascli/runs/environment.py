@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shlex
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import nascli
 from nascli.devices.cpu import processor
@@ -31,33 +28,30 @@ _PACKAGES = (
 
 
 def initial_files(
-    config: Mapping[str, Any], choices: Mapping[str, str], overrides: Sequence[str]
+    config: str, *, command: str, choices: Mapping[str, str], overrides: Sequence[str], seed: int
 ) -> dict[str, str]:
     """Name -> text of the files that a run folder starts with: all it takes to run it again.
 
     Args:
-        config: the composed config, with its interpolations.
+        config: the composed config as YAML, with its interpolations.
+        command: the command line.
         choices: config group -> which of its options was chosen.
         overrides: what the command line said, word by word.
+        seed: of the run.
     """
-    from omegaconf import OmegaConf
-
-    recorded = record(config, choices, overrides)
-    return {
-        CONFIG: OmegaConf.to_yaml(config),
-        ENVIRONMENT: json.dumps(recorded, indent=2) + "\n",
-    }
+    recorded = record(command=command, choices=choices, overrides=overrides, seed=seed)
+    return {CONFIG: config, ENVIRONMENT: json.dumps(recorded, indent=2) + "\n"}
 
 
 def record(
-    config: Mapping[str, Any], choices: Mapping[str, str], overrides: Sequence[str]
+    *, command: str, choices: Mapping[str, str], overrides: Sequence[str], seed: int
 ) -> dict[str, object]:
     """Command line, versions, commit and machine, as JSON-ready values."""
     return {
-        "command": shlex.join([*sys.argv[0].split(), *sys.argv[1:]]),
-        "overrides": [_absolute(override, config) for override in overrides],
+        "command": command,
+        "overrides": list(overrides),
         "choices": dict(choices),
-        "seed": config["seed"],
+        "seed": seed,
         "nascli": nascli.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
@@ -66,12 +60,6 @@ def record(
         "processor": processor(),
         "cores": os.cpu_count(),
     }
-
-
-def _absolute(override: str, config: Mapping[str, Any]) -> str:
-    """A path as the config now has it, which holds from any folder."""
-    key = override.partition("=")[0]
-    return f"{key}='{config['data']['path']}'" if key == "data.path" else override
 
 
 def _version(package: str) -> str | None:

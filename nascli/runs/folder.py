@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -87,6 +87,12 @@ class Run:
         except OSError as error:
             raise Fault(f"another process is writing in '{self.path}'; wait for it") from error
 
+    def close(self) -> None:
+        """Lets another process, or another call in this one, go on with the folder."""
+        for file in filter(None, (self._history, self._lock)):
+            file.close()
+        self._history = self._lock = None
+
     def write(self, name: str, text: str) -> None:
         """Writes a whole file: temporary name, then rename, so that no reader sees half of it.
 
@@ -158,10 +164,13 @@ class Run:
                 os.fsync(self._history.fileno())
         self.save(STATE, {"format": aliases.STATE_FORMAT, **state})
 
-    def load_state(self, *keys: str) -> dict[str, Any] | None:
+    def load_state(
+        self, *keys: str, older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state
+    ) -> dict[str, Any] | None:
         """What `save_state` wrote last, with at least these keys; None if it never did.
 
-        What an earlier version wrote comes in today's layout.
+        What an earlier version wrote comes in today's layout; `older` does what only the program
+        of this run can do of that.
 
         Raises:
             Fault: the file is corrupt, of a newer version, or not of this kind of run.
@@ -177,7 +186,7 @@ class Run:
                 f"{aliases.STATE_FORMAT}: a newer one wrote it; install that one to go on"
             )
         if isinstance(written, int):
-            state = aliases.state(state, written)
+            state = older(aliases.state(state, written))
         if not isinstance(written, int) or not set(keys) <= set(state):
             raise Fault(
                 f"'{file}' is not a checkpoint of this kind of run; delete it to do without"

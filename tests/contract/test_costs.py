@@ -4,9 +4,8 @@ import random
 
 import pytest
 import torch
-from fixtures import TINY, TINY_SPACE, composed, options
+from fixtures import TINY, TINY_SPACE, build, composed, options
 
-from nascli.commands import build
 from nascli.core.space import Planned, sample
 from nascli.costs.count import count
 from nascli.costs.extremes import extremes

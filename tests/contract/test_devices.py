@@ -2,10 +2,8 @@
 
 import pytest
 import torch
-from fixtures import composed, options
+from fixtures import build, composed, options
 from torch import nn
-
-from nascli.commands import build
 
 
 @pytest.fixture(params=options("device"))

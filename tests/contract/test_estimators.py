@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from fixtures import TINY, TINY_SPACE, composed, options
+from fixtures import TINY, TINY_SPACE, build, composed, options
 
-from nascli.commands import build, shared_weights
+from nascli.config import shared_weights
 from nascli.core import space as moves
 from nascli.core.estimator import Prepared
 from nascli.core.traits import traits_of

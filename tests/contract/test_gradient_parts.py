@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from fixtures import TINY, TINY_SPACE, composed, options
+from fixtures import TINY, TINY_SPACE, build, composed, options
 
-from nascli.commands import build
 from nascli.core import space as moves
 
 GROUPS = {

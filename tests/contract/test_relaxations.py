@@ -4,9 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fixtures import composed, options
+from fixtures import build, composed, options
 
-from nascli.commands import build
 from nascli.core.choice import Edge
 from nascli.core.genotype import Genotype
 from nascli.supernet.paths import path

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fixtures import TINY, TINY_SPACE, composed, options
+from fixtures import TINY, TINY_SPACE, build, composed, options
 from plain_plan import interpreted
 
-from nascli.commands import build
 from nascli.core import space as moves
 from nascli.core.plan import IMAGES
 from nascli.core.space import Derivable, Planned, Relaxable, SearchSpace

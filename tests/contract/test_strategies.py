@@ -3,9 +3,8 @@
 import math
 
 import pytest
-from fixtures import TINY, TINY_SPACE, composed, options
+from fixtures import TINY, TINY_SPACE, build, composed, options
 
-from nascli.commands import build
 from nascli.core import space as moves
 from nascli.core.budget import Budget
 from nascli.core.loop import Evaluation, Search

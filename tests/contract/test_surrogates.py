@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from fixtures import CHECKOUT, TINY, TINY_SPACE, ToySpace, composed, options
+from fixtures import CHECKOUT, TINY, TINY_SPACE, ToySpace, build, composed, options
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from nascli.commands import build
 from nascli.core import space as moves
 
 QUICK = {

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from fixtures import composed, options
+from fixtures import build, composed, options
 
-from nascli.commands import build
 from nascli.core.fault import Fault
 from nascli.data.batches import batches
 

@@ -1,9 +1,8 @@
 """What every recipe keeps to; the YAML folder says which there are."""
 
 import pytest
-from fixtures import composed, options
+from fixtures import build, composed, options
 
-from nascli.commands import build
 from nascli.config import GIVEN
 from nascli.core.space import at
 from nascli.data.batches import subset

@@ -3,10 +3,9 @@
 from importlib.util import find_spec
 
 import pytest
-from fixtures import composed, options
+from fixtures import build, composed, options
 from makes import PROPOSAL, evaluated, faulty, with_at_fault, with_plain
 
-from nascli.commands import build
 from nascli.core.fault import Fault
 
 NAMES = [

@@ -80,6 +80,14 @@ def test_interrupted_and_resumed_it_ends_as_if_nothing_had_happened(nas, tmp_pat
     assert changed.code == 2 and "networks cannot change when a run is resumed" in changed.stderr
 
 
+def test_on_several_processes_it_says_the_same(nas, tmp_path):
+    alone = nas("audit", *SMALL, *TRAIN)
+    assert alone.code == 0, alone.stderr
+    several = nas("audit", *SMALL, *TRAIN, "workers=processes", "workers.count=2")
+    assert several.code == 0, several.stderr
+    assert said(tmp_path / several.run) == said(tmp_path / alone.run)
+
+
 def test_faults_are_one_message_each(nas, tmp_path):
     done = nas("audit", "reference=tabel", "netwoks=3", "estimator=one_shot")
     assert done.code == 2 and done.stdout == ""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fixtures import build
 from hydra.utils import get_class
 
-from nascli.commands import build
 from nascli.core.loop import Evaluation, Search
 from nascli.core.traits import traits_of
 from nascli.workers.serial import Serial

@@ -4,9 +4,8 @@ import statistics
 from dataclasses import replace
 
 import pytest
-from fixtures import composed
+from fixtures import build, composed
 
-from nascli.commands import build
 from nascli.core.budget import Budget
 from nascli.core.loop import Evaluation, Search
 from nascli.workers.serial import Serial

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fixtures import composed
+from fixtures import build, composed
 from hydra.utils import instantiate
 
-from nascli.commands import build
 from nascli.core.budget import Budget
 from nascli.core.loop import Evaluation, Search
 from nascli.core.space import at, size

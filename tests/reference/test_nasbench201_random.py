@@ -7,9 +7,8 @@ from importlib import resources
 
 import numpy as np
 import pytest
-from fixtures import composed
+from fixtures import build, composed
 
-from nascli.commands import build
 from nascli.core.budget import Budget
 from nascli.core.loop import Evaluation, Search
 from nascli.strategies.random import Random

@@ -8,10 +8,9 @@ import statistics
 from functools import cache
 
 import pytest
-from fixtures import composed
+from fixtures import build, composed
 from scipy import stats
 
-from nascli.commands import build
 from nascli.core.loop import Evaluation, Search
 from nascli.core.pareto import hypervolume
 from nascli.workers.serial import Serial

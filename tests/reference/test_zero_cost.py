@@ -1,10 +1,9 @@
 """Scores of untrained networks against the accuracies of NAS-Bench-201."""
 
 import numpy as np
-from fixtures import composed
+from fixtures import build, composed
 from scipy.stats import spearmanr
 
-from nascli.commands import build
 from nascli.core.space import at
 from nascli.core.trial import Proposal
 

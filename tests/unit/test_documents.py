@@ -43,8 +43,7 @@ def test_figures_in_the_readme_are_those_of_the_raw_files():
 
 
 def test_every_command_in_the_readme_is_one_that_checks_out():
-    from nascli import config
-    from nascli.commands import prepare
+    from nascli.config import check, overrides
 
     lines = re.findall(
         r"^nas (search|retrain|profile|audit) (.*?)(?:  #.*)?$", README, flags=re.MULTILINE
@@ -55,7 +54,7 @@ def test_every_command_in_the_readme_is_one_that_checks_out():
         words = [word for word in words if "=" in word and "outputs/" not in word]
         if "--config-dir" in text or "$run" in text:
             continue
-        found, _ = config.faults(verb, prepare.quoted(words), (), multirun="-m" in text.split())
+        found, _ = check.faults(verb, overrides.quoted(words), (), multirun="-m" in text.split())
         assert found == [], (verb, text)
 
 

@@ -12,11 +12,15 @@ PACKAGE = ROOT / "nascli"
 
 # room -> rooms it may import from (itself is checked apart: siblings in some rooms are strangers)
 ALLOWED = {
+    "api": {"config", "programs", "runs", "genotypes", "core"},
     "cli": {"commands", "config", "ui", "core"},
-    "commands": {"runs", "ui", "report", "analysis", "config", "genotypes", "core", "data"}
-    | {"training", "estimators.costs", "costs", "supernet.shared"},
-    "config": {"core", "runs.aliases"},
-    "ui": {"runs", "report.units"},
+    "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
+    | {"costs.latency_table"},
+    "config": {"core", "programs", "runs", "genotypes", "report.units"}
+    | {"estimators.costs", "supernet.shared"},
+    "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training"}
+    | {"estimators.costs", "costs.latency_table", "workers.serial"},
+    "ui": {"runs", "report.units", "core"},
     "runs": {"core"},
     "runs.environment": {"core", "devices.cpu.processor"},
     "runs.searches": {"core", "analysis.comparison"},
@@ -52,8 +56,9 @@ ALLOWED = {
     "core": set(),
 }
 # rooms whose files may import each other: they are one piece of work, not a choice of components
-TOGETHER = {"core", "commands", "report", "data", "training", "genotypes", "supernet", "operations"}
-TOGETHER |= {"zero_cost", "gradient", "runs", "analysis", "networks", "costs", "kernels"}
+TOGETHER = {"core", "commands", "config", "programs", "report", "data", "training", "genotypes"}
+TOGETHER |= {"supernet", "operations", "zero_cost", "gradient", "runs", "analysis"}
+TOGETHER |= {"networks", "costs", "kernels"}
 
 
 def modules():
@@ -103,6 +108,33 @@ def _shared(file, name):
     return not any(f"_target_: {module.rsplit('.', 1)[0]}." in c.read_text() for c in configs)
 
 
+SEES_CONFIGS = ("config", "cli", "operations")  # rooms
+SEES_CONFIGS_TOO = ("runs.reading",)  # what stands in a config.yaml, which is data there
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_configs_are_seen_in_few_places(file):
+    room, dotted = room_of(file)
+    hydra = {"hydra", "omegaconf"} & set(foreign(file))
+    assert not hydra or room in SEES_CONFIGS or dotted in SEES_CONFIGS_TOO
+
+
+def test_programs_neither_print_nor_end_the_process_nor_handle_signals():
+    for file in [*sorted((PACKAGE / "programs").glob("*.py")), PACKAGE / "api.py"]:
+        assert not {"signal", "rich", "logging"} & set(foreign(file)), file
+        text = file.read_text(encoding="utf-8")
+        assert not any(word in text for word in ("print(", "sys.exit", "sys.stderr")), file
+
+
+def foreign(file):
+    """The top of every module that a file imports from elsewhere."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
 @pytest.mark.parametrize("file", modules(), ids=lambda f: str(f.relative_to(PACKAGE)))
 def test_no_file_outgrows_its_room(file):
     assert len(file.read_text(encoding="utf-8").splitlines()) <= 330
@@ -113,16 +145,18 @@ def test_a_table_search_needs_no_torch():
     names += ["nascli.estimators.table", "nascli.spaces.nasbench201", "nascli.workers.serial"]
     names += ["nascli.commands.search", "nascli.data.digits", "nascli.training.recipe"]
     names += ["nascli.devices.cpu", "nascli.devices.cuda"]
+    names += ["nascli.api", "nascli.config.search", "nascli.programs.search"]
     names += ["nascli.strategies.predictor", "nascli.surrogates.gaussian_process"]
     names += ["nascli.spaces.cell", "nascli.surrogates.graph", "nascli.networks.building"]
     code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-def test_help_needs_neither_torch_nor_hydra():
+@pytest.mark.parametrize("words", [["--help"], ["search", "--help"]])
+def test_help_needs_neither_torch_nor_hydra(words):
     code = (
-        "import sys; sys.argv = ['nas', '--help']\n"
-        "from nascli.cli import _main; code = _main(['--help'])\n"
+        f"import sys; sys.argv = ['nas', *{words}]\n"
+        f"from nascli.cli import _main; code = _main({words})\n"
         "sys.exit(code or bool({'torch', 'hydra', 'numpy', 'rich'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=-3).returncode == 0

@@ -5,10 +5,9 @@ from functools import partial
 
 import pytest
 import torch
-from fixtures import TINY, TINY_SPACE, composed
+from fixtures import TINY, TINY_SPACE, build, composed
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nascli.commands import build
 from nascli.core.supernet import Mixture
 
 

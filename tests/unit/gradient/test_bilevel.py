@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fixtures import TINY, TINY_SPACE, composed
+from fixtures import TINY, TINY_SPACE, build, composed
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from nascli.commands import build
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Mixture
 from nascli.gradient import unrolled

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from fixtures import TINY, TINY_SPACE, composed
+from fixtures import TINY, TINY_SPACE, build, composed
 
-from nascli.commands import build
 from nascli.core.fault import Fault
 from nascli.gradient.cuda_graphs import Replayed
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from fixtures import composed
+from fixtures import asked, build, composed
 from hydra.utils import get_object
 from recorded.record import RUNS, RUNS_FOLDER
 
-from nascli.commands import audit, build, prepare, resume
-from nascli.config import catalogue, targets
-from nascli.config import composed as composed_with
+from nascli.config import audit, building, catalogue, overrides, recorded, targets
+from nascli.config.compose import composed as composed_with
 from nascli.core.fault import Fault
 from nascli.runs import aliases, reading
 from nascli.runs.aliases import Key
@@ -111,7 +110,7 @@ def test_an_old_checkpoint_moves_and_a_new_one_stays(moved):
 
 
 def test_the_draws_of_an_old_random_search_with_shared_weights_go_on():
-    search = build.search(resume.load(RUNS_FOLDER / "random_ws_cell"))
+    search = build.search(recorded.load(RUNS_FOLDER / "random_ws_cell"))
     state = search.strategy.state_dict()
     bilevel = dict(state["bilevel"])
     generator = torch.Generator().manual_seed(1234).get_state()
@@ -126,26 +125,27 @@ def test_the_draws_of_an_old_random_search_with_shared_weights_go_on():
 @pytest.mark.parametrize("name", RUNS)
 def test_a_recorded_config_is_built(name, monkeypatch):
     monkeypatch.chdir(RUNS_FOLDER)
-    config = resume.load(RUNS_FOLDER / name)
+    config = recorded.load(RUNS_FOLDER / name)
     verb = RUNS[name].verb
     if verb == "search":
         build.search(config)
     elif verb == "audit":
-        audit.check(config)
+        config.workers = composed(verb="audit").workers
+        audit.check(asked(config, "audit"))
     else:
         config.genotype = str(RUNS_FOLDER / name)
-        build.network(config)
+        building.network(config)
 
 
 @pytest.mark.parametrize("verb", ["retrain", "show", "profile"])
 @pytest.mark.parametrize("name", ANSWERED)
 def test_what_follows_from_a_recorded_run_composes(name, verb):
     reference = f"genotype='{RUNS_FOLDER / name}'"
-    carried = prepare.rewritten(prepare.carried(verb, [reference]))
+    carried = overrides.rewritten(overrides.carried(verb, [reference]))
     config = composed(*carried, reference, verb=verb)
-    recorded = reading.config(RUNS_FOLDER / name)
-    assert config.space._target_ == recorded["space"]["_target_"]
-    assert config.data == recorded["data"]
+    before = reading.config(RUNS_FOLDER / name)
+    assert config.space._target_ == before["space"]["_target_"]
+    assert config.data == before["data"]
 
 
 def test_a_users_config_may_have_old_names(tmp_path):
@@ -160,7 +160,7 @@ def test_a_users_config_may_have_old_names(tmp_path):
 
 def test_what_no_config_names_is_still_not_built(tmp_path):
     (tmp_path / "config.yaml").write_text("a:\n- _target_: nascli.penalties.zero_one.ZeroOne\n")
-    resume.load(tmp_path)
+    recorded.load(tmp_path)
     (tmp_path / "config.yaml").write_text("a:\n- _target_: nascli.penalties.os.system\n")
     with pytest.raises(Fault, match="would build 'nascli.gradient.penalties.os.system', which no"):
-        resume.load(tmp_path)
+        recorded.load(tmp_path)

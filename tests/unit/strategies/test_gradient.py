@@ -6,9 +6,8 @@ from functools import partial
 
 import pytest
 import torch
-from fixtures import CHECKOUT, TINY, TINY_SPACE, Heard, composed, options
+from fixtures import CHECKOUT, TINY, TINY_SPACE, Heard, build, composed, options
 
-from nascli.commands import build
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT
 from nascli.core.loop import Evaluation, Search
@@ -323,11 +322,10 @@ def yaml_text(group, name):
 
 
 def test_every_command_in_the_document_checks_out():
-    from nascli import config
-    from nascli.commands import prepare
+    from nascli.config import check, overrides
 
     lines = re.findall(r"^    nas search (.*)$", METHODS, flags=re.MULTILINE)
     assert len(lines) >= 3
     for words in [*map(str.split, lines), ["strategy=drnas", *re.findall(r"`'(.*)'`", METHODS)]]:
-        found, _ = config.faults("search", prepare.quoted(words), (), multirun=False)
+        found, _ = check.faults("search", overrides.quoted(words), (), multirun=False)
         assert found == [], words

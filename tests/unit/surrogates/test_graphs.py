@@ -1,9 +1,8 @@
 import itertools
 
 import pytest
-from fixtures import TINY, TINY_SPACE, composed
+from fixtures import TINY, TINY_SPACE, build, composed
 
-from nascli.commands import build
 from nascli.core import space as moves
 from nascli.core.genotype import Genotype
 from nascli.surrogates.graphs import Graph, path_features

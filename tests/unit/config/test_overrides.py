@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nascli.commands import prepare
+from nascli.config import overrides
 from nascli.core.fault import Fault
 
 STRING = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|none~2|"
@@ -10,16 +10,16 @@ STRING = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|none~2|"
 
 def test_flags_and_overrides_are_told_apart():
     arguments = ["-m", "seed=1", "--config-dir", "mine", "--cfg", "job", "space=cell"]
-    flags, overrides = prepare.split(arguments, ("--config-dir", "--cfg"))
+    flags, rest = overrides.split(arguments, ("--config-dir", "--cfg"))
     assert flags == ["-m", "--config-dir", "mine", "--cfg", "job"]
-    assert overrides == ["seed=1", "space=cell"]
+    assert rest == ["seed=1", "space=cell"]
 
 
 def test_a_config_folder_must_exist(tmp_path):
-    assert prepare.directories(["--config-dir", str(tmp_path)]) == [tmp_path.resolve()]
-    assert prepare.directories([f"--config-dir={tmp_path}"]) == [tmp_path.resolve()]
+    assert overrides.directories(["--config-dir", str(tmp_path)]) == [tmp_path.resolve()]
+    assert overrides.directories([f"--config-dir={tmp_path}"]) == [tmp_path.resolve()]
     with pytest.raises(Fault, match="no such folder"):
-        prepare.directories(["--config-dir", str(tmp_path / "none")])
+        overrides.directories(["--config-dir", str(tmp_path / "none")])
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_config_folder_must_exist(tmp_path):
     ],
 )
 def test_what_hydra_cannot_read_bare_is_quoted(given, ready):
-    assert prepare.quoted([given]) == [ready]
+    assert overrides.quoted([given]) == [ready]
 
 
 @pytest.mark.parametrize(
@@ -45,26 +45,26 @@ def test_what_hydra_cannot_read_bare_is_quoted(given, ready):
 def test_hydra_reads_back_what_was_meant(given):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    (ready,) = prepare.quoted([given])
+    (ready,) = overrides.quoted([given])
     assert OverridesParser.create().parse_override(ready).value() == given.partition("=")[2]
 
 
 def test_keys_of_the_users_own_are_added_and_sizes_beat_the_recipe():
-    assert prepare.rewritten(["constraints.params=3", "seed=1"]) == [
+    assert overrides.rewritten(["constraints.params=3", "seed=1"]) == [
         "++constraints.params=3",
         "seed=1",
     ]
-    replaced = prepare.rewritten(["objectives={macs: min}"])
+    replaced = overrides.rewritten(["objectives={macs: min}"])
     assert replaced == ["~objectives", "+objectives={macs: min}"]
-    sized = prepare.rewritten(["space.channels=8"])
+    sized = overrides.rewritten(["space.channels=8"])
     assert sized == ["space.channels=8", "++training.network.given.channels=${space.channels}"]
 
 
 def test_positional_arguments_are_genotypes():
-    assert prepare.positional("show", "darts_v2", ("show",)) == "genotype=darts_v2"
-    assert prepare.positional("show", STRING, ("show",)) == f"genotype={STRING}"
-    assert prepare.positional("show", "data=digits", ("show",)) == "data=digits"
-    assert prepare.positional("search", "seed", ("show",)) == "seed"
+    assert overrides.positional("show", "darts_v2", ("show",)) == "genotype=darts_v2"
+    assert overrides.positional("show", STRING, ("show",)) == f"genotype={STRING}"
+    assert overrides.positional("show", "data=digits", ("show",)) == "data=digits"
+    assert overrides.positional("search", "seed", ("show",)) == "seed"
 
 
 @pytest.fixture
@@ -90,31 +90,31 @@ def run(tmp_path):
 
 
 def test_a_runs_space_and_data_come_along(run):
-    kept = prepare.carried("retrain", [f"genotype={run}"])
+    kept = overrides.carried("retrain", [f"genotype={run}"])
     assert kept == ["space=cell", "data=image_folder", "data.path='/my photos'", "space.nodes=3"]
 
 
 def test_what_the_user_says_wins(run):
-    kept = prepare.carried("retrain", [f"genotype={run}", "data=digits", "space.nodes=2"])
+    kept = overrides.carried("retrain", [f"genotype={run}", "data=digits", "space.nodes=2"])
     assert kept == ["space=cell"]
 
 
 def test_who_only_looks_gets_the_runs_networks(run):
-    assert "training=search" in prepare.carried("show", [f"genotype={run}"])
+    assert "training=search" in overrides.carried("show", [f"genotype={run}"])
 
 
 def test_several_genotypes_are_of_one_space():
-    assert prepare.carried("retrain", ["genotype=darts_v1,darts_v2"]) == ["space=cell"]
+    assert overrides.carried("retrain", ["genotype=darts_v1,darts_v2"]) == ["space=cell"]
     with pytest.raises(Fault, match="nonsense"):
-        prepare.carried("retrain", ["genotype=darts_v1,nonsense"])
+        overrides.carried("retrain", ["genotype=darts_v1,nonsense"])
 
 
 def test_a_search_takes_nothing_along():
-    assert prepare.carried("search", ["genotype=darts_v2"]) == []
-    assert prepare.carried("retrain", []) == []
+    assert overrides.carried("search", ["genotype=darts_v2"]) == []
+    assert overrides.carried("retrain", []) == []
 
 
 def test_a_damaged_environment_is_a_fault(run):
     (run / "environment.json").write_text("[1]")
     with pytest.raises(Fault, match="is damaged"):
-        prepare.carried("retrain", [f"genotype={run}"])
+        overrides.carried("retrain", [f"genotype={run}"])

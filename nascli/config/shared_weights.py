@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
-from nascli import ui
-from nascli.commands import resume
+from nascli.config import recorded
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import SharedWeights, Trainer
 from nascli.core.traits import traits_of
-from nascli.runs.folder import CONFIG, Run
+from nascli.runs.folder import CONFIG
 
 _OF_THE_RUN = ("space", "data", "training", "seed")  # what shared weights belong to
 
@@ -55,6 +53,11 @@ def check(config: DictConfig) -> None:
                 "give supernet=RUN_FOLDER of a nas search with strategy=darts or "
                 "estimator=one_shot, or take another estimator"
             )
+        if (
+            traits_of(part).weight_sharing
+            and traits_of(get_class(config.workers._target_)).own_processes
+        ):
+            raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
 
 
 def check_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
@@ -68,41 +71,12 @@ def check_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
         )
 
 
-def adopt(config: DictConfig) -> None:
+def adopt(config: DictConfig, directories: Sequence[Path] = ()) -> None:
     """Takes space, data, recipe and seed from the run that has trained the supernet."""
     folder = Path(str(config.supernet)).expanduser().resolve()
     if not (folder / CONFIG).is_file():
         raise Fault(f"supernet={config.supernet} is not a run folder: it has no {CONFIG}")
-    recorded = resume.load(folder)
+    its = recorded.load(folder, directories)
     for key in _OF_THE_RUN:
-        config[key] = recorded[key]
+        config[key] = its[key]
     config.supernet = str(folder)
-
-
-def load(shared: SharedWeights, folder: Path) -> None:
-    """Puts the weights of a search's last checkpoint into the supernet.
-
-    Raises:
-        Fault: there are none, or they do not fit.
-    """
-    state = Run(folder).load_state("strategy", "trials")
-    weights = _found("supernet", state)
-    if weights is None:
-        raise Fault(
-            f"'{folder}' holds no shared weights (supernet in state.pt); nas search strategy=darts "
-            "or estimator=one_shot saves them once it has run for some seconds"
-        )
-    try:
-        shared.supernet.load_state_dict(weights)
-    except (RuntimeError, AttributeError, TypeError) as error:
-        raise Fault(f"the shared weights in '{folder}' do not fit the space: {error}") from error
-    assert state is not None
-    ui.say(f"shared weights as they were after {state['trials']} trials of {folder}")
-
-
-def _found(key: str, node: object) -> Any:
-    """The first value of `key` in nested mappings and lists; None if there is none."""
-    if isinstance(node, Mapping) and key in node:
-        return node[key]
-    below = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
-    return next((found for value in below if (found := _found(key, value)) is not None), None)

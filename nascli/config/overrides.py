@@ -1,15 +1,15 @@
-"""What a command line becomes before Hydra sees it."""
+"""What a command line, or a call from Python, becomes before Hydra sees it."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nascli.config import FREE, GIVEN, catalogue, description, root
+from nascli.config.files import FREE, GIVEN
 from nascli.core.fault import Fault
 
-_PLAIN = re.compile(r"[\w/\-+.$%*@?:,\[\]{}() '\"=]*")
 _REFERENCES = (
     "genotype",
     "resume",
@@ -19,6 +19,9 @@ _REFERENCES = (
     "outputs",
     "supernet",
 )
+_WHOLE = {"compare": ("reference", "ideal")}  # mappings that are values
+_WORD = r"[A-Za-z_]\w*"
+_TAKEN = ("true", "false", "null", "nan", "inf")  # words that are no strings
 _CARRIED = re.compile(r"^(space|data|training|(data|space)\.\w+|operation@space\.operations)=")
 
 
@@ -66,8 +69,7 @@ def positional(verb: str, override: str, verbs: Sequence[str]) -> str:
 def gathered(overrides: Sequence[str]) -> list[str]:
     """`nas compare A B` is short for `nas compare runs=[A,B]`; what exists is a path, = or not."""
     bare = [o for o in overrides if o[:1] != "~" and ("=" not in o or Path(o).exists())]
-    texts = [path.replace("\\", "\\\\").replace("'", "\\'") for path in bare]
-    runs = ",".join(f"'{text}'" for text in texts)
+    runs = ",".join(map(_quotes, bare))
     return [*([f"runs=[{runs}]"] if bare else []), *(o for o in overrides if o not in bare)]
 
 
@@ -81,8 +83,7 @@ def quoted(overrides: Sequence[str]) -> list[str]:
         )
         several = "," in value and "|" not in value and not Path(value).exists()
         if equals and bare and not several and not value.startswith("${"):
-            text = value.replace("\\", "\\\\").replace("'", "\\'")
-            override = f"{key}='{text}'"
+            override = f"{key}={_quotes(value)}"
         ready.append(override)
     return ready
 
@@ -159,21 +160,54 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     return list(dict.fromkeys([*chosen, *(o for o in said if "_target_" not in o)]))
 
 
-def help_page(verb: str, own: Sequence[Path]) -> str:
-    """The groups of a verb with their options, and its keys."""
-    text = (root() / f"{verb}.yaml").read_text(encoding="utf-8")
-    defaults, _, keys = text.partition("\n\n")
-    chosen = dict(re.findall(r"^  - (\w+): (\w+)", defaults, flags=re.MULTILINE))
-    lines = [f"nas {verb}: {description(root() / f'{verb}.yaml')}", ""]
-    lines += [f"usage: nas {verb} [group=option] [key=value] [-m] [--cfg job] [--config-dir DIR]"]
-    groups = catalogue(own)
-    for group, default in chosen.items():
-        lines += ["", f"{group}=..."]
-        for option, words in groups.get(group, {}).items():
-            mark = "*" if option == default else " "
-            lines.append(f" {mark} {option:<16} {words}")
-    base = (root() / "base.yaml").read_text(encoding="utf-8")
-    shared = base.partition("\n")[2].partition("\nhydra:")[0].strip()
-    lines += ["", "* default. Keys (a group's own: nas " + verb + " --cfg job):", ""]
-    lines += [f"  {line}" for line in [*keys.strip().splitlines(), *shared.splitlines()] if line]
-    return "\n".join(lines)
+def keywords(verb: str, given: Mapping[str, object]) -> Iterator[str]:
+    """Keywords of a Python call as overrides; a nested dict is so many keys with dots.
+
+    Raises:
+        Fault: a value is of a kind that no config holds.
+    """
+    for key, value in given.items():
+        whole = key in FREE or key in _WHOLE.get(verb, ())
+        if isinstance(value, Mapping) and value and not whole:
+            yield from keywords(verb, {f"{key}.{name}": inner for name, inner in value.items()})
+        else:
+            yield f"{key}={written(value, key)}"
+
+
+def written(value: object, key: str = "") -> str:
+    """A Python value in Hydra's grammar; what Hydra reads back is that value.
+
+    Raises:
+        Fault: it is of a kind that no config holds.
+    """
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, (int, float)):
+        return repr(float(value) if isinstance(value, float) else int(value))
+    if isinstance(value, (str, os.PathLike)):
+        text = os.fspath(value)
+        return text if re.fullmatch(_WORD, text) and text.lower() not in _TAKEN else _quotes(text)
+    if isinstance(value, Mapping):
+        inside = (f"{_name(name, key)}: {written(inner, key)}" for name, inner in value.items())
+        return "{" + ", ".join(inside) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return f"[{','.join(written(inner, key) for inner in value)}]"
+    if callable(number := getattr(value, "item", None)):  # of numpy or torch
+        return written(number(), key)
+    raise Fault(
+        f"{key} is {value!r:.80}; it must be None, a bool, a number, a string, a path, a list or a "
+        "dict of such"
+    )
+
+
+def _name(name: object, key: str) -> str:
+    """A key of a mapping."""
+    if isinstance(name, str) and re.fullmatch(_WORD, name):
+        return name
+    raise Fault(f"{key} has a key {name!r:.80}; keys must be words of letters, digits and _")
+
+
+def _quotes(text: str) -> str:
+    """The text in quotes; Hydra takes backslashes as they are, unless a quote follows."""
+    doubled = re.sub(r"(\\+)(?='|\Z)", r"\1\1", text)
+    return "'" + doubled.replace("'", "\\'") + "'"

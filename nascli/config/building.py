@@ -1,4 +1,4 @@
-"""Builds the parts of a problem from a composed config, collecting every fault on the way."""
+"""Builds parts from a composed config: components, the problem, the estimators."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.commands import settings, shared_weights
-from nascli.config import GIVEN, root
-from nascli.core.budget import Budget
-from nascli.core.estimator import COSTS, Estimator, Prepared
+from nascli.config import shared_weights, values
+from nascli.config.files import GIVEN
+from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
-from nascli.core.space import Relaxable, SearchSpace, check
-from nascli.core.strategy import Strategy
+from nascli.core.space import SearchSpace, check
 from nascli.core.supernet import SharedWeights
-from nascli.core.traits import traits_of
-from nascli.core.workers import Evaluate, Workers
 
 T = TypeVar("T")
 
@@ -87,15 +83,15 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
     training = faults.attempt(lambda: component(config, "training"))
     task = faults.attempt(lambda: component(config, "data"))
     device = faults.attempt(lambda: component(config, "device"))
-    run_on = faults.attempt(lambda: settings.accelerator(config))
+    run_on = faults.attempt(lambda: values.accelerator(config))
     made = faults.attempt(lambda: space(config, task)) if task else None
-    objectives = faults.attempt(lambda: settings.objectives(config)) or ()
-    constraints = faults.attempt(lambda: settings.constraints(config)) or ()
+    objectives = faults.attempt(lambda: values.objectives(config)) or ()
+    constraints = faults.attempt(lambda: values.constraints(config)) or ()
     scalar = None
     if "scalarisation" in config:
         scalar = faults.attempt(lambda: component(config, "scalarisation"))
-    fidelity = faults.attempt(lambda: settings.fidelity(config)) or 1.0
-    faults.attempt(lambda: settings.check_threads(config))
+    fidelity = faults.attempt(lambda: values.fidelity(config)) or 1.0
+    faults.attempt(lambda: values.threads(config))
     if made is None or task is None or training is None or run_on is None:
         return None
     return Problem(
@@ -134,168 +130,48 @@ def space(config: DictConfig, task: object) -> SearchSpace:
     return cast(SearchSpace, component(cast(DictConfig, sized), "space", task))
 
 
-@dataclass
-class Parts:
-    """All that a search is made of; `shares` are constraints that no number is known for yet.
-
-    `shared` are the weights that strategy and estimator share; None if neither has to do with any.
-    """
-
-    problem: Problem
-    strategy: Strategy
-    estimators: tuple[Estimator, ...]
-    workers: Callable[..., Workers]
-    budget: Budget
-    shares: dict[str, float]
-    shared: SharedWeights | None = None
-
-
-def search(config: DictConfig, listener: Listener = SILENT) -> Parts:
-    """The parts of `nas search`.
-
-    Raises:
-        Fault: everything that is wrong with the config.
-    """
-    faults = Faults()
-    budget = faults.attempt(lambda: Budget(**config.budget))
-    workers = faults.attempt(lambda: component(config, "workers"))
-    if workers is not None:
-        faults.attempt(lambda: workers(_nothing).close())  # its settings are looked at on building
-    made = problem(config, faults, listener)
-    shares = {} if made is None else settings.shares(config)
-    strategy = estimators = shared = None
-    if made is not None and not faults.found_by(lambda: _check_fit(config, made)):
-        shared = shared_weights.of(config, made)
-        strategy = faults.attempt(lambda: given(config, "strategy", made, shared))
-        estimators = faults.attempt(lambda: chain(config, made, shared))
-    faults.check()
-    assert made is not None and budget is not None and estimators is not None
-    found = made, cast(Strategy, strategy), estimators, cast(Any, workers), budget, shares
-    return Parts(*found, shared)
-
-
 def given(config: DictConfig, key: str, made: Problem, shared: SharedWeights | None) -> Any:
     """`config[key]` built for a problem, with the shared weights if it declares to take them."""
     sharing = shared_weights.sharing(config, key)
     return component(config, key, made, *([shared] if sharing else []))
 
 
-def _nothing() -> Evaluate:
-    """Stands in for what makes an evaluation."""
-    return cast(Evaluate, None)
-
-
-def estimation(config: DictConfig) -> tuple[Problem, tuple[Estimator, ...]]:
-    """The problem and the estimators alone, for a process that proposes nothing.
-
-    Raises:
-        Fault: everything that is wrong with the config.
-    """
-    faults = Faults()
-    made = problem(config, faults)
-    estimators = faults.attempt(lambda: chain(config, made)) if made else None
-    faults.check()
-    assert made is not None and estimators is not None
-    return made, estimators
-
-
-def _check_fit(config: DictConfig, made: Problem) -> None:
-    """Raises a Fault where the chosen strategy cannot do what the other parts ask of it."""
-    from hydra.utils import get_class
-
-    strategy = get_class(config.strategy._target_)
-    objectives = made.goal.objectives
-    if made.goal.front and not traits_of(strategy).several_objectives:
-        names = ", ".join(objective.metric for objective in objectives)
-        raise Fault(
-            f"{strategy.__name__} takes one objective, and there are {len(objectives)} "
-            f"({names}); take strategy=nsga2, or one of the others with scalarisation=mnasnet, or "
-            "bound a cost with constraints.METRIC=VALUE"
-        )
-    _check_sharing(config, made)
-
-
-def _check_sharing(config: DictConfig, made: Problem) -> None:
-    """Raises a Fault where weights are to be shared but there are none, or nobody trains them."""
-    from hydra.utils import get_class
-
-    shares = {}
-    for key in ("strategy", "estimator"):
-        part = get_class(config[key]._target_)
-        shares[key] = traits_of(part).weight_sharing
-        if shares[key] and not isinstance(made.space, Relaxable):
-            have = ", ".join(f"space={name}" for name in with_supernet())
-            raise Fault(
-                f"{part.__name__} trains a supernet, and space '{made.space.name}' has none; "
-                f"those that have one: {have}"
-            )
-    if shares["estimator"] and not shares["strategy"] and not issubclass(part, Prepared):
-        raise Fault(
-            f"{part.__name__} scores with shared weights, which this strategy does not train; "
-            "take estimator=one_shot, which trains its own, or strategy=darts"
-        )
-    if shares["estimator"] and traits_of(get_class(config.workers._target_)).own_processes:
-        raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
-
-
-def with_supernet() -> list[str]:
-    """The shipped spaces that have a supernet."""
-    from hydra.utils import get_class
-
-    files = sorted((root() / "space").glob("*.yaml"))
-    targets = {file.stem: cast(Any, OmegaConf.load(file))._target_ for file in files}
-    return [name for name, target in targets.items() if hasattr(get_class(target), "supernet")]
-
-
-def chain(
-    config: DictConfig, stated: Problem, shared: SharedWeights | None = None
+def estimators(
+    config: DictConfig, made: Problem, shared: SharedWeights | None = None
 ) -> tuple[Estimator, ...]:
     """The chosen estimator, after the costs unless it brings its own.
 
     Raises:
         Fault: objectives or constraints name a metric that none of them gives.
     """
-    chosen: Estimator = given(config, "estimator", stated, shared)
+    chosen: Estimator = given(config, "estimator", made, shared)
     if chosen is None:
         raise Fault("estimator is empty; take one that says how good a genotype is")
-    estimators: tuple[Estimator, ...] = (chosen,)
+    chain: tuple[Estimator, ...] = (chosen,)
     if not set(COSTS) & set(chosen.metrics):
         from nascli.estimators.costs import Costs
 
-        estimators = (Costs(stated), chosen)
-    known = [metric for estimator in estimators for metric in estimator.metrics]
-    wanted = [("objectives", o.metric) for o in stated.goal.objectives]
+        chain = (Costs(made), chosen)
+    known = [metric for estimator in chain for metric in estimator.metrics]
+    wanted = [("objectives", o.metric) for o in made.goal.objectives]
     wanted += [("constraints", metric) for metric in config.get("constraints") or {}]
-    scalar = stated.goal.scalarisation
+    scalar = made.goal.scalarisation
     wanted += [("scalarisation", metric) for metric in (scalar.metrics if scalar else ())]
     lacking = [(key, metric) for key, metric in wanted if metric not in known]
     bad = [unknown(f"metric in {key}", metric, known) for key, metric in lacking]
     if bad:
         raise Fault("\n".join(bad))
-    return estimators
+    return chain
 
 
-def stated(config: DictConfig) -> Problem:
-    """The problem alone, for a command that may do without a genotype.
-
-    Raises:
-        Fault: everything that is wrong with the config.
-    """
-    faults = Faults()
-    made = problem(config, faults)
-    faults.check()
-    assert made is not None
-    return made
-
-
-def network(config: DictConfig) -> tuple[Problem, Genotype]:
+def network(config: DictConfig, listener: Listener = SILENT) -> tuple[Problem, Genotype]:
     """The problem and the genotype that `config.genotype` names, which is of the problem's space.
 
     Raises:
         Fault: everything that is wrong with the config.
     """
     faults = Faults()
-    made = problem(config, faults)
+    made = problem(config, faults, listener)
     named = faults.attempt(lambda: genotype(config.genotype))
     faults.check()
     assert made is not None and named is not None

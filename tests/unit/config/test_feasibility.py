@@ -4,27 +4,23 @@ import subprocess
 import sys
 
 import pytest
-from fixtures import CHECKOUT, composed
+from fixtures import CHECKOUT, asked, composed
 
-from nascli.commands import build, feasibility
-from nascli.commands.prepare import rewritten
+from nascli.config import feasibility, search
+from nascli.config.overrides import rewritten
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint
 from nascli.core.survey import survey
 from nascli.costs.plans import PlanCounter
 
+CELL = ("strategy=random", "space=cell", "estimator=train", "device=none", "data=synthetic")
+CELL += ("training.network.cell.channels=4", "training.network.cell.cells=2")
 CHOSEN = ("strategy=random", "space=nasbench201", "estimator=table", "device=none")
 
 
-CELL = ("strategy=random", "space=cell", "estimator=train", "device=none", "data=synthetic")
-CELL += ("training.network.cell.channels=4", "training.network.cell.cells=2")
-
-
-def settled(*overrides, chosen=CHOSEN):
+def settled(*overrides, chosen=CHOSEN, surveyed=lambda _table: None):
     config = composed(*chosen, *rewritten(overrides))
-    parts = build.search(config)
-    feasibility.settle(parts, config)
-    return config, build.search(config)
+    return config, search.build(asked(config), surveyed=surveyed)
 
 
 def test_a_percentage_is_one_of_the_largest_network():
@@ -35,12 +31,28 @@ def test_a_percentage_is_one_of_the_largest_network():
     assert constraint.maximum == config.constraints.params
 
 
-def test_numbers_and_percentages_together(capsys):
-    _, parts = settled("constraints.params=50%", "constraints.macs=50000000")
+def test_numbers_and_percentages_together():
+    tables = []
+    both = ("constraints.params=50%", "constraints.macs=50000000")
+    _, parts = settled(*both, surveyed=tables.append)
     assert {c.metric for c in parts.problem.goal.constraints} == {"params", "macs"}
-    says = capsys.readouterr().err
-    assert "what networks cost (all looked at)" in says
-    assert "of all keep the constraints" in says
+    (table,) = tables
+    assert table.title == "what networks cost (all looked at)"
+    assert table.note.endswith("of all keep the constraints")
+
+
+def test_strategy_and_estimators_know_the_numbers():
+    chosen = ("strategy=evolution", "estimator=train", "constraints.params=60%")
+    config, parts = settled(*chosen)
+    bounds = parts.problem.goal.constraints
+    assert [bound.maximum for bound in bounds] == [config.constraints.params]
+    assert parts.strategy._problem is parts.problem
+
+
+def test_a_resumed_search_has_the_same_constraints_in_the_same_order():
+    config, parts = settled("constraints.params=50%", "constraints.macs=50000000")
+    again = search.build(asked(config), survey=False)
+    assert again.problem.goal.constraints == parts.problem.goal.constraints
 
 
 @pytest.mark.parametrize(
@@ -98,12 +110,14 @@ def least_and_largest(problem, metric):
 
 
 @pytest.mark.parametrize("metric", ["params", "macs"])
-def test_costs_that_add_up_are_certain_without_training(metric, capsys):
+def test_costs_that_add_up_are_certain_without_training(metric):
     # Two cells: both of them reduction cells, but of different channels and sizes.
-    config, parts = settled(f"constraints.{metric}=60%", chosen=CELL)
+    tables = []
+    bound = f"constraints.{metric}=60%"
+    config, parts = settled(bound, chosen=CELL, surveyed=tables.append)
     least, largest = least_and_largest(parts.problem, metric)
     assert config.constraints[metric] == pytest.approx(0.6 * largest)
-    assert "(2 x MACs) are certain)" in " ".join(capsys.readouterr().err.split())
+    assert tables[0].title.endswith("(2 x MACs) are certain)")
     settled(f"constraints.{metric}={least}", chosen=CELL)
     with pytest.raises(Fault, match=r"but no network is below .* \(this is certain\); raise"):
         settled(f"constraints.{metric}={least - 1}", chosen=CELL)
@@ -120,21 +134,20 @@ def test_an_impossible_constraint_is_known_before_torch_is():
         "from fixtures import ToyTask, composed\n"
         "from hydra.utils import get_class\n"
         "from omegaconf import OmegaConf\n"
-        "from nascli.commands import feasibility\n"
-        "from nascli.commands.build import Parts\n"
+        "from nascli.config.feasibility import with_numbers\n"
         "from nascli.core.fault import Fault\n"
         "from nascli.core.goal import Constraint, Goal\n"
         "from nascli.core.problem import Problem\n"
         "from nascli.estimators.costs import Costs\n"
-        "config = composed('strategy=random', 'space=cell', 'training.network.cell.cells=8')\n"
+        "config = composed('strategy=random', 'space=cell', 'training.network.cell.cells=8',\n"
+        "                  '++constraints.params=1000')\n"
         "space = OmegaConf.to_container(config.space)\n"
         "operations = space['operations']\n"
         "space = get_class(space['_target_'])(ToyTask('toy', (3, 32, 32), 10), operations)\n"
         "goal = Goal(constraints=(Constraint('params', 1000.0),))\n"
-        "problem = Problem(space, space.task, None, goal=goal)\n"
-        "parts = Parts(problem, None, (Costs(problem), Costs(problem)), None, None, {})\n"
+        "problem = Problem(space, space.task, None, goal)\n"
         "try:\n"
-        "    feasibility.settle(parts, config)\n"
+        "    with_numbers(config, problem, (Costs(problem), Costs(problem)), lambda _table: None)\n"
         "except Fault as fault:\n"
         "    print(fault)\n"
         "sys.exit('torch' in sys.modules)"

@@ -1,10 +1,11 @@
 import pytest
 
 from nascli import config
+from nascli.config import check
 
 
 def faults(*overrides, verb="search", multirun=False, directories=()):
-    return config.faults(verb, overrides, directories, multirun=multirun)[0]
+    return check.faults(verb, overrides, directories, multirun=multirun)[0]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_sweep_is_checked_element_by_element():
 
 def test_what_is_right_is_told_apart():
     given = ["strategy=random", "seed=often", "space.channels=8", "data=digit"]
-    _, good = config.faults("search", given, (), multirun=False)
+    _, good = check.faults("search", given, (), multirun=False)
     assert good == ["strategy=random", "space.channels=8"]
 
 

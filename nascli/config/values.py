@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 
 from omegaconf import DictConfig
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.goal import Constraint, Objective
-from nascli.core.problem import Problem
 from nascli.core.traits import Traits, traits_of
-
-_TINY = 16  # pixels a side
 
 
 def accelerator(config: DictConfig) -> str:
@@ -83,23 +79,10 @@ def fidelity(config: DictConfig) -> float:
     return float(value)
 
 
-def check_threads(config: DictConfig) -> None:
-    """Raises a Fault unless `threads` is auto or a whole number."""
-    if config.threads != "auto" and not (isinstance(config.threads, int) and config.threads > 0):
+def threads(config: DictConfig) -> int | None:
+    """How many threads to compute with; None for auto."""
+    if config.threads == "auto":
+        return None
+    if not (isinstance(config.threads, int) and config.threads > 0):
         raise Fault(f"threads is {config.threads!r}; it must be a whole number above 0, or auto")
-
-
-def set_threads(config: DictConfig, made: Problem) -> None:
-    """Sets how many threads torch computes with, if the command has come to need torch.
-
-    Layers on tiny images are too short to share: a second thread gains nothing, and costs up to
-    twenty times the time while another process wants the same core.
-    """
-    if "torch" not in sys.modules:
-        return
-    import torch
-
-    if config.threads != "auto":
-        torch.set_num_threads(config.threads)
-    elif max(made.task.input_shape[1:]) <= _TINY:
-        torch.set_num_threads(1)
+    return int(config.threads)

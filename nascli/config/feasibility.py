@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig
 
-from nascli import ui
-from nascli.commands.build import Parts
+from nascli.config import values
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -24,38 +23,50 @@ _PLANS, _MOST = 1_000, 4_000  # the same where no network is built: random ones,
 _ALL = 20_000  # genotypes of which every one is looked up
 
 
-def settle(parts: Parts, config: DictConfig) -> None:
-    """Shows what networks cost and turns percentages into numbers, in the config.
+@dataclass(frozen=True)
+class Table:
+    """What networks cost, in words."""
 
-    A problem whose goal has these numbers is built from the config after that.
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str | None = None
+
+
+def with_numbers(
+    config: DictConfig,
+    problem: Problem,
+    estimators: Sequence[Estimator],
+    surveyed: Callable[[Table], None],
+) -> Problem:
+    """The problem with numbers for percentages, which the config gets too.
 
     Raises:
         Fault: a constraint cannot be met, or is a percentage of something unknown.
     """
-    problem = parts.problem
-    wanted = {*parts.shares, *_wanted(problem)}
-    source = _source(parts.estimators, problem, wanted)
+    shares = values.shares(config)
+    wanted = {*shares, *_wanted(problem)}
+    source = _source(estimators, problem, wanted)
     if source is None:
-        if parts.shares:
-            bad, known = next(iter(parts.shares)), "no costs without training"
+        if shares:
+            bad, known = next(iter(shares)), "no costs without training"
             raise Fault(f"constraints.{bad} is a percentage, but the estimator tells {known}")
-        return
+        return problem
     try:
-        found = _survey(parts, source, wanted)
+        found = _survey(problem, source, wanted, alone=len(estimators) == 1, shares=shares)
     except LookupError as error:
-        ui.say(f"costs are not known beforehand: {error}")
-        return
+        problem.listener.warn(f"costs are not known beforehand: {error}")
+        return problem
     metrics = [metric for metric in COSTS if metric in next(iter(found.looked.values()))]
-    lacking = [unknown("cost in constraints", m, metrics) for m in parts.shares if m not in metrics]
+    lacking = [unknown("cost in constraints", m, metrics) for m in shares if m not in metrics]
     if lacking:
         raise Fault("\n".join(lacking))
-    bounds = problem.goal.constraints
-    for metric, share in parts.shares.items():
-        bound = share * found.range(metric)[2]
-        config.constraints[metric] = bound
-        bounds += (Constraint(metric, bound),)
-    _show(found, metrics, bounds)
+    for metric, share in shares.items():
+        config.constraints[metric] = share * found.range(metric)[2]
+    bounds = values.constraints(config)
+    surveyed(_table(found, metrics, bounds))
     _check(found, [c for c in bounds if c.metric in metrics])
+    return replace(problem, goal=replace(problem.goal, constraints=bounds)) if shares else problem
 
 
 def _wanted(problem: Problem) -> set[str]:
@@ -80,11 +91,16 @@ def _source(
     return Counted(replace(problem, device=device, goal=replace(problem.goal, constraints=())))
 
 
-def _survey(parts: Parts, source: Estimator, wanted: set[str]) -> Survey:
-    """Looks at as many genotypes as a second or so allows."""
+def _survey(
+    problem: Problem,
+    source: Estimator,
+    wanted: set[str],
+    *,
+    alone: bool,
+    shares: Mapping[str, float],
+) -> Survey:
+    """Looks at as many genotypes as a second or so allows; at all of them in a table `alone`."""
     from nascli.estimators.costs import Costs as Counted
-
-    problem = parts.problem
 
     def costs(genotype: Genotype) -> Mapping[str, float]:
         told = source.estimate(Proposal(genotype))
@@ -96,14 +112,14 @@ def _survey(parts: Parts, source: Estimator, wanted: set[str]) -> Survey:
             problem.space, costs, problem.seed,
             samples=_PLANS, exact=_PLANS, most=_MOST, proved=proved,
         )  # fmt: skip
-    constrained = bool(parts.shares or problem.goal.constraints)
+    constrained = bool(shares or problem.goal.constraints)
     samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
-    exact = _ALL if len(parts.estimators) == 1 else 0
+    exact = _ALL if alone else 0
     return survey(problem.space, costs, problem.seed, samples=samples, exact=exact)
 
 
-def _show(found: Survey, metrics: Sequence[str], constraints: Sequence[Constraint]) -> None:
-    """The table of costs, and how many genotypes keep the constraints."""
+def _table(found: Survey, metrics: Sequence[str], constraints: Sequence[Constraint]) -> Table:
+    """Per cost least, median and largest, and how many genotypes keep the constraints."""
     bounds = {constraint.metric: constraint.maximum for constraint in constraints}
     header = ["", "least", "median", "largest"] + ["constraint"] * bool(bounds)
     rows = [[words(m), *(readable(m, value) for value in found.range(m))] for m in metrics]
@@ -112,11 +128,12 @@ def _show(found: Survey, metrics: Sequence[str], constraints: Sequence[Constrain
     looked = "all" if found.exact else str(len(found.looked))
     proved = [words(m) for m in metrics if found.certain(m)] if not found.exact else []
     certain = f"; least and largest {', '.join(proved)} are certain" if proved else ""
-    ui.table(f"what networks cost ({looked} looked at{certain})", header, rows)
+    title = f"what networks cost ({looked} looked at{certain})"
     known = [c for c in constraints if c.metric in metrics]
-    if known:
-        share, of = found.keep(known), "all" if found.exact else f"{found.random} random ones"
-        ui.say(f"{share:.2%} of {of} keep the constraints")
+    if not known:
+        return Table(title, header, rows)
+    share, of = found.keep(known), "all" if found.exact else f"{found.random} random ones"
+    return Table(title, header, rows, f"{share:.2%} of {of} keep the constraints")
 
 
 def _check(found: Survey, constraints: Sequence[Constraint]) -> None:

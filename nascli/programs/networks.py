@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nascli import ui
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.trial import Proposal
@@ -28,9 +27,11 @@ def costs_of(problem: Problem, genotype: Genotype) -> dict[str, float]:
 
 
 def latency_table(problem: Problem) -> LatencyTable:
-    """Times the layers of the problem's space on its device, with a progress bar."""
+    """Times the layers of the problem's space on its device; the listener hears of progress."""
     assert problem.device is not None
-    with ui.Progress("layers timed", None) as bar:
-        return measure(
-            problem.space, problem.device, lambda done, total: bar.update(done, "", total)
-        )
+    hear = problem.listener.progress
+
+    def timed(done: int, total: int) -> None:
+        hear(done / total, f"{done} of {total} layers timed")
+
+    return measure(problem.space, problem.device, timed)

@@ -1,59 +1,20 @@
-"""Configs: where they lie, what they offer, and every fault of a command line at once."""
+"""Every fault of a command line at once, each with what is allowed and the nearest fix."""
 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from nascli.config.compose import composed
+from nascli.config.files import FREE, catalogue
 from nascli.core.fault import unknown
-from nascli.runs import aliases
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
-    from omegaconf import DictConfig
 
-FREE = ("objectives", "constraints")  # keys whose contents are the user's to name
-GIVEN = "given"  # under training.network: sizes that the user has given, whatever the space
 _INTERNAL = ("hydra",)
-
-
-def root() -> Path:
-    """The shipped configs: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "configs"
-    return installed if installed.is_dir() else package.parent / "configs"
-
-
-def description(file: Path) -> str:
-    """The first comment line of a YAML file; its `@package` line is not one."""
-    for line in file.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#") and not line.startswith("# @"):
-            return line.lstrip("# ").strip()
-        if line and not line.startswith("#"):
-            break
-    return ""
-
-
-def catalogue(directories: Sequence[Path] = ()) -> dict[str, dict[str, str]]:
-    """Group -> option -> one line on it, over the shipped configs and the user's directories."""
-    groups: dict[str, dict[str, str]] = {}
-    for base in (root(), *directories):
-        for file in sorted(base.glob("*/*.yaml")):
-            groups.setdefault(file.parent.name, {})[file.stem] = description(file)
-    return groups
-
-
-def targets(directories: Sequence[Path] = ()) -> set[str]:
-    """Every `_target_` that some config names: what a foreign config.yaml may ask us to build."""
-    found: set[str] = set()
-    for base in (root(), *directories):
-        for file in base.rglob("*.yaml"):
-            named = re.findall(r"_target_:\s*([\w.]+)", file.read_text(encoding="utf-8"))
-            found.update(map(aliases.target, named))
-    return found
 
 
 def faults(
@@ -118,28 +79,6 @@ def _each(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [str(override.input_line)]
     return [f"{override.get_key_element()}={v}" for v in override.sweep_iterator()]
-
-
-def composed(verb: str, overrides: Sequence[str], directories: Sequence[Path]) -> DictConfig:
-    """The config of `nas verb`, as Hydra composes it; Hydra's own exceptions pass."""
-    from hydra import compose, initialize_config_dir
-
-    paths = ",".join(f"file://{d.resolve()}" for d in directories)
-    extra = [f"hydra.searchpath=[{paths}]"] if directories else []
-    with initialize_config_dir(str(root()), version_base="1.3"):
-        return renamed(compose(verb, overrides=[*overrides, *extra]))[0]
-
-
-def renamed(config: DictConfig) -> tuple[DictConfig, list[str]]:
-    """A config under today's names, and a line on each old one, which a user's own YAML may have.
-
-    A recorded run's config comes through `runs.reading` instead.
-    """
-    from omegaconf import OmegaConf
-
-    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
-    new, lines = aliases.config(plain)
-    return (OmegaConf.create(new) if lines else config), lines
 
 
 def _compose(

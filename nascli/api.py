@@ -1,0 +1,300 @@
+"""The verbs as functions: the command line's keys and faults, and a `Run` instead of its path.
+
+    run = nascli.search("strategy=evolution", "space=nasbench201", estimator="table", seed=3)
+    run = nascli.search(resume=run, budget={"trials": 200})
+
+Strings are overrides as on the command line. Keywords are `key=value` with Python values: numbers,
+strings, paths, None, lists, dicts; a dict of a component's settings may be nested, and a key with
+dots is given as `**{"budget.trials": 5}`. What is wrong is one `nascli.Fault` with all of it.
+
+A call leaves the process as it was: random states, torch's threads, `sys.path`, signal handlers and
+a Hydra that the program around it uses. It neither prints nor ends the process.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nascli import genotypes
+from nascli.core import history_file
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.listener import SILENT, Listener
+from nascli.core.trial import Trial
+from nascli.runs import folder, reading
+
+if TYPE_CHECKING:
+    from nascli.config.compose import Asked
+
+Text = str | os.PathLike[str]
+Folders = Text | Sequence[Text] | None
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, and what came of it; it may stand wherever a path may.
+
+    Everything is read on first use and then kept: `load` the folder again to see what is new.
+    """
+
+    path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """What report.json says; empty as long as the run has not ended."""
+        return reading.report(self.path) or {}
+
+    @cached_property
+    def history(self) -> list[Trial]:
+        """All trials in the order in which they ended; empty where there are none."""
+        file = self.path / folder.HISTORY
+        return [entry.trial for entry in history_file.read(file)] if file.is_file() else []
+
+    @cached_property
+    def genotype(self) -> Genotype | None:
+        """The genotype that was found or trained; None if there is none."""
+        there = (self.path / genotypes.FILE).is_file()
+        return genotypes.load(f"{self.path}") if there else None
+
+    @cached_property
+    def front(self) -> list[Trial]:
+        """The trials that no other one beats in all objectives; empty with one objective."""
+        trials = {trial.number: trial for trial in self.history}
+        return [trials[row["trial"]] for row in self.report.get("front", ())]
+
+
+def load(path: Text) -> Run:
+    """A run folder that is there already.
+
+    Raises:
+        Fault: it is none.
+    """
+    place = Path(path)
+    if not (place / folder.CONFIG).is_file():
+        raise Fault(f"'{place}' is not a run folder: it has no {folder.CONFIG}")
+    return Run(place)
+
+
+def search(
+    *overrides: Text,
+    config_dir: Folders = None,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+    **keys: object,
+) -> Run:
+    """`nas search`: searches a space for the best genotype.
+
+    Args:
+        overrides: strings such as "strategy=darts".
+        config_dir: folders of your own components.
+        listener: hears of progress, warnings and every trial (see `nascli.core.listener`).
+        progress: called with how far a long step is (0 to 1) and where it stands, in words.
+        keys: key=value with Python values.
+
+    Raises:
+        Fault: everything that is wrong, as the command line would say it.
+    """
+    from nascli.config import search as config
+    from nascli.programs import search as program
+
+    hears = _Hears(listener, progress)
+    with _asked("search", overrides, keys, config_dir, hears) as asked:
+        run, parts = config.begin(asked, hears)
+        with hears.logging_to(run):
+            program.search(run, parts)
+        return Run(run.path)
+
+
+def retrain(
+    *overrides: Text,
+    config_dir: Folders = None,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+    **keys: object,
+) -> Run:
+    """`nas retrain`: trains a genotype from scratch; arguments as for `search`.
+
+    Raises:
+        Fault: everything that is wrong, as the command line would say it.
+    """
+    from nascli.config import retrain as config
+
+    hears = _Hears(listener, progress)
+    with _asked("retrain", overrides, keys, config_dir, hears) as asked:
+        from nascli.programs import retrain as program
+
+        run, parts = config.begin(asked, hears)
+        with hears.logging_to(run):
+            program.retrain(run, parts)
+        return Run(run.path)
+
+
+def profile(
+    *overrides: Text,
+    config_dir: Folders = None,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+    **keys: object,
+) -> Run:
+    """`nas profile`: times the layers of a space; arguments as for `search`.
+
+    Raises:
+        Fault: everything that is wrong, as the command line would say it.
+    """
+    hears = _Hears(listener, progress)
+    with _asked("profile", overrides, keys, config_dir, hears) as asked:
+        from nascli.config import profile as config
+        from nascli.programs import profile as program
+
+        run, parts = config.begin(asked, hears)
+        with hears.logging_to(run):
+            program.profile(run, parts)
+        return Run(run.path)
+
+
+def audit(
+    *overrides: Text,
+    config_dir: Folders = None,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+    **keys: object,
+) -> Run:
+    """`nas audit`: how far an estimator can be trusted; arguments as for `search`.
+
+    Raises:
+        Fault: everything that is wrong, as the command line would say it.
+    """
+    hears = _Hears(listener, progress)
+    with _asked("audit", overrides, keys, config_dir, hears) as asked:
+        from nascli.config import audit as config
+        from nascli.programs import audit as program
+
+        run, parts = config.begin(asked, hears)
+        with hears.logging_to(run):
+            program.audit(run, parts)
+        return Run(run.path)
+
+
+def compare(
+    *runs: Text,
+    config_dir: Folders = None,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+    **keys: object,
+) -> Run:
+    """`nas compare`: searches of one problem side by side; arguments as for `search`.
+
+    Raises:
+        Fault: everything that is wrong, as the command line would say it.
+    """
+    hears = _Hears(listener, progress)
+    with _asked("compare", runs, keys, config_dir, hears) as asked:
+        from nascli.config import compare as config
+        from nascli.config import recorded
+        from nascli.programs import compare as program
+
+        parts = config.build(asked)
+        comparison = program.read(parts, hears)
+        run = recorded.named(asked, parts.label)
+        with hears.logging_to(run):
+            program.compare(run, parts, comparison)
+        return Run(run.path)
+
+
+class _Hears:
+    """Hands on what it hears; warnings also go to the run's log.txt."""
+
+    def __init__(self, listener: Listener | None, progress: Progress | None) -> None:
+        self._listener = listener or SILENT
+        self._progress = progress
+        self._run: folder.Run | None = None
+
+    @contextmanager
+    def logging_to(self, run: folder.Run) -> Iterator[None]:
+        """Warnings go there meanwhile; the folder is free again afterwards."""
+        self._run = run
+        try:
+            with closing(run):
+                yield
+        finally:
+            self._run = None
+
+    def progress(self, done: float, text: str) -> None:
+        """Of one long step."""
+        self._listener.progress(done, text)
+        if self._progress is not None:
+            self._progress(done, text)
+
+    def warn(self, text: str) -> None:
+        """What the user ought to know."""
+        self._listener.warn(text)
+        if self._run is not None:
+            self._run.log(text)
+
+    def trial(self, trial: Trial) -> None:
+        """One that is on record."""
+        self._listener.trial(trial)
+
+
+@contextmanager
+def _asked(
+    verb: str,
+    words: Sequence[Text],
+    keys: dict[str, object],
+    config_dir: Folders,
+    hears: _Hears,
+) -> Iterator[Asked]:
+    """What such a call asks for; the process is as it was afterwards."""
+    from nascli.config import overrides
+    from nascli.config.command_line import asked_for
+
+    given = [] if config_dir is None else config_dir
+    folders = [given] if isinstance(given, (str, os.PathLike)) else given
+    flags = [text for each in folders for text in ("--config-dir", os.fspath(each))]
+    directories = overrides.directories(flags)
+    texts = [*(os.fspath(word) for word in words), *overrides.keywords(verb, keys)]
+    with _process_as_it_was():
+        sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
+        wanted = asked_for(verb, texts, directories)
+        for old in wanted.old_names:
+            hears.warn(f"a config of yours uses an old name: {old}; please change it")
+        yield wanted
+
+
+@contextmanager
+def _process_as_it_was() -> Iterator[None]:
+    """Puts back what components of anyone may change in a process."""
+    paths, drawn, frozen = list(sys.path), random.getstate(), gc.get_freeze_count()
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy is not None:
+        drawn_by_numpy = numpy.random.get_state()
+    if torch is not None:
+        threads, drawn_by_torch = torch.get_num_threads(), torch.get_rng_state()
+        on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    try:
+        yield
+    finally:
+        sys.path[:] = paths
+        random.setstate(drawn)
+        if not frozen:
+            gc.unfreeze()
+        if numpy is not None:
+            numpy.random.set_state(drawn_by_numpy)
+        if torch is not None:
+            torch.set_num_threads(threads)
+            torch.set_rng_state(drawn_by_torch)
+            if on_gpus is not None:
+                torch.cuda.set_rng_state_all(on_gpus)

@@ -1,0 +1,59 @@
+"""A command line, or a call from Python, on its way to overrides that Hydra can take."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.errors import HydraException
+
+from nascli.config import check, overrides
+from nascli.config.compose import Asked, asked
+from nascli.core.fault import Fault
+
+_POSITIONAL = ("show", "retrain")
+
+
+def checked(
+    verb: str, words: Sequence[str], directories: Sequence[Path], *, multirun: bool = False
+) -> list[str]:
+    """The overrides of `nas verb`, quoted and completed, once nothing is wrong with them.
+
+    Raises:
+        Fault: everything that is.
+    """
+    given = [overrides.positional(verb, word, _POSITIONAL) for word in words]
+    given = overrides.gathered(given) if verb == "compare" else given
+    given = overrides.quoted(given)
+    carried = overrides.carried(verb, given)
+    found, good = check.faults(verb, carried + given, directories, multirun=multirun)
+    if found:
+        raise Fault("\n".join([*found, *_deeper(verb, overrides.rewritten(good), directories)]))
+    if verb != "retrain":  # a training's recipe sizes the network; to look at a run is to keep it
+        carried = overrides.rewritten(carried)
+    return [*carried, *overrides.rewritten(given)]
+
+
+def asked_for(verb: str, words: Sequence[str], directories: Sequence[Path]) -> Asked:
+    """What `nas verb WORDS` asks for.
+
+    Raises:
+        Fault: everything that is wrong with it.
+    """
+    ready = checked(verb, words, directories)
+    try:
+        return asked(verb, ready, directories)
+    except HydraException as error:
+        raise Fault(" ".join(str(error).split())) from error
+
+
+def _deeper(verb: str, good: Sequence[str], directories: Sequence[Path]) -> list[str]:
+    """What building finds wrong with those overrides that can be composed."""
+    try:
+        importlib.import_module(f"nascli.config.{verb}").check(asked(verb, good, directories))
+    except Fault as fault:
+        return str(fault).splitlines()
+    except HydraException:
+        pass  # already reported
+    return []

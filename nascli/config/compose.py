@@ -1,0 +1,114 @@
+"""Composed configs, without Hydra's global state: the program around us may use Hydra itself."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.types import RunMode
+from hydra.version import VersionBase, setbase
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from nascli.config.files import root
+from nascli.runs import aliases
+
+_VERSION = "1.3"
+_COMPOSING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for: a verb, the composed config, and what it was composed of.
+
+    `choices` says config group -> option, `overrides` what was written, `command` the whole command
+    line, `directories` the user's own config folders; `old_names` has a line on every name of an
+    earlier version that a user's own YAML has.
+    """
+
+    verb: str
+    config: DictConfig
+    choices: Mapping[str, str]
+    overrides: Sequence[str]
+    command: str
+    directories: Sequence[Path] = ()
+    old_names: Sequence[str] = ()
+
+    @classmethod
+    def of(
+        cls,
+        verb: str,
+        composed: DictConfig,
+        settings: Any,
+        directories: Sequence[Path] = (),
+        command: Sequence[str] = (),
+    ) -> Asked:
+        """From a config and what Hydra says of it; without a `command` as the overrides give it."""
+        chosen = settings.runtime.choices.items()
+        choices = {str(k): str(v) for k, v in chosen if not str(k).startswith("hydra/")}
+        overrides = list(settings.overrides.task)
+        line = shlex.join(command or ["nas", verb, *overrides])
+        config, old = renamed(composed)
+        return cls(verb, config, choices, overrides, line, directories, old)
+
+    def with_config(self, composed: DictConfig) -> Asked:
+        """The same, asked of another config."""
+        return replace(self, config=composed)
+
+    def plain(self) -> dict[str, Any]:
+        """The config as plain data."""
+        found: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
+        return found
+
+
+def renamed(config: DictConfig) -> tuple[DictConfig, list[str]]:
+    """A config under today's names, and a line on each old one, which a user's own YAML may have.
+
+    A recorded run's config comes through `runs.reading` instead.
+    """
+    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    new, lines = aliases.config(plain)
+    return (OmegaConf.create(new) if lines else config), lines
+
+
+def asked(verb: str, overrides: Sequence[str], directories: Sequence[Path] = ()) -> Asked:
+    """What these overrides ask of a verb; Hydra's own exceptions pass."""
+    config = _loaded(verb, overrides, directories)
+    settings = config.hydra
+    with open_dict(config):
+        del config["hydra"]
+    return Asked.of(verb, config, settings, directories)
+
+
+def composed(verb: str, overrides: Sequence[str], directories: Sequence[Path] = ()) -> DictConfig:
+    """The config of `nas verb`; Hydra's own exceptions pass."""
+    return asked(verb, overrides, directories).config
+
+
+def _loaded(verb: str, overrides: Sequence[str], directories: Sequence[Path]) -> DictConfig:
+    places = create_config_search_path(f"file://{root()}")
+    for folder in directories:
+        places.prepend("command-line", f"file://{folder.resolve()}", anchor="schema")
+    with _versioned():
+        return ConfigLoaderImpl(places).load_configuration(
+            verb, list(overrides), run_mode=RunMode.RUN, from_shell=False
+        )
+
+
+@contextmanager
+def _versioned() -> Iterator[None]:
+    """Hydra's rules are those of one version meanwhile, whatever the program around us has set."""
+    with _COMPOSING:
+        rules = VersionBase.instance()
+        before = rules.version_base
+        setbase(_VERSION)
+        try:
+            yield
+        finally:
+            rules.version_base = before

@@ -1,0 +1,44 @@
+"""The parts of `nas profile`."""
+
+from __future__ import annotations
+
+from nascli.config import building, recorded
+from nascli.config.compose import Asked
+from nascli.core.fault import Fault
+from nascli.core.listener import SILENT, Listener
+from nascli.programs.profile import Parts
+from nascli.runs.folder import Run
+
+
+def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
+    """A new run folder, and the parts.
+
+    Raises:
+        Fault: everything that is wrong with the config; no run folder is made.
+    """
+    parts = build(asked, listener)
+    return recorded.claimed(asked, "device", "space"), parts
+
+
+def build(asked: Asked, listener: Listener = SILENT) -> Parts:
+    """The problem whose layers are to be timed, and a network of it if one is named.
+
+    Raises:
+        Fault: everything that is wrong with the config.
+    """
+    config = asked.config
+    if config.genotype:
+        problem, genotype = building.network(config, listener)
+        parts = Parts(problem, genotype)
+    else:
+        faults = building.Faults()
+        made = building.problem(config, faults, listener)
+        faults.check()
+        assert made is not None
+        parts = Parts(made, None)
+    if parts.problem.device is None:
+        raise Fault("nothing to measure: device is none; take device=cpu or device=cuda")
+    return parts
+
+
+check = build

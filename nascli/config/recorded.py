@@ -1,0 +1,116 @@
+"""Run folders and configs: a new folder keeps its config, and an old one's config is data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from nascli.config.compose import Asked
+from nascli.config.files import targets
+from nascli.core.fault import Fault
+from nascli.runs import aliases, environment, reading
+from nascli.runs.folder import CONFIG, Run
+
+_CHANGEABLE = ("budget.", "accelerator", "outputs", "resume")
+
+
+def claimed(asked: Asked, *groups: str, files: Mapping[str, str] | None = None) -> Run:
+    """A new run folder, called after the options that were chosen for these groups.
+
+    `files` (name -> text) are there from the beginning.
+
+    Raises:
+        Fault: it cannot be made.
+    """
+    label = "_".join(asked.choices[group] for group in groups if group in asked.choices)
+    return named(asked, label, files)
+
+
+def named(asked: Asked, label: str, files: Mapping[str, str] | None = None) -> Run:
+    """A new run folder with this label.
+
+    Raises:
+        Fault: it cannot be made.
+    """
+    begun = {**_initial_files(asked), **(files or {})}
+    return Run.claim(Path(asked.config.outputs), asked.verb, label, begun)
+
+
+def _initial_files(asked: Asked) -> dict[str, str]:
+    """Name -> text of the files that every run folder starts with: all it takes to run it again."""
+    overrides = [_absolute(override, asked.config) for override in asked.overrides]
+    return environment.initial_files(
+        OmegaConf.to_yaml(asked.config),
+        command=asked.command,
+        choices=asked.choices,
+        overrides=overrides,
+        seed=asked.config.seed,
+    )
+
+
+def opened(asked: Asked) -> tuple[Run, Asked]:
+    """The run folder to go on with, and what its own config asks for.
+
+    The budget, and where it runs, are as the command line now says.
+
+    Raises:
+        Fault: it is none, something else is to be changed, or its config names code that no config
+            here names.
+    """
+    run = Run.open(Path(asked.config.resume))
+    keys = [text.lstrip("+~").partition("=")[0] for text in asked.overrides]
+    bad = [key for key in keys if not key.startswith(_CHANGEABLE)]
+    if bad:
+        raise Fault(
+            f"{', '.join(bad)} cannot change when a run is resumed; only budget.* and accelerator "
+            "can: for anything else start a new run"
+        )
+    config = load(run.path, asked.directories)
+    for key in keys:
+        if key.startswith(("budget.", "accelerator")):
+            OmegaConf.update(config, key, OmegaConf.select(asked.config, key))
+    config.resume = str(run.path)
+    return run, asked.with_config(config)
+
+
+def _absolute(override: str, config: DictConfig) -> str:
+    """A path as the config now has it, which holds from any folder."""
+    key = override.partition("=")[0]
+    return f"{key}='{OmegaConf.select(config, key)}'" if key == "data.path" else override
+
+
+def load(folder: Path, directories: Sequence[Path] = ()) -> DictConfig:
+    """The composed config of a run folder.
+
+    Raises:
+        Fault: it is unreadable, or would build something that no config at hand would.
+    """
+    plain = reading.config(folder)
+    check_targets(plain, folder / CONFIG, directories)
+    return OmegaConf.create(plain)
+
+
+def check_targets(node: Any, file: Path, directories: Sequence[Path] = ()) -> None:
+    """Raises a Fault if `node`, from `file`, would build what no config at hand would."""
+    known = targets(directories)
+    for target in map(aliases.target, _targets(node)):
+        if target not in known:
+            raise Fault(
+                f"'{file}' would build '{target}', which no config of this installation names; "
+                "if it is yours, give its folder with --config-dir"
+            )
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Every `_target_` below a node."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)

@@ -1,0 +1,176 @@
+"""The parts of `nas search`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from nascli.config import building, recorded, remote, shared_weights, values
+from nascli.config.compose import Asked
+from nascli.config.feasibility import Table, with_numbers
+from nascli.config.files import root
+from nascli.core.budget import Budget
+from nascli.core.estimator import Prepared
+from nascli.core.fault import Fault
+from nascli.core.listener import SILENT, Listener
+from nascli.core.loop import Evaluation
+from nascli.core.problem import Problem
+from nascli.core.space import Relaxable
+from nascli.core.supernet import SharedWeights
+from nascli.core.traits import traits_of
+from nascli.programs.search import Parts
+from nascli.runs.folder import Run
+
+
+def begin(
+    asked: Asked,
+    listener: Listener = SILENT,
+    surveyed: Callable[[Table], None] = lambda _table: None,
+) -> tuple[Run, Parts]:
+    """The run folder, a new one or the one to go on with, and the parts.
+
+    `surveyed` is told what networks cost before a search begins.
+
+    Raises:
+        Fault: everything that is wrong with the config; no run folder is made.
+    """
+    if asked.config.resume:
+        run, asked = recorded.opened(asked)
+        return run, build(asked, listener, survey=False)
+    parts = build(asked, listener, surveyed)
+    return recorded.claimed(asked, "strategy", "space"), parts
+
+
+def build(
+    asked: Asked,
+    listener: Listener = SILENT,
+    surveyed: Callable[[Table], None] = lambda _table: None,
+    *,
+    survey: bool = True,
+) -> Parts:
+    """The parts of a search.
+
+    Percentages among the constraints become numbers, in the config too, before a strategy is built;
+    without a `survey` of what networks cost they are left aside.
+
+    Raises:
+        Fault: everything that is wrong with the config.
+    """
+    config = asked.config
+    faults = building.Faults()
+    budget = faults.attempt(lambda: Budget(**config.budget))
+    workers = faults.attempt(lambda: remote.workers(config))
+    problem = building.problem(config, faults, listener)
+    if problem is not None:
+        found = _searching(config, faults, problem, survey, surveyed)
+        problem, strategy, estimators, shared = found
+    faults.check()
+    assert problem is not None and budget is not None and workers is not None
+    return Parts(
+        problem=problem,
+        strategy=strategy,
+        estimators=estimators,
+        shared=shared,
+        workers=remote.hired(config, workers, evaluation),
+        budget=budget,
+        threads=values.threads(config),
+        settings=asked.plain(),
+    )
+
+
+def _searching(
+    config: DictConfig,
+    faults: building.Faults,
+    problem: Problem,
+    survey: bool,
+    surveyed: Callable[[Table], None],
+) -> tuple[Problem, Any, Any, SharedWeights | None]:
+    """The problem as it is after a survey, strategy, estimators and what they share.
+
+    What has a fault is None.
+    """
+    if faults.found_by(lambda: _check_fit(config, problem)):
+        return problem, None, None, None
+    shared = shared_weights.of(config, problem)
+    estimators = faults.attempt(lambda: building.estimators(config, problem, shared))
+    if survey and values.shares(config):
+        faults.check()  # before anything takes its time
+        assert estimators is not None
+        problem = with_numbers(config, problem, estimators, surveyed)
+        shared, survey = shared_weights.of(config, problem), False
+        estimators = building.estimators(config, problem, shared)
+    strategy = faults.attempt(lambda: building.given(config, "strategy", problem, shared))
+    if survey:
+        faults.check()
+        assert estimators is not None
+        with_numbers(config, problem, estimators, surveyed)
+    return problem, strategy, estimators, shared
+
+
+def check(asked: Asked) -> Parts:
+    """The parts, for the sake of the faults that building them finds."""
+    return build(asked, survey=False)
+
+
+def evaluation(config: DictConfig, on_error: Callable[[int, Exception], None]) -> Evaluation:
+    """The evaluation alone, for a process that proposes nothing.
+
+    Raises:
+        Fault: everything that is wrong with the config.
+    """
+    faults = building.Faults()
+    made = building.problem(config, faults)
+    chain = faults.attempt(lambda: building.estimators(config, made)) if made else None
+    faults.check()
+    assert made is not None and chain is not None
+    return Evaluation(made, chain, on_error)
+
+
+def _check_fit(config: DictConfig, made: Problem) -> None:
+    """Raises a Fault where the chosen strategy cannot do what the other parts ask of it."""
+    from hydra.utils import get_class
+
+    strategy = get_class(config.strategy._target_)
+    objectives = made.goal.objectives
+    if made.goal.front and not traits_of(strategy).several_objectives:
+        names = ", ".join(objective.metric for objective in objectives)
+        raise Fault(
+            f"{strategy.__name__} takes one objective, and there are {len(objectives)} "
+            f"({names}); take strategy=nsga2, or one of the others with scalarisation=mnasnet, or "
+            "bound a cost with constraints.METRIC=VALUE"
+        )
+    _check_sharing(config, made)
+
+
+def _check_sharing(config: DictConfig, made: Problem) -> None:
+    """Raises a Fault where weights are to be shared but there are none, or nobody trains them."""
+    from hydra.utils import get_class
+
+    shares = {}
+    for key in ("strategy", "estimator"):
+        part = get_class(config[key]._target_)
+        shares[key] = traits_of(part).weight_sharing
+        if shares[key] and not isinstance(made.space, Relaxable):
+            have = ", ".join(f"space={name}" for name in with_supernet())
+            raise Fault(
+                f"{part.__name__} trains a supernet, and space '{made.space.name}' has none; "
+                f"those that have one: {have}"
+            )
+    if shares["estimator"] and not shares["strategy"] and not issubclass(part, Prepared):
+        raise Fault(
+            f"{part.__name__} scores with shared weights, which this strategy does not train; "
+            "take estimator=one_shot, which trains its own, or strategy=darts"
+        )
+    if shares["estimator"] and traits_of(get_class(config.workers._target_)).own_processes:
+        raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
+
+
+def with_supernet() -> list[str]:
+    """The shipped spaces that have a supernet."""
+    from hydra.utils import get_class
+
+    files = sorted((root() / "space").glob("*.yaml"))
+    targets = {file.stem: cast(Any, OmegaConf.load(file))._target_ for file in files}
+    return [name for name, target in targets.items() if hasattr(get_class(target), "supernet")]

@@ -1,0 +1,135 @@
+"""The loop in its run folder: what is on record is taken back, what ends is written down."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nascli.core.estimator import Prepared, Stateful
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.loop import Judging, Open, Search
+from nascli.core.trial import Trial
+from nascli.core.workers import Evaluate, Workers
+from nascli.runs.folder import Checkpoint, Run
+
+Hire = Callable[[Evaluate, Path], Workers]
+"""An evaluation in this process, and the run's folder -> the workers of a program."""
+
+
+def kept_by(run: Run) -> Callable[[int, Exception], None]:
+    """What writes the traceback of a failed trial into the run's log."""
+
+    def keep(number: int, error: Exception) -> None:
+        text = "".join(traceback.format_exception(error))
+        run.log(f"trial {number} failed:\n{text}")
+
+    return keep
+
+
+def looped(
+    run: Run,
+    search: Search,
+    *,
+    keep: Callable[[Trial], bool] = lambda _trial: True,
+    older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state,
+    budgeted: bool = True,
+) -> Genotype | None:
+    """Runs the loop to its end, from wherever the run folder says that it stands.
+
+    The listener hears of every trial once, those on record included.
+
+    Args:
+        run: where trials are read and written, and state.pt.
+        search: which has not begun.
+        keep: which of the trials on record count; the others are taken up again.
+        older: makes of an older version's state.pt what this one writes.
+        budgeted: whether a line of the history says what was used of the budget by then.
+
+    Returns:
+        What the strategy recommends.
+
+    Raises:
+        Fault: what is on record does not belong to this search, or the disk takes no more.
+    """
+    listener, budget = search.evaluation.problem.listener, search.budget
+    state = run.load_state("trials", "strategy", "open", "number", older=older)
+    if state is not None:
+        _restore_estimators(search.evaluation, state, run.path)
+    recorded = [trial for trial in run.history() if keep(trial)]
+    search.recorded = {trial.number: trial for trial in recorded}
+    if state is not None:
+        _restore(search, state, recorded, run.path)
+    worked = sum(trial.seconds for trial in recorded)
+    budget.start(max(worked, state.get("seconds", 0.0) if state else 0.0))
+    if recorded:
+        listener.warn(f"resuming after {len(recorded)} {search.what}")
+    for trial in search.history:
+        listener.trial(trial)
+    remaining = set(search.recorded)
+    checkpoint = Checkpoint(run)
+
+    def state_now() -> dict[str, Any]:
+        return {
+            "trials": len(search.history),
+            "number": search.number,
+            "open": {number: waiting.to_json() for number, waiting in search.open.items()},
+            "strategy": search.strategy.state_dict(),
+            "estimators": _states(search.evaluation),
+            "seconds": budget.elapsed,
+        }
+
+    def ended(trial: Trial) -> None:
+        if trial.number in remaining:
+            remaining.discard(trial.number)
+        elif budgeted:
+            run.append(trial, used=round(budget.used, 6), elapsed=round(budget.elapsed, 6))
+        else:
+            run.append(trial)
+        checkpoint.maybe(state_now)
+        listener.trial(trial)
+
+    for estimator in search.evaluation.estimators:
+        if isinstance(estimator, Prepared):
+            estimator.prepare(lambda: run.save_state(state_now()))
+    return search.run(ended)
+
+
+def _states(evaluation: Judging) -> list[dict[str, Any] | None]:
+    """The state of every estimator; None for those that have none."""
+    parts = evaluation.estimators
+    return [part.state_dict() if isinstance(part, Stateful) else None for part in parts]
+
+
+def _restore_estimators(evaluation: Judging, state: dict[str, Any], path: Path) -> None:
+    """Whether or not the history is whole."""
+    for estimator, kept in zip(evaluation.estimators, state.get("estimators", ()), strict=False):
+        if isinstance(estimator, Stateful) and kept is not None:
+            _load(estimator, kept, path)
+
+
+def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path: Path) -> None:
+    """Puts the search back to the checkpoint."""
+    told = state["trials"]
+    if not isinstance(told, int) or not 0 <= told <= len(recorded):
+        warn = search.evaluation.problem.listener.warn
+        warn(f"the history has lost trials that state.pt knows of ({len(recorded)} of {told}):")
+        warn("leaving state.pt aside and taking the search's steps again from the start")
+        return
+    waiting = {number: Open.from_json(data) for number, data in state["open"].items()}
+    search.recorded = {trial.number: trial for trial in recorded[told:]}
+    search.restore(recorded[:told], waiting, state["number"])
+    _load(search.strategy, state["strategy"], path)
+
+
+def _load(part: Stateful, state: dict[str, Any], path: Path) -> None:
+    try:
+        part.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        text = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise Fault(
+            f"state.pt in '{path}' does not belong to this search ({text}); "
+            "delete it to resume from the history alone"
+        ) from error

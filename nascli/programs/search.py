@@ -1,0 +1,118 @@
+"""Searches, and leaves the answer, a report and figures in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from nascli import genotypes
+from nascli.core.budget import Budget
+from nascli.core.estimator import Estimator
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.loop import Evaluation, Search
+from nascli.core.problem import Problem
+from nascli.core.strategy import MeasuresEffort, Strategy
+from nascli.core.supernet import SharedWeights
+from nascli.core.traits import traits_of
+from nascli.core.trial import History
+from nascli.programs.recording import Hire, kept_by, looped
+from nascli.programs.reporting import write_report
+from nascli.programs.threads import computing_with
+from nascli.report import curves, drawings, figures, summary
+from nascli.runs.folder import Run
+
+FRONT = "front"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that a search is made of.
+
+    `shared` are the weights that strategy and estimator share; None if neither has to do with any.
+    `settings` is the config as plain data, for the report.
+    """
+
+    problem: Problem
+    strategy: Strategy
+    estimators: tuple[Estimator, ...]
+    shared: SharedWeights | None
+    workers: Hire
+    budget: Budget
+    threads: int | None
+    settings: Mapping[str, Any]
+
+
+def search(run: Run, parts: Parts) -> dict[str, Any]:
+    """Searches, or goes on with the search that is in the folder; gives the report.
+
+    Raises:
+        Fault: no trial was good (the report is written first), or the disk takes no more.
+    """
+    with computing_with(parts.threads, parts.problem):
+        evaluation = Evaluation(parts.problem, parts.estimators, kept_by(run))
+        with closing(parts.workers(evaluation, run.path)) as workers:
+            loop = Search(parts.strategy, evaluation, workers, parts.budget)
+            genotype = looped(run, loop)
+        return _concluded(run, parts, loop.history, genotype)
+
+
+def meanings(parts: Parts) -> list[str]:
+    """What an accuracy is an accuracy of."""
+    return [estimator.meaning for estimator in parts.estimators if estimator.meaning]
+
+
+def _concluded(
+    run: Run, parts: Parts, history: History, genotype: Genotype | None
+) -> dict[str, Any]:
+    """Writes genotype.json, report.json, report.html, figures and the latency table."""
+    problem = parts.problem
+    report = summary.search(history, problem, genotype, parts.budget.elapsed, _effort(parts))
+    report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
+    if genotype is not None:
+        run.write(genotypes.FILE, genotypes.dump(genotype))
+        if len(problem.goal.objectives) > 1:
+            for trial in history.front(problem.goal):
+                run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
+        if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
+            _write_latency_table(run, problem)
+    drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
+    drawn |= figures.search(history, problem) | curves.readout(history)
+    write_report(run, report, drawn, parts.settings)
+    if genotype is None:
+        raise Fault(_why_none(history))
+    return report
+
+
+def _effort(parts: Parts) -> dict[str, float]:
+    """What training shared weights took, whoever has trained them."""
+    measuring = [p for p in (*parts.estimators, parts.strategy) if isinstance(p, MeasuresEffort)]
+    return {name: value for part in measuring for name, value in part.effort().items()}
+
+
+def _write_latency_table(run: Run, problem: Problem) -> None:
+    """Times the space's layers, where the search has measured its networks too."""
+    if problem.device is not None:
+        from nascli.programs.networks import TABLE, latency_table
+
+        run.write(TABLE, latency_table(problem).to_csv())
+
+
+def _final(estimators: Sequence[Estimator], genotype: Genotype) -> Mapping[str, float]:
+    """What an estimator kept for the final report, such as a table's test accuracy."""
+    for estimator in estimators:
+        final = traits_of(estimator).final
+        if final is not None:
+            return final(genotype)
+    return {}
+
+
+def _why_none(history: History) -> str:
+    """Why a search has no answer."""
+    counts = summary.counts(history)
+    words = f"no genotype to recommend: of {counts['all']} trials {counts['infeasible']} broke a "
+    words += f"constraint and {counts['failed']} failed"
+    last = next((t for t in reversed(history) if t.infeasible or t.error), None)
+    return f"{words}; the last one: {last.infeasible or last.error}" if last else words

@@ -1,0 +1,79 @@
+"""A training from scratch as a trial: what is saved, what goes on, what is taken up again."""
+
+import json
+
+import pytest
+import torch
+from fixtures import TINY, TINY_SPACE, asked, composed
+
+from nascli.config import retrain as config
+from nascli.core.space import at
+from nascli.programs import retrain as program
+from nascli.runs.folder import STATE, Run
+
+SMALL = ("space=nasbench201", *TINY, *TINY_SPACE["nasbench201"], "data.images=64")
+NETWORK = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|none~2|"
+
+
+def parts_of(epochs=2):
+    chosen = (*SMALL, f"genotype='{NETWORK}'", f"training.epochs={epochs}")
+    return config.build(asked(composed(*chosen, verb="retrain"), "retrain"))
+
+
+@pytest.fixture
+def run(tmp_path):
+    made = Run.claim(tmp_path, "retrain", "small", {})
+    (made.path / "environment.json").write_text('{"choices": {}, "overrides": []}')
+    return made
+
+
+class Stopped(Exception):
+    pass
+
+
+def said(report):
+    return {key: value for key, value in report.items() if key != "seconds"}
+
+
+def test_killed_after_an_epoch_it_ends_as_if_nothing_had_come_between(run, tmp_path, monkeypatch):
+    whole = program.retrain(run, parts_of())
+    other = Run.claim(tmp_path, "retrain", "killed", {})
+    (other.path / "environment.json").write_text('{"choices": {}, "overrides": []}')
+    saved = Run.save_state
+
+    def save(self, state):
+        saved(self, state)
+        raise Stopped
+
+    monkeypatch.setattr(Run, "save_state", save)
+    with pytest.raises(RuntimeError, match="the training failed: Stopped"):
+        program.retrain(other, parts_of())
+    monkeypatch.undo()
+    kept = torch.load(other.path / STATE, weights_only=True)
+    assert len(kept["estimators"][0]["training"]["history"]) == 1
+    again = program.retrain(other, parts_of())
+    assert said(again) == said(whole)
+    lines = [json.loads(x) for x in (other.path / "history.jsonl").read_text().splitlines()]
+    assert [line["error"] for line in lines] == ["Stopped: ", None]
+
+
+def test_a_finished_one_is_not_trained_again(run, monkeypatch):
+    whole = program.retrain(run, parts_of())
+    monkeypatch.setattr(program, "fit", lambda *_args, **_keys: pytest.fail("trained again"))
+    assert said(program.retrain(run, parts_of())) == said(whole)
+    assert len(run.history()) == 1
+
+
+def test_without_its_weights_it_is_scored_anew(run):
+    whole = program.retrain(run, parts_of())
+    (run.path / program.WEIGHTS).unlink()
+    assert said(program.retrain(run, parts_of())) == said(whole)
+    assert (run.path / program.WEIGHTS).is_file()
+
+
+def test_the_state_of_another_network_is_not_gone_on_with(run):
+    parts = parts_of()
+    training = program.FromScratch(run, parts.problem)
+    training.load_state_dict({"genotype": at(parts.problem.space, 7).to_json(), "training": {}})
+    assert not training.finished(parts.genotype)
+    assert training.epochs == []
