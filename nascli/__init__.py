@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nascli.api import Run, audit, compare, load, profile, retrain, search
     from nascli.core.fault import Fault
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Fault", "Run", "audit", "compare", "load", "profile", "retrain", "search"]
 
 
