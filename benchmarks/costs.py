@@ -47,7 +47,7 @@ config = OmegaConf.create(json.loads(sys.argv[1]))
 task = type("Task", (), {"name": "images", "input_shape": (3, 32, 32), "classes": 10})()
 values = {k: v for k, v in config.items() if not k.startswith("_")}
 space = get_class(config._target_)(task, **OmegaConf.to_container(OmegaConf.create(values)))
-start = time.perf_counter()
+start, cpu = time.perf_counter(), time.process_time()
 costs = Costs(Problem(space, task, None))
 found = survey(
     space, lambda genotype: costs.estimate(Proposal(genotype)), 0,
@@ -56,6 +56,7 @@ found = survey(
 excess, genotype = found.nearest([Constraint("params", 1000.0)])
 print(json.dumps({
     "seconds": round(time.perf_counter() - start, 3),
+    "cpu_seconds": round(time.process_time() - cpu, 3),
     "looked_at": len(found.looked),
     "certain": found.impossible(Constraint("params", 1000.0)),
     "least_params": found.range("params")[0],
@@ -181,6 +182,7 @@ def main() -> None:
     genotypes = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     proposals = int(sys.argv[2]) if len(sys.argv) > 2 else 20000
     rows: dict[str, Any] = {}
+    load = os.getloadavg()[0]
     for name in SPACES:
         rows[name] = {
             "counting": alone("counting", name, genotypes),
@@ -188,8 +190,13 @@ def main() -> None:
             "search": alone("searched", name, proposals),
         }
         print(name, json.dumps(rows[name], indent=2))
-    machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-    tabular.save("costs", {"machine": machine, "python": platform.python_version(), "rows": rows})
+    machine = {
+        "cores": len(os.sched_getaffinity(0)),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "load_before": round(load, 2),
+    }
+    tabular.save("costs", {"machine": machine, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Networks are tiny here, and a second thread on a busy machine mostly waits for the first.
@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from fixtures import Finished, Nas, ToySpace, ToyTask, command, environment
-from forking import Server
+from forking import Process, Server
 
 from nascli.core.problem import Problem
 
@@ -35,15 +35,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.close()
 
 
+@pytest.fixture(scope="session")
+def start(server: Server) -> Callable[..., Process]:
+    """Starts `nas` as a process of its own, to be watched or killed."""
+    return lambda *arguments, cwd: server.start(arguments, cwd, environment())
+
+
 @pytest.fixture
-def nas(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, server: Server) -> Nas:
+def nas(tmp_path: Path, start: Callable[..., Process]) -> Nas:
     """Runs `nas` as a process of its own in an empty folder."""
-    streams = tmp_path_factory.mktemp("streams")
 
     def run(*arguments: str, cwd: Path = tmp_path, timeout: float = 300) -> Finished:
-        out, err = (streams / name for name in ("out", "err"))
-        code = server.start(arguments, cwd, environment(), out, err).wait(timeout)
-        return Finished(code, out.read_text(), err.read_text())
+        process = start(*arguments, cwd=cwd)
+        out, err = process.communicate(timeout)
+        return Finished(process.wait(), out, err)
 
     return run
 

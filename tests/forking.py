@@ -38,9 +38,24 @@ _IMPORTED = (
 class Process:
     """A command that a server has started; like `subprocess.Popen`, as far as tests need it."""
 
-    def __init__(self, pid: int, ended: Path) -> None:
+    def __init__(self, pid: int, ended: Path, streams: tuple[Path, Path]) -> None:
         self.pid = pid
-        self._ended = ended
+        self._ended, self._streams = ended, streams
+
+    @property
+    def returncode(self) -> int | None:
+        """As `poll`."""
+        return self.poll()
+
+    def said(self) -> tuple[str, str]:
+        """Standard output and standard error so far."""
+        out, err = (path.read_text() for path in self._streams)
+        return out, err
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Standard output and standard error, once it has ended."""
+        self.wait(timeout)
+        return self.said()
 
     def poll(self) -> int | None:
         """The exit code (-signal for one that was killed); None while it runs."""
@@ -49,7 +64,7 @@ class Process:
         except (FileNotFoundError, ValueError):
             return None
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float = 60) -> int:
         """The exit code, once it has ended.
 
         Raises:
@@ -94,12 +109,12 @@ class Server:
         arguments: Sequence[str],
         cwd: Path,
         environment: Mapping[str, str],
-        stdout: Path,
-        stderr: Path,
     ) -> Process:
-        """Starts `nas` with these arguments; it has no standard input."""
+        """Starts `nas` with these arguments; it has no standard input and a session of its own."""
         self._count += 1
-        ended = self._folder / f"ended-{self._count}"
+        ended, stdout, stderr = (
+            self._folder / f"{name}-{self._count}" for name in ("ended", "stdout", "stderr")
+        )
         request: dict[str, Any] = {
             "arguments": list(arguments),
             "cwd": str(cwd),
@@ -112,7 +127,9 @@ class Server:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         assert answer, "the server has died"
-        return Process(int(answer), ended)
+        return Process(
+            int(answer), ended, (Path(request["streams"][1]), Path(request["streams"][2]))
+        )
 
     def close(self) -> None:
         """Ends the server."""
@@ -161,6 +178,7 @@ def _run(request: Mapping[str, Any]) -> None:
     """The command itself, in the process that is to be it; never returns."""
     code = 1
     try:
+        os.setsid()
         os.chdir(request["cwd"])
         os.environ.clear()
         os.environ.update(request["environment"])

@@ -246,7 +246,7 @@ def preprocess(layer: Layer) -> Cost:
 
 
 def residual_reduction(layer: Layer) -> Cost:
-    """`networks.fixed.ResidualReduction`: the shortcut runs after the two convolutions."""
+    """`networks.fixed.ResidualReduction`; the shortcut runs after the two convolutions."""
     given, channels = _read(layer), layer.out_channels
     first = relu_conv_norm(layer, 3)
     out = given.strided(2, channels)
@@ -254,12 +254,8 @@ def residual_reduction(layer: Layer) -> Cost:
     pooled = given.strided(2)
     shortcut = _chain(_plain(0, 0, pooled), _convolution(pooled, channels, 1))
     parts = (first, second, shortcut)
-    peak = max(
-        first.peak_bytes,
-        first.output_bytes + second.peak_bytes,
-        second.output_bytes + shortcut.peak_bytes,
-        3 * out.bytes,  # both terms and their sum
-    )
+    # What the shortcut and the sum hold is less than what the first ReLU and its readers do.
+    peak = max(first.peak_bytes, first.output_bytes + second.peak_bytes)
     return Cost(sum(p.params for p in parts), sum(p.macs for p in parts), peak, out.bytes)
 
 

@@ -14,7 +14,7 @@ from nascli.commands import build
 from nascli.core import space as moves
 from nascli.core.plan import IMAGES
 from nascli.core.space import Derivable, Planned, Relaxable, SearchSpace
-from nascli.estimators.costs import count
+from nascli.costs.count import count
 
 SHAPES = ["1x8x8", "1x28x28", "3x32x32", "3x64x64"]
 
@@ -126,7 +126,7 @@ def test_places_of_a_plan_fit_together(planned):
 
 
 def test_a_network_runs_the_layers_of_its_plan(planned):
-    from nascli.devices.latency_table import layers_of
+    from nascli.costs.latency_table import layers_of
 
     for _, plan, network in networks(planned):
         found = layers_of(network, plan.input_shape)

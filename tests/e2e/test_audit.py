@@ -3,11 +3,9 @@
 import csv
 import json
 import signal
-import subprocess
 import time
 
 import pytest
-from fixtures import command, environment
 
 SMALL = (
     "data=synthetic",
@@ -56,20 +54,13 @@ def test_twelve_epochs_against_two_hundred(nas, tmp_path):
     assert len((run / "audit.csv").read_text().splitlines()) == 1001
 
 
-def test_interrupted_and_resumed_it_ends_as_if_nothing_had_happened(nas, tmp_path):
+def test_interrupted_and_resumed_it_ends_as_if_nothing_had_happened(nas, tmp_path, start):
     whole = nas("audit", *SMALL, *TRAIN)
     assert whole.code == 0, whole.stderr
     expected = said(tmp_path / whole.run)
     again = tmp_path / "again"
     again.mkdir()
-    process = subprocess.Popen(
-        command(["audit", *SMALL, *TRAIN]),
-        cwd=again,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start("audit", *SMALL, *TRAIN, cwd=again)
     files = []
     while process.poll() is None and not (files and files[0].read_bytes().count(b"\n") >= 2):
         files = list(again.glob("outputs/audit/*/history.jsonl"))

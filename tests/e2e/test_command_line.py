@@ -72,20 +72,8 @@ def test_multirun_prints_a_folder_for_every_job(nas):
     assert sum("random_nasbench201" in f for f in folders) == 2
 
 
-def test_searches_started_together_never_share_a_folder(tmp_path):
-    from fixtures import command, environment
-
-    started = [
-        subprocess.Popen(
-            command(["search", *TABLE, f"seed={seed % 2}"]),
-            cwd=tmp_path,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for seed in range(8)
-    ]
+def test_searches_started_together_never_share_a_folder(start, tmp_path):
+    started = [start("search", *TABLE, f"seed={seed % 2}", cwd=tmp_path) for seed in range(8)]
     outputs = [process.communicate(timeout=240)[0] for process in started]
     assert [process.returncode for process in started] == [0] * 8
     folders = {tmp_path / out.strip() for out in outputs}

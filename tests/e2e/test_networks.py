@@ -3,11 +3,9 @@
 import csv
 import json
 import signal
-import subprocess
 
 import pytest
 import torch
-from fixtures import command, environment
 
 SMALL = (
     "data=synthetic",
@@ -60,17 +58,11 @@ def test_weights_reload_and_score_the_same(nas, tmp_path):
     assert "training" in {p.stem for p in (run / "figures").iterdir()}
 
 
-def test_an_interrupted_training_ends_as_the_undisturbed_one(nas, tmp_path):
+def test_an_interrupted_training_ends_as_the_undisturbed_one(nas, start, tmp_path):
     long = [*CELL, "training.epochs=6", "genotype=darts_v1"]
     whole = nas("retrain", *long)
     assert whole.code == 0, whole.stderr
-    process = subprocess.Popen(
-        command(["retrain", *long, "outputs=other"]),
-        cwd=tmp_path,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start("retrain", *long, "outputs=other", cwd=tmp_path)
     while process.poll() is None and not list(tmp_path.glob("other/retrain/*/state.pt")):
         pass
     process.send_signal(signal.SIGKILL)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fixtures import command, environment
 
 SMALL = (
     "data=synthetic",
@@ -33,20 +34,6 @@ SEARCHES = {
 }
 
 
-def start(arguments, cwd, **options):
-    from fixtures import command, environment
-
-    return subprocess.Popen(
-        command(["search", *arguments]),
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
 def lines(run: Path):
     file = run / "history.jsonl"
     return file.read_bytes().count(b"\n") if file.exists() else 0
@@ -59,7 +46,7 @@ def wait_for(process, folder: Path, trials: int) -> Path:
         if runs and lines(runs[0]) >= trials:
             return runs[0]
         time.sleep(0.005)
-    raise AssertionError(f"ended before it could be stopped: {process.stderr.read()}")
+    raise AssertionError(f"ended before it could be stopped: {process.said()[1]}")
 
 
 def what_happened(run: Path):
@@ -71,24 +58,24 @@ def what_happened(run: Path):
 
 
 @pytest.fixture(scope="module", params=SEARCHES)
-def whole(request, tmp_path_factory):
+def whole(request, start, tmp_path_factory):
     """A search that nobody disturbs."""
     folder = tmp_path_factory.mktemp("whole")
-    process = start([*SMALL, *SEARCHES[request.param]], folder)
+    process = start("search", *SMALL, *SEARCHES[request.param], cwd=folder)
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     return request.param, what_happened(folder / out.strip())
 
 
 @pytest.mark.parametrize("trials", [0, 1, 3])
-def test_kill_and_resume(whole, tmp_path, trials):
+def test_kill_and_resume(start, whole, tmp_path, trials):
     name, expected = whole
-    process = start([*SMALL, *SEARCHES[name]], tmp_path)
+    process = start("search", *SMALL, *SEARCHES[name], cwd=tmp_path)
     run = wait_for(process, tmp_path, trials)
     process.kill()
     process.wait()
     assert (run / "config.yaml").exists()
-    again = start([f"resume={run}"], tmp_path)
+    again = start("search", f"resume={run}", cwd=tmp_path)
     out, err = again.communicate(timeout=240)
     assert again.returncode == 0, err
     assert tmp_path / out.strip() == run
@@ -117,10 +104,10 @@ def epochs(run):
 
 
 @pytest.fixture(scope="module")
-def one_shot(tmp_path_factory):
+def one_shot(start, tmp_path_factory):
     """A search by the paths of a supernet of its own that nobody disturbs."""
     folder = tmp_path_factory.mktemp("one_shot")
-    process = start([*SMALL, *ONE_SHOT], folder)
+    process = start("search", *SMALL, *ONE_SHOT, cwd=folder)
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     run = folder / out.strip()
@@ -132,8 +119,10 @@ def one_shot(tmp_path_factory):
 
 
 @pytest.mark.parametrize("epoch", [1, 3])
-def test_a_supernet_that_an_estimator_trains_goes_on_from_its_epoch(one_shot, tmp_path, epoch):
-    process = start([*SMALL, *ONE_SHOT], tmp_path)
+def test_a_supernet_that_an_estimator_trains_goes_on_from_its_epoch(
+    start, one_shot, tmp_path, epoch
+):
+    process = start("search", *SMALL, *ONE_SHOT, cwd=tmp_path)
     run = wait_for(process, tmp_path, 0)
     while process.poll() is None and (epochs(run) or 0) < epoch and epochs(run) is not None:
         time.sleep(0.005)
@@ -141,14 +130,14 @@ def test_a_supernet_that_an_estimator_trains_goes_on_from_its_epoch(one_shot, tm
     process.wait()
     kept = epochs(run)
     assert kept is None or kept >= epoch
-    again = start([f"resume={run}"], tmp_path)
+    again = start("search", f"resume={run}", cwd=tmp_path)
     err = again.communicate(timeout=240)[1]
     assert again.returncode == 0, err
     assert what_happened(run) == one_shot
 
 
-def test_interrupt_says_how_to_go_on(tmp_path):
-    process = start([*SMALL, *SEARCHES["random"]], tmp_path)
+def test_interrupt_says_how_to_go_on(start, tmp_path):
+    process = start("search", *SMALL, *SEARCHES["random"], cwd=tmp_path)
     run = wait_for(process, tmp_path, 1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -208,7 +197,14 @@ def test_a_full_disk_stops_cleanly(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
     table = ("strategy=random", "space=nasbench201", "estimator=table", "budget.trials=100")
-    process = start([*table], tmp_path, preexec_fn=small_files)
+    process = subprocess.Popen(
+        command(["search", *table]),
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=small_files,
+    )
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2, err
     assert "cannot write" in err and "what was written before is intact" in err

@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from fixtures import TINY, TINY_SPACE, command, environment
+from fixtures import TINY, TINY_SPACE
 
 RANDOM = ("strategy=random", "space=nasbench201")
 TRAIN = (*RANDOM, "estimator=train", *TINY, *TINY_SPACE["nasbench201"], "data.images=64")
@@ -20,18 +19,6 @@ KINDS = [
     pytest.param("ray", marks=pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray")),
 ]
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-
-
-def start(folder, *overrides):
-    return subprocess.Popen(
-        command(["search", *overrides]),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def descendants(process: int) -> set[int]:
@@ -70,7 +57,7 @@ def until(condition, process):
         if value:
             return value
         time.sleep(0.005)
-    raise AssertionError(f"ended before its time: {process.stderr.read()}")
+    raise AssertionError(f"ended before its time: {process.said()[1]}")
 
 
 def recorded(folder: Path) -> int:
@@ -96,16 +83,18 @@ def finished(process) -> str:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
+def alone(start, tmp_path_factory):
     """What six trials come to in one process."""
     folder = tmp_path_factory.mktemp("alone")
-    finished(start(folder, *TRAIN, "budget.trials=6"))
+    finished(start("search", *TRAIN, "budget.trials=6", cwd=folder))
     return answers(folder)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_worker_is_killed_in_mid_search(alone, tmp_path, kind):
-    process = start(tmp_path, *TRAIN, "budget.trials=6", f"workers={kind}", "workers.count=2")
+def test_a_worker_is_killed_in_mid_search(start, alone, tmp_path, kind):
+    process = start(
+        "search", *TRAIN, "budget.trials=6", f"workers={kind}", "workers.count=2", cwd=tmp_path
+    )
     until(lambda: recorded(tmp_path), process)
     os.kill(until(lambda: workers(process.pid, kind), process)[0], signal.SIGKILL)
     out = finished(process)
@@ -115,9 +104,9 @@ def test_a_worker_is_killed_in_mid_search(alone, tmp_path, kind):
     assert answers(tmp_path) == alone
 
 
-def test_interrupt_in_the_terminal_and_resume(tmp_path):
+def test_interrupt_in_the_terminal_and_resume(start, tmp_path):
     many = ("budget.trials=15625", "workers=processes", "workers.count=2")
-    process = start(tmp_path, *TABLE, *many)
+    process = start("search", *TABLE, *many, cwd=tmp_path)
     until(lambda: recorded(tmp_path) > 10, process)
     children = descendants(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: everyone gets it
@@ -131,8 +120,8 @@ def test_interrupt_in_the_terminal_and_resume(tmp_path):
         assert time.monotonic() < end, "children outlive the search"
     (run,) = tmp_path.glob("outputs/search/*")
     trials = recorded(tmp_path) + 10
-    finished(start(tmp_path, f"resume={run}", f"budget.trials={trials}"))
+    finished(start("search", f"resume={run}", f"budget.trials={trials}", cwd=tmp_path))
     alone = tmp_path / "alone"
     alone.mkdir()
-    finished(start(alone, *TABLE, f"budget.trials={trials}"))
+    finished(start("search", *TABLE, f"budget.trials={trials}", cwd=alone))
     assert answers(tmp_path) == answers(alone)

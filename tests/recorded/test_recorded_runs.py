@@ -13,6 +13,9 @@ them made of the killed ones. What is compared:
 - a retraining: the epochs on record exactly, the others only that they are there;
 - an audit: genotypes and reference exactly, and scores to a relative 1e-3.
 
+Peak memory is left aside, except in the lines on record: it has moved on purpose since (CHANGELOG),
+for networks let go of tensors earlier.
+
 With NASCLI_EXACT=1 in the environment everything is compared exactly, which holds on the machine
 and with the torch that the folders were recorded with.
 """
@@ -37,6 +40,13 @@ def lines_of(run):
     return [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
 
 
+def without_peaks(node):
+    """The same without any peak memory of a network."""
+    if isinstance(node, dict):
+        return {key: without_peaks(v) for key, v in node.items() if key != "peak_memory_mb"}
+    return [without_peaks(value) for value in node] if isinstance(node, list) else node
+
+
 def test_every_folder_has_a_recipe():
     assert sorted(RUNS) == sorted(path.name for path in RUNS_FOLDER.iterdir())
     assert sorted(KILLED) == sorted(path.stem for path in EXPECTED.glob("*.json"))
@@ -59,6 +69,7 @@ def test_goes_on(name, tmp_path, nas):
     assert done.run == Path(name)
     found = outcome(run, recipe.verb)
     expected = json.loads((EXPECTED / f"{name}.json").read_text())
+    found, expected = without_peaks(found), without_peaks(expected)
     if recipe.verb != "retrain":
         assert lines_of(run)[: len(before)] == before
     whole = recipe.verb == "search" and "table" in name and name not in FLOATS

@@ -180,6 +180,8 @@ def test_the_rule_by_hand():
     # the images, 1 unit, are always there
     unread = plan_of(layer("a", IMAGES), layer("b", IMAGES), output="b")
     assert peak_bytes(unread, COSTS) == 16 * (1 + 7)  # a goes at once
+    kept = plan_of(layer("a", IMAGES), layer("b", IMAGES), output="a")
+    assert peak_bytes(kept, COSTS) == 16 * (1 + 4 + 7)  # the result stays
     both = [layer("a", IMAGES), layer("b", "a"), layer("c", IMAGES)]
     add = Place("add", "sum", ("a", "b", "c"), WIDE.shape)
     # a, b and c; then a + b; then a and b go, and the sum is made
