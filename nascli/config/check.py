@@ -35,7 +35,10 @@ def faults(
             names = _names(override)
             bad = [name for name in names if name not in groups[override.key_or_group]]
             allowed = groups[override.key_or_group]
-            found.extend(unknown(override.key_or_group, name, allowed) for name in bad)
+            found.extend(
+                _moved(override, name) or unknown(override.key_or_group, name, allowed)
+                for name in bad
+            )
             if not bad:
                 choices.append(_each(override))
                 good.append(choices[-1][0])
@@ -63,6 +66,13 @@ def _parse(text: str, found: list[str]) -> Override | None:
         hint = "quote a value that has spaces or special characters: \"key='value'\""
         found.append(f"cannot read '{text}': write key=value; {hint}")
         return None
+
+
+def _moved(override: Override, name: str) -> str | None:
+    """How an option that has moved is written today; None if it never was one."""
+    old = f"{override.get_key_element()}={name}"
+    new = aliases.option(old)
+    return None if new == old else f"{old} is now {new}: write that instead"
 
 
 def _names(override: Override) -> list[str]:

@@ -84,3 +84,10 @@ def test_the_users_own_options_count(tmp_path):
 def test_targets_are_those_of_the_shipped_configs():
     assert "nascli.strategies.random.Random" in config.targets()
     assert "os.system" not in config.targets()
+
+
+def test_an_option_that_has_moved_names_its_new_place():
+    assert faults("strategy=random_ws", "relaxation@strategy.relaxation=uniform") == [
+        "relaxation@strategy.relaxation=uniform is now sampler@strategy.sampler=uniform: "
+        "write that instead"
+    ]
