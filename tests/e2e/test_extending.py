@@ -48,4 +48,4 @@ def test_a_run_with_own_components_goes_on(nas, mine):
         re.findall(r'"choices":({.*?})', (mine / run / "history.jsonl").read_text())
         for run in (long.run, short.run)
     ]
-    assert genotypes[0] == genotypes[1] and len(genotypes[0]) == 40
+    assert genotypes[0] == genotypes[1] and len(genotypes[0]) >= 40
