@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nascli.config.compose import composed
 from nascli.config.files import FREE, catalogue
 from nascli.core.fault import unknown
+from nascli.runs import aliases
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
