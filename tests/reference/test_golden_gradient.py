@@ -24,13 +24,13 @@ TOLERANCE = 1e-7
 SUMS = 12  # tensors of the supernet whose sums are kept
 SMALL = (
     "data=synthetic",
-    "data.images=96",
     "data.noise=1.0",
     f"training.epochs={EPOCHS}",
     "training.batch_size=12",
     "device=none",
     "accelerator=cpu",
 )
+FEW, MORE = "data.images=48", "data.images=96"  # one step an epoch, and two
 CELL = ("space=cell", "space.channels=4", "space.cells=3", "space.nodes=2")
 TABLE = ("space=nasbench201", "space.channels=4", "space.cells_per_stage=1")
 SETTINGS = {
@@ -42,16 +42,17 @@ SETTINGS = {
     "robust_darts": ("strategy.stopper.window=1", "strategy.stopper.ratio=1.0"),
 }
 VARIANTS = {
-    "darts_nasbench201": ("strategy=darts", *TABLE),
-    "gdas_nasbench201": ("strategy=gdas", *TABLE),
-    "drnas_nasbench201": ("strategy=drnas", *TABLE),
-    "darts_exact": ("strategy=darts_2nd", "strategy.second_order=exact", *TABLE),
+    "darts_nasbench201": ("strategy=darts", *TABLE, MORE),
+    "gdas_nasbench201": ("strategy=gdas", *TABLE, MORE),
+    "drnas_nasbench201": ("strategy=drnas", *TABLE, MORE),
+    "darts_exact": ("strategy=darts_2nd", "strategy.second_order=exact", *TABLE, MORE),
 }
 
 
 def searches():
     """Name -> overrides; those that train no supernet are skipped later."""
-    plain = {n: (f"strategy={n}", *CELL, *SETTINGS.get(n, ())) for n in options("strategy")}
+    images = dict.fromkeys(options("strategy"), FEW) | {"darts": MORE}
+    plain = {n: (f"strategy={n}", *CELL, images[n], *SETTINGS.get(n, ())) for n in images}
     return {**plain, **VARIANTS}
 
 
