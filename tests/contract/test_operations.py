@@ -10,9 +10,9 @@ from nascli.operations import resolve
 
 @pytest.fixture(params=options("operation"))
 def factory(request):
-    config = composed(f"operation@space.operations=[{request.param}]")
-    name = request.param
-    return resolve(OmegaConf.to_container(config.space.operations))[name]
+    names = ",".join(options("operation"))
+    config = composed(f"operation@space.operations=[{names}]").space.operations
+    return resolve(OmegaConf.to_container(config))[request.param]
 
 
 @pytest.mark.parametrize("shared", [False, True])

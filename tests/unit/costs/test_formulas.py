@@ -37,9 +37,9 @@ def counted(module, layer):
 
 def operations():
     """Every shipped operation, with the config that stands in its file."""
-    for name in options("operation"):
-        config = composed(f"operation@space.operations=[{name}]").space.operations
-        yield OmegaConf.to_container(config)[name]
+    names = options("operation")
+    config = composed(f"operation@space.operations=[{','.join(names)}]").space.operations
+    yield from (OmegaConf.to_container(config)[name] for name in names)
     yield {"_target_": "nascli.operations.convolution.ReluConvNorm"}  # the kernel it has by itself
     yield {"_target_": "nascli.operations.pool.max_pool", "kernel": 5}
     yield {"_target_": "nascli.operations.pool.average_pool", "kernel": 1}
