@@ -157,7 +157,7 @@ def test_every_command_is_imported_first():
     names = [f"nascli.commands.{file.stem}" for file in (PACKAGE / "commands").glob("[!_]*.py")]
     names += ["nascli.api", "nascli.cli"]
     code = (
-        "import importlib, os, sys, hydra.utils, omegaconf, numpy, rich.table, scipy.stats\n"
+        "import importlib, os, hydra.utils, numpy, rich.table, scipy.stats, torch\n"
         f"for name in {names}:\n"
         "    if not os.fork():\n"
         "        importlib.import_module(name)\n"
