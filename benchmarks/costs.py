@@ -37,7 +37,7 @@ PROVE = """
 import json, sys, time
 from hydra.utils import get_class
 from omegaconf import OmegaConf
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint
 from nascli.core.problem import Problem
 from nascli.core.survey import survey
 from nascli.core.trial import Proposal
@@ -144,16 +144,15 @@ def impossible(name: str) -> dict[str, Any]:
 
 def searched(name: str, proposals: int) -> dict[str, Any]:
     """Proposals a second of a search that finds next to nothing feasible, the loop included."""
-    from nascli.core.objective import Constraint
-
     from nascli.commands import build
     from nascli.core.loop import Evaluation, Search
     from nascli.core.trial import Proposal
 
-    parts = build.search(composed(name, "budget.trials=null", f"budget.proposals={proposals}"))
+    words = ("budget.trials=null", f"budget.proposals={proposals}")
+    parts = build.search(composed(name, *words))
     ends = parts.estimators[0].extremes()["params"]
     least = parts.estimators[0].estimate(Proposal(ends[0]))["params"]
-    parts.problem.constraints = (Constraint("params", least - 1),)
+    parts = build.search(composed(name, *words, f"+constraints.params={least - 1}"))
     evaluation = Evaluation(parts.problem, parts.estimators)
     search = Search(parts.strategy, evaluation, parts.workers(lambda: evaluation), parts.budget)
     start = time.process_time()
