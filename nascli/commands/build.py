@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.commands import settings
+from nascli.commands import images, settings
 from nascli.config import GIVEN, root
 from nascli.core.budget import Budget
 from nascli.core.estimator import COSTS, Estimator
@@ -84,7 +84,7 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
     """Space, task, recipe and device as one problem; None if one of them has a fault."""
     absolute(config)
     training = faults.attempt(lambda: component(config, "training"))
-    task = faults.attempt(lambda: component(config, "data"))
+    task = faults.attempt(lambda: images.task(config, component(config, "data")))
     device = faults.attempt(lambda: component(config, "device"))
     run_on = faults.attempt(lambda: settings.accelerator(config))
     made = faults.attempt(lambda: space(config, task)) if task else None

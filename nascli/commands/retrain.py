@@ -10,7 +10,7 @@ from typing import Any, cast
 from omegaconf import DictConfig
 
 from nascli import genotypes, ui
-from nascli.commands import build, settings
+from nascli.commands import build, images, settings
 from nascli.commands.costs import costs_of, network_of
 from nascli.commands.outcome import write_report
 from nascli.commands.resume import recorded_config, stoppable
@@ -57,6 +57,7 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
 def _retrain(run: Run, problem: Problem, genotype: Genotype, config: DictConfig) -> None:
     """Trains, saves, and reports."""
     start = time.monotonic()
+    images.recorded(run, problem.task, checked=True)
     costs = costs_of(problem, genotype)
     ui.say(problem.space.describe(genotype))
     epochs = _train(run, problem, genotype, readable("params", costs["params"]))
@@ -83,8 +84,8 @@ def _train(run: Run, problem: Problem, genotype: Genotype, size: str) -> tuple[E
     """All epochs, a checkpoint after each; the weights are in the run folder afterwards."""
     task, recipe = cast(Task, problem.task), problem.recipe
     train, network = task.split("train"), network_of(problem, genotype)
-    images = f"{len(train)} images of {task.name}"
-    ui.say(f"training {size} parameters on {images} for {recipe.epochs} epochs in {run.path}")
+    several = f"{len(train)} images of {task.name}"
+    ui.say(f"training {size} parameters on {several} for {recipe.epochs} epochs in {run.path}")
     state = run.load_state("training")
     with ui.Progress("epoch", recipe.epochs) as bar, stoppable("retrain", run.path):
         told = ""

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from nascli import ui
-from nascli.commands import build, settings
+from nascli.commands import build, images, settings
 from nascli.commands.evaluation import Remade, keep_trace
 from nascli.commands.feasibility import settle
 from nascli.commands.outcome import conclude
@@ -66,6 +66,7 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
 def _searched(run: Run, parts: build.Parts, search: Search) -> Genotype | None:
     """The answer, from wherever the run folder says that the search stands."""
     problem, budget, strategy = parts.problem, parts.budget, parts.strategy
+    images.recorded(run, problem.task)
     recorded = run.history()
     state = run.load_state("trials", "strategy", "open", "number")
     search.recorded = {trial.number: trial for trial in recorded}

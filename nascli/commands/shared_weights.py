@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from nascli import ui
-from nascli.commands import resume
+from nascli.commands import images, resume
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.traits import traits_of
@@ -73,6 +73,7 @@ def load(problem: Problem, folder: Path) -> None:
     except (RuntimeError, AttributeError, TypeError) as error:
         raise Fault(f"the shared weights in '{folder}' do not fit the space: {error}") from error
     assert state is not None
+    images.same(folder, problem.task)
     ui.say(f"shared weights as they were after {state['trials']} trials of {folder}")
 
 
