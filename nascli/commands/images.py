@@ -37,24 +37,24 @@ def _on_record(path: Path) -> membership.Membership | None:
     """Of the run folder at `path`, or that a genotype at `path` lies in."""
     for folder in (path, *path.parents[:2]):
         with suppress(OSError):  # a genotype's text may be no possible path
-            if (folder / membership.FILE).is_file():
+            if path.exists() and (folder / membership.FILE).is_file():
                 return membership.read(folder / membership.FILE)
     return None
 
 
-def recorded(run: Run, made: object, *, checked: bool = False) -> None:
+def recorded(run: Run, made: object, *, tested: bool) -> None:
     """Says classes and sizes, and writes the splits down, or holds them against what is written.
 
-    A search that looks at no image has none to say. `checked` opens every image before.
+    Every image that will be needed is opened before: those of the test split if it is to be
+    `tested`. A search that looks at no image has nothing to say.
 
     Raises:
         Fault: an image cannot be read, or they are not those that the run began with.
     """
     of = cast(Task, made)
-    if checked:
-        identity.check(of)
-    elif not identity.was_read(of):
+    if not tested and not identity.was_read(of):
         return
+    identity.check(of, ("train", "valid", "test") if tested else ("train", "valid"))
     now = identity.membership(of)
     before = membership.read(run.path / membership.FILE)
     if before is None:

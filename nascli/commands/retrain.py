@@ -57,7 +57,7 @@ def main(config: DictConfig, choices: dict[str, str], overrides: Sequence[str]) 
 def _retrain(run: Run, problem: Problem, genotype: Genotype, config: DictConfig) -> None:
     """Trains, saves, and reports."""
     start = time.monotonic()
-    images.recorded(run, problem.task, checked=True)
+    images.recorded(run, problem.task, tested=True)
     costs = costs_of(problem, genotype)
     ui.say(problem.space.describe(genotype))
     epochs = _train(run, problem, genotype, readable("params", costs["params"]))

@@ -66,7 +66,7 @@ def _search(run: Run, parts: build.Parts, config: DictConfig) -> None:
 def _searched(run: Run, parts: build.Parts, search: Search) -> Genotype | None:
     """The answer, from wherever the run folder says that the search stands."""
     problem, budget, strategy = parts.problem, parts.budget, parts.strategy
-    images.recorded(run, problem.task)
+    images.recorded(run, problem.task, tested=False)
     recorded = run.history()
     state = run.load_state("trials", "strategy", "open", "number")
     search.recorded = {trial.number: trial for trial in recorded}

@@ -5,6 +5,7 @@ Tasks of users that hold out nothing themselves have no `splits`; they are asked
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nascli.data.membership import Membership, fingerprint
@@ -29,18 +30,19 @@ def was_read(task: object) -> bool:
     return isinstance(task, Divided) and task.splits.read
 
 
-def check(task: Task) -> None:
-    """Opens and checks every image that will be needed, those of the test split too.
+def check(task: Task, names: Sequence[SplitName] = ("train", "valid", "test")) -> None:
+    """Opens and checks every image of these splits, so that none is found to be bad later.
 
     Raises:
         Fault: one cannot be read or does not fit.
     """
     if isinstance(task, Divided):
-        task.splits.check()
+        task.splits.check(names)
         return
-    for split in _splits(task).values():
-        if isinstance(split.source, _Checked):
-            split.source.check()
+    for name in names:
+        source: object = task.split(name).source
+        if isinstance(source, _Checked):
+            source.check()
 
 
 def keep(task: Task, before: Membership) -> None:

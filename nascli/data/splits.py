@@ -64,19 +64,19 @@ class Splits:
         self._kept = before
         vars(self).pop("_rows", None)
 
-    def check(self) -> None:
-        """Opens and checks every image of every split, as cheaply as that goes.
+    def check(self, names: Sequence[str] = SPLITS) -> None:
+        """Opens and checks every image of these splits, as cheaply as that goes.
 
         Raises:
             Fault: one cannot be read or does not fit, or a split is of another scale.
         """
         from nascli.data.split import survey
 
-        for name in SPLITS:
+        for name in names:
             self[name].source.check()
         train = self["train"]
         for name in ("valid", "test"):
-            if name not in self._sources:
+            if name not in self._sources or name not in names:
                 continue
             found = survey(self[name].source, _LOOKED_AT)
             self._plain(name, found.plain, found.images)
@@ -160,11 +160,30 @@ class Splits:
     def _rows(self) -> dict[str, Rows]:
         labels = self._train.labels.numpy()
         if self.holdout.split_rule == 1:
-            return self.holdout.divide(labels, self._wanted)
+            return self._barred(self.holdout.divide(labels, self._wanted))
         if not self._wanted and self._kept is None and self.holdout.limit_train is None:
             return {}  # nothing is held out
         keys = self._train.keys
         return self.holdout.divide(labels, self._wanted, keys, self._known(keys))
+
+    def _barred(self, rows: dict[str, Rows]) -> dict[str, Rows]:
+        """Rows of rule 1 without those that an earlier run had on the other side of the test."""
+        if self._kept is None:
+            return rows
+        trained = np.union1d(self._kept.keys["train"], self._kept.keys["valid"])
+        found = {}
+        for name, own in rows.items():
+            other = trained if name == "test" else self._kept.tested
+            found[name] = own[~np.isin(self._train.keys[own], other)]
+            left_out = len(own) - len(found[name])
+            if left_out:
+                self._notice(
+                    f"{left_out:,} {name} images are left out: the earlier run has "
+                    f"{'trained' if name == 'test' else 'tested'} on them"
+                )
+            if not len(found[name]):
+                raise Fault(f"no {name} image is left; take data.split_rule=2")
+        return found
 
     def _known(self, keys: Keys) -> Places | None:
         """Places that an earlier run has settled."""

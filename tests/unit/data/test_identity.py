@@ -148,6 +148,19 @@ def test_what_was_tested_on_is_never_trained_on(folder: Path, settings: dict[str
             assert set(before.keys[name].tolist()) <= now[name]
 
 
+def test_an_earlier_rule_leaves_out_what_was_tested_on(folder: Path) -> None:
+    before = identity.membership(ImageFolder(str(folder), test_fraction=0.2, split_rule=1))
+    picture(folder, "a/000a")
+    task = ImageFolder(str(folder), test_fraction=0.2, split_rule=1)
+    identity.keep(task, before)
+    now = members(task)
+    assert not set(before.keys["test"].tolist()) & (now["train"] | now["valid"])
+    assert not {k for n in ("train", "valid") for k in before.keys[n].tolist()} & now["test"]
+    assert any(
+        "train images are left out: the earlier run has tested" in n for n in task.splits.notices
+    )
+
+
 def test_an_image_moved_out_of_the_test_folder_is_left_out(tmp_path: Path) -> None:
     for number in range(40):
         picture(tmp_path, f"{'train' if number < 30 else 'test'}/{'ab'[number % 2]}/{number}")
