@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from nascli.core.fault import Fault
 
@@ -12,6 +12,15 @@ GREY = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _BITS, _PHOTOMETRIC, _SAMPLES, _ORIENTATION = 258, 262, 339, 274  # tags of TIFF and EXIF
 _MARKS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")  # where orientation stands
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _SLACK = 1e-3  # by which resampling may leave the range of floats
 
 
@@ -22,8 +31,7 @@ def grey(image: Image.Image) -> bool:
 
 def size(image: Image.Image) -> tuple[int, int]:
     """(height, width) of an image that is not read yet, as it is to be looked at."""
-    turned = image.format != "TIFF" and _marked(image)
-    if turned and image.getexif().get(_ORIENTATION) in (5, 6, 7, 8):
+    if image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8):  # PIL turns a TIFF's itself
         return image.width, image.height
     return image.height, image.width
 
@@ -34,13 +42,20 @@ def eight_bits(image: Image.Image, mode: str) -> Image.Image:
     Raises:
         Fault: its numbers have no range that could be known.
     """
+    turn = _TURNS.get(_orientation(image))
     if image.mode != mode or "transparency" in image.info or image.format == "TIFF":
         image = _converted(image, mode)
-    return ImageOps.exif_transpose(image) if _marked(image) else image
+    return image if turn is None else image.transpose(turn)
 
 
-def _marked(image: Image.Image) -> bool:
-    return any(mark in image.info for mark in _MARKS)
+def _orientation(image: Image.Image) -> int:
+    """As EXIF or XMP have it; 1 (upright) where there is none, or it cannot be read."""
+    if image.format != "TIFF" and not any(mark in image.info for mark in _MARKS):
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged ones raise whatever they like
+        return 1
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
@@ -58,10 +73,7 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
         plain = _from_lab(image)
     else:
         plain = image
-    plain = plain.convert(mode)
-    plain.info.update({mark: info[mark] for mark in _MARKS if mark in info})
-    plain.info.pop("transparency", None)
-    return plain
+    return plain.convert(mode)
 
 
 def _scaled(image: Image.Image) -> NDArray[np.uint8]:

@@ -193,6 +193,13 @@ def test_orientation_is_followed(tmp_path: Path, suffix: str, orientation: int) 
     assert (np.abs(decoded(file).astype(int) - upright) < 10).all()
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_damaged_orientation_is_none(tmp_path: Path, suffix: str) -> None:
+    image = Image.fromarray(COLOUR)
+    file = saved(tmp_path / f"x.{suffix}", image, exif=b"Exif\0\0MM\0*\xff\xff\xff\xf0\0")
+    assert decoded(file).shape == (8, 8, 3)
+
+
 def test_images_of_one_colour_are_said(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for number in range(30):
