@@ -26,6 +26,7 @@ SMALL = (
     "data=synthetic",
     "data.images=96",
     "data.noise=1.0",
+    "data.split_rule=1",  # these were recorded before there was another
     f"training.epochs={EPOCHS}",
     "training.batch_size=12",
     "device=none",
