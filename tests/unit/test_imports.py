@@ -153,7 +153,6 @@ def test_a_table_search_needs_no_torch():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-@pytest.mark.parametrize("words", [["--help"], ["search", "--help"]])
 @pytest.mark.parametrize("strategy", ["evolution", "darts"])
 def test_a_bound_below_every_network_is_refused_without_torch(strategy, tmp_path):
     bounds = "'constraints.params=10', 'constraints.macs=5'"
@@ -172,6 +171,7 @@ def test_a_bound_below_every_network_is_refused_without_torch(strategy, tmp_path
     assert "this is certain" in done.stderr and "Warning" not in done.stderr
 
 
+@pytest.mark.parametrize("words", [["--help"], ["search", "--help"]])
 def test_help_needs_neither_torch_nor_hydra(words):
     code = (
         f"import sys; sys.argv = ['nas', *{words}]\n"
