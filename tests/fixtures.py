@@ -123,6 +123,13 @@ class build:
         return building.problem(config, faults)
 
     @staticmethod
+    def given(config: Any, key: str, problem: Any, shared: Any) -> Any:
+        """The same for a problem, with the shared weights if it takes them."""
+        from nascli.config import building
+
+        return building.given(config, key, problem, shared)
+
+    @staticmethod
     def stated(config: Any) -> Any:
         """The problem; all of its faults at once."""
         faults = build.Faults()
