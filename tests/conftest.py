@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # Networks are tiny here, and a second thread on a busy machine mostly waits for the first.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from fixtures import Finished, Nas, ToySpace, ToyTask, command, environment
-from forking import Process, Server
+from forking import Client, Process, Server
 
 from nascli.core.problem import Problem
 
@@ -27,18 +28,40 @@ def problem(toy: ToySpace) -> Problem:
     return Problem(space=toy, task=ToyTask(), recipe=None)
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Starts commands in processes of their own that need not import anything."""
-    running = Server(tmp_path_factory.mktemp("server"), environment())
-    yield running
-    running.close()
+SERVER = pytest.StashKey[Server]()
+ADDRESS = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts the server that all workers share; it takes nothing before it is asked."""
+    given = getattr(config, "workerinput", None)
+    if given is None:
+        config.stash[SERVER] = Server(environment())
+    config.stash[ADDRESS] = config.stash[SERVER].address if given is None else given["server"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a worker where the server is."""
+    node.workerinput["server"] = node.config.stash[ADDRESS]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends the server."""
+    if SERVER in config.stash:
+        config.stash[SERVER].close()
 
 
 @pytest.fixture(scope="session")
-def start(server: Server) -> Callable[..., Process]:
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """Has commands started in processes of their own that need not import anything."""
+    return Client(request.config.stash[ADDRESS], tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="session")
+def start(client: Client) -> Callable[..., Process]:
     """Starts `nas` as a process of its own, to be watched or killed."""
-    return lambda *arguments, cwd: server.start(arguments, cwd, environment())
+    return lambda *arguments, cwd, **more: client.start(arguments, cwd, {**environment(), **more})
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,12 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def composed(*overrides: str, verb: str = "search") -> Any:
-    """A composed config, as Hydra makes it."""
+    """A composed config, as Hydra makes it; a copy of one's own, since composing takes long."""
+    return copy.deepcopy(_composed(verb, overrides))
+
+
+@cache
+def _composed(verb: str, overrides: tuple[str, ...]) -> Any:
     from nascli.config.compose import composed
 
     return composed(verb, overrides)
@@ -156,7 +163,10 @@ TINY = (
 
 TINY_SPACE = {
     "cell": ("training.network.cell.channels=4", "training.network.cell.cells=3"),
-    "nasbench201": ("training.network.nasbench201.channels=4",),
+    "nasbench201": (
+        "training.network.nasbench201.channels=4",
+        "training.network.nasbench201.cells_per_stage=1",
+    ),
 }
 """The smallest network of each space."""
 

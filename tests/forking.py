@@ -2,18 +2,29 @@
 
 A command of its own process costs seconds of imports before it does anything. Here a server imports
 them once; every command is then a process of its own as before, with its own working folder,
-environment, streams and exit code, that starts at once. `Server` is the tests' side.
+environment, streams and exit code, that starts at once. `Server` and `Client` are the tests' side:
+pytest's main process has the one, each of its workers has the other.
+
+What a command imports by itself, no such command can tell: tests/unit/test_imports.py looks at that
+in interpreters of their own.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
+import importlib
 import json
 import os
+import pkgutil
+import select
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -31,7 +42,6 @@ _IMPORTED = (
         "scipy.stats",
     ),
     *("rich.progress", "rich.table", "matplotlib.figure", "matplotlib.backends.backend_svg"),
-    "nascli.cli",
 )
 
 
@@ -89,20 +99,38 @@ class Process:
 
 
 class Server:
-    """The server's process; one serves many tests."""
+    """The server's process; one serves all tests, on however many workers of pytest they run."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self._folder, self._count = folder, 0
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", "import forking; forking.serve()"],
-            env={
-                **environment,
-                "PYTHONPATH": os.pathsep.join([_here(), environment["PYTHONPATH"]]),
-            },
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._folder = tempfile.mkdtemp(prefix="nas-")
+        self.address = str(Path(self._folder) / "socket")
+        # It listens from the beginning, so that nobody has to wait until the process is there.
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(self.address)
+            listening.listen(64)
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", f"import forking; forking.serve({listening.fileno()})"],
+                env={
+                    **environment,
+                    "PYTHONPATH": os.pathsep.join([_here(), environment["PYTHONPATH"]]),
+                },
+                stdin=subprocess.PIPE,  # its end is the server's
+                stdout=subprocess.DEVNULL,
+                pass_fds=[listening.fileno()],
+                start_new_session=True,
+            )
+
+    def close(self) -> None:
+        """Ends the server, once all that it has started has ended."""
+        self._process.communicate()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Client:
+    """Has a server start commands, whose output goes into a folder."""
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self.address, self._folder, self._count = address, folder, 0
 
     def start(
         self,
@@ -122,48 +150,57 @@ class Server:
             "streams": [os.devnull, str(stdout), str(stderr)],
             "ended": str(ended),
         }
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(self.address)
+            with line.makefile("rw") as both:
+                both.write(json.dumps(request) + "\n")
+                both.flush()
+                answer = both.readline()
         assert answer, "the server has died"
-        return Process(
-            int(answer), ended, (Path(request["streams"][1]), Path(request["streams"][2]))
-        )
-
-    def close(self) -> None:
-        """Ends the server."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        return Process(int(answer), ended, (stdout, stderr))
 
 
 def _here() -> str:
     return str(Path(__file__).resolve().parent)
 
 
-def serve() -> None:
-    """Reads one request a line and answers with the command's process number."""
-    import importlib
-
-    for name in _IMPORTED:
-        importlib.import_module(name)
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing else may come between the answers
-    for line in sys.stdin:
-        _watched(json.loads(line), answers)
+def serve(listening: int) -> None:
+    """Reads one request a connection and answers with the command's process number."""
+    ready = False
+    with socket.socket(fileno=listening) as server:
+        while server in select.select([server, sys.stdin], [], [])[0]:
+            connection, _ = server.accept()
+            if not ready:
+                _prepare()
+                ready = True
+            with connection, connection.makefile("rw") as both:
+                _watched(json.loads(both.readline()), server, both)
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()  # so that what commands took counts as the tests' time
 
 
-def _watched(request: Mapping[str, Any], answers: IO[str]) -> None:
+def _prepare() -> None:
+    """Imports all that any command imports."""
+    import nascli
+
+    for name in _IMPORTED:
+        importlib.import_module(name)
+    for module in pkgutil.walk_packages(nascli.__path__, "nascli."):
+        with contextlib.suppress(ImportError):  # it needs what is not installed
+            importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()  # so that commands do not copy what they never change
+
+
+def _watched(request: Mapping[str, Any], server: socket.socket, answers: IO[str]) -> None:
     """Forks a watcher, which forks the command and writes down how it ended."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:  # watchers whose commands have ended
             pass
     if os.fork():
         return
+    server.close()
     pid = os.fork()
     if not pid:
         _run(request)
@@ -208,3 +245,17 @@ def _run(request: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
         os._exit(code)
+
+
+def _relay() -> None:
+    """`python forking.py ADDRESS FOLDER ...` is what a shell script may call in place of `nas`."""
+    address, folder, *arguments = sys.argv[1:]
+    client = Client(address, Path(tempfile.mkdtemp(dir=folder)))
+    process = client.start(arguments, Path.cwd(), os.environ)
+    for text, stream in zip(process.communicate(300), (sys.stdout, sys.stderr), strict=True):
+        stream.write(text)
+    sys.exit(process.wait())
+
+
+if __name__ == "__main__":
+    _relay()

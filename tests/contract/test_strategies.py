@@ -1,8 +1,11 @@
 """What every strategy keeps to; the YAML folder says which there are."""
 
+import io
 import math
+from functools import cache
 
 import pytest
+import torch
 from fixtures import TINY, TINY_SPACE, build, composed, options
 
 from nascli.core import space as moves
@@ -59,6 +62,16 @@ def steps(strategy, count, start=0):
     return trials
 
 
+@cache
+def undisturbed(name):
+    """The steps of a search, its state after the first of them, and what it recommends."""
+    strategy, state = parts(name).strategy, io.BytesIO()
+    trials = steps(strategy, 1)
+    torch.save(strategy.state_dict(), state)
+    trials += steps(strategy, STEPS - 1, start=1)
+    return trials, state.getvalue(), strategy.recommend(History(trials))
+
+
 @pytest.fixture(params=options("strategy"))
 def name(request):
     return request.param
@@ -75,22 +88,17 @@ def test_proposals_are_of_the_space_and_within_the_limit(name):
 
 
 def test_the_seed_decides(name):
-    first, again = (steps(parts(name, seed=3).strategy, STEPS) for _ in range(2))
-    assert first == again
+    trials, *_ = undisturbed(name)
+    assert steps(parts(name).strategy, STEPS) == trials
     if name != "grid":  # draws nothing
-        assert any(steps(parts(name, seed=other).strategy, STEPS) != first for other in (4, 5))
+        assert any(steps(parts(name, seed=other).strategy, STEPS) != trials for other in (1, 2))
 
 
-def test_goes_on_from_its_state(name, tmp_path):
-    import torch
-
-    strategy = parts(name).strategy
-    before = steps(strategy, 1)
-    torch.save(strategy.state_dict(), tmp_path / "state.pt")
-    after = steps(strategy, STEPS - 1, start=1)
+def test_goes_on_from_its_state(name):
+    trials, state, _ = undisturbed(name)
     again = parts(name).strategy
-    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert steps(again, STEPS - 1, start=len(before)) == after
+    again.load_state_dict(torch.load(io.BytesIO(state), weights_only=True))
+    assert steps(again, STEPS - 1, start=1) == trials[1:]
 
 
 def test_failed_and_infeasible_trials_are_taken(name):
@@ -104,11 +112,10 @@ def test_failed_and_infeasible_trials_are_taken(name):
 
 
 def test_recommends_the_best_of_the_history(name):
-    made = parts(name)
-    trials = steps(made.strategy, STEPS)
+    trials, _, recommended = undisturbed(name)
     top = max(t.fidelity for t in trials)  # only those compare
     best = max((t for t in trials if t.fidelity == top), key=lambda t: score(t.genotype)).genotype
-    assert score(made.strategy.recommend(History(trials))) == score(best)
+    assert score(recommended) == score(best)
 
 
 def test_ends_within_the_loop(name):

@@ -13,6 +13,7 @@ SMALL = (
     "training.epochs=2",
     "training.batch_size=32",
     "space.channels=4",
+    "space.cells_per_stage=1",
     "accelerator=cpu",
     "resamples=40",
 )
@@ -54,38 +55,41 @@ def test_twelve_epochs_against_two_hundred(nas, tmp_path):
     assert len((run / "audit.csv").read_text().splitlines()) == 1001
 
 
-def test_interrupted_and_resumed_it_ends_as_if_nothing_had_happened(nas, tmp_path, start):
-    whole = nas("audit", *SMALL, *TRAIN)
-    assert whole.code == 0, whole.stderr
-    expected = said(tmp_path / whole.run)
-    again = tmp_path / "again"
-    again.mkdir()
-    process = start("audit", *SMALL, *TRAIN, cwd=again)
+@pytest.fixture(scope="module")
+def alone(start, tmp_path_factory):
+    """What an audit in one process finds that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("alone")
+    process = start("audit", *SMALL, *TRAIN, cwd=folder)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return said(folder / out.strip())
+
+
+def test_interrupted_and_resumed_it_ends_as_if_nothing_had_happened(nas, tmp_path, start, alone):
+    process = start("audit", *SMALL, *TRAIN, cwd=tmp_path)
     files = []
     while process.poll() is None and not (files and files[0].read_bytes().count(b"\n") >= 2):
-        files = list(again.glob("outputs/audit/*/history.jsonl"))
+        files = list(tmp_path.glob("outputs/audit/*/history.jsonl"))
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (130, "")
     run = files[0].parent
-    assert f"nas audit resume={run.relative_to(again)}" in err and "Traceback" not in err
+    assert f"nas audit resume={run.relative_to(tmp_path)}" in err and "Traceback" not in err
     kept = len((run / "audit.csv").read_text().splitlines()) - 1
     assert 2 <= kept < 6
     resumed = nas("audit", f"resume={run}")
     assert resumed.code == 0, resumed.stderr
     assert f"resuming after {kept} networks" in resumed.stderr
-    assert said(run) == expected
+    assert said(run) == alone
     changed = nas("audit", f"resume={run}", "networks=7")
     assert changed.code == 2 and "networks cannot change when a run is resumed" in changed.stderr
 
 
-def test_on_several_processes_it_says_the_same(nas, tmp_path):
-    alone = nas("audit", *SMALL, *TRAIN)
-    assert alone.code == 0, alone.stderr
+def test_on_several_processes_it_says_the_same(nas, tmp_path, alone):
     several = nas("audit", *SMALL, *TRAIN, "workers=processes", "workers.count=2")
     assert several.code == 0, several.stderr
-    assert said(tmp_path / several.run) == said(tmp_path / alone.run)
+    assert said(tmp_path / several.run) == alone
 
 
 def test_faults_are_one_message_each(nas, tmp_path):

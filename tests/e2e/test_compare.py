@@ -4,20 +4,20 @@ import csv
 import json
 import shutil
 import statistics
-import subprocess
 
 import pytest
-from fixtures import command, environment
 
 TABLE = ("space=nasbench201", "estimator=table", "budget.trials=50")
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory):
+def searched(start, tmp_path_factory):
     """A folder with two strategies' searches at three seeds."""
     folder = tmp_path_factory.mktemp("compare")
     words = ["search", "-m", "strategy=random,evolution", "seed=1,2,3", *TABLE]
-    subprocess.run(command(words), cwd=folder, env=environment(), capture_output=True, check=True)
+    process = start(*words, cwd=folder)
+    err = process.communicate(timeout=240)[1]
+    assert process.returncode == 0, err
     return folder
 
 

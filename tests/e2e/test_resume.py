@@ -1,8 +1,10 @@
 """Nothing is lost: a search killed anywhere ends as the uninterrupted one does."""
 
+import functools
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -13,14 +15,16 @@ from fixtures import command, environment
 
 SMALL = (
     "data=synthetic",
-    "data.images=192",
+    "data.images=128",
     "training.epochs=1",
-    "training.batch_size=32",
-    "space.channels=4",
+    "training.batch_size=16",
+    "space.channels=2",
     "space.cells=3",
+    "space.nodes=2",
     "device=none",
     "accelerator=cpu",
 )
+TABLE = ("strategy=random", "space=nasbench201", "estimator=table")
 SEARCHES = {
     "random": ("strategy=random", "estimator=train", "budget.trials=5"),
     "evolution": (
@@ -57,19 +61,25 @@ def what_happened(run: Path):
     return history, json.loads((run / "genotype.json").read_text())["choices"]
 
 
-@pytest.fixture(scope="module", params=SEARCHES)
-def whole(request, start, tmp_path_factory):
-    """A search that nobody disturbs."""
-    folder = tmp_path_factory.mktemp("whole")
-    process = start("search", *SMALL, *SEARCHES[request.param], cwd=folder)
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    return request.param, what_happened(folder / out.strip())
+@pytest.fixture(scope="module")
+def undisturbed(start, tmp_path_factory):
+    """The run folder of a search with these arguments; each is done once."""
+
+    @functools.cache
+    def found(*arguments):
+        folder = tmp_path_factory.mktemp("undisturbed")
+        process = start("search", *arguments, cwd=folder)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        return folder / out.strip()
+
+    return found
 
 
 @pytest.mark.parametrize("trials", [0, 1, 3])
-def test_kill_and_resume(start, whole, tmp_path, trials):
-    name, expected = whole
+@pytest.mark.parametrize("name", SEARCHES)
+def test_kill_and_resume(start, undisturbed, tmp_path, name, trials):
+    expected = what_happened(undisturbed(*SMALL, *SEARCHES[name]))
     process = start("search", *SMALL, *SEARCHES[name], cwd=tmp_path)
     run = wait_for(process, tmp_path, trials)
     process.kill()
@@ -104,13 +114,9 @@ def epochs(run):
 
 
 @pytest.fixture(scope="module")
-def one_shot(start, tmp_path_factory):
+def one_shot(undisturbed):
     """A search by the paths of a supernet of its own that nobody disturbs."""
-    folder = tmp_path_factory.mktemp("one_shot")
-    process = start("search", *SMALL, *ONE_SHOT, cwd=folder)
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    run = folder / out.strip()
+    run = undisturbed(*SMALL, *ONE_SHOT)
     report = json.loads((run / "report.json").read_text())
     assert report["effort"]["search_epoch_seconds"] > 0
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
@@ -147,13 +153,12 @@ def test_interrupt_says_how_to_go_on(start, tmp_path):
     assert "Traceback" not in err
 
 
-def test_a_history_cut_short_in_the_middle_of_a_line(tmp_path, nas):
-    done = nas("search", *SMALL, *SEARCHES["random"])
-    run = tmp_path / done.run
+def test_a_history_cut_short_in_the_middle_of_a_line(tmp_path, nas, undisturbed):
+    run = shutil.copytree(undisturbed(*SMALL, *SEARCHES["random"]), tmp_path / "run")
     expected = what_happened(run)
     file = run / "history.jsonl"
     file.write_bytes(file.read_bytes()[:-40])
-    again = nas("search", f"resume={done.run}")
+    again = nas("search", "resume=run")
     assert again.code == 0, again.stderr
     assert what_happened(run) == expected
 
@@ -176,18 +181,18 @@ def test_a_finished_search_goes_on_with_a_larger_budget(tmp_path, nas):
         ("config.yaml", b"{{{", "is not a readable config"),
     ],
 )
-def test_damaged_and_foreign_files(tmp_path, nas, file, content, says):
-    done = nas("search", "strategy=random", "space=nasbench201", "estimator=table")
-    (tmp_path / done.run / file).write_bytes(content)
-    again = nas("search", f"resume={done.run}")
+def test_damaged_and_foreign_files(tmp_path, nas, undisturbed, file, content, says):
+    run = shutil.copytree(undisturbed(*TABLE), tmp_path / "run")
+    (run / file).write_bytes(content)
+    again = nas("search", "resume=run")
     assert again.code == 2
     assert says in again.stderr
     assert "Traceback" not in again.stderr
 
 
-def test_only_the_budget_changes_on_resume(tmp_path, nas):
-    done = nas("search", "strategy=random", "space=nasbench201", "estimator=table")
-    again = nas("search", f"resume={done.run}", "seed=2")
+def test_only_the_budget_changes_on_resume(tmp_path, nas, undisturbed):
+    shutil.copytree(undisturbed(*TABLE), tmp_path / "run")
+    again = nas("search", "resume=run", "seed=2")
     assert again.code == 2
     assert "seed cannot change when a run is resumed" in again.stderr
 

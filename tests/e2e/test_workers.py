@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from fixtures import TINY, TINY_SPACE
+from fixtures import TINY
 
 RANDOM = ("strategy=random", "space=nasbench201")
-TRAIN = (*RANDOM, "estimator=train", *TINY, *TINY_SPACE["nasbench201"], "data.images=64")
+# Networks of 15 cells, so that there is time to kill a worker.
+TRAIN = (*RANDOM, "estimator=train", *TINY, "space.channels=4", "data.images=64")
 TABLE = (*RANDOM, "estimator=table", "device=none")
 NAMES = {"processes": b"spawn_main", "ray": b"ray::_evaluated"}
 KINDS = [

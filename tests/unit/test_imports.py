@@ -171,6 +171,23 @@ def test_a_bound_below_every_network_is_refused_without_torch(strategy, tmp_path
     assert "this is certain" in done.stderr and "Warning" not in done.stderr
 
 
+def test_every_command_is_imported_first():
+    """By a process that has no other module of the package yet."""
+    names = [f"nascli.commands.{file.stem}" for file in (PACKAGE / "commands").glob("[!_]*.py")]
+    names += ["nascli.api", "nascli.cli"]
+    code = (
+        "import importlib, os, sys, hydra.utils, omegaconf, numpy, rich.table, scipy.stats\n"
+        f"for name in {names}:\n"
+        "    if not os.fork():\n"
+        "        importlib.import_module(name)\n"
+        "        os._exit(0)\n"
+        "    assert os.wait()[1] == 0, name\n"
+    )
+    assert len(names) > 8
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("words", [["--help"], ["search", "--help"]])
 def test_help_needs_neither_torch_nor_hydra(words):
     code = (

@@ -52,6 +52,7 @@ def recordings(monkeypatch):
 
 def bilevel(strategy, space):
     words = [f"strategy={strategy}", f"space={space}", *TINY, *TINY_SPACE[space]]
+    words += ["space.nodes=2"] if space == "cell" else []
     return build.search(
         composed(*words, "data.images=96", "training.epochs=2")
     ).strategy._training()

@@ -172,7 +172,7 @@ def tagged(network):
 def test_tagged_layers_cover_the_network_once_and_are_all_in_layers(shape):
     space = cell(shape, nodes=4)
     layers = space.layers()
-    for genotype in (load("darts_v1"), load("darts_v2"), *samples(space, 4)):
+    for genotype in (load("darts_v1"), load("darts_v2"), *samples(space, 1)):
         with torch.device("meta"):
             network = space.network(genotype).eval()
         names = tagged(network)
@@ -202,11 +202,14 @@ def met(network, shape):
 def test_layers_has_nothing_that_no_network_contains():
     operations = {name: CONFIG.operations[name] for name in OPERATIONS[2:4]}
     space = cell((1, 9, 9), nodes=2, operations=operations, channels=2)
-    found = set()
+    found, layers = set(), set(space.layers())
     for genotype in samples(space, 30):
         with torch.device("meta"):
             found |= met(space.network(genotype).eval(), (1, 9, 9))
-    assert found == set(space.layers())
+        assert found <= layers
+        if found == layers:
+            break
+    assert found == layers
 
 
 def test_layers_are_built_ready_to_run():

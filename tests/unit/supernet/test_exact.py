@@ -75,9 +75,12 @@ def plain_nasbench201(supernet, images, mixture):
 
 
 CASES = {
-    "cell": ((1, 8, 8), {"channels": 2, "cells": 5}, 1, plain_cell),
+    # with four cells a normal one comes behind a reduction; the third node reads two others
+    "cell": ((1, 8, 8), {"channels": 2, "cells": 4, "nodes": 3}, 1, plain_cell),
     "cell of odd size": ((3, 7, 9), {"channels": 3, "cells": 3, "nodes": 2}, 1, plain_cell),
-    "cell with partial channels": ((3, 7, 8), {"channels": 4, "cells": 3}, 2, plain_cell),
+    "cell with partial channels": (
+        (3, 7, 8), {"channels": 4, "cells": 3, "nodes": 2}, 2, plain_cell,
+    ),
     "nasbench201": ((3, 8, 8), {"channels": 3, "cells_per_stage": 2}, 1, plain_nasbench201),
     "nasbench201 with partial channels": (
         (3, 8, 8), {"channels": 6, "cells_per_stage": 1}, 3, plain_nasbench201,
