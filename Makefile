@@ -1,5 +1,5 @@
 # make check = what CI does on an environment that is already installed
-.PHONY: install check lint test
+.PHONY: install check lint test fuzz
 install:
 	pip install -e '.[dev]'
 lint:
@@ -7,3 +7,6 @@ lint:
 test:
 	pytest
 check: lint test
+# 10,000 damaged files of each kind; the suite tries a few hundred
+fuzz:
+	for kind in images arrays records; do python tests/fuzz/fuzz.py $$kind 10000 || exit 1; done

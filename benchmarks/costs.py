@@ -16,7 +16,6 @@ import random
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,16 +143,17 @@ def searched(name: str, proposals: int) -> dict[str, Any]:
     """Proposals a second of a search that finds next to nothing feasible, the loop included."""
     from nascli.config import search as parts_of
     from nascli.config.compose import Asked
-    from nascli.core.goal import Constraint
     from nascli.core.loop import Evaluation, Search
     from nascli.core.trial import Proposal
 
-    config = composed(name, "budget.trials=null", f"budget.proposals={proposals}")
-    parts = parts_of.check(Asked("search", config, {}, [], ""))
-    ends = parts.estimators[0].extremes()["params"]
-    least = parts.estimators[0].estimate(Proposal(ends[0]))["params"]
-    bounded = replace(parts.problem.goal, constraints=(Constraint("params", least - 1),))
-    evaluation = Evaluation(replace(parts.problem, goal=bounded), parts.estimators)
+    def built(*overrides: str) -> Any:
+        return parts_of.check(Asked("search", composed(name, *overrides), {}, [], ""))
+
+    costs = built().estimators[0]
+    least = costs.estimate(Proposal(costs.extremes()["params"][0]))["params"]
+    proposed = ("budget.trials=null", f"budget.proposals={proposals}")
+    parts = built(*proposed, f"+constraints.params={least - 1:.0f}")
+    evaluation = Evaluation(parts.problem, parts.estimators)
     workers = parts.workers(evaluation, Path())
     search = Search(parts.strategy, evaluation, workers, parts.budget)
     start = time.process_time()

@@ -34,9 +34,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nascli.core.supernet import Mixture
-from nascli.gradient.effort import Effort
 from nascli.spaces.cell import Cell
 from nascli.spaces.nasbench201 import NASBench201
+from nascli.training.epoch_cost import EpochCost
 
 HERE = Path(__file__).resolve()
 VARIANTS = ("ours", "plain_channels_last", "plain")
@@ -151,7 +151,7 @@ def step_of(row: str, variant: str, size: argparse.Namespace) -> Step:
 
 
 def timed(run: Callable[[], None]) -> dict[str, float | None]:
-    before, effort = resource.getrusage(resource.RUSAGE_SELF), Effort("cpu")
+    before, effort = resource.getrusage(resource.RUSAGE_SELF), EpochCost("cpu")
     with effort.epoch():
         run()
         if torch.cuda.is_available():

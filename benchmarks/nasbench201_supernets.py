@@ -36,7 +36,7 @@ from tabular import RESULTS, column, mean, save
 SETTINGS = [
     "space=nasbench201", "space.channels=8", "space.cells_per_stage=1", "device=none", "threads=1",
     "training=search", "training.architecture.learning_rate=0.003", "data=image_folder",
-    "data.limit_train=10000",
+    "data.split_rule=1", "data.limit_train=10000",
 ]  # fmt: skip
 DEEP = ["space.cells_per_stage=5", "data.image_size=16"]
 EPOCHS, PATHS, SHORT = 15, 45, 8

@@ -72,7 +72,12 @@ def compute(given, known):
 
     torch.set_num_threads(1)
     overrides = ["strategy=random", "space=nasbench201", "training=nasbench201", "device=none"]
-    overrides += ["estimator=zero_cost", "data=image_folder", f"data.path='{given.images}'"]
+    overrides += [
+        "estimator=zero_cost",
+        "data=image_folder",
+        "data.split_rule=1",
+        f"data.path='{given.images}'",
+    ]
     problem = building.problem(composed("search", overrides), building.Faults())
     scored = {}
     cells, operations = table()["cells"], table()["operations"]

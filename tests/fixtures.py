@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nascli.core.genotype import Genotype
+from nascli.core.listener import SILENT
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -145,11 +146,11 @@ class build:
         return made
 
     @staticmethod
-    def search(config: Any) -> Any:
+    def search(config: Any, listener: Any = SILENT) -> Any:
         """The parts of a search, without a look at what networks cost."""
         from nascli.config import search
 
-        return search.check(asked(config))
+        return search.build(asked(config), listener, survey=False)
 
 
 TINY = (

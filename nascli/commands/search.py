@@ -11,7 +11,6 @@ from nascli.commands.interrupts import stoppable
 from nascli.config import search as config
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table
-from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
 from nascli.programs import search as program
@@ -30,9 +29,7 @@ def main(asked: Asked) -> None:
     """
     listener = ui.Heard()
     run, parts = config.begin(asked, listener, _show)
-    space = parts.problem.space
     with ui.logging_to(run):
-        ui.say(f"searching {space.name} ({size(space):,} genotypes) in {run.path}")
         with _Display(parts) as display, stoppable("search", run.path):
             listener.step, listener.ended = display.step, display.trial
             report = program.search(run, parts)

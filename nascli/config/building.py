@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import shared_weights, values
+from nascli.config import images, shared_weights, values
 from nascli.config.files import GIVEN
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
@@ -81,7 +81,7 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
     """Space, task, recipe and device as one problem; None if one of them has a fault."""
     absolute(config)
     training = faults.attempt(lambda: component(config, "training"))
-    task = faults.attempt(lambda: component(config, "data"))
+    task = faults.attempt(lambda: images.task(config, component(config, "data")))
     device = faults.attempt(lambda: component(config, "device"))
     run_on = faults.attempt(lambda: values.accelerator(config))
     made = faults.attempt(lambda: space(config, task)) if task else None

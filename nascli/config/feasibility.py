@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from omegaconf import DictConfig
 
 from nascli.config import values
+from nascli.config.building import Faults
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -69,6 +70,38 @@ def with_numbers(
     return replace(problem, goal=replace(problem.goal, constraints=bounds)) if shares else problem
 
 
+def refuse(config: DictConfig, problem: Problem, faults: Faults) -> None:
+    """Refuses a bound that is proved to be below every network, before anything is built.
+
+    It needs no torch, and looks at none where an estimator may count in its own way.
+
+    Raises:
+        Fault: there is such a bound; with what is wrong besides, as far as that is known.
+    """
+    if not problem.goal.constraints or values.estimator_traits(config).immediate:
+        return
+    from nascli.estimators.costs import Costs as Counted
+
+    source = Counted(replace(problem, device=None))
+    proved = source.extremes() if source.cheap else {}
+    bounds = [c for c in problem.goal.constraints if c.metric in proved]
+    found = Survey(problem.space, _told(source), proved=proved)
+    for constraint in bounds:
+        found.look(proved[constraint.metric][0])
+    if faults.found_by(lambda: _check(found, [b for b in bounds if found.impossible(b)])):
+        faults.check()
+
+
+def _told(source: Estimator) -> Callable[[Genotype], Mapping[str, float]]:
+    """Genotype -> what it costs."""
+
+    def costs(genotype: Genotype) -> Mapping[str, float]:
+        told = source.estimate(Proposal(genotype))
+        return {metric: told[metric] for metric in COSTS if metric in told}
+
+    return costs
+
+
 def _wanted(problem: Problem) -> set[str]:
     """The metrics that the search looks at."""
     scalar = problem.goal.scalarisation.metrics if problem.goal.scalarisation else ()
@@ -102,10 +135,7 @@ def _survey(
     """Looks at as many genotypes as a second or so allows; at all of them in a table `alone`."""
     from nascli.estimators.costs import Costs as Counted
 
-    def costs(genotype: Genotype) -> Mapping[str, float]:
-        told = source.estimate(Proposal(genotype))
-        return {metric: told[metric] for metric in COSTS if metric in told}
-
+    costs = _told(source)
     if isinstance(source, Counted) and source.cheap:
         proved = source.extremes()
         return survey(

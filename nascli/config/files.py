@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nascli.runs import aliases
-
 FREE = ("objectives", "constraints")  # keys whose contents are the user's to name
 GIVEN = "given"  # under training.network: sizes that the user has given, whatever the space
 
@@ -40,6 +38,8 @@ def catalogue(directories: Sequence[Path] = ()) -> dict[str, dict[str, str]]:
 
 def targets(directories: Sequence[Path] = ()) -> set[str]:
     """Every `_target_` that some config names: what a foreign config.yaml may ask us to build."""
+    from nascli.runs import aliases  # not for a help page
+
     found: set[str] = set()
     for base in (root(), *directories):
         for file in base.rglob("*.yaml"):

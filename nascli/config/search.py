@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from nascli.config import building, recorded, remote, shared_weights, values
 from nascli.config.compose import Asked
-from nascli.config.feasibility import Table, with_numbers
+from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
 from nascli.core.budget import Budget
 from nascli.core.estimator import Prepared
@@ -64,6 +64,8 @@ def build(
     workers = faults.attempt(lambda: remote.workers(config))
     problem = building.problem(config, faults, listener)
     if problem is not None:
+        if survey:
+            refuse(config, problem, faults)
         found = _searching(config, faults, problem, survey, surveyed)
         problem, strategy, estimators, shared = found
     faults.check()

@@ -29,18 +29,22 @@ def objectives(config: DictConfig) -> tuple[Objective, ...]:
     """What is to be reached: the `objectives` mapping, or else what the estimator is made for."""
     given = config.get("objectives")
     if not given:
-        from hydra.utils import get_class
-
-        node = config.get("estimator") or {}
-        while "of" in node:  # one that wraps another is for what that one is for
-            node = node["of"]
-        target = node.get("_target_")
-        made_for = traits_of(get_class(target)) if target else Traits()
-        return (made_for.objective,)
+        return (estimator_traits(config).objective,)
     for metric, direction in given.items():
         if direction not in ("max", "min"):
             raise Fault(f"objectives.{metric} is {direction!r}; it must be max or min")
     return tuple(Objective(str(metric), direction) for metric, direction in given.items())
+
+
+def estimator_traits(config: DictConfig) -> Traits:
+    """What the chosen estimator's class declares; of one that wraps another, what that one does."""
+    from hydra.utils import get_class
+
+    node = config.get("estimator") or {}
+    while "of" in node:
+        node = node["of"]
+    target = node.get("_target_")
+    return traits_of(get_class(target)) if target else Traits()
 
 
 def constraints(config: DictConfig) -> tuple[Constraint, ...]:

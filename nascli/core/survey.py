@@ -81,7 +81,8 @@ class Survey:
     def impossible(self, constraint: Constraint) -> bool:
         """Whether it is certain that no genotype keeps `constraint`."""
         metric = constraint.metric
-        return self.certain(metric) and self.range(metric)[0] > constraint.maximum
+        least = min(costs[metric] for costs in self.looked.values())
+        return self.certain(metric) and least > constraint.maximum
 
 
 def survey(

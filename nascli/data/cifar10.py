@@ -6,7 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nascli.data.cifar import read
-from nascli.data.holdout import Holdout, Splits
+from nascli.data.holdout import Holdout
+from nascli.data.splits import Splits
+from nascli.data.values import checked
 
 if TYPE_CHECKING:
     from nascli.data.split import Split
@@ -44,12 +46,16 @@ class Cifar10:
         valid_fraction: float = 0.1,
         split_seed: int = 0,
         limit_train: int | None = None,
+        split_rule: int = 2,
     ) -> None:
+        with checked() as values:
+            values.path("path", path)
+            values.switch("download", download)
         load = partial(read, "CIFAR10", path, download=download)
         sources = {"train": partial(load, train=True), "test": partial(load, train=False)}
-        holdout = Holdout(valid_fraction, 0, split_seed, limit_train)
-        self._splits = Splits(sources, holdout, flips=self.flips)
+        holdout = Holdout(valid_fraction, 0, split_seed, limit_train, split_rule)
+        self.splits = Splits(sources, holdout, flips=self.flips)
 
     def split(self, name: SplitName) -> Split:
         """See `nascli.data.task.Task.split`."""
-        return self._splits[name]
+        return self.splits[name]

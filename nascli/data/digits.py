@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nascli.data.holdout import Holdout, Splits
+from nascli.data.holdout import Holdout
+from nascli.data.splits import Splits
 
 if TYPE_CHECKING:
     from nascli.data.split import Memory, Split
@@ -31,13 +32,14 @@ class Digits:
         test_fraction: float = 0.2,
         split_seed: int = 0,
         limit_train: int | None = None,
+        split_rule: int = 2,
     ) -> None:
-        holdout = Holdout(valid_fraction, test_fraction, split_seed, limit_train)
-        self._splits = Splits({"train": _read}, holdout, flips=self.flips)
+        holdout = Holdout(valid_fraction, test_fraction, split_seed, limit_train, split_rule)
+        self.splits = Splits({"train": _read}, holdout, flips=self.flips)
 
     def split(self, name: SplitName) -> Split:
         """See `nascli.data.task.Task.split`; all three are held out of the one published set."""
-        return self._splits[name]
+        return self.splits[name]
 
 
 def _read() -> Memory:

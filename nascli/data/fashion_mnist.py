@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import math
 import sys
 import zlib
@@ -15,11 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nascli.core.fault import Fault
-from nascli.data.holdout import Holdout, Splits
+from nascli.core.regular import contents
+from nascli.data.holdout import Holdout
+from nascli.data.splits import Splits
+from nascli.data.values import checked
 
 if TYPE_CHECKING:
     from nascli.data.split import Memory, Split
     from nascli.data.task import SplitName
+
+_MOST_BYTES = 16 + 60_000 * 28 * 28  # of the largest of its files, unpacked
 
 
 class FashionMNIST:
@@ -53,17 +59,21 @@ class FashionMNIST:
         valid_fraction: float = 0.1,
         split_seed: int = 0,
         limit_train: int | None = None,
+        split_rule: int = 2,
     ) -> None:
+        with checked() as values:
+            values.path("path", path)
+            values.switch("download", download)
         sources = {
             "train": partial(_read, path, "train", download),
             "test": partial(_read, path, "t10k", download),
         }
-        holdout = Holdout(valid_fraction, 0, split_seed, limit_train)
-        self._splits = Splits(sources, holdout, flips=self.flips)
+        holdout = Holdout(valid_fraction, 0, split_seed, limit_train, split_rule)
+        self.splits = Splits(sources, holdout, flips=self.flips)
 
     def split(self, name: SplitName) -> Split:
         """See `nascli.data.task.Task.split`."""
-        return self._splits[name]
+        return self.splits[name]
 
 
 def _read(path: str, part: str, download: bool) -> Memory:
@@ -107,10 +117,14 @@ def read_idx(file: Path) -> NDArray[np.uint8]:
         Fault: it is no such file.
     """
     try:
-        data = file.read_bytes()
-        data = gzip.decompress(data) if file.suffix == ".gz" else data
+        data = contents(file, _MOST_BYTES)
+        if file.suffix == ".gz":
+            with gzip.open(io.BytesIO(data)) as packed:
+                data = packed.read(_MOST_BYTES + 1)  # a small file may unpack to a huge one
     except (OSError, EOFError, zlib.error) as error:
         raise Fault(f"cannot read {file}: {error}") from error
+    if len(data) > _MOST_BYTES:
+        raise Fault(f"{file} holds more than {_MOST_BYTES:,} bytes; Fashion-MNIST has fewer")
     # Two zero bytes, 8 for unsigned bytes, the number of axes; then each size in four bytes.
     axes = data[3] if data[:3] == b"\0\0\x08" and len(data) > 3 else 0
     header = 4 + 4 * axes

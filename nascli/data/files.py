@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nascli.core.fault import Fault
+from nascli.data import keys
 from nascli.data.holdout import Rows
 from nascli.data.images import Decoder
 from nascli.data.split import Memory, chunks
@@ -30,7 +30,7 @@ class Files:
     fetched and kept, else decoded anew for every pass; by `workers` processes (0: by this one).
     """
 
-    files: Sequence[Path]
+    files: Sequence[str]
     classes: NDArray[np.int64]
     decoder: Decoder
     memory_mb: float
@@ -46,11 +46,33 @@ class Files:
         """(N,) int64."""
         return torch.from_numpy(self.classes)
 
-    def take(self, rows: Rows) -> Files | Memory:
+    @cached_property
+    def keys(self) -> keys.Keys:
+        """See `nascli.data.split.Source.keys`: of the files as they are, not of their pixels."""
+        return keys.of_files(self.files)
+
+    def take(self, rows: Rows) -> Files:
         """Only these images; those left out are not decoded either, if none are yet."""
-        if "_memory" in self.__dict__:
-            return self._memory.take(rows)
-        return replace(self, files=[self.files[row] for row in rows], classes=self.classes[rows])
+        files = [self.files[row] for row in rows]
+        taken = replace(self, files=files, classes=self.classes[rows])
+        kept = vars(self)
+        if "keys" in kept:
+            vars(taken)["keys"] = self.keys[rows]
+        if "_memory" in kept:
+            vars(taken)["_memory"] = self._memory.take(rows)
+        return taken
+
+    def check(self) -> None:
+        """See `nascli.data.split.Source.check`.
+
+        What fits in memory is decoded, as it soon would be; of the rest no more is looked at than
+        tells that it can be read.
+        """
+        if self._fits:
+            self._memory  # noqa: B018 - read and kept
+            return
+        for _ in self._loaded(torch.arange(len(self.files)), 64, _Checked(self)):
+            pass
 
     def fetch(self, order: Tensor, batch_size: int, device: str) -> Iterator[tuple[Tensor, Tensor]]:
         """See `nascli.data.split.Source.fetch`.
@@ -58,9 +80,13 @@ class Files:
         Raises:
             Fault: an image cannot be read or does not fit the others.
         """
-        if len(self.files) * math.prod(self.shape) <= self.memory_mb * 1e6:
+        if self._fits:
             return self._memory.fetch(order, batch_size, device)
         return self._stream(order, batch_size, device)
+
+    @property
+    def _fits(self) -> bool:
+        return len(self.files) * math.prod(self.shape) <= self.memory_mb * 1e6
 
     @cached_property
     def _memory(self) -> Memory:
@@ -77,8 +103,16 @@ class Files:
     def _stream(
         self, order: Tensor, batch_size: int, device: str
     ) -> Iterator[tuple[Tensor, Tensor]]:
+        for images, labels in self._loaded(order, batch_size, _Batches(self), device):
+            images = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
+            yield images, labels.to(device, non_blocking=True)
+
+    def _loaded(
+        self, order: Tensor, batch_size: int, batches: _Batches, device: str = "cpu"
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of these rows, made by worker processes."""
         loader = DataLoader(
-            _Batches(self),
+            batches,
             batch_size=None,  # the sampler's items are batches already
             sampler=chunks(order, batch_size),
             num_workers=self.workers,
@@ -88,8 +122,7 @@ class Files:
         for images, labels, fault in loader:
             if fault:
                 raise Fault(fault)
-            images = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
-            yield images, labels.to(device, non_blocking=True)
+            yield images, labels
 
 
 class _Batches(Dataset[tuple[Tensor, Tensor, str]]):
@@ -99,9 +132,21 @@ class _Batches(Dataset[tuple[Tensor, Tensor, str]]):
         self._source = source
 
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor, str]:
-        decoder, labels = self._source.decoder, self._source.labels[rows]
+        labels = self._source.labels[rows]
         try:
-            images = np.stack([decoder(self._source.files[row]) for row in rows.tolist()])
+            images = self._made([self._source.files[row] for row in rows.tolist()])
         except Fault as fault:  # raised by the reader of the loader, as a plain message
             return torch.empty(0), labels, str(fault)
         return torch.from_numpy(images), labels, ""
+
+    def _made(self, files: Sequence[str]) -> NDArray[np.uint8]:
+        return np.stack([self._source.decoder(file) for file in files])
+
+
+class _Checked(_Batches):
+    """The same without the images: whether they can be read."""
+
+    def _made(self, files: Sequence[str]) -> NDArray[np.uint8]:
+        for file in files:
+            self._source.decoder.check(file)
+        return np.empty(0, np.uint8)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nascli.core.fault import Fault
-
-if TYPE_CHECKING:
-    from nascli.data.split import Source, Split
+from nascli.data.keys import Keys
+from nascli.data.places import Places, Shares, limited, places
+from nascli.data.values import checked
 
 Rows = NDArray[np.int64]
+RULES = (1, 2)
 
 
 def spread(labels: NDArray[np.int64], seed: int) -> Rows:
@@ -43,6 +42,8 @@ class Holdout:
     `test_fraction` is the share of all images, `valid_fraction` the share of what then is left.
     `limit_train` caps the images left for training and validation together (for small machines).
     `split_seed` fixes the draw: it is the data's, not the search's, so that searches compare.
+    `split_rule` is 2 (`nascli.data.places`), or 1, which earlier versions drew by: the order of
+    the files decides there, so that one file more or less moves others.
 
     Raises:
         Fault: a value is out of its range; all such values are listed.
@@ -52,86 +53,64 @@ class Holdout:
     test_fraction: float = 0.0
     split_seed: int = 0
     limit_train: int | None = None
+    split_rule: int = 2
 
     def __post_init__(self) -> None:
-        faults = [
-            f"data.{name} is {value!r}; it must lie between 0 and 1, both excluded"
-            for name in ("valid_fraction", "test_fraction")
-            if not _is_fraction(value := getattr(self, name), zero=name == "test_fraction")
-        ]
-        if self.limit_train is not None and not _is_count(self.limit_train):
-            faults.append(
-                f"data.limit_train is {self.limit_train!r}; it must be null or at least 2"
-            )
-        if not isinstance(self.split_seed, int) or self.split_seed < 0:
-            faults.append(f"data.split_seed is {self.split_seed!r}; it must be an integer >= 0")
-        if faults:
-            raise Fault("; ".join(faults))
+        with checked() as values:
+            values.fraction("valid_fraction", self.valid_fraction)
+            values.fraction("test_fraction", self.test_fraction, zero=True)
+            values.whole("split_seed", self.split_seed, 0)
+            values.whole("limit_train", self.limit_train, 2, null=True)
+            values.one_of("split_rule", self.split_rule, {str(rule): rule for rule in RULES})
 
-    def divide(self, labels: NDArray[np.int64], wanted: Collection[str]) -> dict[str, Rows]:
+    def shares(self, wanted: Collection[str]) -> Shares:
+        """What rule 2 needs to know where `wanted` ("valid", "test") are held out."""
+        return Shares(
+            self.valid_fraction if "valid" in wanted else None,
+            self.test_fraction if "test" in wanted else None,
+            self.split_seed,
+        )
+
+    def divide(
+        self,
+        labels: NDArray[np.int64],
+        wanted: Collection[str],
+        keys: Keys | None = None,
+        known: Places | None = None,
+    ) -> dict[str, Rows]:
         """Rows of "train" and of each of `wanted` ("valid", "test"): disjoint and sorted.
+
+        Args:
+            labels: the class of every image.
+            wanted: what is held out.
+            keys: `nascli.data.keys` of every image, which rule 2 needs.
+            known: places that are settled beforehand (`nascli.data.places`), for rule 2.
 
         Raises:
             Fault: a split would be empty.
         """
-        order = spread(labels, self.split_seed)
-        tested = round(self.test_fraction * len(order)) if "test" in wanted else 0
-        rest = order[tested:][: self.limit_train]
-        held = round(self.valid_fraction * len(rest)) if "valid" in wanted else 0
-        rows = {"train": rest[held:], "valid": rest[:held], "test": order[:tested]}
+        if self.split_rule == 1:
+            rows = self._divide_by_order(labels, wanted)
+        else:
+            assert keys is not None
+            shares = self.shares(wanted)
+            placed = places(labels, keys, shares, known)
+            rows = limited(placed, labels, keys, shares, self.limit_train)
         rows = {name: np.sort(rows[name]) for name in ("train", *wanted)}
         for name, chosen in rows.items():
             if not len(chosen):
                 raise Fault(
-                    f"{len(order)} images are too few: none is left for the {name} split; give "
+                    f"{len(labels)} images are too few: none is left for the {name} split; give "
                     "more images or other fractions (data.valid_fraction, data.test_fraction)"
                 )
         return rows
 
-
-def _is_fraction(value: object, *, zero: bool) -> bool:
-    return isinstance(value, (int, float)) and (0 < value < 1 or (zero and value == 0))
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and value >= 2
-
-
-class Splits:
-    """The splits of a data set by name, each read when first asked for.
-
-    `sources` reads what is published: "train", and "valid" and "test" where they exist; the other
-    splits are held out of "train".
-    """
-
-    def __init__(
-        self, sources: Mapping[str, Callable[[], Source]], holdout: Holdout, *, flips: bool
-    ) -> None:
-        self._sources, self._holdout, self._flips = sources, holdout, flips
-        self._read: dict[str, Split] = {}
-
-    def __getitem__(self, name: str) -> Split:
-        if name not in self._read:
-            self._read[name] = self._split(name)
-        return self._read[name]
-
-    def _split(self, name: str) -> Split:
-        from nascli.data.split import Split, statistics
-
-        if name not in ("train", "valid", "test"):
-            raise KeyError(name)
-        rows = self._rows.get(name)
-        source = self._sources[name]() if rows is None else self._train.take(rows)
-        if name == "train":
-            return Split(source, *statistics(source), self._flips)
-        # What is held out is normalised by what is trained on, and not even looked at.
-        return Split(source, self["train"].mean, self["train"].std, self._flips)
-
-    @cached_property
-    def _train(self) -> Source:
-        return self._sources["train"]()
-
-    @cached_property
-    def _rows(self) -> dict[str, Rows]:
-        held_out = [name for name in ("valid", "test") if name not in self._sources]
-        return self._holdout.divide(self._train.labels.numpy(), held_out)
+    def _divide_by_order(
+        self, labels: NDArray[np.int64], wanted: Collection[str]
+    ) -> dict[str, Rows]:
+        """Rule 1."""
+        order = spread(labels, self.split_seed)
+        tested = round(self.test_fraction * len(order)) if "test" in wanted else 0
+        rest = order[tested:][: self.limit_train]
+        held = round(self.valid_fraction * len(rest)) if "valid" in wanted else 0
+        return {"train": rest[held:], "valid": rest[:held], "test": order[:tested]}

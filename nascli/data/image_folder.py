@@ -11,22 +11,27 @@ import numpy as np
 
 from nascli.core.fault import Fault, unknown
 from nascli.data import images
-from nascli.data.holdout import Holdout, Splits
+from nascli.data.holdout import Holdout
+from nascli.data.splits import Splits
+from nascli.data.tree import Tree
+from nascli.data.values import checked
 
 if TYPE_CHECKING:
     from nascli.data.files import Files
     from nascli.data.split import Split
     from nascli.data.task import SplitName
 
-_FOLDERS = {"train": ("train",), "valid": ("valid", "val"), "test": ("test",)}
+_MOST_PIXELS = 10_000  # a side, after resizing
+_MOST_WORKERS = 256
 
 
 class ImageFolder:
-    """Images sorted into class folders: `path`/train/<class>/..., with valid (or val) and test.
+    """Images sorted into class folders: `path`/train/<class>/..., with valid and test.
 
-    A missing valid or test folder is held out of train by its fraction. Without a train folder
-    that holds folders, `path`/<class>/... itself is the training part. Class folders may be nested;
-    hidden files and files that are no images are passed over.
+    Train may also be called training, valid val, validation or dev, and test testing, in capitals
+    or not. A missing valid or test folder is held out of train by its fraction. Without such
+    folders `path`/<class>/... itself is the training part. Class folders may be nested; hidden
+    files are passed over, and so are, with a notice, files that are no images.
 
     Args:
         path: the tree.
@@ -41,9 +46,11 @@ class ImageFolder:
         test_fraction: used where there is no test folder.
         split_seed: fixes what is held out.
         limit_train: at most so many images to train and validate on.
+        split_rule: how what is held out is drawn.
 
     Raises:
-        Fault: no such folder, no or one class, an empty class folder, a class that is not in train.
+        Fault: no such folder, no or one class, an empty class folder, a class that is not in train,
+            folders of which it cannot be told what they are.
     """
 
     name = "image_folder"
@@ -60,26 +67,35 @@ class ImageFolder:
         test_fraction: float = 0.1,
         split_seed: int = 0,
         limit_train: int | None = None,
+        split_rule: int = 2,
     ) -> None:
-        if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
-            raise Fault(f"data.image_size is {image_size!r}; it must be null or a number of pixels")
-        if channels not in (None, 1, 3):
-            raise Fault(f"data.channels is {channels!r}; it must be null, 1 (grey) or 3 (coloured)")
+        with checked() as values:
+            values.path("path", path)
+            values.whole("image_size", image_size, 1, _MOST_PIXELS, null=True)
+            allowed = {"null": None, "1 (grey)": 1, "3 (coloured)": 3}
+            values.one_of("channels", channels, allowed)
+            values.switch("flips", flips)
+            values.number("memory_mb", memory_mb)
+            values.whole("workers", workers, 0, _MOST_WORKERS)
+        holdout = Holdout(valid_fraction, test_fraction, split_seed, limit_train, split_rule)
         self._size, self._channels = image_size, channels
         self._memory_mb, self._workers = memory_mb, workers
-        parts = _parts(Path(path).expanduser())
-        self.class_names = tuple(_classes(parts["train"]))
+        suffixes = images.SUFFIXES_1 if split_rule == 1 else images.SUFFIXES
+        tree = Tree(Path(path).expanduser(), suffixes, split_rule)
+        parts, notices = tree.parts()
+        self.class_names = tuple(tree.folders(parts["train"]))
         if len(self.class_names) < 2:
             raise Fault(
                 f"data.path={path} has {len(self.class_names) or 'no'} class folders in "
                 f"{parts['train']}; at least two are needed, each with its images"
             )
         self.classes = len(self.class_names)
-        self._files = {name: self._scan(folder) for name, folder in parts.items()}
-        sources = {name: partial(self._source, name) for name in parts}
-        holdout = Holdout(valid_fraction, test_fraction, split_seed, limit_train)
+        self._files = {name: self._scan(tree, folder) for name, folder in parts.items()}
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(tree.passed_over.items()))
+        notices += [f"passed over among the images of {path}: {kinds}"] if kinds else []
         self.flips = flips
-        self._splits = Splits(sources, holdout, flips=flips)
+        sources = {name: partial(self._source, name) for name in parts}
+        self.splits = Splits(sources, holdout, flips=flips, notices=notices)
 
     @cached_property
     def input_shape(self) -> tuple[int, int, int]:
@@ -93,7 +109,7 @@ class ImageFolder:
 
     def split(self, name: SplitName) -> Split:
         """See `nascli.data.task.Task.split`."""
-        return self._splits[name]
+        return self.splits[name]
 
     def _source(self, name: str) -> Files:
         from nascli.data.files import Files
@@ -105,38 +121,20 @@ class ImageFolder:
         labels = np.array([label for _, label in self._files[name]], dtype=np.int64)
         return Files(files, labels, decoder, self._memory_mb, self._workers)
 
-    def _scan(self, folder: Path) -> Sequence[tuple[Path, int]]:
+    def _scan(self, tree: Tree, folder: str) -> Sequence[tuple[str, int]]:
         """Every image with its class's number."""
         found, empty = [], []
-        for name in _classes(folder):
+        for name in tree.folders(folder):
             if name not in self.class_names:
                 raise Fault(unknown(f"class folder in {folder}:", name, self.class_names))
-            files = images.find(folder / name)
+            before = tree.passed_over.copy()
+            files = tree.images(f"{folder}/{name}")
             label = self.class_names.index(name)
             found += [(file, label) for file in files]
             if not files:
-                empty.append(str(folder / name))
+                there = ", ".join(f"{n} {kind}" for kind, n in (tree.passed_over - before).items())
+                empty.append(f"{folder}/{name}" + (f" (it has {there})" if there else ""))
         if empty:
             kinds = " ".join(sorted(images.SUFFIXES))
-            raise Fault(f"no image ({kinds}) in class folder {', '.join(empty)}")
+            raise Fault(f"no image in class folder {', '.join(empty)}; images are: {kinds}")
         return found
-
-
-def _classes(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _parts(root: Path) -> dict[str, Path]:
-    """The folders of the parts that there are."""
-    if not root.is_dir():
-        raise Fault(f"data.path={root} is no folder; give one that holds a folder for each class")
-    if not (root / "train").is_dir() or not _classes(root / "train"):
-        return {"train": root}
-    parts = {}
-    for part, names in _FOLDERS.items():
-        there = [root / name for name in names if (root / name).is_dir()]
-        if len(there) > 1:
-            raise Fault(f"{' and '.join(map(str, there))} are two {part} folders; keep one")
-        if there:
-            parts[part] = there[0]
-    return parts

@@ -1,40 +1,72 @@
-"""Finds and decodes image files."""
+"""Opens and decodes image files: raster formats that PIL decodes by itself, and nothing else."""
 
 from __future__ import annotations
 
-import os
+import io
+import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from nascli.core.fault import Fault
+from nascli.core.regular import contents
+from nascli.data import pixels
 
-SUFFIXES = frozenset(
+# PIL picks the decoder by what a file holds, not by its name. Left out are those that start a
+# program (EPS), hand over to whatever has been registered (WMF, BUFR, GRIB, HDF5, FITS), open
+# files within files by content again (IPTC), or decode nothing (MPEG).
+_SUFFIXES = {
+    "JPEG": ".jpg .jpeg .jpe .jfif .mpo",
+    "PNG": ".png .apng",
+    "BMP": ".bmp",
+    "GIF": ".gif",
+    "WEBP": ".webp",
+    "TIFF": ".tif .tiff",
+    "PPM": ".ppm .pgm .pbm .pnm .pfm",
+    "AVIF": ".avif .avifs",
+    "JPEG2000": ".jp2 .j2k .j2c .jpc .jpf .jpx",
+    "BLP": ".blp",
+    "CUR": ".cur",
+    "DCX": ".dcx",
+    "DDS": ".dds",
+    "DIB": ".dib",
+    "FLI": ".fli .flc",
+    "FTEX": ".ftc .ftu",
+    "GBR": ".gbr",
+    "ICNS": ".icns",
+    "ICO": ".ico",
+    "IM": ".im",
+    "MSP": ".msp",
+    "PCD": ".pcd",
+    "PCX": ".pcx",
+    "PIXAR": ".pxr",
+    "PSD": ".psd",
+    "QOI": ".qoi",
+    "SGI": ".sgi .rgb .rgba .bw",
+    "SUN": ".ras",
+    "TGA": ".tga .icb .vda .vst",
+    "XBM": ".xbm",
+    "XPM": ".xpm",
+}
+SUFFIXES = frozenset(suffix for several in _SUFFIXES.values() for suffix in several.split())
+SUFFIXES_1 = frozenset(
     (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-)
-_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
+)  # with rule 1 of the splits, whose draw follows from the number of files
+_MOST_PIXELS = 100_000_000
+_MOST_BYTES = 1_000_000_000
+
+# What PIL would print in the middle of things: our own limit of pixels, or a Fault, says it better.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def find(folder: Path) -> list[Path]:
-    """All image files under `folder`, at any depth, sorted; hidden ones are passed over."""
-    found = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(place, name)
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
-    return sorted(found)
-
-
-def shape(file: Path) -> tuple[int, int, int]:
+def shape(file: str) -> tuple[int, int, int]:
     """(channels, height, width) of an image: 1 channel if it is grey, else 3."""
-    with _opened(file) as image:
-        return (1 if image.mode in _GREY else 3), image.height, image.width
+    image = _opened(file, _read(file))
+    return (1 if pixels.grey(image) else 3), *pixels.size(image)
 
 
 @dataclass(frozen=True)
@@ -43,60 +75,102 @@ class Decoder:
 
     With `resize` an image is scaled until it just covers that size, then cropped at the centre.
     With `fade` a coloured image may become grey. Grey images become coloured by repetition;
-    transparency is dropped, 16 bits keep the upper 8, of an animation the first frame is taken.
+    whatever else becomes of pixels is in docs/data.md.
     """
 
     shape: tuple[int, int, int]
     resize: bool = False
     fade: bool = False
 
-    def __call__(self, file: Path) -> NDArray[np.uint8]:
+    def __call__(self, file: str) -> NDArray[np.uint8]:
         """The image as (height, width, channels).
 
         Raises:
             Fault: it cannot be read, or does not fit `shape`; the message names the file.
         """
         channels, height, width = self.shape
-        with _opened(file) as image:
-            if channels == 1 and image.mode not in _GREY and not self.fade:
-                raise Fault(
-                    f"{file} is coloured, but the first image is grey; set data.channels=3 to "
-                    "take all as coloured, or data.channels=1 to take all as grey"
-                )
-            plain = _eight_bits(_loaded(image, file), "L" if channels == 1 else "RGB")
+        image = _opened(file, _read(file))
+        self._fits(image, file)
+        plain = _plain(image, file, "L" if channels == 1 else "RGB")
         if plain.size != (width, height):
             if not self.resize:
-                raise Fault(
-                    f"the images differ in size: {file} has {plain.height}x{plain.width} pixels, "
-                    f"the first has {height}x{width}; set data.image_size=PIXELS to have all "
-                    "resized and cropped"
-                )
+                raise self._other_size(file, plain.height, plain.width)
             plain = _covering(plain, height, width)
         return np.asarray(plain).reshape(height, width, channels)
 
+    def check(self, file: str) -> None:
+        """Raises a Fault if the image could not be had; as cheap as the format allows."""
+        data = _read(file)
+        image = _opened(file, data)
+        self._fits(image, file)
+        height, width = pixels.size(image)
+        if not self.resize and (height, width) != self.shape[1:]:
+            raise self._other_size(file, height, width)
+        # A JPEG ends with a marker; of others only decoding tells whether they are whole.
+        if image.format != "JPEG" or data[-2:] != b"\xff\xd9":
+            self(file)
 
-def _opened(file: Path) -> Image.Image:
+    def _fits(self, image: Image.Image, file: str) -> None:
+        if self.shape[0] == 1 and not pixels.grey(image) and not self.fade:
+            raise Fault(
+                f"{file} is coloured, but the first image is grey; set data.channels=3 to "
+                "take all as coloured, or data.channels=1 to take all as grey"
+            )
+
+    def _other_size(self, file: str, height: int, width: int) -> Fault:
+        return Fault(
+            f"the images differ in size: {file} has {height}x{width} pixels, "
+            f"the first has {self.shape[1]}x{self.shape[2]}; set data.image_size=PIXELS to have "
+            "all resized and cropped"
+        )
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those that this PIL has, the most common first."""
+    Image.init()
+    return tuple(name for name in _SUFFIXES if name in Image.OPEN)
+
+
+def _read(file: str) -> bytes:
+    """The whole file."""
     try:
-        return Image.open(file)
-    except Exception as error:  # decoders raise whatever they like
-        raise Fault(f"cannot read image {file}: {error}") from error
+        return contents(file, _MOST_BYTES)
+    except OSError as error:
+        raise Fault(f"cannot read image {file}: {error.strerror}") from error
 
 
-def _loaded(image: Image.Image, file: Path) -> Image.Image:
+def _opened(file: str, data: bytes) -> Image.Image:
+    """The image with its header read."""
     try:
-        image.load()
+        image = Image.open(io.BytesIO(data), formats=_formats())
+    except UnidentifiedImageError as error:
+        raise Fault(f"cannot read image {file}: it is in no known image format") from error
     except Exception as error:  # decoders raise whatever they like
-        raise Fault(f"cannot read image {file}: {error}") from error
+        raise Fault(f"cannot read image {file}: {_first(error)}") from error
+    if image.width * image.height > _MOST_PIXELS:
+        raise Fault(
+            f"image {file} has {image.width:,}x{image.height:,} pixels; the most are "
+            f"{_MOST_PIXELS:,}: scale it down"
+        )
+    if not image.width * image.height:
+        raise Fault(f"image {file} has no pixels")
     return image
 
 
-def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode == mode:
-        return image
-    if image.mode.startswith("I"):  # 16 bits a pixel; convert() would clip at 255
-        wide = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8))
-    return image.convert(mode)
+def _plain(image: Image.Image, file: str, mode: str) -> Image.Image:
+    try:
+        image.load()
+        return pixels.eight_bits(image, mode)
+    except Fault as fault:
+        raise Fault(f"cannot read image {file}: {fault}") from fault
+    except Exception as error:  # decoders raise whatever they like
+        raise Fault(f"cannot read image {file}: {_first(error)}") from error
+
+
+def _first(error: Exception) -> str:
+    """What an error says, or is, in a line."""
+    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
 
 
 def _covering(image: Image.Image, height: int, width: int) -> Image.Image:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nascli.core.fault import Fault
-from nascli.data.holdout import Holdout, Splits
+from nascli.data.holdout import Holdout
+from nascli.data.splits import Splits
+from nascli.data.values import checked
 
 if TYPE_CHECKING:
     from nascli.data.split import Memory, Split
@@ -20,7 +21,7 @@ class Synthetic:
     `noise` is the standard deviation of the noise relative to that of the pattern.
 
     Raises:
-        Fault: a size is not a positive integer, or there are fewer than 2 classes.
+        Fault: a setting is out of its range, or the images do not go into memory.
     """
 
     name = "synthetic"
@@ -38,22 +39,28 @@ class Synthetic:
         test_fraction: float = 0.25,
         split_seed: int = 0,
         limit_train: int | None = None,
+        split_rule: int = 2,
     ) -> None:
-        sizes = {"images": images, "size": size, "channels": channels, "classes": classes}
-        for name, value in sizes.items():
-            if not isinstance(value, int) or value < 1 + (name == "classes"):
-                least = 1 + (name == "classes")
-                raise Fault(f"data.{name} is {value!r}; it must be an integer of at least {least}")
+        with checked() as values:
+            good = values.whole("images", images, 1, 10**9)
+            good &= values.whole("size", size, 1, 10**5)
+            good &= values.whole("channels", channels, 1, 10**4)
+            good &= values.whole("classes", classes, 2, 10**6)
+            values.number("noise", noise)
+            values.whole("seed", seed, 0)
+            if good:  # drawn as 64-bit numbers, with as much again on the way
+                waves = classes * 18 * channels
+                values.fits("these images", 16 * (images * size * size * channels + waves))
         self.input_shape = (channels, size, size)
         self.classes = classes
         self.class_names = tuple(f"class_{label}" for label in range(classes))
         self._images, self._noise, self._seed = images, noise, seed
-        holdout = Holdout(valid_fraction, test_fraction, split_seed, limit_train)
-        self._splits = Splits({"train": self._draw}, holdout, flips=self.flips)
+        holdout = Holdout(valid_fraction, test_fraction, split_seed, limit_train, split_rule)
+        self.splits = Splits({"train": self._draw}, holdout, flips=self.flips)
 
     def split(self, name: SplitName) -> Split:
         """See `nascli.data.task.Task.split`."""
-        return self._splits[name]
+        return self.splits[name]
 
     def _draw(self) -> Memory:
         from nascli.data.split import Memory

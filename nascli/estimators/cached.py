@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from nascli import __version__
 from nascli.core.estimator import Estimator
@@ -19,6 +19,8 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.traits import name_of, traits_of
 from nascli.core.trial import Proposal
+from nascli.data.identity import membership, was_read
+from nascli.data.task import Task
 
 Key = tuple[Genotype, float]
 Metrics = dict[str, float]
@@ -35,7 +37,7 @@ class Cached:
     cut short is dropped. Estimates that fail are not kept.
 
     Args:
-        problem: its seed is part of the fingerprint.
+        problem: its seed is part of the fingerprint, and so are its images if they are looked at.
         of: makes the other estimator from the problem; its settings are part of the fingerprint.
         path: the file; it is made when there is something to keep.
         depends: whatever else the answers depend on, as text.
@@ -65,7 +67,10 @@ class Cached:
         self._path = Path(path)
         self._read = 0  # bytes of the file that are known
         self._answers: dict[Key, Metrics] = {}
-        self._fingerprint = _fingerprint(__version__, of, problem.seed, problem.space.name, depends)
+        self._task = problem.task
+        self._depends = (__version__, of, problem.seed, problem.space.name, depends)
+        self._identified = was_read(self._task)
+        self._fingerprint = self._identity()
         self._refresh()
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
@@ -82,8 +87,18 @@ class Cached:
         if key not in self._answers:
             self._refresh()
         if key not in self._answers:
-            self._keep(key, dict(self._of.estimate(proposal)))
+            metrics = dict(self._of.estimate(proposal))
+            if was_read(self._task) and not self._identified:  # it is only known from now on
+                self._identified, self._read = True, 0
+                self._answers.clear()
+                self._fingerprint = self._identity()
+            self._keep(key, metrics)
         return dict(self._answers[key])
+
+    def _identity(self) -> str:
+        """What an answer depends on, the images too unless none has been looked at."""
+        images = membership(cast(Task, self._task)).fingerprint if self._identified else ""
+        return _fingerprint(*self._depends, images)
 
     def _refresh(self) -> None:
         """Takes in the whole lines that the file has gained."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Sampler, SharedWeights, Supernet
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
-from nascli.supernet.path_training import PathTraining
-from nascli.supernet.scoring import Scoring
-from nascli.training.epoch_cost import EpochCost
+
+if TYPE_CHECKING:
+    from nascli.supernet.path_training import PathTraining
 
 
 class OneShot:
@@ -53,6 +53,9 @@ class OneShot:
         batch_size: int = 256,
         recalibration_batches: int = 4,
     ) -> None:
+        from nascli.supernet.scoring import Scoring  # torch, which a wrong search does without
+        from nascli.training.epoch_cost import EpochCost
+
         self._problem, self._shared = problem, shared
         self._scoring = Scoring(problem, shared, batch_size, recalibration_batches)
         self._training: PathTraining | None = None
@@ -63,6 +66,8 @@ class OneShot:
                     "no strategy trains the supernet, and estimator.sampler is empty; take "
                     "sampler@estimator.sampler=uniform"
                 )
+            from nascli.supernet.path_training import PathTraining
+
             self._training = PathTraining(problem, shared, sampler)
         self.traits = replace(self.traits, repeatable=shared.trainer != "strategy")
 

@@ -12,7 +12,6 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
-from nascli.supernet.scoring import Scoring
 
 
 class Relaxed:
@@ -37,6 +36,8 @@ class Relaxed:
         batch_size: int = 256,
         recalibration_batches: int = 4,
     ) -> None:
+        from nascli.supernet.scoring import Scoring  # torch, which a wrong search does without
+
         self._shared = shared
         self._scoring = Scoring(problem, shared, batch_size, recalibration_batches)
 

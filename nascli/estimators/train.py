@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
-import torch
-
 from nascli.core.problem import Problem
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.data.task import Task
-from nascli.training.fit import fit, score
 from nascli.training.recipe import Recipe
 
 
@@ -50,6 +47,10 @@ class Train:
         Raises:
             DivergedError: the training loss is no longer a number.
         """
+        import torch  # here, for what is wrong with a search is found without it
+
+        from nascli.training.fit import fit, score
+
         problem = self._problem
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.seed)

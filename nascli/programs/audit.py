@@ -24,7 +24,7 @@ from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.supernet import SharedWeights
 from nascli.core.trial import Proposal, Trial
-from nascli.programs import shared_weights
+from nascli.programs import images, shared_weights
 from nascli.programs.recording import Hire, looped
 from nascli.programs.reporting import write_report
 from nascli.programs.threads import computing_with
@@ -156,6 +156,7 @@ def audit(run: Run, parts: Parts) -> Outcome:
         if parts.shared is not None and parts.supernet is not None:
             warn = parts.problem.listener.warn
             warn(shared_weights.load(parts.shared, parts.supernet))
+            images.same(parts.supernet, parts.problem)
         return _concluded(run, parts, _trials(run, parts))
 
 

@@ -18,6 +18,7 @@ from nascli.core.loop import Evaluation, Open, Search
 from nascli.core.problem import Problem
 from nascli.core.trial import Proposal, Trial
 from nascli.data.task import SplitName, Task
+from nascli.programs import images
 from nascli.programs.networks import costs_of, network_of
 from nascli.programs.recording import kept_by, looped
 from nascli.programs.reporting import write_report
@@ -154,6 +155,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
         RuntimeError: the training failed.
     """
     start, genotype = time.monotonic(), parts.genotype
+    images.record(run, parts.problem, tested=True)
     goal = Goal((Objective("valid_accuracy", "max"),))
     problem = replace(parts.problem, goal=goal, fidelity=1.0)
     training = FromScratch(run, problem)

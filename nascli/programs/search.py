@@ -14,10 +14,12 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.loop import Evaluation, Search
 from nascli.core.problem import Problem
+from nascli.core.space import size
 from nascli.core.strategy import MeasuresEffort, Strategy
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
+from nascli.programs import images
 from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.reporting import write_report
 from nascli.programs.threads import computing_with
@@ -51,8 +53,12 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     Raises:
         Fault: no trial was good (the report is written first), or the disk takes no more.
     """
-    with computing_with(parts.threads, parts.problem):
-        evaluation = Evaluation(parts.problem, parts.estimators, kept_by(run))
+    problem = parts.problem
+    images.record(run, problem, tested=False)
+    count = size(problem.space)
+    problem.listener.warn(f"searching {problem.space.name} ({count:,} genotypes) in {run.path}")
+    with computing_with(parts.threads, problem):
+        evaluation = Evaluation(problem, parts.estimators, kept_by(run))
         with closing(parts.workers(evaluation, run.path)) as workers:
             loop = Search(parts.strategy, evaluation, workers, parts.budget)
             genotype = looped(run, loop)

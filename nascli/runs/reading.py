@@ -30,7 +30,11 @@ def config(folder: Path) -> dict[str, Any]:
         raise Fault(f"'{file}' is not a readable config: {str(error).splitlines()[0]}") from error
     if not isinstance(plain, dict):
         raise Fault(f"'{file}' is not a config of nascli")
-    return aliases.config(cast(dict[str, Any], plain))[0]
+    found = aliases.config(cast(dict[str, Any], plain))[0]
+    data = found.get("data")
+    if isinstance(data, dict) and str(data.get("_target_")).startswith("nascli.data."):
+        data.setdefault("split_rule", 1)  # before there were rules, splits were drawn by this one
+    return found
 
 
 def environment(folder: Path) -> dict[str, Any]:

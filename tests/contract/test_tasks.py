@@ -5,6 +5,7 @@ import torch
 from fixtures import build, composed, options
 
 from nascli.core.fault import Fault
+from nascli.data import identity
 from nascli.data.batches import batches
 
 
@@ -42,6 +43,17 @@ def test_splits_are_disjoint_and_the_same_every_time(task):
     rows = [{row.numpy().tobytes() for row in images} for images in whole]
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not rows[one] & rows[other]
+
+
+def test_what_programs_ask_of_it(task):
+    identity.check(task)
+    one, other = identity.membership(task), identity.membership(task)
+    one.check_same(other, "itself")
+    sizes = [len(one.keys[name]) for name in ("train", "valid", "test")]
+    assert sizes == [len(task.split(name)) for name in ("train", "valid", "test")]
+    (words,) = identity.words(task)
+    assert words.startswith(f"{task.name}: {task.classes} classes (")
+    assert f"{sizes[0]:,} to train on, {sizes[1]:,} to validate on, {sizes[2]:,} to test" in words
 
 
 def batches_of(task, name):

@@ -25,6 +25,7 @@ SUMS = 12  # tensors of the supernet whose sums are kept
 SMALL = (
     "data=synthetic",
     "data.noise=1.0",
+    "data.split_rule=1",  # these were recorded before there was another
     f"training.epochs={EPOCHS}",
     "training.batch_size=12",
     "device=none",

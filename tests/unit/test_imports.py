@@ -1,6 +1,7 @@
 """Imports run one way; the table below is the rule."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ ALLOWED = {
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
     | {"costs.latency_table"},
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
-    | {"estimators.costs", "supernet.shared"},
+    | {"estimators.costs", "supernet.shared", "data.identity", "data.membership"},
     "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training"}
     | {"estimators.costs", "costs.latency_table", "workers.serial"},
     "ui": {"runs", "report.units", "core"},
@@ -150,6 +151,24 @@ def test_a_table_search_needs_no_torch():
     names += ["nascli.spaces.cell", "nascli.surrogates.graph", "nascli.networks.building"]
     code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.parametrize("strategy", ["evolution", "darts"])
+def test_a_bound_below_every_network_is_refused_without_torch(strategy, tmp_path):
+    bounds = "'constraints.params=10', 'constraints.macs=5'"
+    code = (
+        "import sys\nfrom nascli.cli import _main\n"
+        f"code = _main(['search', 'strategy={strategy}', 'space=cell', {bounds}])\n"
+        "sys.exit(3 if 'torch' in sys.modules else code)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stderr
+    assert "constraints.params is 10, but no network is below 6,130" in done.stderr
+    assert "constraints.macs is 5, but no network is below" in done.stderr
+    assert "this is certain" in done.stderr and "Warning" not in done.stderr
 
 
 def test_every_command_is_imported_first():

@@ -99,6 +99,17 @@ def test_what_the_user_says_wins(run):
     assert kept == ["space=cell"]
 
 
+@pytest.mark.parametrize(("rule", "kept"), [(None, True), (1, True), (2, False)])
+def test_a_run_from_before_the_splits_had_rules_keeps_its_own(run, rule, kept):
+    data = {"_target_": "nascli.data.image_folder.ImageFolder"}
+    data |= {} if rule is None else {"split_rule": rule}
+    (run / "config.yaml").write_text(json.dumps({"data": data}))
+    found = overrides.carried("retrain", [f"genotype={run}"])
+    assert ("data.split_rule=1" in found) is kept
+    chosen = overrides.carried("retrain", [f"genotype={run}", "data.split_rule=2"])
+    assert "data.split_rule=1" not in chosen
+
+
 def test_who_only_looks_gets_the_runs_networks(run):
     assert "training=search" in overrides.carried("show", [f"genotype={run}"])
 

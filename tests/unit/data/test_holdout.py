@@ -29,7 +29,7 @@ def test_the_order_is_random_and_the_seed_fixes_it() -> None:
 
 
 def test_the_splits_are_disjoint_and_whole() -> None:
-    rows = Holdout(0.25, 0.2, split_seed=5).divide(LABELS, ("valid", "test"))
+    rows = Holdout(0.25, 0.2, split_seed=5, split_rule=1).divide(LABELS, ("valid", "test"))
     assert [len(rows[name]) for name in ("test", "valid", "train")] == [20, 20, 61]  # of 101, 81
     assert sorted(np.concatenate(list(rows.values()))) == list(range(101))
     for chosen in rows.values():
@@ -37,14 +37,14 @@ def test_the_splits_are_disjoint_and_whole() -> None:
 
 
 def test_only_what_is_wanted_is_held_out() -> None:
-    assert set(Holdout(0.5, 0.2).divide(LABELS, ())) == {"train"}
-    rows = Holdout(0.5, 0.2).divide(LABELS, ("valid",))
+    assert set(Holdout(0.5, 0.2, split_rule=1).divide(LABELS, ())) == {"train"}
+    rows = Holdout(0.5, 0.2, split_rule=1).divide(LABELS, ("valid",))
     assert len(rows["train"]) + len(rows["valid"]) == 101
 
 
 def test_a_limit_leaves_the_test_split_as_it_was() -> None:
-    whole = Holdout(0.2, 0.2).divide(LABELS, ("valid", "test"))
-    small = Holdout(0.2, 0.2, limit_train=30).divide(LABELS, ("valid", "test"))
+    whole = Holdout(0.2, 0.2, split_rule=1).divide(LABELS, ("valid", "test"))
+    small = Holdout(0.2, 0.2, limit_train=30, split_rule=1).divide(LABELS, ("valid", "test"))
     assert (small["test"] == whole["test"]).all()
     assert [len(small["train"]), len(small["valid"])] == [24, 6]
     assert len(set(small["train"]) | set(small["valid"])) == 30
@@ -55,9 +55,9 @@ def test_all_bad_values_are_named_at_once() -> None:
         Holdout(1.5, -0.1, split_seed=-1, limit_train=0)
     for name in ("valid_fraction is 1.5", "test_fraction is -0.1", "split_seed is -1"):
         assert f"data.{name}" in str(fault.value)
-    assert "data.limit_train is 0; it must be null or at least 2" in str(fault.value)
+    assert "data.limit_train is 0; it must be null or an integer of at least 2" in str(fault.value)
 
 
 def test_too_few_images() -> None:
     with pytest.raises(Fault, match="2 images are too few: none is left for the valid split"):
-        Holdout(0.1).divide(np.array([0, 1]), ("valid",))
+        Holdout(0.1, split_rule=1).divide(np.array([0, 1]), ("valid",))

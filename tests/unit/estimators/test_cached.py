@@ -12,6 +12,7 @@ from nascli.core.goal import Objective
 from nascli.core.space import at
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.data.synthetic import Synthetic
 from nascli.estimators.cached import Cached
 
 
@@ -167,6 +168,7 @@ from nascli.core.problem import Problem
 from nascli.core.space import at
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.data.synthetic import Synthetic
 from nascli.estimators.cached import Cached
 
 class Long:
@@ -205,3 +207,29 @@ def test_processes_that_write_at_once_lose_nothing(file):
     kept = {(tuple(line["choices"].values()), line["fidelity"]) for line in lines}
     assert len(kept) == 400
     assert 400 <= len(lines) <= 800
+
+
+class Looking(Counting):
+    """Reads the images when it is built, or only when it is asked."""
+
+    def __init__(self, problem, batch_size=1, late=False):
+        self._task = problem.task
+        if not late:
+            self._task.split("train")
+
+    def estimate(self, proposal):
+        type(self).asked += 1
+        return {"score": float(self._task.split("train").mean), "other": 0.0}
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_other_images_get_answers_of_their_own(problem, file, late):
+    proposal, of = Proposal(at(problem.space, 0)), functools.partial(Looking, late=late)
+    scores = []
+    for seed in (0, 1, 0):
+        # Settings that `depends` does not see, as for files that have changed.
+        task = Synthetic(images=40, channels=1, seed=seed)
+        scores.append(Cached(replace(problem, task=task), of, str(file)).estimate(proposal))
+    assert scores[0] == scores[2] != scores[1]
+    prints = {json.loads(line)["fingerprint"] for line in file.read_text().splitlines()}
+    assert len(prints) == 2

@@ -234,8 +234,8 @@ def test_a_space_without_finite_scores_cannot_vote() -> None:
         (("vote",), {"vote": ()}, "estimator.vote is empty"),
         (("snip",), {"batch_size": 1}, "estimator.batch_size is 1; it must be at least 2"),
         (("vote",), {"reference": 1}, "estimator.reference is 1; it must be at least 2"),
-        (("snip",), {"batch_size": 73}, "batch_size is 73; for snip it may be at most 54, because"),
-        (("zico",), {"batch_size": 30}, "batch_size is 30; for zico it may be at most 27, because"),
+        (("snip",), {"batch_size": 73}, "batch_size is 73; for snip it may be at most 56, because"),
+        (("zico",), {"batch_size": 30}, "batch_size is 30; for zico it may be at most 28, because"),
     ],
 )
 def test_faults(scores: tuple[str, ...], changes: dict[str, Any], said: str) -> None:

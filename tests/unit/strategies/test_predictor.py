@@ -199,8 +199,8 @@ def test_finds_the_top_of_a_rugged_hill_sooner_than_chance(hills):
     top = max(map(value, (moves.at(hills.space, n) for n in range(4**5))))
     found = []
     for seed in range(3):
-        hills.seed = seed
-        strategy, best, count = Predictor(hills, GaussianProcess), -math.inf, 0
+        seeded = replace(hills, seed=seed)
+        strategy, best, count = Predictor(seeded, GaussianProcess), -math.inf, 0
         while best < top and count < 200:
             (proposal,) = strategy.ask(1)
             trial = Trial(count, proposal.genotype, 1.0, {"accuracy": value(proposal.genotype)})
