@@ -122,8 +122,7 @@ def test_searches_are_compared(nas, tmp_path):
     chosen = {**TABLE, "budget.trials": 20}
     runs = [
         nascli.search(strategy=name, seed=seed, **chosen)
-        for name in ("random", "evolution")
-        for seed in (1, 2)
+        for name, seed in (("random", 1), ("evolution", 1), ("evolution", 2))
     ]
     found = nascli.compare(*runs, x="queries", reference={"accuracy": 0})
     shell = nas("compare", *(str(run.path) for run in runs))
