@@ -78,8 +78,7 @@ def undisturbed(start, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("name", "trials"),
-    [*(("random", n) for n in (0, 3)), *(("evolution", n) for n in (1, 3))]
-    + [("darts", n) for n in (0, 1, 3)],
+    [("random", 0), ("random", 3), ("evolution", 1), ("evolution", 3), ("darts", 0), ("darts", 3)],
 )
 def test_kill_and_resume(start, undisturbed, tmp_path, name, trials):
     expected = what_happened(undisturbed(*SMALL, *SEARCHES[name]))
