@@ -85,7 +85,7 @@ def load(path: Text) -> Run:
     place = Path(path)
     if not (place / folder.CONFIG).is_file():
         raise Fault(f"'{place}' is not a run folder: it has no {folder.CONFIG}")
-    return Run(place)
+    return Run(place.absolute())
 
 
 def search(
@@ -115,7 +115,7 @@ def search(
         run, parts = config.begin(asked, hears)
         with hears.logging_to(run):
             program.search(run, parts)
-        return Run(run.path)
+        return Run(run.path.absolute())
 
 
 def retrain(
@@ -139,7 +139,7 @@ def retrain(
         run, parts = config.begin(asked, hears)
         with hears.logging_to(run):
             program.retrain(run, parts)
-        return Run(run.path)
+        return Run(run.path.absolute())
 
 
 def profile(
@@ -162,7 +162,7 @@ def profile(
         run, parts = config.begin(asked, hears)
         with hears.logging_to(run):
             program.profile(run, parts)
-        return Run(run.path)
+        return Run(run.path.absolute())
 
 
 def audit(
@@ -185,7 +185,7 @@ def audit(
         run, parts = config.begin(asked, hears)
         with hears.logging_to(run):
             program.audit(run, parts)
-        return Run(run.path)
+        return Run(run.path.absolute())
 
 
 def compare(
@@ -211,7 +211,23 @@ def compare(
         run = recorded.named(asked, parts.label)
         with hears.logging_to(run):
             program.compare(run, parts, comparison)
-        return Run(run.path)
+        return Run(run.path.absolute())
+
+
+class _CallbackError(BaseException):
+    """What a callback of the caller's has raised: on its way to the caller, it ends no trial."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@contextmanager
+def _calling_back() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise _CallbackError(error) from error
 
 
 class _Hears:
@@ -234,19 +250,22 @@ class _Hears:
 
     def progress(self, done: float, text: str) -> None:
         """Of one long step."""
-        self._listener.progress(done, text)
-        if self._progress is not None:
-            self._progress(done, text)
+        with _calling_back():
+            self._listener.progress(done, text)
+            if self._progress is not None:
+                self._progress(done, text)
 
     def warn(self, text: str) -> None:
         """What the user ought to know."""
-        self._listener.warn(text)
+        with _calling_back():
+            self._listener.warn(text)
         if self._run is not None:
             self._run.log(text)
 
     def trial(self, trial: Trial) -> None:
         """One that is on record."""
-        self._listener.trial(trial)
+        with _calling_back():
+            self._listener.trial(trial)
 
 
 @contextmanager
@@ -271,7 +290,10 @@ def _asked(
         wanted = asked_for(verb, texts, directories)
         for old in wanted.old_names:
             hears.warn(f"a config of yours uses an old name: {old}; please change it")
-        yield wanted
+        try:
+            yield wanted
+        except _CallbackError as raised:
+            raise raised.error from None
 
 
 @contextmanager

@@ -33,6 +33,10 @@ def faults(
             text = override.input_line
             found.append(f"'{text}' is several values: add -m to run them one after another")
         elif override.key_or_group in groups and "." not in override.key_or_group:
+            if not override.is_delete() and override.value() is None:
+                names = sorted(groups[override.key_or_group])
+                found.append(f"{override.key_or_group} is null; take one of {', '.join(names)}")
+                continue
             names = _names(override)
             bad = [name for name in names if name not in groups[override.key_or_group]]
             allowed = groups[override.key_or_group]

@@ -176,15 +176,18 @@ def _check(found: Survey, constraints: Sequence[Constraint]) -> None:
         if excess > 0:
             least = readable(constraint.metric, found.look(genotype)[constraint.metric])
             bound = readable(constraint.metric, constraint.maximum)
-            lines.append(
-                f"constraints.{constraint.metric} is {bound}, but no network is below {least}"
-            )
+            certain = found.exact or found.impossible(constraint)
+            none = "no network" if certain else "none of those looked at"
+            lines.append(f"constraints.{constraint.metric} is {bound}, but {none} is below {least}")
     if not lines:
         costs = found.look(found.nearest(constraints)[1])
         near = ", ".join(f"{c.metric} {readable(c.metric, costs[c.metric])}" for c in constraints)
         lines.append(f"constraints can be kept each alone but not all at once; nearest: {near}")
-    how = "all were looked at" if found.exact else f"{len(found.looked)} were looked at"
-    if not found.exact and any(map(found.impossible, constraints)):
-        how = "this is certain"
-    lines[-1] += f" ({how}); raise the bound"
+    if found.exact:
+        lines[-1] += " (all were looked at)"
+    elif any(map(found.impossible, constraints)):
+        lines[-1] += " (this is certain)"
+    else:
+        lines[-1] += f" ({len(found.looked)} were looked at, not all)"
+    lines[-1] += "; raise the bound"
     raise Fault("\n".join(lines))

@@ -50,8 +50,9 @@ def directories(flags: Sequence[str]) -> list[Path]:
     for place, flag in enumerate(flags):
         name, equals, value = flag.partition("=")
         if name in ("-cd", "--config-dir"):
-            folder = Path(value if equals else "".join(flags[place + 1 : place + 2]))
-            if not folder.is_dir() or folder == Path():
+            text = value if equals else "".join(flags[place + 1 : place + 2])
+            folder = Path(text)
+            if not text or not folder.is_dir():
                 raise Fault(f"--config-dir {folder}: no such folder")
             found.append(folder.resolve())
     return found

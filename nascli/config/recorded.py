@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from nascli.core.fault import Fault
 from nascli.runs import aliases, environment, reading
 from nascli.runs.folder import CONFIG, Run
 
+_MARKS = {"audit": "reference", "search": "strategy", "retrain": "genotype"}
+"""Verb that can be resumed -> a key that of these its config alone has."""
 _CHANGEABLE = ("budget.", "accelerator", "outputs", "resume")
 
 
@@ -61,6 +64,12 @@ def opened(asked: Asked) -> tuple[Run, Asked]:
             here names.
     """
     run = Run.open(Path(asked.config.resume))
+    with freed(run):
+        return run, _going_on(run, asked)
+
+
+def _going_on(run: Run, asked: Asked) -> Asked:
+    """What the run's own config asks for, as far as the command line may not change it."""
     keys = [text.lstrip("+~").partition("=")[0] for text in asked.overrides]
     bad = [key for key in keys if not key.startswith(_CHANGEABLE)]
     if bad:
@@ -69,11 +78,27 @@ def opened(asked: Asked) -> tuple[Run, Asked]:
             "can: for anything else start a new run"
         )
     config = load(run.path, asked.directories)
+    verb = next((verb for verb, key in _MARKS.items() if key in config), "another verb")
+    if verb != asked.verb:
+        raise Fault(
+            f"'{run.path}' is a run of nas {verb}, which nas {asked.verb} cannot go on with; "
+            f"take nas {verb} resume={run.path}"
+        )
     for key in keys:
         if key.startswith(("budget.", "accelerator")):
             OmegaConf.update(config, key, OmegaConf.select(asked.config, key))
     config.resume = str(run.path)
-    return run, asked.with_config(config)
+    return asked.with_config(config)
+
+
+@contextmanager
+def freed(run: Run) -> Iterator[None]:
+    """Lets go of the folder if what is done meanwhile fails: a kept exception must not hold it."""
+    try:
+        yield
+    except BaseException:
+        run.close()
+        raise
 
 
 def _absolute(override: str, config: DictConfig) -> str:

@@ -19,7 +19,8 @@ def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
     if asked.config.resume:
         run, asked = recorded.opened(asked)
         asked.config.genotype = str(run.path / genotypes.FILE)
-        return run, build(asked, listener)
+        with recorded.freed(run):
+            return run, build(asked, listener)
     parts = build(asked, listener)
     answer = {genotypes.FILE: genotypes.dump(parts.genotype)}
     return recorded.claimed(asked, "space", "data", files=answer), parts

@@ -38,7 +38,8 @@ def begin(
     """
     if asked.config.resume:
         run, asked = recorded.opened(asked)
-        return run, build(asked, listener, survey=False)
+        with recorded.freed(run):
+            return run, build(asked, listener, survey=False)
     parts = build(asked, listener, surveyed)
     return recorded.claimed(asked, "strategy", "space"), parts
 

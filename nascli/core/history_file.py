@@ -7,12 +7,20 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nascli.core.fault import Fault
 from nascli.core.trial import Trial
 
 FILE = "history.jsonl"  # what a run folder calls it
-_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's or torch's, which anyone's estimator may give, as Python's."""
+    return value.item()
+
+
+_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=_plain).encode
 
 
 @dataclass(frozen=True, slots=True)

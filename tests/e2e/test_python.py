@@ -69,7 +69,7 @@ def test_a_search_is_the_one_of_the_shell(nas, tmp_path):
     assert {*files[1]} - {*files[0]} <= {"log.txt"}
     assert json.loads((found / "environment.json").read_text())["command"].startswith("nas search")
     assert run.genotype.space == "nasbench201" and run.front == []
-    assert run.report["verb"] == "search" and run.path.parent == Path("outputs/search")
+    assert run.report["verb"] == "search" and run.path.parent == Path("outputs/search").absolute()
 
 
 def test_percentages_and_fronts(tmp_path):
@@ -219,6 +219,38 @@ class Listener:
         self.trials.append(trial)
 
 
+def test_what_a_callback_raises_reaches_the_caller_and_is_no_trial():
+    def stop(done, text):
+        raise KeyError("mine")
+
+    words = ("strategy=random", "space=nasbench201", "estimator=train", "data=synthetic")
+    small = {"data.images": 60, "training.epochs": 1, "space.channels": 4, "device": "none"}
+    with pytest.raises(KeyError, match="mine"):
+        nascli.search(*words, **small, budget={"trials": 2}, progress=stop)
+    (path,) = Path("outputs/search").iterdir()
+    assert nascli.load(path).history == []
+    run = nascli.search(resume=path)
+    assert [trial.error for trial in run.history] == [None, None]
+
+
+def test_a_fault_that_is_kept_holds_no_folder(tmp_path, monkeypatch):
+    run = nascli.search(strategy="random", **TABLE, budget={"trials": 3})
+    with pytest.raises(nascli.Fault, match="seed cannot change") as kept:
+        nascli.search(resume=run, seed=3)
+    monkeypatch.chdir("/")  # a run is where it was, wherever one goes
+    assert len(nascli.search(resume=run, budget={"trials": 4}).history) >= 4
+    del kept
+
+
+@pytest.mark.parametrize("verb", ["retrain", "audit"])
+def test_a_search_is_not_gone_on_with_by_another_verb(verb):
+    run = nascli.search(strategy="random", **TABLE, budget={"trials": 3})
+    before = {file.name: file.read_bytes() for file in run.path.glob("*.json*")}
+    with pytest.raises(nascli.Fault, match="is a run of nas search, which"):
+        getattr(nascli, verb)(resume=run)
+    assert {file.name: file.read_bytes() for file in run.path.glob("*.json*")} == before
+
+
 def test_a_listener_hears_of_every_trial_and_nothing_is_printed(capfd):
     heard = Listener()
     run = nascli.search(strategy="random", **TABLE, budget={"trials": 5}, listener=heard)
@@ -226,7 +258,9 @@ def test_a_listener_hears_of_every_trial_and_nothing_is_printed(capfd):
     later = Listener()
     again = nascli.search(resume=run, budget={"trials": 7}, listener=later)
     assert [t.number for t in later.trials] == [t.number for t in again.history] == [*range(7)]
-    assert later.warnings == ["resuming after 5 trials"]
+    begun, resumed = later.warnings
+    assert begun.startswith("searching nasbench201 (15,625 genotypes) in ")
+    assert resumed == "resuming after 5 trials"
     assert capfd.readouterr() == ("", "")
 
 
