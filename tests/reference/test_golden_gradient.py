@@ -40,12 +40,12 @@ SETTINGS = {
     # the second stage has two epochs, and widens the channels
     "drnas": ("strategy.warmup=0.2",),
     "pc_darts": ("strategy.warmup=0.3",),
+    # stops after two epochs
+    "robust_darts": ("strategy.stopper.window=1", "strategy.stopper.ratio=1.0"),
 }
-STOPPER = ("strategy.stopper.window=1", "strategy.stopper.ratio=0.8")
 VARIANTS = {
     # what these add to darts sees nothing of the space, and takes long
     "darts_2nd": ("strategy=darts_2nd", *TABLE, MORE),
-    "robust_darts": ("strategy=robust_darts", *TABLE, MORE, *STOPPER),
     "sdarts_adv": ("strategy=sdarts_adv", *TABLE, MORE),
     "darts_nasbench201": ("strategy=darts", *TABLE, MORE),
     "gdas_nasbench201": ("strategy=gdas", *TABLE, MORE),
