@@ -14,6 +14,7 @@ a Hydra that the program around it uses. It neither prints nor ends the process.
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import random
 import sys
@@ -107,15 +108,7 @@ def search(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    from nascli.config import search as config
-    from nascli.programs import search as program
-
-    hears = _Hears(listener, progress)
-    with _asked("search", overrides, keys, config_dir, hears) as asked:
-        run, parts = config.begin(asked, hears)
-        with hears.logging_to(run):
-            program.search(run, parts)
-        return Run(run.path.absolute())
+    return _run("search", overrides, keys, config_dir, _Hears(listener, progress))
 
 
 def retrain(
@@ -130,16 +123,7 @@ def retrain(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    from nascli.config import retrain as config
-
-    hears = _Hears(listener, progress)
-    with _asked("retrain", overrides, keys, config_dir, hears) as asked:
-        from nascli.programs import retrain as program
-
-        run, parts = config.begin(asked, hears)
-        with hears.logging_to(run):
-            program.retrain(run, parts)
-        return Run(run.path.absolute())
+    return _run("retrain", overrides, keys, config_dir, _Hears(listener, progress))
 
 
 def profile(
@@ -154,15 +138,7 @@ def profile(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    hears = _Hears(listener, progress)
-    with _asked("profile", overrides, keys, config_dir, hears) as asked:
-        from nascli.config import profile as config
-        from nascli.programs import profile as program
-
-        run, parts = config.begin(asked, hears)
-        with hears.logging_to(run):
-            program.profile(run, parts)
-        return Run(run.path.absolute())
+    return _run("profile", overrides, keys, config_dir, _Hears(listener, progress))
 
 
 def audit(
@@ -177,15 +153,7 @@ def audit(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    hears = _Hears(listener, progress)
-    with _asked("audit", overrides, keys, config_dir, hears) as asked:
-        from nascli.config import audit as config
-        from nascli.programs import audit as program
-
-        run, parts = config.begin(asked, hears)
-        with hears.logging_to(run):
-            program.audit(run, parts)
-        return Run(run.path.absolute())
+    return _run("audit", overrides, keys, config_dir, _Hears(listener, progress))
 
 
 def compare(
@@ -211,6 +179,19 @@ def compare(
         run = recorded.named(asked, parts.label)
         with hears.logging_to(run):
             program.compare(run, parts, comparison)
+        return Run(run.path.absolute())
+
+
+def _run(
+    verb: str, words: Sequence[Text], keys: dict[str, object], config_dir: Folders, hears: _Hears
+) -> Run:
+    """What every verb does that has a run folder to begin with: built, run, handed out."""
+    with _asked(verb, words, keys, config_dir, hears) as asked:
+        config = importlib.import_module(f"nascli.config.{verb}")
+        program = importlib.import_module(f"nascli.programs.{verb}")
+        run, parts = config.begin(asked, hears)
+        with hears.logging_to(run):
+            getattr(program, verb)(run, parts)
         return Run(run.path.absolute())
 
 

@@ -82,7 +82,7 @@ def _moved(override: Override, name: str) -> str | None:
 
 def _names(override: Override) -> list[str]:
     """The options that a group override chooses, over all of its sweep."""
-    if override.is_delete() or override.value() is None:
+    if override.is_delete():
         return []
     values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
     flat = itertools.chain.from_iterable(v if isinstance(v, list) else [v] for v in values)

@@ -46,7 +46,7 @@ def with_numbers(
         Fault: a constraint cannot be met, or is a percentage of something unknown.
     """
     shares = values.shares(config)
-    wanted = {*shares, *_wanted(problem)}
+    wanted = {*shares, *problem.goal.metrics}
     source = _source(estimators, problem, wanted)
     if source is None:
         if shares:
@@ -100,13 +100,6 @@ def _told(source: Estimator) -> Callable[[Genotype], Mapping[str, float]]:
         return {metric: told[metric] for metric in COSTS if metric in told}
 
     return costs
-
-
-def _wanted(problem: Problem) -> set[str]:
-    """The metrics that the search looks at."""
-    scalar = problem.goal.scalarisation.metrics if problem.goal.scalarisation else ()
-    reached = {objective.metric for objective in problem.goal.objectives}
-    return reached | {constraint.metric for constraint in problem.goal.constraints} | set(scalar)
 
 
 def _source(

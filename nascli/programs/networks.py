@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -11,11 +10,16 @@ from nascli.core.trial import Proposal
 from nascli.costs.latency_table import LatencyTable, measure
 from nascli.estimators.costs import Costs
 
+if TYPE_CHECKING:
+    from torch import nn
+
 TABLE = "latency_table.csv"
 
 
 def network_of(problem: Problem, genotype: Genotype) -> nn.Module:
     """The genotype's network, its first weights drawn from the problem's seed."""
+    import torch  # here: what a network costs is known without it
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(problem.seed)
         return problem.space.network(genotype)
