@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-from fixtures import Finished, Nas, ToySpace, ToyTask, command, environment
+from fixtures import Finished, Nas, ToySpace, ToyTask, environment
 from forking import Client, Process, Server
 
 from nascli.core.problem import Problem
@@ -72,24 +71,5 @@ def nas(tmp_path: Path, start: Callable[..., Process]) -> Nas:
         process = start(*arguments, cwd=cwd)
         out, err = process.communicate(timeout)
         return Finished(process.wait(), out, err)
-
-    return run
-
-
-@pytest.fixture
-def fresh_nas(tmp_path: Path) -> Nas:
-    """The same by an interpreter that has imported nothing yet."""
-
-    def run(*arguments: str, cwd: Path = tmp_path, timeout: float = 300) -> Finished:
-        done = subprocess.run(
-            command(arguments),
-            cwd=cwd,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-        return Finished(done.returncode, done.stdout, done.stderr)
 
     return run

@@ -33,9 +33,6 @@ def seeded(seed: int, *names: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(seed_of(seed, *names))
 
 
-derived = seed_of  # an older name
-
-
 def batches(
     split: Split,
     batch_size: int,
@@ -118,11 +115,6 @@ def halves(split: Split, seed: int) -> tuple[Split, Split]:
     order = spread(split.labels.numpy(), seed)
     middle = len(order) // 2
     return split.take(np.sort(order[:middle])), split.take(np.sort(order[middle:]))
-
-
-def subset(split: Split, n: int, seed: int) -> Split:
-    """`n` images of a split (all, if it has fewer), with every class in proportion."""
-    return split.take(np.sort(spread(split.labels.numpy(), seed)[:n]))
 
 
 Prepare = Callable[[Tensor, "Augment | None", "torch.Generator | None"], Tensor]

@@ -8,6 +8,7 @@ from torch import Tensor
 from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
+from nascli.core.randomness import seed_of
 from nascli.core.space import Deepens, Relaxable
 from nascli.core.supernet import (
     Mixture,
@@ -17,7 +18,6 @@ from nascli.core.supernet import (
     SharedWeights,
     Supernet,
 )
-from nascli.data.batches import derived
 from nascli.gradient.edge_normalisation import EdgeNormalised
 from nascli.gradient.method import Method
 from nascli.gradient.stages import Stage, strongest
@@ -32,7 +32,7 @@ def supernet_of(
     """
     at_hand, channels = (before.supernet, before.partial_channels) if before else (0, 1)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived(problem.seed, "stage", stage.number))
+        torch.manual_seed(seed_of(problem.seed, "stage", stage.number))
         if stage.supernet != at_hand:
             shared.supernet, channels = grown(problem, stage.depth), 1
         elif before is None and stage.depth != 1.0:
@@ -86,7 +86,7 @@ def relaxation_of(
     seed = _seed(problem, stage)
     relaxation = method.relaxation(supernet, seed)
     if method.edge_normalisation:
-        relaxation = EdgeNormalised(relaxation, supernet, derived(seed, "edges"))
+        relaxation = EdgeNormalised(relaxation, supernet, seed_of(seed, "edges"))
     return relaxation.to(problem.accelerator)
 
 
@@ -98,7 +98,7 @@ def sampler_of(
 
 
 def _seed(problem: Problem, stage: Stage) -> int:
-    return problem.seed if stage.number == 0 else derived(problem.seed, "stage", stage.number)
+    return problem.seed if stage.number == 0 else seed_of(problem.seed, "stage", stage.number)
 
 
 def kept(relaxation: Relaxation, supernet: Supernet, count: int) -> list[list[int]]:

@@ -14,8 +14,9 @@ import torch
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
+from nascli.core.randomness import seed_of
 from nascli.core.supernet import Sampler, SharedWeights, Supernet
-from nascli.data.batches import batches, derived, seeded
+from nascli.data.batches import batches, seeded
 from nascli.data.task import Task
 from nascli.supernet.training import WeightTraining
 from nascli.training.augmentation import augmentation
@@ -99,7 +100,7 @@ class PathTraining:
 
     def _begin(self) -> None:
         supernet = self._supernet()
-        seed = derived(self._problem.seed, "sampler")
+        seed = seed_of(self._problem.seed, "sampler")
         self._shared.sampler = self._make(supernet, seed)
         where = self._problem.accelerator
         self._shared.training = WeightTraining(supernet, self._recipe, where)

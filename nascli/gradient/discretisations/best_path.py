@@ -11,8 +11,8 @@ import random
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import seed_of
 from nascli.core.space import sample
-from nascli.data.batches import derived
 from nascli.gradient.parts import Trained
 
 
@@ -42,6 +42,6 @@ class BestPath:
 
     def __call__(self, trained: Trained) -> Genotype:
         """The genotype."""
-        generator = random.Random(derived(self._seed, "candidates", trained.epoch))
+        generator = random.Random(seed_of(self._seed, "candidates", trained.epoch))
         drawn = [sample(self._space, generator) for _ in range(self._candidates)]
         return min(drawn, key=lambda genotype: trained.loss(trained.supernet.path(genotype)))

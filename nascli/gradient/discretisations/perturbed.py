@@ -17,8 +17,8 @@ from nascli.core.choice import NONE
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.randomness import seed_of
 from nascli.core.supernet import Mixture
-from nascli.data.batches import derived
 from nascli.gradient.parts import Trained
 
 
@@ -57,7 +57,7 @@ class Perturbed:
         active = now.active or tuple(tuple(range(len(choice.options))) for choice in choices)
         now = replace(now, active=active)
         order = list(range(len(choices)))
-        random.Random(derived(self._seed, "edges")).shuffle(order)
+        random.Random(seed_of(self._seed, "edges")).shuffle(order)
         for row in order:
             now = _only(now, row, self._least_dispensable(trained, now, row))
             if self._tuning:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nascli.data.batches import Endless, batches, halves, seeded, subset
+from nascli.data.batches import Endless, batches, halves, seeded
 from nascli.data.split import Memory, Split, statistics
 
 
@@ -119,7 +119,7 @@ def test_every_pass_is_shuffled_anew_and_holds_no_image_twice(split: Split) -> N
 
 
 def test_a_stream_of_a_split_smaller_than_a_batch(split: Split) -> None:
-    stream = Endless(subset(split, 5, seed=0), 16, "cpu", seed=0)
+    stream = Endless(split.take(np.arange(5)), 16, "cpu", seed=0)
     assert [len(stream.next()[1]) for _ in range(3)] == [5, 5, 5]
 
 
@@ -134,11 +134,12 @@ def test_halves_are_disjoint_and_stratified(split: Split) -> None:
     assert not torch.equal(halves(split, seed=2)[0].images(), first.images())
 
 
-def test_a_subset_keeps_the_normalisation(split: Split) -> None:
-    few = subset(split, 10, seed=0)
-    assert torch.bincount(few.labels).tolist() == [2] * 5
-    assert torch.equal(few.mean, split.mean)
-    assert len(subset(split, 99, seed=0)) == 50
+def test_a_part_of_a_split_keeps_the_normalisation(split: Split) -> None:
+    few = split.take(np.arange(3, 50, 5))
+    assert len(few) == 10
+    assert torch.equal(few.labels, split.labels[3::5])
+    assert torch.equal(few.images(), split.images()[3::5])
+    assert torch.equal(few.mean, split.mean) and torch.equal(few.std, split.std)
 
 
 def test_seeds_differ_by_number_and_name() -> None:

@@ -10,9 +10,9 @@ from hydra.utils import instantiate
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
+from nascli.core.randomness import seed_of
 from nascli.core.space import sample
 from nascli.core.supernet import Mixture
-from nascli.data.batches import derived
 from nascli.gradient.discretisations.best_path import BestPath
 from nascli.gradient.discretisations.perturbed import Perturbed
 from nascli.gradient.discretisations.skip_limit import SkipLimit
@@ -93,7 +93,7 @@ def test_what_a_stage_dropped_does_not_come_back_for_a_skip():
 
 def test_the_best_path_is_the_one_of_least_loss():
     problem = Problem(space=BENCH, task=None, recipe=None, seed=4)
-    generator = random.Random(derived(4, "candidates", 1))
+    generator = random.Random(seed_of(4, "candidates", 1))
     drawn = [sample(BENCH, generator) for _ in range(10)]
     losses = {tuple(map(tuple, BENCHES.path(g).weights.tolist())): n for n, g in enumerate(drawn)}
 
