@@ -73,12 +73,16 @@ def with_numbers(
 def refuse(config: DictConfig, problem: Problem, faults: Faults) -> None:
     """Refuses a bound that is proved to be below every network, before anything is built.
 
-    It needs no torch, and looks at none where an estimator may count in its own way.
+    It needs no torch. Where the estimator may tell costs of its own, nothing is proved.
 
     Raises:
         Fault: there is such a bound; with what is wrong besides, as far as that is known.
     """
-    if not problem.goal.constraints or values.estimator_traits(config).immediate:
+    estimator = values.estimator_class(config)
+    if not problem.goal.constraints or estimator is None or traits_of(estimator).immediate:
+        return
+    declared = vars(estimator).get("metrics")  # known without an instance, or else not at all
+    if not isinstance(declared, tuple) or set(COSTS) & set(declared):
         return
     from nascli.estimators.costs import Costs as Counted
 

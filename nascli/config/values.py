@@ -29,22 +29,23 @@ def objectives(config: DictConfig) -> tuple[Objective, ...]:
     """What is to be reached: the `objectives` mapping, or else what the estimator is made for."""
     given = config.get("objectives")
     if not given:
-        return (estimator_traits(config).objective,)
+        made_by = estimator_class(config)
+        return ((Traits() if made_by is None else traits_of(made_by)).objective,)
     for metric, direction in given.items():
         if direction not in ("max", "min"):
             raise Fault(f"objectives.{metric} is {direction!r}; it must be max or min")
     return tuple(Objective(str(metric), direction) for metric, direction in given.items())
 
 
-def estimator_traits(config: DictConfig) -> Traits:
-    """What the chosen estimator's class declares; of one that wraps another, what that one does."""
+def estimator_class(config: DictConfig) -> type | None:
+    """That of the chosen estimator; of one that wraps another, that of the other; None for none."""
     from hydra.utils import get_class
 
     node = config.get("estimator") or {}
     while "of" in node:
         node = node["of"]
     target = node.get("_target_")
-    return traits_of(get_class(target)) if target else Traits()
+    return get_class(target) if target else None
 
 
 def constraints(config: DictConfig) -> tuple[Constraint, ...]:

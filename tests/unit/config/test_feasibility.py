@@ -123,6 +123,27 @@ def test_costs_that_add_up_are_certain_without_training(metric):
         settled(f"constraints.{metric}={least - 1}", chosen=CELL)
 
 
+class Own:
+    """Trains nothing here, and counts parameters in a way of its own."""
+
+    metrics = ("accuracy", "params")
+    meaning = ""
+
+    def __init__(self, problem):
+        pass
+
+    def estimate(self, proposal):
+        return {"accuracy": 1.0, "params": 1.0}
+
+
+def test_a_bound_on_what_an_estimator_counts_itself_is_not_refused():
+    config = composed(*CELL, *rewritten(["constraints.params=10"]))
+    config.estimator = {"_target_": f"{__name__}.Own"}
+    assert search.build(asked(config)).problem.goal.constraints[0].maximum == 10
+    with pytest.raises(Fault, match="this is certain"):
+        settled("constraints.params=10", chosen=CELL)
+
+
 def test_peak_memory_is_not_certain():
     with pytest.raises(
         Fault,
