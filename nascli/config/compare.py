@@ -97,10 +97,8 @@ def _search(path: Path, directories: Sequence[Path]) -> _Search:
 
 def _immediate(one: _Search) -> bool:
     """Whether the estimator answers without training, so that no recipe plays a part."""
-    from hydra.utils import get_class
-
-    target = one.plain["estimator"].get("_target_")
-    return bool(target) and traits_of(get_class(target)).immediate
+    estimator = values.estimator_class(one.plain)
+    return estimator is not None and traits_of(estimator).immediate
 
 
 def _wanted(one: _Search) -> tuple[tuple[Objective, ...], searches.Loss]:

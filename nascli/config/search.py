@@ -166,8 +166,8 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
             f"{part.__name__} scores with shared weights, which this strategy does not train; "
             "take estimator=one_shot, which trains its own, or strategy=darts"
         )
-    if shares["estimator"] and traits_of(get_class(config.workers._target_)).own_processes:
-        raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
+    if shares["estimator"]:
+        shared_weights.check_workers(config, part)
 
 
 def with_supernet() -> list[str]:

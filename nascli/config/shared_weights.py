@@ -47,17 +47,23 @@ def check(config: DictConfig) -> None:
         if not config[key]:
             continue
         part = get_class(config[key]._target_)
-        if traits_of(part).weight_sharing and (key == "reference" or not config.supernet):
+        if not traits_of(part).weight_sharing:
+            continue
+        if key == "reference" or not config.supernet:
             raise Fault(
                 f"{key}: {part.__name__} scores with shared weights, and an audit trains none; "
                 "give supernet=RUN_FOLDER of a nas search with strategy=darts or "
                 "estimator=one_shot, or take another estimator"
             )
-        if (
-            traits_of(part).weight_sharing
-            and traits_of(get_class(config.workers._target_)).own_processes
-        ):
-            raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
+        check_workers(config, part)
+
+
+def check_workers(config: DictConfig, part: type) -> None:
+    """Raises a Fault where the workers are out of reach of the weights that `part` shares."""
+    from hydra.utils import get_class
+
+    if traits_of(get_class(config.workers._target_)).own_processes:
+        raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
 
 
 def check_overrides(config: DictConfig, overrides: Sequence[str]) -> None:

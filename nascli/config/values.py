@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -37,7 +39,7 @@ def objectives(config: DictConfig) -> tuple[Objective, ...]:
     return tuple(Objective(str(metric), direction) for metric, direction in given.items())
 
 
-def estimator_class(config: DictConfig) -> type | None:
+def estimator_class(config: DictConfig | Mapping[str, Any]) -> type | None:
     """That of the chosen estimator; of one that wraps another, that of the other; None for none."""
     from hydra.utils import get_class
 
