@@ -37,7 +37,7 @@ PROVE = """
 import json, sys, time
 from hydra.utils import get_class
 from omegaconf import OmegaConf
-from nascli.core.objective import Constraint
+from nascli.core.goal import Constraint
 from nascli.core.problem import Problem
 from nascli.core.survey import survey
 from nascli.core.trial import Proposal
