@@ -1,4 +1,7 @@
-"""`nas VERB [overrides]`: checks the command line and hands it over to Hydra; imports no torch."""
+"""`nas VERB [overrides]`: checks the command line, composes it and runs it; imports no torch.
+
+Hydra's own program runs it where it has to: several commands in one (-m), and --cfg and --info.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nascli import __version__
 from nascli.core.fault import Fault, unknown
+
+if TYPE_CHECKING:
+    from nascli.config.compose import Asked
 
 VERBS = {
     "search": "search a space for the best genotype",
@@ -80,7 +86,7 @@ def _help() -> str:
 
 
 def _composed(verb: str, arguments: list[str]) -> int:
-    """A verb with a config: its help page, or the command run under Hydra."""
+    """A verb with a config: its help page, or the command."""
     from nascli.config import files, overrides
 
     flags, words = overrides.split(arguments, _VALUED)
@@ -88,24 +94,41 @@ def _composed(verb: str, arguments: list[str]) -> int:
     if {"-h", "--help"} & set(flags):
         print(files.help_page(verb, directories))
         return 0
-    from nascli.config.command_line import checked
+    from nascli.config.command_line import checked, composed
 
     sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
     multirun = bool({"-m", "--multirun"} & set(flags))
     ready = checked(verb, words, directories, multirun=multirun)
-    return _hydra(verb, [*flags, *ready], directories)
+    if any(word.lstrip("+~").startswith("hydra") for word in ready) or _for_hydra(flags):
+        return _hydra(verb, [*flags, *ready], directories)
+    return _job(composed(verb, ready, directories, ["nas", verb, *flags, *ready]))
+
+
+def _for_hydra(flags: Sequence[str]) -> bool:
+    """Whether a flag is for Hydra's own program: -m, --cfg, --info; our folders are not."""
+    rest = iter(flags)
+    for flag in rest:
+        name, equals, _ = flag.partition("=")
+        if name not in ("-cd", "--config-dir"):
+            return True
+        if not equals:
+            next(rest, None)
+    return False
 
 
 def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> int:
-    """Composes and runs; a multirun goes on after a faulty job and reports the worst exit code."""
+    """Run by Hydra; a multirun goes on after a faulty job and reports the worst exit code."""
     import hydra
+    from hydra.core.hydra_config import HydraConfig
 
     from nascli.config import root
+    from nascli.config.compose import Asked
 
     codes = [0]
 
     def job(cfg: Any) -> None:
-        codes.append(_job(verb, cfg, directories))
+        line = ["nas", verb, *sys.argv[1:]]
+        codes.append(_job(Asked.of(verb, cfg, HydraConfig.get(), directories, line)))
         if codes[-1] == 130:
             sys.exit(130)
 
@@ -114,19 +137,14 @@ def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> 
     return max(codes)
 
 
-def _job(verb: str, cfg: Any, directories: Sequence[Path]) -> int:
+def _job(asked: Asked) -> int:
     """One composed command; gives its exit code."""
     import importlib
     import traceback
 
-    from hydra.core.hydra_config import HydraConfig
-
     from nascli import ui
-    from nascli.config.compose import Asked
 
-    command = importlib.import_module(f"nascli.commands.{verb}")
-    line = ["nas", verb, *sys.argv[1:]]
-    asked = Asked.of(verb, cfg, HydraConfig.get(), directories, line)
+    command = importlib.import_module(f"nascli.commands.{asked.verb}")
     for old in asked.old_names:
         ui.say(f"warning: a config of yours uses an old name: {old}; please change it")
     try:

@@ -41,9 +41,19 @@ def asked_for(verb: str, words: Sequence[str], directories: Sequence[Path]) -> A
     Raises:
         Fault: everything that is wrong with it.
     """
-    ready = checked(verb, words, directories)
+    return composed(verb, checked(verb, words, directories), directories)
+
+
+def composed(
+    verb: str, ready: Sequence[str], directories: Sequence[Path], command: Sequence[str] = ()
+) -> Asked:
+    """What checked overrides ask of a verb; `command` is the whole line, if it was one.
+
+    Raises:
+        Fault: together they cannot be composed.
+    """
     try:
-        return asked(verb, ready, directories)
+        return asked(verb, ready, directories, command)
     except HydraException as error:
         raise Fault(" ".join(str(error).split())) from error
 

@@ -77,13 +77,18 @@ def renamed(config: DictConfig) -> tuple[DictConfig, list[str]]:
     return (OmegaConf.create(new) if lines else config), lines
 
 
-def asked(verb: str, overrides: Sequence[str], directories: Sequence[Path] = ()) -> Asked:
+def asked(
+    verb: str,
+    overrides: Sequence[str],
+    directories: Sequence[Path] = (),
+    command: Sequence[str] = (),
+) -> Asked:
     """What these overrides ask of a verb; Hydra's own exceptions pass."""
     config = _loaded(verb, overrides, directories)
     settings = config.hydra
     with open_dict(config):
         del config["hydra"]
-    return Asked.of(verb, config, settings, directories)
+    return Asked.of(verb, config, settings, directories, command)
 
 
 def composed(verb: str, overrides: Sequence[str], directories: Sequence[Path] = ()) -> DictConfig:
