@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
@@ -91,8 +92,20 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def composed(*overrides: str, verb: str = "search") -> Any:
-    """A composed config, as Hydra makes it; a copy of one's own, since composing takes long."""
-    return copy.deepcopy(_composed(verb, overrides))
+    """A composed config of one's own, as Hydra makes it.
+
+    Composing takes long, so it is done once for the options that are chosen, of which later ones
+    have a copy; a value is put into it as Hydra does: after everything else.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    values = [o for o in overrides if re.match(r"[a-z_]+(\.\w+)+=|(seed|fidelity|threads)=", o)]
+    chosen = tuple(o for o in overrides if o not in values)
+    config = copy.deepcopy(_composed(verb, chosen))
+    for value in OverridesParser.create().parse_overrides(values):
+        OmegaConf.update(config, value.key_or_group, value.value(), merge=True)
+    return config
 
 
 @cache
