@@ -34,7 +34,11 @@ from nascli.core.trial import Trial
 from nascli.runs import folder, reading
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nascli.config.compose import Asked
+    from nascli.programs.trained import Trained
 
 Text = str | os.PathLike[str]
 Folders = Text | Sequence[Text] | None
@@ -75,6 +79,25 @@ class Run:
         """The trials that no other one beats in all objectives; empty with one objective."""
         trials = {trial.number: trial for trial in self.history}
         return [trials[row["trial"]] for row in self.report.get("front", ())]
+
+    @cached_property
+    def network(self) -> Trained:
+        """The network that was trained, with its weights and what one must know to use it.
+
+        Raises:
+            Fault: this run has trained none.
+        """
+        from nascli.config import trained
+
+        return trained.of(self.path)
+
+    def predict(self, images: Any) -> NDArray[np.float32]:
+        """Probabilities (N, classes): see `nascli.programs.trained.Trained.predict`.
+
+        Raises:
+            Fault: this run has trained no network, or the images are not of its kind.
+        """
+        return self.network.predict(images)
 
 
 def load(path: Text) -> Run:
@@ -139,6 +162,21 @@ def profile(
         Fault: everything that is wrong, as the command line would say it.
     """
     return _run("profile", overrides, keys, config_dir, _Hears(listener, progress))
+
+
+def export(
+    *overrides: Text,
+    config_dir: Folders = None,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+    **keys: object,
+) -> Run:
+    """`nas export`: a trained network as a file, network.* in the run; arguments as for `search`.
+
+    Raises:
+        Fault: everything that is wrong, as the command line would say it.
+    """
+    return _run("export", overrides, keys, config_dir, _Hears(listener, progress))
 
 
 def audit(

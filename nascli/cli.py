@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 VERBS = {
     "search": "search a space for the best genotype",
     "retrain": "train a genotype from scratch and score it once on the test split",
+    "export": "write a trained network to a file that runs without nascli: onnx, pt2, python",
+    "predict": "say what a trained network sees in image files",
     "profile": "measure the latency of a space's layers, or of one network",
     "audit": "say how far an estimator can be trusted, against a table or full trainings",
     "compare": "compare searches of one problem: anytime curves, table, significance",
@@ -33,6 +35,7 @@ EXAMPLES = """\
   nas search -m strategy=random,evolution seed=1,2,3   six searches, one after another
   nas compare outputs/search/*                         and their curves, table and tests
   nas search resume=outputs/search/...                 go on with an interrupted run
+  nas export genotype=outputs/retrain/... format=onnx  and take the network away
   nas profile device=cpu genotype=darts_v2             latency table and whole network"""
 _VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--info")
 

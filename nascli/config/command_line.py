@@ -12,7 +12,7 @@ from nascli.config import check, overrides
 from nascli.config.compose import Asked, asked
 from nascli.core.fault import Fault
 
-_POSITIONAL = ("show", "retrain")
+_POSITIONAL = ("show", "retrain", "export")
 
 
 def checked(
@@ -25,6 +25,7 @@ def checked(
     """
     given = [overrides.positional(verb, word, _POSITIONAL) for word in words]
     given = overrides.gathered(given) if verb == "compare" else given
+    given = overrides.looked_at(given) if verb == "predict" else given
     given = overrides.quoted(given)
     carried = overrides.carried(verb, given)
     found, good = check.faults(verb, carried + given, directories, multirun=multirun)

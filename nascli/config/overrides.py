@@ -74,6 +74,15 @@ def gathered(overrides: Sequence[str]) -> list[str]:
     return [*([f"runs=[{runs}]"] if bare else []), *(o for o in overrides if o not in bare)]
 
 
+def looked_at(overrides: Sequence[str]) -> list[str]:
+    """`nas predict RUN A B` is short for `nas predict genotype=RUN images=[A,B]`."""
+    bare = [o for o in overrides if o[:1] != "~" and ("=" not in o or Path(o).exists())]
+    rest = [o for o in overrides if o not in bare]
+    if bare and not any(o.startswith("genotype=") for o in rest):
+        rest.append(f"genotype={bare.pop(0)}")
+    return [*rest, *([f"images=[{','.join(map(_quotes, bare))}]"] if bare else [])]
+
+
 def quoted(overrides: Sequence[str]) -> list[str]:
     """Puts paths and NAS-Bench-201 strings in the quotes that Hydra's grammar needs."""
     ready = []
@@ -118,7 +127,7 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     """
     given = {o.partition("=")[0].lstrip("+~"): o.partition("=")[2] for o in overrides}
     reference = given.get("genotype", "").strip("'\"").replace("\\'", "'")
-    if verb == "search" or not reference or reference == "null":
+    if verb in ("search", "export", "predict") or not reference or reference == "null":
         return []
     from nascli.genotypes import load
 

@@ -115,5 +115,5 @@ def _sum(step: _Step, results: dict[str, Tensor]) -> Tensor:
         del term
     if total is None:
         images = results[IMAGES]
-        return images.new_zeros(len(images), *step.shape)
+        return images.new_zeros(images.shape[0], *step.shape)
     return total

@@ -23,8 +23,10 @@ from nascli.programs.networks import costs_of, network_of
 from nascli.programs.recording import kept_by, looped
 from nascli.programs.reporting import write_report
 from nascli.programs.threads import computing_with
+from nascli.programs.trained import card_of
 from nascli.report import curves, drawings
 from nascli.report.units import readable
+from nascli.runs import card as cards
 from nascli.runs.folder import Run
 from nascli.training.fit import Epoch, State, fit, score
 from nascli.workers.serial import Serial
@@ -156,6 +158,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
     """
     start, genotype = time.monotonic(), parts.genotype
     images.record(run, parts.problem, tested=True)
+    _write_card(run, parts.problem, genotype)
     goal = Goal((Objective("valid_accuracy", "max"),))
     problem = replace(parts.problem, goal=goal, fidelity=1.0)
     training = FromScratch(run, problem)
@@ -185,6 +188,15 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
         drawn = {**curves.training(training.epochs), **drawings.draw(problem.space, genotype)}
         write_report(run, report, drawn, parts.settings)
         return report
+
+
+def _write_card(run: Run, problem: Problem, genotype: Genotype) -> None:
+    """What somebody must know who uses the network without these data."""
+    task = cast(Task, problem.task)
+    known = costs_of(problem, genotype)
+    description = problem.space.describe(genotype)
+    card = card_of(task.split("train"), description, task.name, task.class_names, known)
+    run.write_json(cards.FILE, card.to_json())
 
 
 def _report(

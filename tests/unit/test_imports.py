@@ -18,8 +18,8 @@ ALLOWED = {
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
     | {"costs.latency_table"},
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
-    | {"estimators.costs", "supernet.shared", "data.identity", "data.membership"},
-    "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training"}
+    | {"estimators.costs", "supernet.shared", "data.identity", "data.membership", "data.task"},
+    "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "export"}
     | {"estimators.costs", "costs.latency_table", "workers.serial"},
     "ui": {"runs", "report.units", "core"},
     "runs": {"core"},
@@ -32,6 +32,7 @@ ALLOWED = {
     "strategies.gradient": {"core", "gradient", "training.epoch_cost"},
     "gradient": {"core", "supernet", "training", "data"},
     "gradient.penalties.expected_cost": {"core", "costs"},
+    "export": {"core", "kernels", "runs.card"},
     "estimators": {"core", "costs", "supernet", "training", "data"},
     "estimators.zero_cost": {"core", "costs", "data", "zero_cost"},
     "zero_cost": {"core", "data"},

@@ -1,0 +1,85 @@
+"""A trained network out of a run folder: what `genotype=RUN` means to those who use one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig
+
+from nascli import genotypes
+from nascli.config import building, images, recorded
+from nascli.core.fault import Fault
+from nascli.core.listener import SILENT, Listener
+from nascli.core.space import check
+from nascli.data.task import Task
+from nascli.programs.retrain import WEIGHTS
+from nascli.programs.trained import Trained, card_of
+from nascli.runs import card as cards
+
+
+def of(reference: object, directories: Sequence[Path] = ()) -> Trained:
+    """The network that `nas retrain` has left in a run folder.
+
+    Raises:
+        Fault: it is no such folder, something in it is damaged, or the data of a folder without
+            network.json, which versions before 0.3 left, are not at hand.
+    """
+    folder = _folder(reference)
+    config = recorded.load(folder, directories)
+    card = cards.read(folder)
+    task: Any = card or data(config)
+    space = building.space(config, task)
+    genotype = check(space, genotypes.load(str(folder)))
+    network = space.network(genotype)
+    try:
+        network.load_state_dict(_weights(folder))
+    except RuntimeError as error:
+        wrong = str(error).splitlines()[-1].strip()
+        raise Fault(f"'{folder / WEIGHTS}' does not fit the network of its run: {wrong}") from error
+    if card is None:
+        train, names = task.split("train"), task.class_names
+        card = card_of(train, space.describe(genotype), task.name, names, {})
+    return Trained(network.eval(), card, genotype)
+
+
+def data(config: DictConfig) -> Task:
+    """The images that the run was trained on.
+
+    Raises:
+        Fault: they are not at hand.
+    """
+    building.absolute(config)
+    return cast(Task, images.task(config, building.component(config, "data")))
+
+
+def at_hand(reference: object, directories: Sequence[Path], listener: Listener = SILENT) -> Any:
+    """The same for `genotype=RUN`; None, and why, where they are not at hand any more."""
+    folder = _folder(reference)
+    try:
+        found = data(recorded.load(folder, directories))
+        found.split("test")
+        card = cards.read(folder)
+        if card is not None and found.input_shape != card.input_shape:
+            raise Fault(f"they are {found.input_shape} now, and were {card.input_shape}")
+    except Fault as fault:
+        listener.warn(f"not compared on test images: {str(fault).splitlines()[0]}")
+        return None
+    return found
+
+
+def _folder(reference: object) -> Path:
+    if not reference:
+        raise Fault("say which network: genotype=FOLDER of a run of nas retrain")
+    folder = Path(str(reference)).expanduser().absolute()
+    if not (folder / WEIGHTS).is_file():
+        there = f"'{folder}' has no {WEIGHTS}" if folder.is_dir() else f"no folder at '{folder}'"
+        raise Fault(f"{there}; train the network first: nas retrain genotype={reference}")
+    return folder
+
+
+def _weights(folder: Path) -> dict[str, Any]:
+    from nascli.runs.folder import Run
+
+    return cast(dict[str, Any], Run(folder).load(WEIGHTS))
