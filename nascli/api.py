@@ -13,10 +13,8 @@ a Hydra that the program around it uses. It neither prints nor ends the process.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
-import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -31,6 +29,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
 from nascli.core.trial import Trial
+from nascli.programs.process import as_it_was
 from nascli.runs import folder, reading
 
 if TYPE_CHECKING:
@@ -304,7 +303,7 @@ def _asked(
     flags = [text for each in folders for text in ("--config-dir", os.fspath(each))]
     directories = overrides.directories(flags)
     texts = [*(os.fspath(word) for word in words), *overrides.keywords(verb, keys)]
-    with _process_as_it_was():
+    with as_it_was():
         sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
         wanted = asked_for(verb, texts, directories)
         for old in wanted.old_names:
@@ -313,29 +312,3 @@ def _asked(
             yield wanted
         except _CallbackError as raised:
             raise raised.error from None
-
-
-@contextmanager
-def _process_as_it_was() -> Iterator[None]:
-    """Puts back what components of anyone may change in a process."""
-    paths, drawn, frozen = list(sys.path), random.getstate(), gc.get_freeze_count()
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if numpy is not None:
-        drawn_by_numpy = numpy.random.get_state()
-    if torch is not None:
-        threads, drawn_by_torch = torch.get_num_threads(), torch.get_rng_state()
-        on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    try:
-        yield
-    finally:
-        sys.path[:] = paths
-        random.setstate(drawn)
-        if not frozen:
-            gc.unfreeze()
-        if numpy is not None:
-            numpy.random.set_state(drawn_by_numpy)
-        if torch is not None:
-            torch.set_num_threads(threads)
-            torch.set_rng_state(drawn_by_torch)
-            if on_gpus is not None:
-                torch.cuda.set_rng_state_all(on_gpus)

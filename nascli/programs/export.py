@@ -13,8 +13,8 @@ from torch import Tensor
 from nascli.core.listener import Listener
 from nascli.data.split import Split
 from nascli.data.task import Task
-from nascli.export.deployed import Deployed, answers
-from nascli.export.format import Answers, Exported, Format
+from nascli.formats.deployed import Deployed, answers
+from nascli.formats.format import Answers, Exported, Format
 from nascli.programs.trained import Trained
 from nascli.runs import card as cards
 from nascli.runs.folder import REPORT, Run

@@ -17,7 +17,7 @@ from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.data import images
 from nascli.data.split import Split, chunks
-from nascli.export.deployed import Deployed, answers
+from nascli.formats.deployed import Deployed, answers
 from nascli.runs.card import Card
 
 _AT_ONCE = 256

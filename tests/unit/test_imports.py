@@ -19,7 +19,7 @@ ALLOWED = {
     | {"costs.latency_table"},
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
     | {"estimators.costs", "supernet.shared", "data.identity", "data.membership", "data.task"},
-    "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "export"}
+    "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "formats"}
     | {"estimators.costs", "costs.latency_table", "workers.serial"},
     "ui": {"runs", "report.units", "core"},
     "runs": {"core"},
@@ -32,7 +32,7 @@ ALLOWED = {
     "strategies.gradient": {"core", "gradient", "training.epoch_cost"},
     "gradient": {"core", "supernet", "training", "data"},
     "gradient.penalties.expected_cost": {"core", "costs"},
-    "export": {"core", "kernels", "runs.card"},
+    "formats": {"core", "kernels", "runs.card"},
     "estimators": {"core", "costs", "supernet", "training", "data"},
     "estimators.zero_cost": {"core", "costs", "data", "zero_cost"},
     "zero_cost": {"core", "data"},
@@ -60,7 +60,7 @@ ALLOWED = {
 # rooms whose files may import each other: they are one piece of work, not a choice of components
 TOGETHER = {"core", "commands", "config", "programs", "report", "data", "training", "genotypes"}
 TOGETHER |= {"supernet", "operations", "zero_cost", "gradient", "runs", "analysis"}
-TOGETHER |= {"networks", "costs", "kernels"}
+TOGETHER |= {"networks", "costs", "kernels", "formats"}
 
 
 def modules():

@@ -11,7 +11,7 @@ from torch.fx.node import map_aggregate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nascli.core.fault import Fault
-from nascli.export.deployed import Deployed
+from nascli.formats.deployed import Deployed
 from nascli.kernels.depthwise import Depthwise
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nascli.export.deployed import Deployed
+    from nascli.formats.deployed import Deployed
     from nascli.runs.card import Card
 
 Answers = Callable[["Tensor"], "Tensor"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from nascli.export.deployed import answers
-from nascli.export.format import Answers, Exported
-from nascli.export.tracing import folded
+from nascli.formats.deployed import answers
+from nascli.formats.format import Answers, Exported
+from nascli.formats.tracing import folded
 
 
 class Pt2:

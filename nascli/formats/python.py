@@ -13,9 +13,9 @@ import torch
 from torch import fx, nn
 
 from nascli.core.fault import Fault
-from nascli.export.deployed import answers
-from nascli.export.format import Answers, Exported
-from nascli.export.tracing import traced
+from nascli.formats.deployed import answers
+from nascli.formats.format import Answers, Exported
+from nascli.formats.tracing import traced
 
 if TYPE_CHECKING:
     from nascli.runs.card import Card
@@ -92,6 +92,7 @@ def _flat(graph: fx.GraphModule) -> fx.GraphModule:
             continue
         if node.target not in names:
             plain = re.sub(r"\W", "_", node.target.removeprefix("network."))
+            plain = plain if plain.isidentifier() else f"layer_{plain}"
             while plain in names.values() or plain in _TAKEN or plain in ("mean", "std"):
                 plain += "_"
             names[node.target] = plain

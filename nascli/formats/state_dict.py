@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from nascli.export.deployed import answers
-from nascli.export.format import Answers, Exported
+from nascli.formats.deployed import answers
+from nascli.formats.format import Answers, Exported
 
 
 class StateDict:
