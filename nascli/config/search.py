@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -65,6 +66,7 @@ def build(
     workers = faults.attempt(lambda: remote.workers(config))
     problem = building.problem(config, faults, listener)
     if problem is not None:
+        problem = replace(problem, budget=budget or Budget())
         if survey:
             refuse(config, problem, faults)
         found = _searching(config, faults, problem, survey, surveyed)

@@ -9,6 +9,10 @@ class Fault(Exception):  # noqa: N818 - it is the user's, not ours
     """What is wrong, the value got, what is allowed and the nearest fix, in one message."""
 
 
+class Stopped(Fault):
+    """A fault that only shows under way: what was found before it stands, and is reported."""
+
+
 def unknown(what: str, value: object, allowed: Iterable[str]) -> str:
     """Says that `value` is not an allowed `what`, lists what is, and names the nearest.
 

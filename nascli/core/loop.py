@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
-from nascli.core.budget import Budget
+from nascli.core.budget import Budget, OutOfTime
 from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -134,8 +134,8 @@ class Search:
     A genotype that is known at the same fidelity, or one that `canonical` shows to be equivalent,
     is not estimated again. `recorded` are trials of an interrupted search that `history` does not
     yet hold, in the order in which they ended: they are given back in that order instead of being
-    estimated again, so that a resumed search takes the same steps. `what` is what messages call its
-    trials.
+    estimated again, so that a resumed search takes the same steps. `asking` are the seconds that
+    went into a proposal before the time was over. `what` is what messages call its trials.
     """
 
     strategy: Strategy
@@ -146,6 +146,7 @@ class Search:
     recorded: dict[int, Trial] = field(default_factory=dict)
     open: dict[int, Open] = field(default_factory=dict)
     number: int = 0
+    asking: float = 0.0
     what: str = "trials"
     _ready: deque[Trial] = field(default_factory=deque)
     _known: dict[tuple[Genotype | None, float], Trial] = field(default_factory=dict)
@@ -171,6 +172,8 @@ class Search:
 
         Raises:
             Fault: too many trials failed in a row, or `recorded` does not follow from this search.
+            OutOfTime: the budget's seconds were over in the middle of a proposal or of a trial,
+                which stays open.
         """
         while True:
             self._ask()
@@ -187,8 +190,13 @@ class Search:
         room = self._room()
         if room <= 0:
             return
-        start = time.perf_counter()
-        proposals = self.strategy.ask(room)
+        start = time.perf_counter() - self.asking
+        try:
+            proposals = self.strategy.ask(room)
+        except OutOfTime:
+            self.asking = time.perf_counter() - start
+            raise
+        self.asking = 0.0
         asked = (time.perf_counter() - start) / max(1, len(proposals))
         for proposal in proposals:
             self._start(self.number, Open(proposal, asked))
@@ -226,10 +234,23 @@ class Search:
         if not self.open:
             return None
         if not self._ready:
-            self._ready.extend(map(self._timed, self.workers.wait()))
+            self._ready.extend(map(self._timed, self._waited()))
         trial = self._ready.popleft()
         del self.open[trial.number]
         return trial
+
+    def _waited(self) -> Sequence[Trial]:
+        """What the workers have ended, at least one."""
+        start, left = time.perf_counter(), self.budget.seconds_left
+        try:
+            trials = self.workers.wait() if left is None else self.workers.wait(left)
+            if not trials:
+                raise OutOfTime
+        except OutOfTime:
+            if self.workers.capacity == 1:  # what it took so far counts, for it is gone on with
+                next(iter(self.open.values())).asked += time.perf_counter() - start
+            raise
+        return trials
 
     def _replayed(self) -> Trial | None:
         """The first recorded trial that has been asked for."""

@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from nascli import __version__
-from nascli.core.estimator import Estimator
+from nascli.core.estimator import Estimator, Stateful
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -94,6 +94,15 @@ class Cached:
                 self._fingerprint = self._identity()
             self._keep(key, metrics)
         return dict(self._answers[key])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The other estimator's; empty if it has none."""
+        return self._of.state_dict() if isinstance(self._of, Stateful) else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        if isinstance(self._of, Stateful):
+            self._of.load_state_dict(state)
 
     def _identity(self) -> str:
         """What an answer depends on, the images too unless none has been looked at."""

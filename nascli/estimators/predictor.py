@@ -17,7 +17,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import check
-from nascli.core.surrogate import Surrogate, normal_scores
+from nascli.core.surrogate import Surrogate, normal_scores, predicted
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.estimators.rows import read
@@ -76,7 +76,7 @@ class Predictor:
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """The predicted accuracy in percent, whatever the fidelity."""
-        means, _ = self._surrogate.predict((proposal.genotype,))
+        means, _ = predicted(self._surrogate, (proposal.genotype,))
         return {"accuracy": self._accuracy(float(means[0]))}
 
 
@@ -118,7 +118,7 @@ def _cross_validated(
             continue
         surrogate = build()
         surrogate.fit([genotypes[i] for i in known], normal_scores(values[known]))
-        means, _ = surrogate.predict(tuple(genotypes[i] for i in asked))
+        means, _ = predicted(surrogate, tuple(genotypes[i] for i in asked))
         taus.append(float(kendalltau(means, values[asked]).statistic))
     found = [tau for tau in taus if np.isfinite(tau)]  # a fold of equals has none
     return float(np.mean(found)) if found else float("nan")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from nascli.core.problem import Problem
 from nascli.core.traits import Traits
@@ -40,18 +41,27 @@ class Train:
         epochs = max(1, round(problem.fidelity * recipe.epochs))
         self.meaning = f"on the validation split, after {epochs} epochs from scratch"
         self._train, self._valid = task.split("train"), task.split("valid")
+        self._cut: dict[str, Any] = {}  # the training that was cut when the time was over
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """Trains for round(fidelity * epochs) epochs, at least one.
 
         Raises:
-            DivergedError: the training loss is no longer a number.
+            DivergedError: a loss or a weight is no longer a number.
+            OutOfTime: the budget's time is over; the next estimate of this proposal goes on there.
         """
         import torch  # here, for what is wrong with a search is found without it
 
+        from nascli.training.divergence import DivergedError
         from nascli.training.fit import fit, score
 
         problem = self._problem
+        mine = {"genotype": proposal.genotype.to_json(), "fidelity": proposal.fidelity}
+        cut, self._cut = self._cut, {}
+
+        def keep(training: dict[str, Any]) -> None:
+            self._cut = {**mine, "training": training}
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.seed)
             network = problem.space.network(proposal.genotype)
@@ -64,6 +74,19 @@ class Train:
             accelerator=problem.accelerator,
             seed=problem.seed,
             progress=problem.listener.progress,
+            state=cut["training"] if cut and {**cut, **mine} == cut else None,
+            budget=problem.budget,
+            on_cut=keep,
         )
-        accuracy = score(network, self._valid, problem.accelerator).accuracy
-        return {"accuracy": accuracy, "train_accuracy": epochs[-1].train.accuracy}
+        valid = score(network, self._valid, problem.accelerator)
+        if not math.isfinite(valid.loss):
+            raise DivergedError(f"the validation loss is {valid.loss}")
+        return {"accuracy": valid.accuracy, "train_accuracy": epochs[-1].train.accuracy}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The training that was cut; empty if there is none."""
+        return self._cut
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        self._cut = state

@@ -82,6 +82,15 @@ class Trained(Protocol):
             Fault: a sampler draws the paths, and there are none.
         """
 
+    def derive(self, strengths: Tensor) -> Genotype:
+        """What the supernet derives; if that breaks a constraint, the strongest that keeps all.
+
+        `strengths` are (choices, options). See `nascli.costs.within.Within.strongest`.
+        """
+
+    def nearest(self, genotype: Genotype) -> Genotype:
+        """The genotype itself if it keeps the constraints, or one that has most in common."""
+
     def loss(self, mixture: Mixture) -> float:
         """On a fixed batch of the validation half, under its own batch-norm statistics."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nascli.core.budget import OutOfTime
 from nascli.core.estimator import Prepared, Stateful
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.loop import Judging, Open, Search
 from nascli.core.trial import Trial
@@ -53,6 +55,8 @@ def looped(
 
     Raises:
         Fault: what is on record does not belong to this search, or the disk takes no more.
+        Stopped: it cannot go on from where it is, which is saved.
+        OutOfTime: the seconds of the budget are over; where it stands is saved.
     """
     listener, budget = search.evaluation.problem.listener, search.budget
     state = run.load_state("trials", "strategy", "open", "number", older=older)
@@ -79,6 +83,7 @@ def looped(
             "strategy": search.strategy.state_dict(),
             "estimators": _states(search.evaluation),
             "seconds": budget.elapsed,
+            "asking": search.asking,
         }
 
     def ended(trial: Trial) -> None:
@@ -91,10 +96,15 @@ def looped(
         checkpoint.maybe(state_now)
         listener.trial(trial)
 
-    for estimator in search.evaluation.estimators:
-        if isinstance(estimator, Prepared):
-            estimator.prepare(lambda: run.save_state(state_now()))
-    return search.run(ended)
+    try:
+        for estimator in search.evaluation.estimators:
+            if isinstance(estimator, Prepared):
+                estimator.prepare(lambda: run.save_state(state_now()))
+        return search.run(ended)
+    except (OutOfTime, Stopped):
+        if "torch" in sys.modules:  # or else there is nothing that is not in the history
+            run.save_state(state_now())
+        raise
 
 
 def _states(evaluation: Judging) -> list[dict[str, Any] | None]:
@@ -120,6 +130,7 @@ def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path:
         return
     waiting = {number: Open.from_json(data) for number, data in state["open"].items()}
     search.recorded = {trial.number: trial for trial in recorded[told:]}
+    search.asking = float(state.get("asking", 0.0))
     search.restore(recorded[:told], waiting, state["number"])
     _load(search.strategy, state["strategy"], path)
 

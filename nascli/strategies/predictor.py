@@ -21,7 +21,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.randomness import generator
 from nascli.core.space import mutate, sample, size
-from nascli.core.surrogate import Surrogate, normal_scores
+from nascli.core.surrogate import Surrogate, normal_scores, predicted
 from nascli.core.trial import History, Proposal, Trial
 from nascli.strategies.acquisition import Acquisition
 
@@ -156,11 +156,11 @@ class Predictor:
         worth = draws.random(len(pool))  # until something good is known, any will do
         if self._good():
             pending = [*self._open, *chosen]
-            means, deviations = self._surrogate("").predict(pool, pending)
+            means, deviations = predicted(self._surrogate(""), pool, pending)
             worth = self._acquisition(means, deviations, float(self._values.max()), draws)
         excess = np.zeros(len(pool))
         for metric, maximum in self._bounds.items():
-            costs, _ = self._surrogate(metric).predict(pool)
+            costs, _ = predicted(self._surrogate(metric), pool)
             excess += np.maximum(0.0, costs / maximum - 1)
         return np.where(excess > 0, worth.min() - 1 - excess, worth)
 

@@ -6,15 +6,17 @@ from functools import partial
 
 import pytest
 import torch
-from fixtures import CHECKOUT, TINY, TINY_SPACE, Heard, build, composed, options
+from fixtures import CHECKOUT, TINY, TINY_SPACE, Heard, Looks, build, composed, options
 
-from nascli.core.fault import Fault
+from nascli.core.budget import OutOfTime
+from nascli.core.fault import Fault, Stopped
 from nascli.core.listener import SILENT
 from nascli.core.loop import Evaluation, Search
 from nascli.core.space import at
 from nascli.core.strategy import MeasuresEffort
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Trial
+from nascli.costs.plans import PlanCounter
 from nascli.gradient.discretisations.strongest import Strongest
 from nascli.gradient.method import SECOND_ORDER
 from nascli.relaxations.softmax import Softmax
@@ -162,6 +164,90 @@ def test_a_search_goes_on_exactly_as_if_nothing_had_been(strategy, words, after)
     assert flat(last) == flat(repeated)
     optimizers = (last["bilevel"]["optimizer"], last["bilevel"]["architect"])
     assert all(optimizer["state"] for optimizer in optimizers)
+
+
+@pytest.mark.parametrize(("strategy", "words"), [("darts", COMBINED), ("random_ws", ())])
+def test_a_search_that_is_cut_at_a_step_goes_on_at_that_step(strategy, words):
+    words = (*words, "training.batch_size=12", "data.images=132")
+    whole = search(*words, strategy=strategy)
+    seen = [whole.strategy.ask(1) for _ in range(2)]
+    assert whole.strategy._halves.steps == 3
+    cut = search(*words, strategy=strategy)
+    found, made = [], cut.strategy
+    while len(found) < 2:  # two steps at a time, each time in a new search
+        object.__setattr__(cut.problem, "budget", Looks(2))
+        try:
+            found.append(made.ask(1))
+        except OutOfTime:
+            state = copy.deepcopy(made.state_dict())
+            cut = search(*words, strategy=strategy)
+            made = cut.strategy
+            made.load_state_dict(state)
+    assert found == seen
+    assert flat(made.state_dict()) == flat(whole.strategy.state_dict())
+
+
+def test_a_search_that_diverges_goes_back_and_takes_a_tenth_of_the_step(monkeypatch):
+    warned = []
+    made = search(epochs=2, listener=Heard(warned=warned.append))
+    made.strategy.ask(1)
+    recipe = made.problem.recipe
+    rates = {
+        "learning_rate": recipe.learning_rate,
+        "final_learning_rate": recipe.final_learning_rate,
+        "architecture.learning_rate": recipe.architecture["learning_rate"],
+    }
+    tenth = search(*(f"training.{name}={rate / 10}" for name, rate in rates.items()))
+    tenth.strategy.load_state_dict(copy.deepcopy(made.strategy.state_dict()))
+    bilevel, steps = made.strategy._bilevel, []
+    step = type(bilevel)._weight_step
+
+    def breaking(self, now):
+        step(self, now)
+        steps.append(now)
+        if len(steps) == 1:
+            with torch.no_grad():
+                next(iter(self.supernet.parameters())).fill_(torch.nan)
+
+    monkeypatch.setattr(type(bilevel), "_weight_step", breaking)
+    found = made.strategy.ask(1)
+    monkeypatch.undo()
+    assert found == tenth.strategy.ask(1)
+    one, other = (s.shared.supernet.state_dict() for s in (made, tenth))
+    assert all(torch.allclose(one[name], other[name], atol=1e-7) for name in one)
+    assert len(warned) == 1 and "going back to the end of epoch 1" in warned[0]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ("darts", ()),
+        ("darts", ("discretisation@strategy.discretisation=skip_limit",)),
+        ("darts_pt", ("strategy.discretisation.tuning=0",)),
+        ("random_ws", ("strategy.discretisation.candidates=3",)),
+    ],
+)
+def test_every_epoch_proposes_a_genotype_that_keeps_the_constraints(strategy, words):
+    free = search(*words, strategy=strategy)
+    count = PlanCounter(free.problem.space)
+    most = max(count(free.strategy.ask(1)[0].genotype).params for _ in range(2))
+    made = search(*words, f"+constraints.params={most - 1}", strategy=strategy)
+    proposals = [made.strategy.ask(1)[0].genotype for _ in range(2)]
+    assert all(count(genotype).params < most for genotype in proposals)
+
+
+@pytest.mark.parametrize("strategy", ["darts", "random_ws"])
+def test_a_step_that_is_far_too_long_ends_a_search_as_it_was_before(strategy):
+    warned = []
+    words = ("training.learning_rate=1e20",)
+    made = search(*words, strategy=strategy, listener=Heard(warned=warned.append))
+    before = copy.deepcopy(made.strategy.state_dict())
+    with pytest.raises(Stopped, match=r"a smaller training.learning_rate \(it is 1e\+20\)"):
+        made.strategy.ask(1)
+    assert len(warned) == 1
+    after = made.strategy.state_dict()
+    assert after["caution"] == {"scale": 0.1, "before": None}
+    assert flat({**after, "caution": before["caution"]}) == flat(before)
 
 
 def test_a_deeper_stage_begins_anew_and_a_wider_one_goes_on():
