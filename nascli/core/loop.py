@@ -18,7 +18,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.strategy import Strategy
 from nascli.core.traits import Traits, traits_of
-from nascli.core.trial import History, Proposal, Trial
+from nascli.core.trial import History, Proposal, Trial, as_number
 from nascli.core.workers import Workers
 
 _FAILURES_IN_A_ROW = 10
@@ -123,8 +123,8 @@ class Open:
     def from_json(cls, data: dict[str, Any]) -> Open:
         """Reads what `to_json` wrote."""
         genotype = Genotype.from_json(data["genotype"])
-        metrics = {str(key): float(value) for key, value in data.get("metrics", {}).items()}
-        return cls(Proposal(genotype, float(data["fidelity"]), metrics), float(data["asked"]))
+        metrics = {str(key): as_number(value) for key, value in data.get("metrics", {}).items()}
+        return cls(Proposal(genotype, as_number(data["fidelity"]), metrics), float(data["asked"]))
 
 
 @dataclass

@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 
 if TYPE_CHECKING:
     from nascli.core.goal import Goal
+
+
+def as_number(value: Any) -> float:
+    """A number that was read, whole if it is: it is to be written again as it was.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is none.
+    """
+    made = float(value)
+    return value if isinstance(value, (int, float)) else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +77,14 @@ class Trial:
         if not isinstance(data, dict):
             raise Fault(f"not a trial: {data!r:.120}")
         try:
-            fidelity = float(data["fidelity"])
+            fidelity = as_number(data["fidelity"])
             if not 0 < fidelity <= 1:
                 raise Fault(f"fidelity is {fidelity:g}; it must be above 0 and at most 1")
             return cls(
                 number=int(data["number"]),
                 genotype=Genotype.from_json(data["genotype"]),
                 fidelity=fidelity,
-                metrics={str(k): float(v) for k, v in data["metrics"].items()},
+                metrics={str(k): as_number(v) for k, v in data["metrics"].items()},
                 seconds=float(data["seconds"]),
                 asked=int(data.get("asked", 0)),
                 infeasible=data["infeasible"],

@@ -18,7 +18,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.traits import name_of, traits_of
-from nascli.core.trial import Proposal
+from nascli.core.trial import Proposal, as_number
 from nascli.data.identity import membership, was_read
 from nascli.data.task import Task
 
@@ -129,7 +129,7 @@ class Cached:
                 return
             genotype = Genotype.from_json({"space": self._space.name, "choices": said["choices"]})
             key = (genotype, float(said["fidelity"]))
-            metrics = {name: float(said["metrics"][name]) for name in self.metrics}
+            metrics = {name: as_number(said["metrics"][name]) for name in self.metrics}
         except (ValueError, KeyError, TypeError, AttributeError, Fault) as error:
             raise Fault(
                 f"'{self._path}' has a damaged line ({line!r:.80}); delete it, or the file"

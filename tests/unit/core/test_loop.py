@@ -1,15 +1,18 @@
 """The loop, with a toy space, an estimator that adds digits up, and a strategy that has a list."""
 
+import json
 import math
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
+from nascli.core import history_file
 from nascli.core import space as moves
 from nascli.core.budget import Budget
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Objective
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Evaluation, Open, Search
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 from nascli.workers.serial import Serial
@@ -346,3 +349,32 @@ def test_a_resume_does_not_depend_on_the_budget_or_the_clock(problem):
     again.budget.start(seconds_before=2.0)
     again.run(lambda _: None)
     assert steps(again) == steps(whole)
+
+
+@pytest.mark.parametrize("known", [1, 2, 4])
+def test_a_resumed_history_has_the_very_same_bytes(problem, known):
+    class Row:
+        metrics = ("accuracy", "params")
+        traits = Traits()
+
+        def estimate(self, proposal):
+            return {"accuracy": 0.5, "params": 1045466 + int(proposal.genotype["a"])}
+
+    def lines(found):
+        return [history_file.line(replace(trial, seconds=0.0)) for trial in found.history]
+
+    whole = search(problem, [1, 2, 1, 4, 5, 4], [Row()])  # with repeats of what is on record
+    whole.run(lambda _: None)
+    entries = history_file.entries(b"".join(lines(whole)[:known]), Path("history.jsonl"))
+    recorded = {entry.trial.number: entry.trial for entry in entries}
+    again = search(problem, [1, 2, 1, 4, 5, 4], [Row()], recorded=recorded)
+    again.run(lambda _: None)
+    assert lines(again) == lines(whole)
+    assert b'"params":1045466}' in lines(again)[-1] or b'"params":1045467}' in lines(again)[-1]
+
+
+def test_a_proposal_under_way_is_kept_as_it_was(problem):
+    for fidelity, value in ((1, 3), (0.5, 3.0)):
+        waiting = Open(Proposal(moves.at(problem.space, 1), fidelity, {"skips": value}), 0.25)
+        kept = json.dumps(waiting.to_json())
+        assert json.dumps(Open.from_json(json.loads(kept)).to_json()) == kept
