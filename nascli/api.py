@@ -216,7 +216,7 @@ def compare(
         run = recorded.named(asked, parts.label)
         with hears.logging_to(run):
             program.compare(run, parts, comparison)
-        return Run(run.path.absolute())
+        return Run(run.place)
 
 
 def _run(
@@ -229,7 +229,7 @@ def _run(
         run, parts = config.begin(asked, hears)
         with hears.logging_to(run):
             getattr(program, verb)(run, parts)
-        return Run(run.path.absolute())
+        return Run(run.place)
 
 
 class _CallbackError(BaseException):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nascli import ui
@@ -97,8 +97,10 @@ class _Display:
 
     def trial(self, trial: Trial) -> None:
         """One more has ended."""
-        goal, best = self._parts.problem.goal, self._best
-        if best is None or _order(goal.rank(trial), trial) < _order(goal.rank(best), best):
+        loss, best = self._parts.problem.goal.loss, self._best
+        if loss(trial) < math.inf and (
+            best is None or (-trial.fidelity, loss(trial)) < (-best.fidelity, loss(best))
+        ):
             self._best = trial
         self._failed += trial.error is not None
         self._bar.update(self._parts.budget.used, self._text)
@@ -111,10 +113,6 @@ class _Display:
             words += [_cost(self._best.metrics)] if "params" in self._best.metrics else []
         words += [f"{self._failed} failed"] if self._failed else []
         return ", ".join(words)
-
-
-def _order(rank: Sequence[float], trial: Trial) -> tuple[float, Sequence[float]]:
-    return -trial.fidelity, rank
 
 
 def _cost(metrics: Mapping[str, float]) -> str:

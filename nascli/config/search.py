@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from nascli.config.compose import Asked
 from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
 from nascli.core.budget import Budget
-from nascli.core.estimator import Prepared
+from nascli.core.estimator import Estimator, Prepared
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.core.loop import Evaluation
@@ -100,6 +100,8 @@ def _searching(
         return problem, None, None, None
     shared = shared_weights.of(config, problem)
     estimators = faults.attempt(lambda: building.estimators(config, problem, shared))
+    if survey and (chain := estimators) is not None:
+        faults.attempt(lambda: _check_fidelities(config, chain))
     if survey and values.shares(config):
         faults.check()  # before anything takes its time
         assert estimators is not None
@@ -170,6 +172,19 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
         )
     if shares["estimator"]:
         shared_weights.check_workers(config, part)
+
+
+def _check_fidelities(config: DictConfig, chain: Sequence[Estimator]) -> None:
+    """Raises a Fault where low fidelities are to spare time and get the same answers."""
+    from hydra.utils import get_class
+
+    strategy, estimator = get_class(config.strategy._target_), chain[-1]
+    if traits_of(strategy).several_fidelities and not traits_of(estimator).fidelities:
+        raise Fault(
+            f"{strategy.__name__} spares time by low fidelities, and {type(estimator).__name__} "
+            "answers the same at every fidelity; take estimator=train or NAS-Bench-201's own "
+            "table, or a strategy such as evolution"
+        )
 
 
 def with_supernet() -> list[str]:

@@ -28,7 +28,7 @@ class Costs:
     a device it is left out.
     """
 
-    traits = Traits(by_genotype=True, immediate=True)
+    traits = Traits(by_genotype=True, immediate=True, fidelities=False)
     meaning = ""
 
     def __init__(self, problem: Problem) -> None:

@@ -43,7 +43,7 @@ class OneShot:
 
     metrics = ("accuracy",)
     meaning = "the path's in the supernet, on the validation split; nas retrain gives its own"
-    traits = Traits(repeatable=False, weight_sharing=True)
+    traits = Traits(repeatable=False, weight_sharing=True, fidelities=False)
 
     def __init__(
         self,

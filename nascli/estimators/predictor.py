@@ -45,7 +45,7 @@ class Predictor:
     """
 
     metrics = ("accuracy",)
-    traits = Traits(by_genotype=True, immediate=True)
+    traits = Traits(by_genotype=True, immediate=True, fidelities=False)
 
     def __init__(
         self, problem: Problem, surrogate: Callable[..., Surrogate], path: str | None = None

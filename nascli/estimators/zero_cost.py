@@ -58,7 +58,7 @@ class ZeroCost:
         Fault: an unknown score, too few images, or the task's images cannot be read.
     """
 
-    traits = Traits(objective=Objective("score", "max"))
+    traits = Traits(objective=Objective("score", "max"), fidelities=False)
     meaning = ""
 
     def __init__(

@@ -105,7 +105,7 @@ class FromScratch:
     def finished(self, genotype: Genotype) -> bool:
         """Whether all epochs of this network are over and its weights are there."""
         over = len(self.epochs) == self._problem.recipe.epochs
-        return self._genotype == genotype and over and (self._run.path / WEIGHTS).is_file()
+        return self._genotype == genotype and over and (self._run.place / WEIGHTS).is_file()
 
     def state_dict(self) -> dict[str, Any]:
         """Which network is being trained, and how far it is."""

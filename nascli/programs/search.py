@@ -60,7 +60,7 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     problem.listener.warn(f"searching {problem.space.name} ({count:,} genotypes) in {run.path}")
     with computing_with(parts.threads, problem):
         evaluation = Evaluation(problem, parts.estimators, kept_by(run))
-        with closing(parts.workers(evaluation, run.path)) as workers:
+        with closing(parts.workers(evaluation, run.place)) as workers:
             loop = Search(parts.strategy, evaluation, workers, parts.budget)
             ended: BaseException | None = None
             try:
