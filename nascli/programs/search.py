@@ -131,10 +131,11 @@ def _say_why(
         found = f"what was found before stands in {run.path}" if genotype else "nothing was found"
         raise Fault(f"{ended}; {found}") from ended
     if ended is not None:
-        numbers = ", ".join(map(str, loop.open)) or loop.number
-        words = f"budget.seconds={parts.budget.seconds:g} is over in the middle of trial {numbers}"
-        apart = traits_of(loop.workers).own_processes and loop.open
-        words += ", which begins anew in a process of its own" if apart else ""
+        numbers = [*map(str, loop.open)] or [str(loop.number)]
+        named = f"trial{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
+        words = f"budget.seconds={parts.budget.seconds:g} is over in the middle of {named}"
+        apart = traits_of(loop.workers).own_processes
+        words += "; what ran in processes of their own begins anew" if apart else ""
         words += f"; go on with: nas search resume={run.path} budget.seconds=MORE"
         if genotype is None:
             raise Fault(words)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nascli.core import history_file
+from nascli.core import history_file, loop
 from nascli.core import space as moves
-from nascli.core.budget import Budget
+from nascli.core.budget import Budget, OutOfTime
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Objective
 from nascli.core.loop import Evaluation, Open, Search
@@ -90,8 +90,6 @@ def test_equivalent_genotypes_are_estimated_once_and_cost_no_budget(problem):
 
 
 def test_seconds_include_the_time_to_propose(problem, monkeypatch):
-    from nascli.core import loop
-
     now = [0.0]
     monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
 
@@ -378,3 +376,55 @@ def test_a_proposal_under_way_is_kept_as_it_was(problem):
         waiting = Open(Proposal(moves.at(problem.space, 1), fidelity, {"skips": value}), 0.25)
         kept = json.dumps(waiting.to_json())
         assert json.dumps(Open.from_json(json.loads(kept)).to_json()) == kept
+
+
+def test_when_the_time_is_over_what_runs_elsewhere_stays_open(problem):
+    class Elsewhere(TwoAtOnce):
+        asked = ()
+
+        def wait(self, seconds=None):
+            self.asked = (*self.asked, seconds)
+            return super().wait() if len(self.asked) < 3 else []
+
+    found = two_at_once(problem)
+    found.workers = Elsewhere(found.workers.evaluate)
+    found.budget = Budget(seconds=1e6)
+    with pytest.raises(OutOfTime):
+        found.run(lambda _: None)
+    assert len(found.history) == 2
+    assert sorted(found.open) == sorted({0, 1, 2, 3} - {t.number for t in found.history})
+    assert all(0 < seconds <= 1e6 for seconds in found.workers.asked)
+
+
+@pytest.mark.parametrize("where", ["ask", "estimate"])
+def test_what_was_cut_counts_the_seconds_before(problem, monkeypatch, where):
+    now, cuts = [0.0], [1]
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+
+    def works(at, seconds):
+        now[0] += seconds
+        if at == where and cuts[0]:
+            cuts[0] -= 1
+            raise OutOfTime
+
+    class Slow(Listed):
+        def ask(self, limit):
+            works("ask", 5.0 if self.numbers else 0.0)
+            return super().ask(limit)
+
+    class Work(Sum):
+        def estimate(self, proposal):
+            works("estimate", 2.0)
+            return super().estimate(proposal)
+
+    found = search(problem, [1], [Work()])
+    found.strategy = Slow(problem, [1])
+    with pytest.raises(OutOfTime):
+        found.run(lambda _: None)
+    assert list(found.history) == []
+    kept = {number: Open.from_json(waiting.to_json()) for number, waiting in found.open.items()}
+    again = search(problem, [], [Work()], asking=found.asking)
+    again.strategy = Slow(problem, found.strategy.numbers)
+    again.restore([], kept, found.number)
+    again.run(lambda _: None)
+    assert [t.seconds for t in again.history] == [{"ask": 12.0, "estimate": 9.0}[where]]
