@@ -177,7 +177,7 @@ def test_a_training_that_is_cut_goes_on_at_that_step(steps):
     whole, shared = alone(problem())
     whole.prepare(lambda: None)
     state = {}
-    while True:  # so many steps at a time, each time in a new search
+    for _ in range(20):  # so many steps at a time, each time in a new search
         again, other = alone(replace(problem(), budget=Looks(steps)))
         again.load_state_dict(copy.deepcopy(state))
         try:

@@ -174,7 +174,7 @@ def test_a_search_that_is_cut_at_a_step_goes_on_at_that_step(strategy, words):
     assert whole.strategy._halves.steps == 3
     cut = search(*words, strategy=strategy)
     found, made = [], cut.strategy
-    while len(found) < 2:  # two steps at a time, each time in a new search
+    for _ in range(4):  # two steps at a time, each time in a new search
         object.__setattr__(cut.problem, "budget", Looks(2))
         try:
             found.append(made.ask(1))
@@ -236,13 +236,20 @@ def test_every_epoch_proposes_a_genotype_that_keeps_the_constraints(strategy, wo
     assert all(count(genotype).params < most for genotype in proposals)
 
 
-@pytest.mark.parametrize("strategy", ["darts", "random_ws"])
-def test_a_step_that_is_far_too_long_ends_a_search_as_it_was_before(strategy):
+@pytest.mark.parametrize(
+    ("strategy", "key"),
+    [
+        ("darts", "learning_rate"),
+        ("darts", "architecture.learning_rate"),
+        ("random_ws", "learning_rate"),
+    ],
+)
+def test_a_step_that_is_far_too_long_ends_a_search_as_it_was_before(strategy, key):
     warned = []
-    words = ("training.learning_rate=1e20",)
+    words = (f"training.{key}=1e20",)
     made = search(*words, strategy=strategy, listener=Heard(warned=warned.append))
     before = copy.deepcopy(made.strategy.state_dict())
-    with pytest.raises(Stopped, match=r"a smaller training.learning_rate \(it is 1e\+20\)"):
+    with pytest.raises(Stopped, match=rf"a smaller training.{key} \(it is 1e\+20\)"):
         made.strategy.ask(1)
     assert len(warned) == 1
     after = made.strategy.state_dict()
