@@ -274,6 +274,17 @@ def test_cut_at_a_step_it_ends_as_if_nothing_had_come_between(steps: int) -> Non
     assert ends == [n % per_epoch for n in range(steps, 4 * per_epoch, steps)]
 
 
+def test_a_checkpoint_that_is_gone_on_from_stays_as_it_is() -> None:
+    states: list[State] = []
+    fit(small(), TRAIN, None, recipe(), on_epoch=lambda _e, s: states.append(copy.deepcopy(s)))
+    kept = copy.deepcopy(states[1])
+    fit(small(), TRAIN, None, recipe(), state=states[1])
+    moments = [
+        [m["momentum_buffer"] for m in s["optimizer"]["state"].values()] for s in (states[1], kept)
+    ]
+    assert moments[0] and all(map(torch.equal, *moments))
+
+
 def test_a_share_of_the_step_is_that_of_a_recipe_with_it() -> None:
     tenth, low = small(), small()
     seen = fit(tenth, TRAIN, None, recipe(), scale=0.1)
