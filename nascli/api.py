@@ -28,6 +28,7 @@ from nascli.core import history_file
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
+from nascli.core.regular import is_there
 from nascli.core.trial import Trial
 from nascli.programs.process import as_it_was
 from nascli.runs import folder, reading
@@ -106,8 +107,8 @@ def load(path: Text) -> Run:
         Fault: it is none.
     """
     place = Path(path)
-    if not (place / folder.CONFIG).is_file():
-        raise Fault(f"'{place}' is not a run folder: it has no {folder.CONFIG}")
+    if not is_there(os.fspath(path)) or not (place / folder.CONFIG).is_file():
+        raise Fault(f"'{place!s:.200}' is not a run folder: it has no {folder.CONFIG}")
     return Run(place.absolute())
 
 

@@ -26,11 +26,14 @@ def checked(
     given = [overrides.positional(verb, word, _POSITIONAL) for word in words]
     given = overrides.gathered(given) if verb == "compare" else given
     given = overrides.looked_at(given) if verb == "predict" else given
-    given = overrides.quoted(given)
+    given = overrides.quoted(given, multirun=multirun)
     carried = overrides.carried(verb, given)
     found, good = check.faults(verb, carried + given, directories, multirun=multirun)
     if found:
-        raise Fault("\n".join([*found, *_deeper(verb, overrides.rewritten(good), directories)]))
+        found += _deeper(verb, overrides.rewritten(good), directories)
+        raise Fault("\n".join(dict.fromkeys(found)))
+    if any("${" in override for override in given):  # Hydra itself would stumble over a wrong one
+        asked(verb, overrides.rewritten(good), directories)
     if verb != "retrain":  # a training's recipe sizes the network; to look at a run is to keep it
         carried = overrides.rewritten(carried)
     return [*carried, *overrides.rewritten(given)]

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,13 @@ def test_a_config_folder_must_exist(tmp_path):
         ("genotype=darts_v1,darts_v2", "genotype=darts_v1,darts_v2"),
         ("outputs=it's", "outputs='it\\'s'"),
         ("objectives={accuracy: max}", "objectives={accuracy: max}"),
+        ("outputs=new,out=1", "outputs='new,out=1'"),
+        ("resume=3", "resume='3'"),
+        ("outputs=1e3", "outputs='1e3'"),
+        ("outputs=true", "outputs='true'"),
+        ("genotype=null", "genotype=null"),
+        ("data.path=${outputs}/x", "data.path=${outputs}/x"),
+        (f"data.path={'1,' * 300}", f"data.path='{'1,' * 300}'"),
     ],
 )
 def test_what_hydra_cannot_read_bare_is_quoted(given, ready):
@@ -47,6 +55,28 @@ def test_hydra_reads_back_what_was_meant(given):
 
     (ready,) = overrides.quoted([given])
     assert OverridesParser.create().parse_override(ready).value() == given.partition("=")[2]
+
+
+def test_commas_go_over_paths_in_a_multirun_alone():
+    assert overrides.quoted(["outputs=a,b"], multirun=True) == ["outputs=a,b"]
+    assert overrides.quoted(["outputs=a,b"]) == ["outputs='a,b'"]
+    assert overrides.quoted(["outputs=a,b=1"], multirun=True) == ["outputs='a,b=1'"]
+
+
+def test_what_is_there_is_a_path_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("lr=0.1,seed=1").mkdir()
+    shown = overrides.positional("show", "lr=0.1,seed=1", ("show",))
+    assert overrides.quoted([shown]) == ["genotype='lr=0.1,seed=1'"]
+    with pytest.raises(Fault, match="folder 'lr=0.1,seed=1' has no genotype.json"):
+        overrides.carried("show", overrides.quoted([shown]))
+
+
+@pytest.mark.parametrize("text", [",".join(map(str, range(300))), "{" * 5000, "a\0b", "|" * 300])
+def test_a_value_that_can_be_no_path_is_no_crash(text):
+    assert overrides.positional("show", text, ("show",)) == f"genotype={text}"
+    with pytest.raises(Fault, match="no file or run folder|NAS-Bench-201"):
+        overrides.carried("show", overrides.quoted([f"genotype={text}"]))
 
 
 def test_keys_of_the_users_own_are_added_and_sizes_beat_the_recipe():
