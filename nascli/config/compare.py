@@ -85,6 +85,7 @@ def _search(path: Path, directories: Sequence[Path]) -> _Search:
     plain = reading.config(path)
     if not isinstance(plain.get("strategy"), dict) or not isinstance(plain.get("estimator"), dict):
         raise Fault(f"'{path}' is not the run folder of a search: its config has no strategy")
+    recorded.check_shape(plain, path / CONFIG)
     for key in ("estimator", "scalarisation"):
         recorded.check_targets(plain.get(key), path / CONFIG, directories)
     goals = values.objectives(OmegaConf.create(plain))

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from nascli.config import shapes
 from nascli.config.compose import Asked
 from nascli.config.files import targets
 from nascli.core.fault import Fault
@@ -78,7 +79,7 @@ def _going_on(run: Run, asked: Asked) -> Asked:
             "can: for anything else start a new run"
         )
     config = load(run.path, asked.directories)
-    verb = next((verb for verb, key in _MARKS.items() if key in config), "another verb")
+    verb = verb_of(config)
     if verb != asked.verb:
         raise Fault(
             f"'{run.path}' is a run of nas {verb}, which nas {asked.verb} cannot go on with; "
@@ -111,11 +112,29 @@ def load(folder: Path, directories: Sequence[Path] = ()) -> DictConfig:
     """The composed config of a run folder.
 
     Raises:
-        Fault: it is unreadable, or would build something that no config at hand would.
+        Fault: it is unreadable, lacks what its verb needs, or would build something that no config
+            at hand would.
     """
     plain = reading.config(folder)
     check_targets(plain, folder / CONFIG, directories)
+    check_shape(plain, folder / CONFIG)
     return OmegaConf.create(plain)
+
+
+def verb_of(config: Mapping[Any, Any]) -> str:
+    """The verb whose config it is, of those that can be resumed."""
+    return next((verb for verb, key in _MARKS.items() if key in config), "another verb")
+
+
+def check_shape(plain: Mapping[str, Any], file: Path) -> None:
+    """Raises a Fault if the config in `file` does not hold what its verb reads of it."""
+    verb = verb_of(plain)
+    if verb in _MARKS:
+        try:
+            shapes.check(verb, plain)
+        except Fault as fault:
+            lines = str(fault).splitlines()
+            raise Fault("\n".join(f"'{file}' is damaged: {line}" for line in lines)) from fault
 
 
 def check_targets(node: Any, file: Path, directories: Sequence[Path] = ()) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from nascli import genotypes
 from nascli.config import building, recorded, values
 from nascli.config.compose import Asked
+from nascli.core import protocols
 from nascli.core.listener import SILENT, Listener
+from nascli.data.task import Task
 from nascli.programs.retrain import Parts
 from nascli.runs.folder import Run
 
@@ -33,6 +35,7 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         Fault: everything that is wrong with the config.
     """
     problem, genotype = building.network(asked.config, listener)
+    protocols.check(problem.task, Task, "data")
     return Parts(problem, genotype, values.threads(asked.config), asked.plain())
 
 

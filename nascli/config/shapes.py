@@ -39,15 +39,15 @@ class Keys:
 
 
 _PARTS: Mapping[str, Sequence[str]] = {
-    "search": ("space", "data", "training", "workers", "estimator", "strategy"),
-    "audit": ("space", "data", "training", "workers", "estimator", "reference"),
+    "search": ("space", "data", "training", "estimator", "strategy"),
+    "audit": ("space", "data", "training", "estimator", "reference"),
     "retrain": ("space", "data", "training"),
     "profile": ("space", "data", "training"),
     "show": ("space", "data", "training"),
     "export": ("format",),
 }
 """Verb -> the components that it cannot do without."""
-_OPTIONAL = ("device", "scalarisation")
+_OPTIONAL = ("device", "scalarisation", "workers")
 _VALUES: Mapping[str, Sequence[str]] = {
     "search": ("resume", "budget"),
     "audit": ("resume", "networks", "genotypes", "supernet", "resamples"),

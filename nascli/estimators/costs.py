@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from nascli.core.device import available
 from nascli.core.estimator import COSTS
 from nascli.core.genotype import Genotype
 from nascli.core.space import Planned
@@ -26,12 +27,16 @@ class Costs:
     They come from the network's plan, without torch; a space that has no plans has its networks
     built and counted. `latency_ms` is the median of the network itself on `problem.device`; without
     a device it is left out.
+
+    Raises:
+        Fault: the device is not there.
     """
 
     traits = Traits(by_genotype=True, immediate=True)
     meaning = ""
 
     def __init__(self, problem: Problem) -> None:
+        available(problem.device)
         self.problem = problem
         self.metrics = COSTS if problem.device else tuple(m for m in COSTS if m != "latency_ms")
         space = problem.space

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nascli.core import history_file
+from nascli.core import history_file, protocols
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -63,6 +63,9 @@ class Predictor:
 
         def build() -> Surrogate:
             return surrogate(problem.space, problem.seed)
+
+        stateless = ("state_dict", "load_state_dict")  # it is fitted anew every time
+        protocols.check(surrogate, Surrogate, "surrogate", spared=stateless)
 
         self._surrogate = build()
         scores = normal_scores(values)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 
+from nascli.core import protocols
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.randomness import seed_of
@@ -49,7 +50,7 @@ class PathTraining:
         space: Any = problem.space
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             supernet = space.supernet()
-        sampler(supernet, 0)
+        protocols.check(sampler(supernet, 0), Sampler, "sampler")
 
     @property
     def over(self) -> bool:
