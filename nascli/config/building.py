@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,6 +23,7 @@ from nascli.core.space import Planned, SearchSpace, check
 from nascli.core.strategy import Strategy
 from nascli.core.supernet import SharedWeights
 from nascli.core.task import Task
+from nascli.estimators.costs import Costs
 
 T = TypeVar("T")
 _PROTOCOLS: dict[str, type] = {
@@ -114,7 +115,7 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
         faults.attempt(lambda: protocols.check(made, SearchSpace, "space"))
     if made is None or task is None or training is None or run_on is None:
         return None
-    return Problem(
+    stated = Problem(
         space=made,
         task=task,
         recipe=training,
@@ -125,6 +126,7 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
         fidelity=fidelity,
         listener=listener,
     )
+    return None if faults.found_by(Costs(replace(stated, device=None)).check) else stated
 
 
 def absolute(config: DictConfig) -> None:
@@ -167,8 +169,6 @@ def estimators(
         raise Fault("estimator is empty; take one that says how good a genotype is")
     chain: tuple[Estimator, ...] = (chosen,)
     if not set(COSTS) & set(chosen.metrics):
-        from nascli.estimators.costs import Costs
-
         chain = (Costs(made), chosen)
     known = [metric for estimator in chain for metric in estimator.metrics]
     wanted = [("objectives", o.metric) for o in made.goal.objectives]
