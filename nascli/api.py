@@ -30,7 +30,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
 from nascli.core.regular import is_there
 from nascli.core.trial import Trial
-from nascli.programs.process import as_it_was
+from nascli.programs.process import as_it_was, importing
 from nascli.runs import folder, reading
 
 if TYPE_CHECKING:
@@ -304,8 +304,8 @@ def _asked(
     flags = [text for each in folders for text in ("--config-dir", os.fspath(each))]
     directories = overrides.directories(flags)
     texts = [*(os.fspath(word) for word in words), *overrides.keywords(verb, keys)]
-    with as_it_was():
-        sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
+    own = [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
+    with importing(own), as_it_was():
         wanted = asked_for(verb, texts, directories)
         for old in wanted.old_names:
             hears.warn(f"a config of yours uses an old name: {old}; please change it")

@@ -23,7 +23,7 @@ def main(asked: Asked) -> None:
     total, ended, failed = len(parts.genotypes), 0, 0
     with ui.logging_to(run):
         ui.say(f"auditing {total} networks of {parts.problem.space.name} in {run.path}")
-        with ui.Progress("network", total) as bar, stoppable("audit", run.path):
+        with ui.Progress("network", total) as bar, stoppable(asked, run.path):
 
             def step(done: float, text: str) -> None:
                 bar.update(ended + min(done, 0.99), text)

@@ -23,6 +23,7 @@ from nascli.core.fault import Fault
 from nascli.runs import aliases
 
 _VERSION = "1.3"
+_OUTPUTS = "outputs"  # where run folders go by default
 _COMPOSING = threading.Lock()
 
 
@@ -69,6 +70,18 @@ class Asked:
     def with_config(self, composed: DictConfig) -> Asked:
         """The same, asked of another config."""
         return replace(self, config=composed)
+
+    def then(self, verb: str, *words: str, outputs: object = None) -> str:
+        """The command line of `nas verb` for what came of this one, as a shell takes it.
+
+        It finds the user's own components again, and images that have moved, and writes to the same
+        `outputs`.
+        """
+        flags = [text for folder in self.directories for text in ("--config-dir", str(folder))]
+        kept = [f"outputs={outputs}"] if outputs not in (None, _OUTPUTS) else []
+        if self.config.get("resume"):
+            kept += [text for text in self.overrides if text.startswith("data.path=")]
+        return shlex.join(["nas", verb, *flags, *words, *kept])
 
     def plain(self) -> dict[str, Any]:
         """The config as plain data."""

@@ -107,7 +107,9 @@ def like(default: object, value: object) -> str | None:
 
 def written(value: object) -> str:
     """A value as it is written in a config."""
-    return "null" if value is None else f"{value!r:.80}"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return f"{value!r:.80}"
 
 
 def _fits(kind: Any, value: object) -> bool:

@@ -147,11 +147,19 @@ def rewritten(overrides: Sequence[str]) -> list[str]:
 def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     """What follows from `genotype=X`: its space and, from a run folder, data and space settings.
 
+    Of `resume=RUN` it is the kind of data, where settings of that are given.
+
     Raises:
         Fault: there is no such genotype.
     """
     given = {o.partition("=")[0].lstrip("+~"): o.partition("=")[2] for o in overrides}
-    reference = given.get("genotype", "").strip("'\"").replace("\\'", "'")
+    resumed = _unquoted(given.get("resume", ""))
+    if resumed and is_there(resumed) and "data.path" in given and "data" not in given:
+        from nascli.runs import reading
+
+        data = reading.environment(Path(resumed)).get("choices", {}).get("data")
+        return [f"data={data}"] if data else []
+    reference = _unquoted(given.get("genotype", ""))
     if verb in ("search", "export", "predict") or not reference or reference == "null":
         return []
     from nascli.genotypes import load
@@ -174,6 +182,10 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
         for key, override in zip(keys, kept, strict=True)
         if _CARRIED.match(override) and key not in given and not key.startswith(replaced)
     ]
+
+
+def _unquoted(value: str) -> str:
+    return value.strip("'\"").replace("\\'", "'")
 
 
 def _recorded(folder: Path, verb: str) -> list[str]:
@@ -232,8 +244,8 @@ def written(value: object, key: str = "") -> str:
         return "{" + ", ".join(inside) + "}"
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return f"[{','.join(written(inner, key) for inner in value)}]"
-    if callable(number := getattr(value, "item", None)):  # of numpy or torch
-        return written(number(), key)
+    if callable(plain := getattr(value, "tolist", None)):  # of numpy or torch: a number or a list
+        return written(plain(), key)
     raise Fault(
         f"{key} is {value!r:.80}; it must be None, a bool, a number, a string, a path, a list or a "
         "dict of such"

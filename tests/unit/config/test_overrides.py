@@ -1,7 +1,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from nascli.config import overrides
 from nascli.core.fault import Fault
@@ -79,6 +81,22 @@ def test_a_value_that_can_be_no_path_is_no_crash(text):
         overrides.carried("show", overrides.quoted([f"genotype={text}"]))
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.float32(0.5), "0.5"),
+        (np.array(3), "3"),
+        (np.array([1, 2]), "[1,2]"),
+        (np.array([[0.5], [1.0]]), "[[0.5],[1.0]]"),
+        (np.array(["a", "b c"]), "[a,'b c']"),
+        (torch.tensor([1.0, 2.0]), "[1.0,2.0]"),
+        ([np.int64(3), np.bool_(True)], "[3,true]"),
+    ],
+)
+def test_arrays_are_lists(value, text):
+    assert overrides.written(value) == text
+
+
 def test_keys_of_the_users_own_are_added_and_sizes_beat_the_recipe():
     assert overrides.rewritten(["constraints.params=3", "seed=1"]) == [
         "++constraints.params=3",
@@ -142,6 +160,13 @@ def test_a_run_from_before_the_splits_had_rules_keeps_its_own(run, rule, kept):
 
 def test_who_only_looks_gets_the_runs_networks(run):
     assert "training=search" in overrides.carried("show", [f"genotype={run}"])
+
+
+def test_a_resumed_run_whose_images_have_moved_keeps_its_kind_of_data(run):
+    moved = [f"resume='{run}'", "data.path=/elsewhere"]
+    assert overrides.carried("search", moved) == ["data=image_folder"]
+    assert overrides.carried("search", [*moved, "data=arrays"]) == []
+    assert overrides.carried("search", moved[:1]) == []
 
 
 def test_several_genotypes_are_of_one_space():
