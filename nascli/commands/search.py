@@ -13,6 +13,7 @@ from nascli.config.compose import Asked
 from nascli.config.feasibility import Table
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
+from nascli.core.words import counted
 from nascli.programs import search as program
 from nascli.report.units import readable, words
 from nascli.runs.folder import Run
@@ -55,7 +56,7 @@ def _say_front(report: Mapping[str, Any], command: str) -> None:
     rows, metrics = report["front"], list(report["problem"]["objectives"])
     shown = rows if len(rows) <= _SHOWN else rows[:: math.ceil(len(rows) / _SHOWN)]
     lines = [[str(row["trial"]), *(readable(m, row[m]) for m in metrics)] for row in shown]
-    title = f"front: {len(rows)} genotypes that no other one beats in all objectives"
+    title = f"front: {counted(len(rows), 'genotype')} that no other one beats in all objectives"
     ui.table(title, ["trial", *map(words, metrics)], lines)
     ui.say(f"each is a genotype of its own: {command}")
     ui.say(f"hypervolume {report['hypervolume']:.4f}; best in {words(metrics[0])}:")

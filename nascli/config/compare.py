@@ -52,7 +52,8 @@ def build(asked: Asked) -> Parts:
     config = asked.config
     known: dict[str, _Search] = {}
     runs: list[tuple[Path, int, str]] = []
-    for path in searches.find(map(str, config.runs)):
+    found, dead = searches.find(list(map(str, config.runs)))
+    for path in found:
         seed, text = searches.seed_apart(path / CONFIG)
         runs.append((path, seed, text))
         if text not in known:
@@ -68,6 +69,7 @@ def build(asked: Asked) -> Parts:
         groups.setdefault(names[text], []).append((path, seed))
     return Parts(
         groups=groups,
+        dead=dead,
         goals=goals,
         loss=loss,
         fidelity=float(first.plain.get("fidelity", 1.0)),
@@ -85,9 +87,9 @@ def _search(path: Path, directories: Sequence[Path]) -> _Search:
     plain = reading.config(path)
     if not isinstance(plain.get("strategy"), dict) or not isinstance(plain.get("estimator"), dict):
         raise Fault(f"'{path}' is not the run folder of a search: its config has no strategy")
-    recorded.check_shape(plain, path / CONFIG)
     for key in ("estimator", "scalarisation"):
         recorded.check_targets(plain.get(key), path / CONFIG, directories)
+    recorded.check_shape(plain, path / CONFIG)
     goals = values.objectives(OmegaConf.create(plain))
     plain["objectives"] = {goal.metric: goal.direction for goal in goals}
     choices = reading.environment(path).get("choices", {})

@@ -10,6 +10,7 @@ from nascli.core.listener import SILENT, Listener
 from nascli.data.task import Task
 from nascli.programs.retrain import Parts
 from nascli.runs.folder import Run
+from nascli.training.steps import check_steps
 
 
 def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
@@ -36,6 +37,7 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     """
     problem, genotype = building.network(asked.config, listener)
     protocols.check(problem.task, Task, "data")
+    check_steps(problem, problem.recipe.batch_size)
     return Parts(problem, genotype, values.threads(asked.config), asked.plain())
 
 

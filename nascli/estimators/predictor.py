@@ -20,6 +20,7 @@ from nascli.core.space import check
 from nascli.core.surrogate import Surrogate, normal_scores
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.core.words import counted
 from nascli.estimators.rows import read
 
 _FOLDS = 5
@@ -55,7 +56,7 @@ class Predictor:
         known = _known(Path(path), problem)
         if len(known) < _FOLDS:
             raise Fault(
-                f"estimator.path={path} holds {len(known)} genotypes with an accuracy; "
+                f"estimator.path={path} holds {counted(len(known), 'genotype')} with an accuracy; "
                 f"a prediction needs at least {_FOLDS}"
             )
         genotypes, values = tuple(known), np.array(list(known.values()))

@@ -17,6 +17,7 @@ from nascli.core.listed import Listed
 from nascli.core.loop import Evaluation, Open, Search
 from nascli.core.problem import Problem
 from nascli.core.trial import Proposal, Trial
+from nascli.core.words import counted
 from nascli.data.task import SplitName, Task
 from nascli.programs import images
 from nascli.programs.networks import costs_of, network_of
@@ -107,8 +108,8 @@ class FromScratch:
         task, recipe, hear = cast(Task, problem.task), problem.recipe, problem.listener.progress
         train, told = task.split("train"), ""
         problem.listener.warn(
-            f"training {size} parameters on {len(train)} images of {task.name} for "
-            f"{recipe.epochs} epochs in {self._run.path}"
+            f"training {size} parameters on {counted(len(train), 'image')} of {task.name} for "
+            f"{counted(recipe.epochs, 'epoch')} in {self._run.path}"
         )
 
         def ended(epoch: Epoch, checkpoint: State) -> None:

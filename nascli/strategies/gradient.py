@@ -32,6 +32,7 @@ from nascli.gradient.stage_setup import (
 )
 from nascli.gradient.stages import Stage, schedule
 from nascli.training.epoch_cost import EpochCost
+from nascli.training.steps import check_steps
 
 Part = Callable[..., Any]
 """`Part(problem)`, or `Part(problem, shared)` with the trait `weight_sharing`."""
@@ -127,6 +128,7 @@ class GradientSearch:
 
     def _check(self) -> None:
         """Raises a Fault for what does not fit together, before anything is trained."""
+        check_steps(self._problem, self._problem.recipe.batch_size)
         if self._method.sampler is not None:
             self._check_sampled()
         if any(stage.depth != 1.0 for stage in self._stages):

@@ -22,6 +22,7 @@ from nascli.data.task import Task
 from nascli.supernet.training import WeightTraining
 from nascli.training.augmentation import augmentation
 from nascli.training.recipe import Recipe
+from nascli.training.steps import check_steps
 
 
 class PathTraining:
@@ -50,6 +51,7 @@ class PathTraining:
         space: Any = problem.space
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             supernet = space.supernet()
+        check_steps(problem, problem.recipe.batch_size)
         protocols.check(sampler(supernet, 0), Sampler, "sampler")
 
     @property
