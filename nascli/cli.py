@@ -132,9 +132,7 @@ def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> 
 
     def job(cfg: Any) -> None:
         line = ["nas", verb, *sys.argv[1:]]
-        codes.append(
-            _job(verb, lambda: Asked.of(verb, cfg, HydraConfig.get(), directories, line))
-        )
+        codes.append(_job(verb, lambda: Asked.of(verb, cfg, HydraConfig.get(), directories, line)))
         if codes[-1] == 130:
             sys.exit(130)
 

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-
 _ENTERING = threading.Lock()
 _BEFORE: list[list[str]] = []
 """What `sys.path` was when the first of the calls that are under way began."""
