@@ -81,7 +81,9 @@ def check(verb: str, config: Mapping[str, Any]) -> None:
             found += _part(value, key)
         else:
             found += _value(kinds.field(Keys, key), value, key)
-    found += [line for key, text in _paths(config) for line in _path(key, text)]
+    folder = ("genotype",) if verb in ("export", "predict") else ()  # there it is always one
+    paths = _paths(config, ("outputs", "resume", "supernet", *folder))
+    found += [line for key, text in paths for line in _path(key, text)]
     if found:
         raise Fault("\n".join(dict.fromkeys(found)))
 
@@ -118,12 +120,14 @@ def _value(annotation: Any, value: object, key: str) -> Iterator[str]:
             yield from _value(kinds.field(annotation, name), inner, f"{key}.{name}")
 
 
-def _paths(node: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
-    """Every path that a config names, with its key."""
+def _paths(
+    node: Mapping[str, Any], named: Sequence[str] = (), above: str = ""
+) -> Iterator[tuple[str, object]]:
+    """Every path that a config names, with its key: those `named`, and whatever is a `path`."""
     for key, value in node.items():
         if isinstance(value, Mapping):
-            yield from _paths(value, f"{above}{key}.")
-        elif key == "path" or (not above and key in ("outputs", "resume", "supernet")):
+            yield from _paths(value, above=f"{above}{key}.")
+        elif key == "path" or key in named:
             yield f"{above}{key}", value
         elif not above and key in ("runs", "images") and isinstance(value, list):
             yield from ((key, entry) for entry in value)

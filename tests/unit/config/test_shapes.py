@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 from nascli.config import compose, shapes
 from nascli.core.fault import Fault
 
-VERBS = ("search", "audit", "retrain", "profile", "show", "compare")
+VERBS = ("search", "audit", "retrain", "profile", "show", "compare", "export", "predict")
 
 
 def plain(verb, **changes):
@@ -47,6 +47,15 @@ def test_what_is_of_another_kind_is_said(changes, says):
     with pytest.raises(Fault) as caught:
         shapes.check("search", plain("search", **changes))
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("verb", "key"), [("audit", "supernet"), ("compare", "runs"), ("export", "genotype")]
+)
+def test_every_key_that_is_a_path_is_looked_at(verb, key):
+    value = ["a" * 300] if key == "runs" else "a" * 300
+    with pytest.raises(Fault, match=f"^{key} is 'aaa.*; that is no possible path: File name too"):
+        shapes.check(verb, plain(verb, **{key: value}))
 
 
 def test_words_of_hydra_are_looked_at_at_any_depth():
