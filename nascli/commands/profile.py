@@ -8,6 +8,7 @@ from typing import Any
 from nascli import ui
 from nascli.config import profile as config
 from nascli.config.compose import Asked
+from nascli.core.words import counted
 from nascli.costs.latency_table import LatencyTable
 from nascli.programs import profile as program
 
@@ -46,7 +47,7 @@ def _show(table: LatencyTable) -> None:
         for layer in slowest
     ]
     head = ("operation", "channels", "stride", "input", "median ms", "p10 .. p90")
-    ui.table(f"{len(table)} layers timed; the slowest:", head, rows)
+    ui.table(f"{counted(len(table), 'layer')} timed; the slowest:", head, rows)
 
 
 def _whole(network: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from nascli.config.compose import Asked
 from nascli.config.feasibility import Table
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
+from nascli.core.words import counted
 from nascli.programs import search as program
 from nascli.report.units import readable, words
 from nascli.runs.folder import Run
@@ -29,12 +30,15 @@ def main(asked: Asked) -> None:
     """
     listener = ui.Heard()
     run, parts = config.begin(asked, listener, _show)
+    outputs = parts.settings["outputs"]
     with ui.logging_to(run):
-        with _Display(parts) as display, stoppable("search", run.path):
+        with _Display(parts) as display, stoppable(asked, run.path):
             listener.step, listener.ended = display.step, display.trial
             report = program.search(run, parts)
-        _say_front(run, report)
+        one = f"genotype={run.path / program.FRONT}/TRIAL.json"
+        _say_front(report, asked.then("retrain", one, outputs=outputs))
         _say(run, report, parts)
+        ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', outputs=outputs)}")
     ui.path(run.path)
 
 
@@ -45,17 +49,16 @@ def _show(costs: Table) -> None:
         ui.say(costs.note)
 
 
-def _say_front(run: Run, report: Mapping[str, Any]) -> None:
-    """The front as a table, and how to take one of its genotypes."""
+def _say_front(report: Mapping[str, Any], command: str) -> None:
+    """The front as a table, and the command that takes one of its genotypes."""
     if "front" not in report:
         return
     rows, metrics = report["front"], list(report["problem"]["objectives"])
     shown = rows if len(rows) <= _SHOWN else rows[:: math.ceil(len(rows) / _SHOWN)]
     lines = [[str(row["trial"]), *(readable(m, row[m]) for m in metrics)] for row in shown]
-    title = f"front: {len(rows)} genotypes that no other one beats in all objectives"
+    title = f"front: {counted(len(rows), 'genotype')} that no other one beats in all objectives"
     ui.table(title, ["trial", *map(words, metrics)], lines)
-    front = run.path / program.FRONT
-    ui.say(f"each is a genotype of its own: nas retrain genotype={front}/TRIAL.json")
+    ui.say(f"each is a genotype of its own: {command}")
     ui.say(f"hypervolume {report['hypervolume']:.4f}; best in {words(metrics[0])}:")
 
 
@@ -67,7 +70,6 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     for meaning in program.meanings(parts):
         ui.say(f"accuracy: {meaning}")
     ui.say(f"report: {run.path / 'report.html'}")
-    ui.say(f"next:   nas retrain genotype={run.path}")
 
 
 class _Display:

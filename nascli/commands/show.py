@@ -10,6 +10,7 @@ from nascli import ui
 from nascli.config import show as config
 from nascli.config.compose import Asked
 from nascli.core.fault import Fault
+from nascli.core.words import counted
 from nascli.programs.networks import costs_of
 from nascli.report.units import duration, readable, words
 from nascli.runs import reading
@@ -26,12 +27,12 @@ def main(asked: Asked) -> None:
     costs = costs_of(problem, genotype)
     shape = "x".join(map(str, problem.task.input_shape))
     ui.out(problem.space.describe(genotype))
-    ui.out(f"on {problem.task.name} ({shape}, {problem.task.classes} classes):")
+    ui.out(f"on {problem.task.name} ({shape}, {counted(problem.task.classes, 'class')}):")
     for name, value in costs.items():
         exact = f" ({value:,.0f})" if value >= 1e6 else ""
         ui.out(f"  {words(name):<24} {readable(name, value)}{exact}")
-    report = reading.report(folder)
-    if report is not None:
+    report = reading.report(folder) if folder else None
+    if folder and report is not None:
         _run(report, folder / REPORT)
 
 

@@ -137,9 +137,7 @@ def evaluation(config: DictConfig, on_error: Callable[[int, Exception], None]) -
 
 def _check_fit(config: DictConfig, made: Problem) -> None:
     """Raises a Fault where the chosen strategy cannot do what the other parts ask of it."""
-    from hydra.utils import get_class
-
-    strategy = get_class(config.strategy._target_)
+    strategy = values.made_by(config, "strategy")
     objectives = made.goal.objectives
     if made.goal.front and not traits_of(strategy).several_objectives:
         names = ", ".join(objective.metric for objective in objectives)
@@ -153,11 +151,9 @@ def _check_fit(config: DictConfig, made: Problem) -> None:
 
 def _check_sharing(config: DictConfig, made: Problem) -> None:
     """Raises a Fault where weights are to be shared but there are none, or nobody trains them."""
-    from hydra.utils import get_class
-
     shares = {}
     for key in ("strategy", "estimator"):
-        part = get_class(config[key]._target_)
+        part = values.made_by(config, key)
         shares[key] = traits_of(part).weight_sharing
         if shares[key] and not isinstance(made.space, Relaxable):
             have = ", ".join(f"space={name}" for name in with_supernet())
@@ -165,7 +161,8 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
                 f"{part.__name__} trains a supernet, and space '{made.space.name}' has none; "
                 f"those that have one: {have}"
             )
-    if shares["estimator"] and not shares["strategy"] and not issubclass(part, Prepared):
+    trains = isinstance(part, type) and issubclass(part, Prepared)
+    if shares["estimator"] and not shares["strategy"] and not trains:
         raise Fault(
             f"{part.__name__} scores with shared weights, which this strategy does not train; "
             "take estimator=one_shot, which trains its own, or strategy=darts"
@@ -189,8 +186,6 @@ def _check_fidelities(config: DictConfig, chain: Sequence[Estimator]) -> None:
 
 def with_supernet() -> list[str]:
     """The shipped spaces that have a supernet."""
-    from hydra.utils import get_class
-
     files = sorted((root() / "space").glob("*.yaml"))
-    targets = {file.stem: cast(Any, OmegaConf.load(file))._target_ for file in files}
-    return [name for name, target in targets.items() if hasattr(get_class(target), "supernet")]
+    made = {file.stem: {"space": cast(Any, OmegaConf.load(file))} for file in files}
+    return [name for name, one in made.items() if hasattr(values.made_by(one, "space"), "supernet")]

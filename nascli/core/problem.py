@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nascli.core.budget import Budget
+from nascli.core.fault import Fault
 from nascli.core.goal import Goal
 from nascli.core.listener import SILENT, Listener
 from nascli.core.space import SearchSpace
@@ -14,6 +15,28 @@ from nascli.core.task import Task
 
 if TYPE_CHECKING:
     from nascli.core.device import Device
+
+
+_MOVED = {
+    **{
+        name: f"problem.goal.{name}"
+        for name in (
+            *("loss", "losses", "violation", "rank", "broken"),
+            *("objectives", "constraints", "scalarisation"),
+        )
+    },
+    "progress": "problem.listener.progress",
+    "warn": "problem.listener.warn",
+    "supernet": "shared.supernet, with the trait weight_sharing",
+    "relaxation": "shared.relaxation, with the trait weight_sharing",
+    "readout": "the metrics of a Proposal",
+    "effort": "a method effort() of the component's own",
+}
+"""What a problem had in earlier versions -> what to write today."""
+
+
+class MovedError(Fault, AttributeError):
+    """An attribute that is somewhere else today."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +61,12 @@ class Problem:
     fidelity: float = 1.0
     listener: Listener = SILENT
     budget: Budget = field(default_factory=Budget)
+
+    def __getattr__(self, name: str) -> Any:
+        """Raises an AttributeError; of what earlier versions had it says what to write today."""
+        if name in _MOVED:
+            raise MovedError(f"a problem has no {name} any more: write {_MOVED[name]}")
+        raise AttributeError(f"'Problem' object has no attribute '{name}'")
 
     @property
     def training(self) -> Any:

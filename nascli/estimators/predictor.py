@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nascli.core import history_file
+from nascli.core import history_file, protocols
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -20,6 +20,7 @@ from nascli.core.space import check
 from nascli.core.surrogate import Surrogate, normal_scores, predicted
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.core.words import counted
 from nascli.estimators.rows import read
 
 _FOLDS = 5
@@ -55,7 +56,7 @@ class Predictor:
         known = _known(Path(path), problem)
         if len(known) < _FOLDS:
             raise Fault(
-                f"estimator.path={path} holds {len(known)} genotypes with an accuracy; "
+                f"estimator.path={path} holds {counted(len(known), 'genotype')} with an accuracy; "
                 f"a prediction needs at least {_FOLDS}"
             )
         genotypes, values = tuple(known), np.array(list(known.values()))
@@ -63,6 +64,9 @@ class Predictor:
 
         def build() -> Surrogate:
             return surrogate(problem.space, problem.seed)
+
+        stateless = ("state_dict", "load_state_dict")  # it is fitted anew every time
+        protocols.check(surrogate, Surrogate, "surrogate", spared=stateless)
 
         self._surrogate = build()
         scores = normal_scores(values)

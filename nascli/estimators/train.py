@@ -10,8 +10,10 @@ from typing import Any, cast
 from nascli.core.problem import Problem
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.core.words import counted
 from nascli.data.task import Task
 from nascli.training.recipe import Recipe
+from nascli.training.steps import check_steps
 
 
 class Train:
@@ -27,7 +29,7 @@ class Train:
         batch_size: in place of the recipe's.
 
     Raises:
-        Fault: the task's images cannot be read.
+        Fault: the task's images cannot be read, or one at a time are too few to train on.
     """
 
     metrics = ("accuracy", "train_accuracy")
@@ -39,7 +41,8 @@ class Train:
         self._problem = problem
         task = cast(Task, problem.task)
         epochs = max(1, round(problem.fidelity * recipe.epochs))
-        self.meaning = f"on the validation split, after {epochs} epochs from scratch"
+        self.meaning = f"on the validation split, after {counted(epochs, 'epoch')} from scratch"
+        check_steps(problem, self._recipe.batch_size)
         self._train, self._valid = task.split("train"), task.split("valid")
         self._cut: dict[str, Any] = {}  # the training that was cut when the time was over
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
+from nascli.core import protocols
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Mixture, Relaxation, SharedWeights, Supernet
 from nascli.core.traits import traits_of
@@ -113,8 +114,15 @@ class Discretisation(Protocol):
         """The genotype."""
 
 
-def built(problem: Problem, shared: SharedWeights, part: Callable[..., Any] | None) -> Any:
-    """The part that a config's partial makes; None for none."""
+def built(
+    problem: Problem, shared: SharedWeights, part: Callable[..., Any] | None, protocol: type
+) -> Any:
+    """The part that a config's partial makes; None for none.
+
+    Raises:
+        Fault: it refuses its values, or lacks something that `protocol` asks for.
+    """
     if part is None:
         return None
-    return part(problem, shared) if traits_of(part).weight_sharing else part(problem)
+    made = part(problem, shared) if traits_of(part).weight_sharing else part(problem)
+    return protocols.check(made, protocol, protocol.__name__.lower())

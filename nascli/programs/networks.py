@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.trial import Proposal
+from nascli.core.words import counted
 from nascli.costs.latency_table import LatencyTable, measure
 from nascli.estimators.costs import Costs
 
@@ -36,6 +37,6 @@ def latency_table(problem: Problem) -> LatencyTable:
     hear = problem.listener.progress
 
     def timed(done: int, total: int) -> None:
-        hear(done / total, f"{done} of {total} layers timed")
+        hear(done / total, f"{done} of {counted(total, 'layer')} timed")
 
     return measure(problem.space, problem.device, timed)

@@ -14,6 +14,7 @@ from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.loop import Judging, Open, Search
 from nascli.core.trial import Trial
+from nascli.core.words import counted
 from nascli.core.workers import Evaluate, Workers
 from nascli.runs.folder import Checkpoint, Run
 
@@ -69,7 +70,7 @@ def looped(
     worked = sum(trial.seconds for trial in recorded)
     budget.start(max(worked, state.get("seconds", 0.0) if state else 0.0))
     if recorded:
-        listener.warn(f"resuming after {len(recorded)} {search.what}")
+        listener.warn(f"resuming after {counted(len(recorded), search.what.removesuffix('s'))}")
     for trial in search.history:
         listener.trial(trial)
     remaining = set(search.recorded)

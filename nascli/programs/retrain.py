@@ -19,6 +19,7 @@ from nascli.core.listed import Listed
 from nascli.core.loop import Evaluation, Open, Search
 from nascli.core.problem import Problem
 from nascli.core.trial import Proposal, Trial
+from nascli.core.words import counted
 from nascli.data.task import SplitName, Task
 from nascli.programs import images
 from nascli.programs.networks import costs_of, network_of
@@ -86,8 +87,8 @@ class FromScratch:
         problem = self._problem
         problem.listener.warn(
             f"training {readable('params', costs['params'])} parameters on "
-            f"{len(cast(Task, problem.task).split('train'))} images of {problem.task.name} for "
-            f"{problem.recipe.epochs} epochs in {self._run.path}"
+            f"{counted(len(cast(Task, problem.task).split('train')), 'image')} of "
+            f"{problem.task.name} for {counted(problem.recipe.epochs, 'epoch')} in {self._run.path}"
         )
         while True:
             try:

@@ -19,6 +19,7 @@ from nascli.core.strategy import MeasuresEffort, Strategy
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
+from nascli.core.words import counted
 from nascli.programs import images
 from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.reporting import write_report
@@ -57,7 +58,9 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     problem = parts.problem
     images.record(run, problem, tested=False)
     count = size(problem.space)
-    problem.listener.warn(f"searching {problem.space.name} ({count:,} genotypes) in {run.path}")
+    problem.listener.warn(
+        f"searching {problem.space.name} ({counted(count, 'genotype')}) in {run.path}"
+    )
     with computing_with(parts.threads, problem):
         evaluation = Evaluation(problem, parts.estimators, kept_by(run))
         with closing(parts.workers(evaluation, run.place)) as workers:

@@ -21,7 +21,7 @@ from nascli.core.trial import History, Proposal, Trial
 from nascli.gradient.bilevel import Bilevel
 from nascli.gradient.halves import Halves
 from nascli.gradient.method import Method, SecondOrder
-from nascli.gradient.parts import Discretisation, Stopper, built
+from nascli.gradient.parts import Discretisation, Penalty, Perturbation, Stopper, built
 from nascli.gradient.readout import collapse, in_words, readout
 from nascli.gradient.stage_setup import (
     check_growth,
@@ -33,6 +33,7 @@ from nascli.gradient.stage_setup import (
 from nascli.gradient.stages import Stage, schedule
 from nascli.training.divergence import Caution
 from nascli.training.epoch_cost import EpochCost
+from nascli.training.steps import check_steps
 
 Part = Callable[..., Any]
 """`Part(problem)`, or `Part(problem, shared)` with the trait `weight_sharing`."""
@@ -110,12 +111,12 @@ class GradientSearch:
             sampler,
             edge_normalisation,
             second_order,
-            [built(problem, shared, penalty) for penalty in chosen],
-            built(problem, shared, perturbation),
+            [built(problem, shared, penalty, Penalty) for penalty in chosen],
+            built(problem, shared, perturbation, Perturbation),
             cuda_graphs,
         )
-        self._stopper: Stopper | None = built(problem, shared, stopper)
-        self._discretise: Discretisation = built(problem, shared, discretisation)
+        self._stopper: Stopper | None = built(problem, shared, stopper, Stopper)
+        self._discretise: Discretisation = built(problem, shared, discretisation, Discretisation)
         common = {"warmup": warmup, "partial_channels": partial_channels}
         self._stages = schedule(list(stages or ()), self.epochs, common)
         self._check()
@@ -130,6 +131,7 @@ class GradientSearch:
 
     def _check(self) -> None:
         """Raises a Fault for what does not fit together, before anything is trained."""
+        check_steps(self._problem, self._problem.recipe.batch_size)
         if self._method.sampler is not None:
             self._check_sampled()
         if any(stage.depth != 1.0 for stage in self._stages):

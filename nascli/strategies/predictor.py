@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nascli.core import protocols
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -80,7 +81,7 @@ class Predictor:
         if uniform + mutations < 1:
             raise Fault("uniform and mutations are both 0; a large space needs candidates")
         self._problem = problem
-        self._build = surrogate
+        self._build = protocols.check(surrogate, Surrogate, "surrogate")
         self._acquisition = Acquisition(acquisition, kappa)
         self._ranked = targets == "ranks"
         self._initial, self._batch = initial, batch

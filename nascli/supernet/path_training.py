@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 
+from nascli.core import protocols
 from nascli.core.problem import Problem
 from nascli.core.randomness import seed_of
 from nascli.core.supernet import Sampler, SharedWeights, Supernet
@@ -20,6 +21,7 @@ from nascli.supernet.training import WeightTraining
 from nascli.training.augmentation import augmentation
 from nascli.training.divergence import check
 from nascli.training.recipe import Recipe
+from nascli.training.steps import check_steps
 
 
 class PathTraining:
@@ -49,7 +51,8 @@ class PathTraining:
         space: Any = problem.space
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             supernet = space.supernet()
-        sampler(supernet, 0)
+        check_steps(problem, problem.recipe.batch_size)
+        protocols.check(sampler(supernet, 0), Sampler, "sampler")
 
     @property
     def over(self) -> bool:

@@ -18,7 +18,8 @@ ALLOWED = {
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
     | {"costs.latency_table"},
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
-    | {"estimators.costs", "supernet.shared", "data.identity", "data.membership", "data.task"},
+    | {"estimators.costs", "supernet.shared", "training.steps"}
+    | {"data.identity", "data.membership", "data.task"},
     "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "formats"}
     | {"estimators.costs", "costs.latency_table", "workers.serial"},
     "ui": {"runs", "report.units", "core"},

@@ -19,6 +19,7 @@ from nascli.core.trial import History, Trial
 from nascli.costs.plans import PlanCounter
 from nascli.gradient.discretisations.strongest import Strongest
 from nascli.gradient.method import SECOND_ORDER
+from nascli.gradient.stoppers.eigenvalue import Eigenvalue
 from nascli.relaxations.softmax import Softmax
 from nascli.strategies.gradient import GradientSearch
 from nascli.workers.serial import Serial
@@ -357,7 +358,7 @@ def test_what_an_epoch_took_is_said_once_there_was_one():
 def test_a_part_may_ask_for_the_shared_weights():
     seen = []
 
-    class Stopper:
+    class Stopper(Eigenvalue):
         traits = Traits(weight_sharing=True)
         back = 0
 
@@ -369,6 +370,24 @@ def test_a_part_may_ask_for_the_shared_weights():
         made.problem, made.shared, Strongest, relaxation=Softmax, stopper=partial(Stopper)
     )
     assert seen == [(made.problem, made.shared)]
+
+
+def test_a_part_that_lacks_something_is_refused_before_anything_is_trained():
+    class Stopper:
+        back = 0
+
+        def __init__(self, problem):
+            pass
+
+    made = search()
+    with pytest.raises(Fault, match=r"stopper: Stopper has no stops\(epoch, eigenvalue\), "):
+        GradientSearch(made.problem, made.shared, Strongest, relaxation=Softmax, stopper=Stopper)
+    with pytest.raises(Fault, match=r"relaxation: Lacking has no mixtures\(progress, level\)"):
+        GradientSearch(made.problem, made.shared, Strongest, relaxation=lambda *_: Lacking())
+
+
+class Lacking:
+    """Nothing that is asked of any part."""
 
 
 def test_a_relaxation_that_the_space_cannot_carry_is_a_fault():
