@@ -98,6 +98,8 @@ class Progress:
         self._percent = percent
         self._text: str | Callable[[], str] = ""
         self._interval, self._last = 2.0, 0.0
+        self._before = 0.0  # what was done by then, and when that was
+        self._then = time.monotonic()
         self._bar = None
         if sys.stderr.isatty():
             from rich import progress
@@ -116,7 +118,7 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._bar:
             self._bar.start()
-        self._start = time.monotonic()
+        self._then = time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,8 +154,11 @@ class Progress:
         line = f"{self._label} {round(self._done, 1):g}{of}"
         if self._percent:
             line = f"{self._label} {self._done:.0%}"
-        if self._total and 0 < self._done < self._total:
-            line += f", {duration((now - self._start) * (self._total / self._done - 1))} left"
+        gained = self._done - self._before
+        if self._total and gained > 0 and self._done < self._total:  # as since the last line
+            left = (now - self._then) * (self._total - self._done) / gained
+            line += f", {duration(left)} left"
+            self._before, self._then = self._done, now
         text = self._words()
         return f"{line}: {text}" if text else line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -84,6 +84,32 @@ class Trial:
             raise Fault(f"not a trial, for it has no {error}: {data!r:.120}") from error
         except (TypeError, ValueError, AttributeError) as error:
             raise Fault(f"not a trial ({error}): {data!r:.120}") from error
+
+
+@dataclass
+class Open:
+    """A proposal that no trial has answered yet; `asked` are the seconds it took to propose."""
+
+    proposal: Proposal
+    asked: float = 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; `from_json` reads it back."""
+        proposal = self.proposal
+        genotype = proposal.genotype.to_json()
+        return {
+            "genotype": genotype,
+            "fidelity": proposal.fidelity,
+            "asked": self.asked,
+            "metrics": dict(proposal.metrics),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Open:
+        """Reads what `to_json` wrote."""
+        genotype = Genotype.from_json(data["genotype"])
+        metrics = {str(key): float(value) for key, value in data.get("metrics", {}).items()}
+        return cls(Proposal(genotype, float(data["fidelity"]), metrics), float(data["asked"]))
 
 
 class History(Sequence[Trial]):

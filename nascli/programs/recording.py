@@ -10,8 +10,8 @@ from typing import Any
 from nascli.core.estimator import Prepared, Stateful
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.loop import Judging, Open, Search
-from nascli.core.trial import Trial
+from nascli.core.loop import Judging, Search
+from nascli.core.trial import Open, Trial
 from nascli.core.workers import Evaluate, Workers
 from nascli.runs.folder import Checkpoint, Run
 

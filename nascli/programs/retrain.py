@@ -14,9 +14,9 @@ from nascli.core.estimator import COSTS
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Objective
 from nascli.core.listed import Listed
-from nascli.core.loop import Evaluation, Open, Search
+from nascli.core.loop import Evaluation, Search
 from nascli.core.problem import Problem
-from nascli.core.trial import Proposal, Trial
+from nascli.core.trial import Open, Proposal, Trial
 from nascli.data.task import SplitName, Task
 from nascli.programs import images
 from nascli.programs.networks import costs_of, network_of

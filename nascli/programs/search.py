@@ -10,6 +10,7 @@ from typing import Any
 from nascli import genotypes
 from nascli.core.budget import Budget
 from nascli.core.estimator import Estimator
+from nascli.core.failures import kinds, words
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.loop import Evaluation, Search
@@ -62,7 +63,7 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
         with closing(parts.workers(evaluation, run.path)) as workers:
             loop = Search(parts.strategy, evaluation, workers, parts.budget)
             genotype = looped(run, loop)
-        return _concluded(run, parts, loop.history, genotype)
+        return _concluded(run, parts, loop, genotype)
 
 
 def meanings(parts: Parts) -> list[str]:
@@ -70,12 +71,13 @@ def meanings(parts: Parts) -> list[str]:
     return [estimator.meaning for estimator in parts.estimators if estimator.meaning]
 
 
-def _concluded(
-    run: Run, parts: Parts, history: History, genotype: Genotype | None
-) -> dict[str, Any]:
+def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) -> dict[str, Any]:
     """Writes genotype.json, report.json, report.html, figures and the latency table."""
-    problem = parts.problem
-    report = summary.search(history, problem, genotype, parts.budget.elapsed, _effort(parts))
+    problem, history = parts.problem, loop.history
+    report = summary.search(
+        history, problem, genotype, parts.budget.elapsed, _effort(parts),
+        repeats=loop.repeats, ended=loop.reason,
+    )  # fmt: skip
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))
@@ -118,7 +120,9 @@ def _final(estimators: Sequence[Estimator], genotype: Genotype) -> Mapping[str, 
 def _why_none(history: History) -> str:
     """Why a search has no answer."""
     counts = summary.counts(history)
-    words = f"no genotype to recommend: of {counts['all']} trials {counts['infeasible']} broke a "
-    words += f"constraint and {counts['failed']} failed"
-    last = next((t for t in reversed(history) if t.infeasible or t.error), None)
-    return f"{words}; the last one: {last.infeasible or last.error}" if last else words
+    said = f"no genotype to recommend: of {counts['all']} trials {counts['infeasible']} broke a "
+    said += f"constraint and {counts['failed']} failed"
+    if counts["failed"]:
+        return f"{said}: {words(kinds(history))}"
+    last = next((t.infeasible for t in reversed(history) if t.infeasible), None)
+    return f"{said}; the last one: {last}" if last else said

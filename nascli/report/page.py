@@ -16,6 +16,7 @@ _HEADINGS = {
     "best": "Best trial",
     "front": "Front",
     "incumbents": "How the best improved",
+    "failures": "Failures",
     "epochs": "Epochs",
     "layers": "Layers",
     "genotype": "Genotype",
@@ -24,7 +25,8 @@ _HEADINGS = {
 }
 _LAST = ("config", "environment")
 _CARDS = ("result", "final", "costs")  # shown as large numbers on top
-_AS_WRITTEN = {"problem", "genotype", "config", "environment"}  # settings, not measurements
+# Settings, not measurements.
+_AS_WRITTEN = {"problem", "failures", "genotype", "config", "environment"}
 _FOLDED = {"genotype", "config", "environment", "epochs", "layers"}
 _SHORT = 20  # rows that a table may have without being folded
 

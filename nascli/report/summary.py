@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nascli.core.estimator import COSTS
+from nascli.core.failures import kinds
 from nascli.core.genotype import Genotype
 from nascli.core.pareto import hypervolume, normalised
 from nascli.core.problem import Problem
@@ -19,6 +20,9 @@ def search(
     genotype: Genotype | None,
     seconds: float,
     effort: Mapping[str, float],
+    *,
+    repeats: int = 0,
+    ended: str = "",
 ) -> dict[str, Any]:
     """The outcome of a search whose answer is `genotype` (None: no trial was good).
 
@@ -32,7 +36,9 @@ def search(
     - `result`: metrics of the answer's best trial that are no costs; `costs`: those that are
     - `effort`: time, memory and energy of an epoch of what trained a supernet; else empty
     - `best`: the history's best trial, as `incumbents`, or None
-    - `trials`: how many there were in `all`, `good`, `infeasible`, `failed`
+    - `trials`: how many there were in `all`, `good`, `infeasible`, `failed`; and how many proposals
+      were `repeats` that are no trials
+    - `ended`: why there are no more; `failures`: error -> how many trials failed with it
     - `incumbents`: per trial that was the best so far its `trial` number, `fidelity`, `seconds` and
       metrics
 
@@ -55,7 +61,9 @@ def search(
         "costs": {name: metrics[name] for name in COSTS if name in metrics},
         "effort": {name: round(value, 3) for name, value in effort.items()},
         "best": _row(best) if best else None,
-        "trials": counts(history),
+        "trials": {**counts(history), "repeats": repeats},
+        "ended": ended,
+        "failures": kinds(history),
         **several,
         "incumbents": [_row(trial) for trial in history.incumbents(problem.goal)],
     }
