@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import cached_property
 from importlib import import_module, resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from nascli.core.estimator import Provenance
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -20,6 +21,12 @@ from nascli.estimators.rows import Row, read
 
 _SHORT = 0.06  # the share of NAS-Bench-201's short recipe: 12 of 200 epochs
 _SPACE = "nascli.spaces.nasbench201.NASBench201"
+# (classes, pixels of the side): what the published network's costs depend on
+_DATASETS: Mapping[str, tuple[int, int]] = {
+    "cifar10": (10, 32),
+    "cifar100": (100, 32),
+    "imagenet16": (120, 16),
+}
 _SIZES = {"channels": 16, "cells_per_stage": 5}  # of the published networks
 _CONVOLUTION = "nascli.operations.convolution.ReluConvNorm"
 _OPERATIONS = {
@@ -71,6 +78,15 @@ class Table:
         self.traits = replace(self.traits, final=self._table.final, genotypes=self._table.genotypes)
         self.meaning = f"on the validation split, as it stands {source}"
 
+    @classmethod
+    def provenance(cls, settings: Mapping[str, Any]) -> Provenance | None:
+        """The benchmark's data and networks; None for a CSV, which does not say."""
+        dataset = str(settings.get("dataset", "cifar10"))
+        if settings.get("path") is not None or dataset not in _DATASETS:
+            return None
+        classes, side = _DATASETS[dataset]
+        return Provenance(dataset, (3, side, side), classes, _SIZES)
+
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """The row of the genotype, without what belongs to the test split.
 
@@ -116,18 +132,11 @@ class _CSV:
 class _NASBench201:
     """The shipped benchmark: 15,625 cells on three data sets."""
 
-    # (classes, pixels of the side): what the published network's costs depend on
-    _DATASETS: Mapping[str, tuple[int, int]] = {
-        "cifar10": (10, 32),
-        "cifar100": (100, 32),
-        "imagenet16": (120, 16),
-    }
-
     def __init__(self, problem: Problem, dataset: str, latency: str | None) -> None:
         import numpy as np
 
-        if dataset not in self._DATASETS:
-            raise Fault(unknown("estimator.dataset", dataset, self._DATASETS))
+        if dataset not in _DATASETS:
+            raise Fault(unknown("estimator.dataset", dataset, _DATASETS))
         self._dataset = dataset
         with resources.files("nascli.tables").joinpath("nasbench201.npz").open("rb") as file:
             self._arrays = np.load(io.BytesIO(file.read()), allow_pickle=False)
@@ -215,7 +224,7 @@ class _NASBench201:
         From the plans of the benchmark's own networks; the searched space may be of another size.
         """
         module, _, name = _SPACE.rpartition(".")
-        classes, side = self._DATASETS[self._dataset]
+        classes, side = _DATASETS[self._dataset]
         space = getattr(import_module(module), name)(
             _Published((3, side, side), classes), _OPERATIONS, **_SIZES
         )

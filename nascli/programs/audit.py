@@ -118,7 +118,7 @@ class Parts:
 
     `names` are those of estimator and reference. `shared` is what the estimator scores with, and
     `supernet` the run folder that its weights are in; None if it shares no weights. `settings` is
-    the config as plain data, for the report.
+    the config as plain data, for the report, and `notice` what its readers must know.
     """
 
     asking: Asking
@@ -130,6 +130,7 @@ class Parts:
     resamples: int
     threads: int | None
     settings: Mapping[str, Any]
+    notice: str | None = None
 
     @property
     def problem(self) -> Problem:
@@ -152,6 +153,8 @@ def audit(run: Run, parts: Parts) -> Outcome:
     Raises:
         Fault: too little came of it, or the folder is of another audit.
     """
+    if parts.notice:
+        parts.problem.listener.warn(f"warning: {parts.notice}")
     with computing_with(parts.threads, parts.problem):
         if parts.shared is not None and parts.supernet is not None:
             warn = parts.problem.listener.warn
@@ -206,6 +209,8 @@ def _concluded(run: Run, parts: Parts, trials: Sequence[Trial]) -> Outcome:
         },
         "reference": asking.reference.meaning,
     }
+    if parts.notice:
+        report["notice"] = parts.notice
     drawn = agreement.audit(verdict.estimates, verdict.reference, verdict.kendall)
     write_report(run, report, drawn, parts.settings)
     return Outcome(report, verdict, len(known))

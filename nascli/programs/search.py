@@ -35,7 +35,7 @@ class Parts:
     """All that a search is made of.
 
     `shared` are the weights that strategy and estimator share; None if neither has to do with any.
-    `settings` is the config as plain data, for the report.
+    `settings` is the config as plain data, for the report, and `notice` what its readers must know.
     """
 
     problem: Problem
@@ -46,6 +46,7 @@ class Parts:
     budget: Budget
     threads: int | None
     settings: Mapping[str, Any]
+    notice: str | None = None
 
 
 def search(run: Run, parts: Parts) -> dict[str, Any]:
@@ -57,6 +58,8 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     problem = parts.problem
     images.record(run, problem, tested=False)
     count = size(problem.space)
+    if parts.notice:
+        problem.listener.warn(f"warning: {parts.notice}")
     problem.listener.warn(f"searching {problem.space.name} ({count:,} genotypes) in {run.path}")
     with computing_with(parts.threads, problem):
         evaluation = Evaluation(problem, parts.estimators, kept_by(run))
@@ -78,6 +81,8 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
         history, problem, genotype, parts.budget.elapsed, _effort(parts),
         repeats=loop.repeats, ended=loop.reason,
     )  # fmt: skip
+    if parts.notice:
+        report["notice"] = parts.notice
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))

@@ -95,7 +95,7 @@ def test_show_a_run(nas):
     done = nas("search", *table)
     shown = nas("show", str(done.run))
     assert shown.code == 0, shown.stderr
-    assert "5 (5 good, 0 infeasible, 0 failed)" in shown.stdout
+    assert "5 (5 good, 0 infeasible, 0 failed, 0 repeats)" in shown.stdout
     assert "how the best improved" in shown.stdout
 
 

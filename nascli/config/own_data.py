@@ -1,0 +1,110 @@
+"""Estimators with data of their own: what is built, shown and compared follows them, or it is said.
+
+A search on NAS-Bench-201's table tells of networks on CIFAR-10, whatever data a config names: so
+`data` and the sizes of the space become those of the table, unless the user has chosen others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from nascli.config.compose import Asked
+from nascli.config.files import GIVEN, root
+from nascli.config.overrides import rewritten
+from nascli.core.estimator import HasProvenance, Provenance
+from nascli.core.problem import Problem
+
+
+def provenance(config: Mapping[str, Any] | DictConfig, key: str = "estimator") -> Provenance | None:
+    """What the answers of `config[key]` are of; None for those that are of the task given to it."""
+    from hydra.utils import get_class
+
+    node = config.get(key) or {}
+    while node.get("of"):  # what it wraps
+        node = node["of"]
+    target = node.get("_target_")
+    made = get_class(target) if target else None
+    if not isinstance(made, HasProvenance):
+        return None
+    return made.provenance({str(k): v for k, v in node.items() if not str(k).startswith("_")})
+
+
+def followed(asked: Asked) -> Asked:
+    """A search with the data and sizes of its estimator, as far as nothing else was chosen."""
+    config = asked.config
+    if asked.verb != "search" or config.get("resume"):
+        return asked
+    found = provenance(config)
+    if found is None:
+        return asked
+    given = {override.lstrip("+~").partition("=")[0] for override in asked.overrides}
+    chosen = any(key == "data" or key.startswith("data.") for key in given)
+    file = _option(found.data, asked.directories)
+    if file is None or (chosen and asked.choices.get("data") != found.data):
+        return asked
+    choices, more = dict(asked.choices), list[str]()
+    if not chosen:
+        config.data = OmegaConf.load(file)
+        choices["data"] = found.data
+        more.append(f"data={found.data}")
+    sizes = {k: v for k, v in found.sizes.items() if k in config.space}
+    if not any(f"space.{name}" in given for name in sizes):
+        config.space.update(sizes)
+        OmegaConf.update(config, f"training.network.{GIVEN}", sizes, force_add=True)
+        more += [f"space.{name}={value}" for name, value in sizes.items()]
+    overrides = [*rewritten(more), *asked.overrides]
+    return replace(asked, choices=choices, overrides=overrides)
+
+
+def as_followed(plain: dict[str, Any], choices: dict[str, Any]) -> None:
+    """A recorded search's config and choices, with no word of other data than its estimator's."""
+    found = provenance(plain)
+    if found is None:
+        return
+    space = cast(dict[str, Any], plain.get("space") or {})
+    space.update({name: value for name, value in found.sizes.items() if name in space})
+    plain["data"], choices["data"] = {"_target_": found.data}, found.data
+
+
+def carried(plain: Mapping[str, Any]) -> list[str]:
+    """What a recorded search hands on to what goes on from it: its estimator's data and sizes."""
+    found = provenance(plain)
+    if found is None:
+        return []
+    space = plain.get("space") or {}
+    sizes = [f"space.{name}={value}" for name, value in found.sizes.items() if name in space]
+    return [f"data={found.data}", *sizes]
+
+
+def mismatch(config: DictConfig, problem: Problem, *keys: str) -> str | None:
+    """Says that the components at `keys` do not all tell of the same; None if they do.
+
+    Of a single one: that it tells of something else than what everything else is built for.
+    """
+    own = {key: found for key in keys if (found := provenance(config, key)) is not None}
+    if not own:
+        return None
+    given = _given(problem, next(iter(own.values())))
+    others = {key: given for key in keys if key not in own}
+    sides = {**own, **(others if keys[1:] else {"everything else": given})}
+    if len(set(map(str, sides.values()))) == 1:
+        return None
+    several = "; ".join(f"{key}: networks {told}" for key, told in sides.items())
+    return f"results are not of the same networks ({several})"
+
+
+def _given(problem: Problem, like: Provenance) -> Provenance:
+    """What is built, in the same words."""
+    task, found = problem.task, {name: getattr(problem.space, name, None) for name in like.sizes}
+    sizes = {name: size for name, size in found.items() if size is not None}
+    return Provenance(task.name, task.input_shape, task.classes, sizes)
+
+
+def _option(name: str, directories: Sequence[Path]) -> Path | None:
+    files = [base / "data" / f"{name}.yaml" for base in (*directories, root())]
+    return next((file for file in files if file.is_file()), None)
