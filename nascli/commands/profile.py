@@ -10,6 +10,7 @@ from nascli.config import profile as config
 from nascli.config.compose import Asked
 from nascli.costs.latency_table import LatencyTable
 from nascli.programs import profile as program
+from nascli.report.units import readable, words
 
 
 def main(asked: Asked) -> None:
@@ -24,14 +25,21 @@ def main(asked: Asked) -> None:
         with ui.Progress("layers timed", 1, percent=True) as bar:
             listener.step = bar.update
             found = program.profile(run, parts)
-        _show(found.table)
+        _show(found.table, found.report["networks"])
         if parts.genotype is not None:
             ui.say(parts.problem.space.describe(parts.genotype))
             ui.say(_whole(found.report["network"]))
+            ui.say(_costs(found.report["network"]["costs"], found.report["networks"]))
     ui.path(run.path)
 
 
-def _show(table: LatencyTable) -> None:
+def _costs(costs: Mapping[str, float], networks: str) -> str:
+    """What it costs, and what it is a network for."""
+    told = ", ".join(f"{readable(name, value)} {words(name)}" for name, value in costs.items())
+    return f"network for {networks}: {told}"
+
+
+def _show(table: LatencyTable, networks: str) -> None:
     """The slowest layers."""
     slowest = sorted(table, key=lambda layer: -table[layer].median_ms)[:10]
     rows = [
@@ -46,7 +54,7 @@ def _show(table: LatencyTable) -> None:
         for layer in slowest
     ]
     head = ("operation", "channels", "stride", "input", "median ms", "p10 .. p90")
-    ui.table(f"{len(table)} layers timed; the slowest:", head, rows)
+    ui.table(f"{len(table)} layers timed of networks for {networks}; the slowest:", head, rows)
 
 
 def _whole(network: Mapping[str, Any]) -> str:

@@ -65,7 +65,8 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     """The answer, what it costs and what to do next."""
     ui.say(report["description"])
     values = {**report["result"], **report["costs"], **report["final"], **report["effort"]}
-    ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
+    rows = [[words(name), readable(name, v)] for name, v in values.items()]
+    ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
     trials, failures = report["trials"], report["failures"]
     again = f" and {trials['repeats']:,} repeats" if trials["repeats"] else ""
     ui.say(f"ended after {trials['all']:,} trials{again}: {report['ended']}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig
 
-from nascli.config import values
+from nascli.config import own_data, values
 from nascli.config.building import Faults
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
@@ -65,7 +65,8 @@ def with_numbers(
     for metric, share in shares.items():
         config.constraints[metric] = share * found.range(metric)[2]
     bounds = values.constraints(config)
-    surveyed(_table(found, metrics, bounds))
+    networks = own_data.networks(config, problem, estimators)
+    surveyed(_table(found, metrics, bounds, networks))
     _check(found, [c for c in bounds if c.metric in metrics])
     return replace(problem, goal=replace(problem.goal, constraints=bounds)) if shares else problem
 
@@ -145,7 +146,9 @@ def _survey(
     return survey(problem.space, costs, problem.seed, samples=samples, exact=exact)
 
 
-def _table(found: Survey, metrics: Sequence[str], constraints: Sequence[Constraint]) -> Table:
+def _table(
+    found: Survey, metrics: Sequence[str], constraints: Sequence[Constraint], networks: str
+) -> Table:
     """Per cost least, median and largest, and how many genotypes keep the constraints."""
     bounds = {constraint.metric: constraint.maximum for constraint in constraints}
     header = ["", "least", "median", "largest"] + ["constraint"] * bool(bounds)
@@ -155,7 +158,7 @@ def _table(found: Survey, metrics: Sequence[str], constraints: Sequence[Constrai
     looked = "all" if found.exact else str(len(found.looked))
     proved = [words(m) for m in metrics if found.certain(m)] if not found.exact else []
     certain = f"; least and largest {', '.join(proved)} are certain" if proved else ""
-    title = f"what networks cost ({looked} looked at{certain})"
+    title = f"what networks for {networks} cost; {looked} looked at{certain}"
     known = [c for c in constraints if c.metric in metrics]
     if not known:
         return Table(title, header, rows)

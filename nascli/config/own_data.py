@@ -16,8 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from nascli.config.compose import Asked
 from nascli.config.files import GIVEN, root
 from nascli.config.overrides import rewritten
-from nascli.core.estimator import HasProvenance, Provenance
+from nascli.core.estimator import Estimator
 from nascli.core.problem import Problem
+from nascli.core.provenance import HasProvenance, Provenance, given
 
 
 def provenance(config: Mapping[str, Any] | DictConfig, key: str = "estimator") -> Provenance | None:
@@ -42,8 +43,8 @@ def followed(asked: Asked) -> Asked:
     found = provenance(config)
     if found is None:
         return asked
-    given = {override.lstrip("+~").partition("=")[0] for override in asked.overrides}
-    chosen = any(key == "data" or key.startswith("data.") for key in given)
+    keys = {override.lstrip("+~").partition("=")[0] for override in asked.overrides}
+    chosen = any(key == "data" or key.startswith("data.") for key in keys)
     file = _option(found.data, asked.directories)
     if file is None or (chosen and asked.choices.get("data") != found.data):
         return asked
@@ -53,7 +54,7 @@ def followed(asked: Asked) -> Asked:
         choices["data"] = found.data
         more.append(f"data={found.data}")
     sizes = {k: v for k, v in found.sizes.items() if k in config.space}
-    if not any(f"space.{name}" in given for name in sizes):
+    if not any(f"space.{name}" in keys for name in sizes):
         config.space.update(sizes)
         OmegaConf.update(config, f"training.network.{GIVEN}", sizes, force_add=True)
         more += [f"space.{name}={value}" for name, value in sizes.items()]
@@ -89,20 +90,21 @@ def mismatch(config: DictConfig, problem: Problem, *keys: str) -> str | None:
     own = {key: found for key in keys if (found := provenance(config, key)) is not None}
     if not own:
         return None
-    given = _given(problem, next(iter(own.values())))
-    others = {key: given for key in keys if key not in own}
-    sides = {**own, **(others if keys[1:] else {"everything else": given})}
+    built = given(problem)
+    others = {key: built for key in keys if key not in own}
+    sides = {**own, **(others if keys[1:] else {"everything else": built})}
     if len(set(map(str, sides.values()))) == 1:
         return None
-    several = "; ".join(f"{key}: networks {told}" for key, told in sides.items())
+    several = "; ".join(f"{key}: {told}" for key, told in sides.items())
     return f"results are not of the same networks ({several})"
 
 
-def _given(problem: Problem, like: Provenance) -> Provenance:
-    """What is built, in the same words."""
-    task, found = problem.task, {name: getattr(problem.space, name, None) for name in like.sizes}
-    sizes = {name: size for name, size in found.items() if size is not None}
-    return Provenance(task.name, task.input_shape, task.classes, sizes)
+def networks(config: DictConfig, problem: Problem, estimators: Sequence[Estimator]) -> str:
+    """Whose costs the metrics of a search are: data set and size of network."""
+    found = provenance(config)
+    if found is None and len(estimators) == 1 and isinstance(estimators[0], HasProvenance):
+        return "as the table has them"  # a user's own
+    return str(found or given(problem))
 
 
 def _option(name: str, directories: Sequence[Path]) -> Path | None:

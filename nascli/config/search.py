@@ -80,6 +80,7 @@ def build(
         budget=budget,
         threads=values.threads(config),
         settings=asked.plain(),
+        networks=own_data.networks(config, problem, estimators),
         notice=own_data.mismatch(config, problem, "estimator"),
     )
 

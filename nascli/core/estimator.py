@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from nascli.core.trial import Proposal
@@ -29,33 +28,6 @@ class Estimator(Protocol):
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """Metric -> value."""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What answers are of: an option of the group `data`, and the networks that were trained on it.
-
-    `sizes` are settings of the space: setting -> value, as far as they are known.
-    """
-
-    data: str
-    input_shape: tuple[int, int, int]
-    classes: int
-    sizes: Mapping[str, int] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        shape = "x".join(map(str, self.input_shape))
-        sizes = "".join(f", {name.replace('_', ' ')} {size}" for name, size in self.sizes.items())
-        return f"on {self.data} ({shape}, {self.classes} classes{sizes})"
-
-
-@runtime_checkable
-class HasProvenance(Protocol):
-    """An estimator whose answers are of data of its own, whatever task it is built for."""
-
-    @classmethod
-    def provenance(cls, settings: Mapping[str, Any]) -> Provenance | None:
-        """What they are of with these settings, those of its YAML; None: of the task after all."""
 
 
 @runtime_checkable

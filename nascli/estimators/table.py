@@ -10,10 +10,10 @@ from importlib import import_module, resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nascli.core.estimator import Provenance
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.provenance import Provenance
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.costs.plans import PlanCounter

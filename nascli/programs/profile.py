@@ -8,6 +8,7 @@ from typing import Any
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.provenance import given
 from nascli.costs.latency_table import LatencyTable
 from nascli.programs.networks import TABLE, costs_of, latency_table, network_of
 from nascli.runs.folder import REPORT, Run
@@ -37,7 +38,7 @@ def profile(run: Run, parts: Parts) -> Outcome:
     """
     table = latency_table(parts.problem)
     run.write(TABLE, table.to_csv())
-    report: dict[str, Any] = {"rows": len(table)}
+    report: dict[str, Any] = {"rows": len(table), "networks": str(given(parts.problem))}
     if parts.genotype is not None:
         report["network"] = _whole(parts.problem, parts.genotype, table)
     run.write_json(REPORT, report)

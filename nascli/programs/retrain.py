@@ -16,6 +16,7 @@ from nascli.core.goal import Goal, Objective
 from nascli.core.listed import Listed
 from nascli.core.loop import Evaluation, Search
 from nascli.core.problem import Problem
+from nascli.core.provenance import given
 from nascli.core.trial import Open, Proposal, Trial
 from nascli.data.task import SplitName, Task
 from nascli.programs import images
@@ -107,8 +108,8 @@ class FromScratch:
         task, recipe, hear = cast(Task, problem.task), problem.recipe, problem.listener.progress
         train, told = task.split("train"), ""
         problem.listener.warn(
-            f"training {size} parameters on {len(train)} images of {task.name} for "
-            f"{recipe.epochs} epochs in {self._run.path}"
+            f"training a network for {given(problem)} with {size} parameters on {len(train)} "
+            f"images for {recipe.epochs} epochs in {self._run.path}"
         )
 
         def ended(epoch: Epoch, checkpoint: State) -> None:
@@ -211,6 +212,7 @@ def _report(
             "task": task.name,
             "input_shape": list(task.input_shape),
             "classes": task.classes,
+            "networks": str(given(problem)),
             "images": {name: len(task.split(name)) for name in _SPLITS},
             "device": problem.device.name if problem.device else None,
             "seed": problem.seed,

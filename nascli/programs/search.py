@@ -35,7 +35,8 @@ class Parts:
     """All that a search is made of.
 
     `shared` are the weights that strategy and estimator share; None if neither has to do with any.
-    `settings` is the config as plain data, for the report, and `notice` what its readers must know.
+    `settings` is the config as plain data, for the report; `networks` says of which data and size
+    the networks are whose costs the metrics are, and `notice` what readers must know besides.
     """
 
     problem: Problem
@@ -46,6 +47,7 @@ class Parts:
     budget: Budget
     threads: int | None
     settings: Mapping[str, Any]
+    networks: str = ""
     notice: str | None = None
 
 
@@ -79,7 +81,7 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
     problem, history = parts.problem, loop.history
     report = summary.search(
         history, problem, genotype, parts.budget.elapsed, _effort(parts),
-        repeats=loop.repeats, ended=loop.reason,
+        repeats=loop.repeats, ended=loop.reason, networks=parts.networks,
     )  # fmt: skip
     if parts.notice:
         report["notice"] = parts.notice

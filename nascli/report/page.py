@@ -100,6 +100,9 @@ def _about(report: Mapping[str, Any]) -> str:
         facts[0] = f"{counts.get('all', '?')} trials ({facts[0]})"
     if seconds is not None:
         facts.append(f"in {duration(seconds)}")
+    networks = (report.get("problem") or {}).get("networks")
+    if networks:
+        facts.append(f"· networks for {networks}")
     return f'<p class="about">{escape(" ".join(facts))}</p>' if facts else ""
 
 

@@ -10,6 +10,7 @@ from nascli.core.failures import kinds
 from nascli.core.genotype import Genotype
 from nascli.core.pareto import hypervolume, normalised
 from nascli.core.problem import Problem
+from nascli.core.provenance import given
 from nascli.core.space import size
 from nascli.core.trial import History, Trial
 
@@ -23,6 +24,7 @@ def search(
     *,
     repeats: int = 0,
     ended: str = "",
+    networks: str = "",
 ) -> dict[str, Any]:
     """The outcome of a search whose answer is `genotype` (None: no trial was good).
 
@@ -30,8 +32,9 @@ def search(
 
     - `verb`: "search"; `seconds`: how long it took
     - `problem`: `space`, `genotypes` (how many there are), `task`, `input_shape`, `classes`,
-      `objectives` (metric -> direction; the first one picks the answer), `constraints` (metric ->
-      maximum), `device` (None: not measured), `seed`
+      `networks` (data and size of those whose costs are told), `objectives` (metric -> direction;
+      the first one picks the answer), `constraints` (metric -> maximum), `device` (None: not
+      measured), `seed`
     - `genotype`: the answer as `Genotype.to_json` gives it, or None; `description`: in words
     - `result`: metrics of the answer's best trial that are no costs; `costs`: those that are
     - `effort`: time, memory and energy of an epoch of what trained a supernet; else empty
@@ -54,7 +57,7 @@ def search(
     return {
         "verb": "search",
         "seconds": round(seconds, 3),
-        "problem": _problem(problem),
+        "problem": {**_problem(problem), "networks": networks or str(given(problem))},
         "genotype": genotype.to_json() if genotype else None,
         "description": problem.space.describe(genotype) if genotype else "",
         "result": {name: value for name, value in metrics.items() if name not in COSTS},

@@ -37,7 +37,8 @@ def test_numbers_and_percentages_together():
     _, parts = settled(*both, surveyed=tables.append)
     assert {c.metric for c in parts.problem.goal.constraints} == {"params", "macs"}
     (table,) = tables
-    assert table.title == "what networks cost (all looked at)"
+    of = "cifar10 (3x32x32, 10 classes, channels 16, cells per stage 5)"
+    assert table.title == f"what networks for {of} cost; all looked at"
     assert table.note.endswith("of all keep the constraints")
 
 
@@ -117,7 +118,7 @@ def test_costs_that_add_up_are_certain_without_training(metric):
     config, parts = settled(bound, chosen=CELL, surveyed=tables.append)
     least, largest = least_and_largest(parts.problem, metric)
     assert config.constraints[metric] == pytest.approx(0.6 * largest)
-    assert tables[0].title.endswith("(2 x MACs) are certain)")
+    assert tables[0].title.endswith("(2 x MACs) are certain")
     settled(f"constraints.{metric}={least}", chosen=CELL)
     with pytest.raises(Fault, match=r"but no network is below .* \(this is certain\); raise"):
         settled(f"constraints.{metric}={least - 1}", chosen=CELL)

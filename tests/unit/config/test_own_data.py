@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from nascli.config import overrides, own_data
 from nascli.config import search as parts_of
 from nascli.config.command_line import asked_for
-from nascli.core.estimator import Provenance
+from nascli.core.provenance import Provenance
 
 TABLE = ("strategy=random", "space=nasbench201", "estimator=table", "device=none")
 
@@ -50,12 +50,12 @@ def test_chosen_data_stay_and_the_mismatch_is_said():
     parts = parts_of.build(found, survey=False)
     assert parts.problem.task.name == "synthetic"
     assert parts.notice == (
-        "results are not of the same networks (estimator: networks on cifar10 (3x32x32, 10 "
-        "classes, channels 16, cells per stage 5); everything else: networks on synthetic "
-        "(3x8x8, 4 classes, channels 8, cells per stage 1))"
+        "results are not of the same networks (estimator: cifar10 (3x32x32, 10 classes, "
+        "channels 16, cells per stage 5); everything else: synthetic (3x8x8, 4 classes, "
+        "channels 8, cells per stage 1))"
     )
     small = parts_of.build(wanted("space.channels=4"), survey=False)
-    assert "everything else: networks on cifar10 (3x32x32, 10 classes, channels 4" in small.notice
+    assert "everything else: cifar10 (3x32x32, 10 classes, channels 4" in small.notice
 
 
 def test_an_audit_says_that_it_compares_across_data():
@@ -64,8 +64,8 @@ def test_an_audit_says_that_it_compares_across_data():
         problem = build.stated(config)
         return own_data.mismatch(config, problem, "estimator", "reference")
 
-    assert "reference: networks on cifar10 (3x32x32" in notice()
-    assert "estimator: networks on digits (1x8x8" in notice()
+    assert "reference: cifar10 (3x32x32" in notice()
+    assert "estimator: digits (1x8x8" in notice()
     published = ("data=cifar10", "training=nasbench201")
     assert notice(*published) is None
     assert notice("estimator=table") is None  # whatever the data are
@@ -101,5 +101,5 @@ def test_runs_of_before_are_shown_and_compared_as_of_the_table(tmp_path):
 
 def test_provenance_in_words():
     one = Provenance("cifar10", (3, 32, 32), 10, {"cells_per_stage": 5})
-    assert str(one) == "on cifar10 (3x32x32, 10 classes, cells per stage 5)"
-    assert str(replace(one, sizes={})) == "on cifar10 (3x32x32, 10 classes)"
+    assert str(one) == "cifar10 (3x32x32, 10 classes, cells per stage 5)"
+    assert str(replace(one, sizes={})) == "cifar10 (3x32x32, 10 classes)"

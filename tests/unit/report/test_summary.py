@@ -51,6 +51,7 @@ def test_layout_of_a_search(history, problem):
         "task": "toy",
         "input_shape": [1, 8, 8],
         "classes": 10,
+        "networks": "toy (1x8x8, 10 classes)",
         "objectives": {"accuracy": "max"},
         "constraints": {"params": 1e6},
         "device": None,
