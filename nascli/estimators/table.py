@@ -17,8 +17,9 @@ from nascli.core.provenance import Provenance
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.costs.plans import PlanCounter
-from nascli.estimators.rows import Row, read
+from nascli.estimators.rows import Row, joined, read
 
+_REPEATS = ("average", "refuse")
 _SHORT = 0.06  # the share of NAS-Bench-201's short recipe: 12 of 200 epochs
 _SPACE = "nascli.spaces.nasbench201.NASBench201"
 # (classes, pixels of the side): what the published network's costs depend on
@@ -51,9 +52,11 @@ class Table:
     after the separate 12-epoch recipe at any from 0.06 to below 1; parameters and multiply-adds of
     the benchmark's own networks; `latency` names one of its devices.
 
-    With `path`, the table is a CSV file: either a column `genotype` (the JSON object of the
-    choices) or one column per decision of the space; every other column is a metric. A column
-    `test_accuracy` is shown in the final report only.
+    With `path`, the table is a CSV file: either a column `genotype` or one column per decision of
+    the space; every other column of numbers is a metric (see `nascli.estimators.rows.read`). A
+    column `test_accuracy` is shown in the final report only. Where a genotype has several rows,
+    such as one a seed, it gets their means, `rows_averaged` and a spread of every metric, unless
+    `repeats` is "refuse"; one without a row gets the mean over the rows of its function.
 
     Raises:
         Fault: the space, data set, device or file does not fit.
@@ -67,12 +70,15 @@ class Table:
         path: str | None = None,
         dataset: str = "cifar10",
         latency: str | None = None,
+        repeats: str = "average",
     ) -> None:
+        if repeats not in _REPEATS:
+            raise Fault(unknown("estimator.repeats", repeats, _REPEATS))
         self._table: _NASBench201 | _CSV
         if path is None:
             self._table = _NASBench201(problem, dataset, latency)
         else:
-            self._table = _CSV(problem, Path(path))
+            self._table = _CSV(problem, Path(path), refuse=repeats == "refuse")
         self.metrics = self._table.metrics
         source = f"in {path}" if path else f"in NAS-Bench-201 on {dataset}, after 200 epochs"
         self.traits = replace(self.traits, final=self._table.final, genotypes=self._table.genotypes)
@@ -99,31 +105,36 @@ class Table:
 class _CSV:
     """A table of the user's own."""
 
-    def __init__(self, problem: Problem, path: Path) -> None:
+    def __init__(self, problem: Problem, path: Path, *, refuse: bool) -> None:
         self._path, self._space = path, problem.space
-        self._rows: dict[Genotype, Row] = {}
-        for genotype, row in read(path, problem):
-            self._rows[genotype] = row
-            self._rows.setdefault(problem.space.canonical(genotype), row)
+        spelt: dict[Genotype, list[Row]] = {}
+        functions: dict[Genotype, list[Row]] = {}
+        for genotype, row in read(path, problem, refuse=refuse):
+            spelt.setdefault(genotype, []).append(row)
+            functions.setdefault(problem.space.canonical(genotype), []).append(row)
+        counted = any(len(rows) > 1 for rows in spelt.values())
+        self._rows = {g: joined(rows, counted=counted) for g, rows in spelt.items()}
+        self._functions = {g: joined(rows, counted=counted) for g, rows in functions.items()}
         columns = next(iter(self._rows.values()))
-        self.metrics = tuple(name for name in columns if name != "test_accuracy")
+        self.metrics = tuple(name for name in columns if not name.startswith("test_accuracy"))
 
     def row(self, genotype: Genotype, _fidelity: float) -> Row:
-        """The metrics of the genotype, or of the one it is equivalent to."""
+        """The metrics of the genotype, or the mean over those that it is equivalent to."""
         row = self._find(genotype)
         return {name: row[name] for name in self.metrics}
 
     def genotypes(self) -> Sequence[Genotype]:
         """One for every function that has a row."""
-        return list(dict.fromkeys(map(self._space.canonical, self._rows)))
+        return list(self._functions)
 
     def final(self, genotype: Genotype) -> Row:
         """The test accuracy, if there is such a column."""
         row = self._find(genotype)
-        return {name: row[name] for name in row if name == "test_accuracy"}
+        return {name: row[name] for name in row if name.startswith("test_accuracy")}
 
     def _find(self, genotype: Genotype) -> Row:
-        row = self._rows.get(genotype) or self._rows.get(self._space.canonical(genotype))
+        row = self._rows.get(genotype)
+        row = row or self._functions.get(self._space.canonical(genotype))
         if row is None:
             raise LookupError(f"{self._path} has no row for {genotype}")
         return row
