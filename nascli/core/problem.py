@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.device import Latencies
 from nascli.core.goal import Goal
 from nascli.core.listener import SILENT, Listener
 from nascli.core.space import SearchSpace
@@ -22,7 +23,8 @@ class Problem:
     `recipe` is that of the `training` config group. `run_on` ("auto", "cpu" or "cuda") is where the
     search runs, `device` the hardware that the network is for (None: do not measure). `fidelity` is
     the share of the recipe that a full trial gets. `listener` is told how far one long step is, and
-    what the user ought to know. `dataclasses.replace` makes a problem that differs.
+    what the user ought to know. `latencies` are those of the space's layers, once they are measured
+    (`nascli.costs.latency_table.measured`). `dataclasses.replace` makes a problem that differs.
     """
 
     space: SearchSpace
@@ -34,6 +36,7 @@ class Problem:
     seed: int = 0
     fidelity: float = 1.0
     listener: Listener = SILENT
+    latencies: Latencies = field(default_factory=Latencies, compare=False)
 
     @property
     def training(self) -> Any:

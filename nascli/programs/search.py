@@ -20,7 +20,9 @@ from nascli.core.strategy import MeasuresEffort, Strategy
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
+from nascli.costs.latency_table import measured
 from nascli.programs import images
+from nascli.programs.networks import keep_latencies
 from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.reporting import write_report
 from nascli.programs.threads import computing_with
@@ -59,6 +61,8 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     """
     problem = parts.problem
     images.record(run, problem, tested=False)
+    if problem.device is not None:
+        keep_latencies(run, problem)
     count = size(problem.space)
     if parts.notice:
         problem.listener.warn(f"warning: {parts.notice}")
@@ -91,8 +95,8 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
         if len(problem.goal.objectives) > 1:
             for trial in history.front(problem.goal):
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
-        if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
-            _write_latency_table(run, problem)
+        if problem.device and "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
+            measured(problem)  # where the search has measured its networks too
     drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
     drawn |= figures.search(history, problem) | curves.readout(history)
     write_report(run, report, drawn, parts.settings)
@@ -105,14 +109,6 @@ def _effort(parts: Parts) -> dict[str, float]:
     """What training shared weights took, whoever has trained them."""
     measuring = [p for p in (*parts.estimators, parts.strategy) if isinstance(p, MeasuresEffort)]
     return {name: value for part in measuring for name, value in part.effort().items()}
-
-
-def _write_latency_table(run: Run, problem: Problem) -> None:
-    """Times the space's layers, where the search has measured its networks too."""
-    if problem.device is not None:
-        from nascli.programs.networks import TABLE, latency_table
-
-        run.write(TABLE, latency_table(problem).to_csv())
 
 
 def _final(estimators: Sequence[Estimator], genotype: Genotype) -> Mapping[str, float]:
