@@ -22,6 +22,7 @@ from nascli.report.units import readable, words
 _FEW, _MANY = 12, 48  # random networks looked at: to be shown, to judge constraints by
 _PLANS, _MOST = 1_000, 4_000  # the same where no network is built: random ones, and at most
 _ALL = 20_000  # genotypes of which every one is looked up
+_SEED = 0  # of the random ones: what a percentage comes to is not to depend on the search's seed
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ def with_numbers(
         config.constraints[metric] = share * found.range(metric)[2]
     bounds = values.constraints(config)
     networks = own_data.networks(config, problem, estimators)
-    surveyed(_table(found, metrics, bounds, networks))
+    table = _table(found, metrics, bounds, networks)
+    said = [_percentage(found, metric, share) for metric, share in shares.items()]
+    surveyed(replace(table, note="\n".join([*([table.note] if table.note else []), *said]) or None))
     _check(found, [c for c in bounds if c.metric in metrics])
     return replace(problem, goal=replace(problem.goal, constraints=bounds)) if shares else problem
 
@@ -137,13 +140,24 @@ def _survey(
     if isinstance(source, Counted) and source.cheap:
         proved = source.extremes()
         return survey(
-            problem.space, costs, problem.seed,
+            problem.space, costs, _SEED,
             samples=_PLANS, exact=_PLANS, most=_MOST, proved=proved,
         )  # fmt: skip
     constrained = bool(shares or problem.goal.constraints)
     samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
     exact = _ALL if alone else 0
-    return survey(problem.space, costs, problem.seed, samples=samples, exact=exact)
+    return survey(problem.space, costs, _SEED, samples=samples, exact=exact)
+
+
+def _percentage(found: Survey, metric: str, share: float) -> str:
+    """What a percentage of a metric came to, and of what it is one."""
+    largest = found.range(metric)[2]
+    looked = (
+        f"the largest of {len(found.looked):,} networks looked at, the same ones for every seed"
+    )
+    whose = "the largest there is" if found.certain(metric) else looked
+    value, of = readable(metric, share * largest), readable(metric, largest)
+    return f"constraints.{metric}={100 * share:g}% is {value}, a share of {of}: {whose}"
 
 
 def _table(
