@@ -16,7 +16,7 @@ from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
 from nascli.programs import search as program
-from nascli.report.units import readable, words
+from nascli.report.units import counted, readable, words
 from nascli.runs.folder import Run
 
 _SHOWN = 20  # rows of a front on the screen
@@ -68,8 +68,8 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     rows = [[words(name), readable(name, v)] for name, v in values.items()]
     ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
     trials, failures = report["trials"], report["failures"]
-    again = f" and {trials['repeats']:,} repeats" if trials["repeats"] else ""
-    ui.say(f"ended after {trials['all']:,} trials{again}: {report['ended']}")
+    again = f" and {counted(trials['repeats'], 'repeat')}" if trials["repeats"] else ""
+    ui.say(f"ended after {counted(trials['all'], 'trial')}{again}: {report['ended']}")
     if failures:
         ui.say(f"failed: {kinds_in_words(failures)}")
     for meaning in program.meanings(parts):
@@ -89,7 +89,9 @@ class _Display:
         self._step = ""
 
     def __enter__(self) -> _Display:
-        self._bar = ui.Progress("trial", self._total)
+        budget = self._parts.budget
+        ends = math.inf if budget.seconds is None else budget.seconds
+        self._bar = ui.Progress("trial", self._total, ends=lambda: ends - budget.elapsed)
         self._bar.__enter__()
         return self
 

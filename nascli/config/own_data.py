@@ -7,6 +7,7 @@ A search on NAS-Bench-201's table tells of networks on CIFAR-10, whatever data a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -21,16 +22,25 @@ from nascli.core.problem import Problem
 from nascli.core.provenance import HasProvenance, Provenance, given
 
 
-def provenance(config: Mapping[str, Any] | DictConfig, key: str = "estimator") -> Provenance | None:
-    """What the answers of `config[key]` are of; None for those that are of the task given to it."""
-    from hydra.utils import get_class
+def provenance(
+    config: Mapping[str, Any] | DictConfig, key: str = "estimator", *, shipped: bool = False
+) -> Provenance | None:
+    """What the answers of `config[key]` are of; None for those that are of the task given to it.
 
-    node = config.get(key) or {}
-    while node.get("of"):  # what it wraps
+    A recorded config is data of whoever wrote it: of such, only `shipped` components are looked at.
+    """
+    from hydra.utils import get_object
+
+    node = config.get(key)
+    while isinstance(node, Mapping) and node.get("of"):  # what it wraps
         node = node["of"]
-    target = node.get("_target_")
-    made = get_class(target) if target else None
-    if not isinstance(made, HasProvenance):
+    target = node.get("_target_") if isinstance(node, Mapping) else None
+    if not isinstance(target, str) or (shipped and not target.startswith("nascli.")):
+        return None
+    made: object = None
+    with suppress(Exception):  # what is wrong with a component is said where it is built
+        made = get_object(target)
+    if not isinstance(node, Mapping) or not isinstance(made, HasProvenance):
         return None
     return made.provenance({str(k): v for k, v in node.items() if not str(k).startswith("_")})
 
@@ -64,7 +74,7 @@ def followed(asked: Asked) -> Asked:
 
 def as_followed(plain: dict[str, Any], choices: dict[str, Any]) -> None:
     """A recorded search's config and choices, with no word of other data than its estimator's."""
-    found = provenance(plain)
+    found = provenance(plain, shipped=True)
     if found is None:
         return
     space = cast(dict[str, Any], plain.get("space") or {})
@@ -74,7 +84,7 @@ def as_followed(plain: dict[str, Any], choices: dict[str, Any]) -> None:
 
 def carried(plain: Mapping[str, Any]) -> list[str]:
     """What a recorded search hands on to what goes on from it: its estimator's data and sizes."""
-    found = provenance(plain)
+    found = provenance(plain, shipped=True)
     if found is None:
         return []
     space = plain.get("space") or {}

@@ -228,7 +228,8 @@ class Search:
         if most is None or not self._skips:
             return None
         if self._known.count(self.evaluation.problem.fidelity) >= self._size:
-            return f"all {self._size:,} genotypes of the space are known"
+            every = f"all {self._size:,} genotypes" if self._size > 1 else "the one genotype"
+            return f"{every} of the space {'are' if self._size > 1 else 'is'} known"
         if self.number - self._asked >= most:
             return f"the last {most:,} proposals were all known (budget.repeats={most})"
         return None

@@ -18,3 +18,15 @@ def test_the_time_left_follows_how_fast_it_went_since_the_last_line(monkeypatch)
         "trial 1010/20000",
         "trial 1020/20000, 42 h 10 min left",
     ]
+
+
+def test_no_more_is_left_than_the_budget_has(monkeypatch):
+    clock, said = [100.0], []
+    monkeypatch.setattr(ui.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(ui, "say", said.append)
+    for total in (20_000, None):
+        with ui.Progress("trial", total, ends=lambda: 130.0 - clock[0]) as bar:
+            clock[0] = 110.0
+            bar.update(10, "")
+        clock[0] = 100.0
+    assert said == ["trial 10/20000, 20 s left", "trial 10, 20 s left"]
