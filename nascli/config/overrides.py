@@ -172,7 +172,7 @@ def _recorded(folder: Path, verb: str) -> list[str]:
         plain = reading.config(folder)
         rule = (plain.get("data") or {}).get("split_rule", 2)
         said += ["data.split_rule=1"] if rule == 1 else []
-        own = own_data.carried(plain)
+        own = own_data.carried(plain) if verb != "retrain" else []  # that keeps what it always had
         if own and not any(o.startswith("data=") for o in said):  # as new runs have on record
             chosen = [o for o in chosen if not o.startswith("data=")]
             said = [o for o in said if not o.startswith("data.")] + own

@@ -84,10 +84,11 @@ def test_runs_of_before_are_shown_and_compared_as_of_the_table(tmp_path):
     assert overrides._recorded(before, "show")[-3:] == [
         "data=cifar10", "space.channels=16", "space.cells_per_stage=5",
     ]  # fmt: skip
-    assert "data=digits" not in overrides._recorded(before / "front" / "3.json", "retrain")
+    assert "data=digits" not in overrides._recorded(before / "front" / "3.json", "show")
+    assert "data=digits" in overrides._recorded(before, "retrain")  # as it always was
     record["overrides"] += ["data=synthetic", "data.images=96"]
     (before / "environment.json").write_text(json.dumps(record))
-    assert "data=cifar10" not in overrides._recorded(before, "retrain")
+    assert "data=cifar10" not in overrides._recorded(before, "show")
 
     old = OmegaConf.to_container(config, resolve=True)
     new = wanted().plain()
