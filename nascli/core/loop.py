@@ -231,7 +231,7 @@ class Search:
             every = f"all {self._size:,} genotypes" if self._size > 1 else "the one genotype"
             return f"{every} of the space {'are' if self._size > 1 else 'is'} known"
         if self.number - self._asked >= most:
-            return f"the last {most:,} proposals were all known (budget.repeats={most})"
+            return f"budget.repeats={most} proposals in a row were known"
         return None
 
     @property

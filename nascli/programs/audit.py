@@ -17,6 +17,7 @@ from typing import Any
 from nascli.analysis.verdict import Verdict
 from nascli.core.budget import Budget
 from nascli.core.estimator import Estimator
+from nascli.core.failures import kinds
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.listed import Listed
@@ -208,6 +209,7 @@ def _concluded(run: Run, parts: Parts, trials: Sequence[Trial]) -> Outcome:
             "without_estimate": verdict.failed,
         },
         "reference": asking.reference.meaning,
+        "failures": kinds(trials),
     }
     if parts.notice:
         report["notice"] = parts.notice

@@ -222,3 +222,17 @@ def test_too_many_failures_end_it(tmp_path):
         program.audit(run, parts)
     assert len(run.history()) == 10
     assert len((run.path / "audit.csv").read_text().splitlines()) == 11
+
+
+def test_failures_are_counted_by_kind(tmp_path):
+    class Guess(Failing):
+        metrics = ("accuracy",)
+
+        def estimate(self, proposal):
+            return {"accuracy": super().estimate(proposal)["score"]}
+
+    parts = parts_of(*TABLE, "networks=12", "resamples=10")
+    parts = replace(parts, asking=replace(parts.asking, estimator=Guess()))
+    run = Run.claim(tmp_path, "audit", "failing", {})
+    found = program.audit(run, parts)
+    assert found.report["failures"] == {"estimator: ArithmeticError: no score": 4}

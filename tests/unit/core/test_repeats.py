@@ -91,7 +91,7 @@ def test_proposing_nothing_new_ends_a_search(problem):
     found.run(lambda _: None)
     assert len(found.history) == 3
     assert found.number == found.history[-1].asked + 40 == found.budget.seen
-    assert found.reason == "the last 40 proposals were all known (budget.repeats=40)"
+    assert found.reason == "budget.repeats=40 proposals in a row were known"
 
 
 def test_a_known_infeasible_genotype_is_not_looked_at_again(problem):
