@@ -151,7 +151,7 @@ def searched(name: str, proposals: int) -> dict[str, Any]:
 
     costs = built().estimators[0]
     least = costs.estimate(Proposal(costs.extremes()["params"][0]))["params"]
-    proposed = ("budget.trials=null", f"budget.proposals={proposals}")
+    proposed = ("budget.trials=null", f"budget.proposals={proposals}", "budget.repeats=null")
     parts = built(*proposed, f"+constraints.params={least - 1:.0f}")
     evaluation = Evaluation(parts.problem, parts.estimators)
     workers = parts.workers(evaluation, Path())

@@ -27,7 +27,7 @@ def ours(strategy: str, options: list[str], count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as outputs:
         command = ["nas", "search", f"strategy={strategy}", *options, "space=nasbench201"]
         command += ["estimator=table", "device=none", f"outputs={outputs}"]
-        command += ["budget.trials=null", f"budget.proposals={count}"]
+        command += ["budget.trials=null", f"budget.proposals={count}", "budget.repeats=null"]
         start = time.perf_counter()
         child = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         whole = time.perf_counter() - start

@@ -61,6 +61,7 @@ def searched(
 @lru_cache
 def _asked(overrides: tuple[str, ...], dataset: str) -> Asked:
     fixed = ("space=nasbench201", "estimator=table", f"estimator.dataset={dataset}", "device=none")
+    fixed += ("budget.repeats=null",)  # repeats are trials, as when the results were measured
     return asked("search", rewritten([*fixed, *overrides]))
 
 

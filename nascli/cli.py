@@ -127,12 +127,14 @@ def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> 
 
     from nascli.config import root
     from nascli.config.compose import Asked
+    from nascli.config.own_data import followed
 
     codes = [0]
 
     def job(cfg: Any) -> None:
         line = ["nas", verb, *sys.argv[1:]]
-        codes.append(_job(verb, lambda: Asked.of(verb, cfg, HydraConfig.get(), directories, line)))
+        asked = lambda: followed(Asked.of(verb, cfg, HydraConfig.get(), directories, line))  # noqa: E731
+        codes.append(_job(verb, asked))
         if codes[-1] == 130:
             sys.exit(130)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import traceback
@@ -90,14 +91,24 @@ class Progress:
     """A bar with what is going on, the best so far and the time left.
 
     Without a terminal it says a line now and then: at once, then at growing intervals. With
-    `percent` the total is 1, and shares of it are shown.
+    `percent` the total is 1, and shares of it are shown. `ends` says in how many seconds it is over
+    at the latest.
     """
 
-    def __init__(self, label: str, total: float | None, *, percent: bool = False) -> None:
+    def __init__(
+        self,
+        label: str,
+        total: float | None,
+        *,
+        percent: bool = False,
+        ends: Callable[[], float] = lambda: math.inf,
+    ) -> None:
         self._label, self._total, self._done = label, total, 0.0
-        self._percent = percent
+        self._percent, self._ends = percent, ends
         self._text: str | Callable[[], str] = ""
         self._interval, self._last = 2.0, 0.0
+        self._before = 0.0  # what was done by then, and when that was
+        self._then = time.monotonic()
         self._bar = None
         if sys.stderr.isatty():
             from rich import progress
@@ -116,7 +127,7 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._bar:
             self._bar.start()
-        self._start = time.monotonic()
+        self._then = time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,8 +163,12 @@ class Progress:
         line = f"{self._label} {round(self._done, 1):g}{of}"
         if self._percent:
             line = f"{self._label} {self._done:.0%}"
-        if self._total and 0 < self._done < self._total:
-            line += f", {duration((now - self._start) * (self._total / self._done - 1))} left"
+        gained, left = self._done - self._before, self._ends()
+        if self._total and gained > 0 and self._done < self._total:  # as since the last line
+            left = min(left, (now - self._then) * (self._total - self._done) / gained)
+            self._before, self._then = self._done, now
+        if 0 < left < math.inf:
+            line += f", {duration(left)} left"
         text = self._words()
         return f"{line}: {text}" if text else line
 

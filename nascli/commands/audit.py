@@ -6,6 +6,7 @@ from nascli import ui
 from nascli.commands.interrupts import stoppable
 from nascli.config import audit as config
 from nascli.config.compose import Asked
+from nascli.core.failures import words as kinds_in_words
 from nascli.core.trial import Trial
 from nascli.core.words import counted
 from nascli.programs import audit as program
@@ -41,5 +42,7 @@ def main(asked: Asked) -> None:
         )
         for line in words.lines(found.verdict):
             ui.say(line)
+        if found.report["failures"]:
+            ui.say(f"failed: {kinds_in_words(found.report['failures'])}")
         ui.say(f"report: {run.path / 'report.html'}")
     ui.path(run.path)

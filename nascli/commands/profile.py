@@ -11,6 +11,7 @@ from nascli.config.compose import Asked
 from nascli.core.words import counted
 from nascli.costs.latency_table import LatencyTable
 from nascli.programs import profile as program
+from nascli.report.units import readable, words
 
 
 def main(asked: Asked) -> None:
@@ -25,14 +26,21 @@ def main(asked: Asked) -> None:
         with ui.Progress("layers timed", 1, percent=True) as bar:
             listener.step = bar.update
             found = program.profile(run, parts)
-        _show(found.table)
+        _show(found.table, found.report["networks"])
         if parts.genotype is not None:
             ui.say(parts.problem.space.describe(parts.genotype))
             ui.say(_whole(found.report["network"]))
+            ui.say(_costs(found.report["network"]["costs"], found.report["networks"]))
     ui.path(run.path)
 
 
-def _show(table: LatencyTable) -> None:
+def _costs(costs: Mapping[str, float], networks: str) -> str:
+    """What it costs, and what it is a network for."""
+    told = ", ".join(f"{readable(name, value)} {words(name)}" for name, value in costs.items())
+    return f"network for {networks}: {told}"
+
+
+def _show(table: LatencyTable, networks: str) -> None:
     """The slowest layers."""
     slowest = sorted(table, key=lambda layer: -table[layer].median_ms)[:10]
     rows = [
@@ -47,7 +55,8 @@ def _show(table: LatencyTable) -> None:
         for layer in slowest
     ]
     head = ("operation", "channels", "stride", "input", "median ms", "p10 .. p90")
-    ui.table(f"{counted(len(table), 'layer')} timed; the slowest:", head, rows)
+    head_line = f"{counted(len(table), 'layer')} timed of networks for {networks}; the slowest:"
+    ui.table(head_line, head, rows)
 
 
 def _whole(network: Mapping[str, Any]) -> str:

@@ -26,7 +26,8 @@ def main(asked: Asked) -> None:
             listener.step = lambda done, text: bar.update(done * epochs, text)
             report = program.retrain(run, parts)
         values = {**report["result"], **report["costs"]}
-        ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
+        rows = [[words(name), readable(name, v)] for name, v in values.items()]
+        ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
         ui.say(f"weights: {run.path / program.WEIGHTS} (reloaded and scored)")
         ui.say(f"report:  {run.path / 'report.html'}")
     ui.path(run.path)

@@ -11,6 +11,8 @@ from nascli.commands.interrupts import stoppable
 from nascli.config import search as config
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table
+from nascli.core.failures import words as kinds_in_words
+from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
 from nascli.core.words import counted
@@ -66,7 +68,13 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     """The answer, what it costs and what to do next."""
     ui.say(report["description"])
     values = {**report["result"], **report["costs"], **report["final"], **report["effort"]}
-    ui.table("", ("", ""), [[words(name), readable(name, v)] for name, v in values.items()])
+    rows = [[words(name), readable(name, v)] for name, v in values.items()]
+    ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
+    trials, failures = report["trials"], report["failures"]
+    again = f" and {counted(trials['repeats'], 'repeat')}" if trials["repeats"] else ""
+    ui.say(f"ended after {counted(trials['all'], 'trial')}{again}: {report['ended']}")
+    if failures:
+        ui.say(f"failed: {kinds_in_words(failures)}")
     for meaning in program.meanings(parts):
         ui.say(f"accuracy: {meaning}")
     ui.say(f"report: {run.path / 'report.html'}")
@@ -77,15 +85,15 @@ class _Display:
 
     def __init__(self, parts: program.Parts) -> None:
         self._parts = parts
-        ends = traits_of(parts.strategy).trials
-        limits = [limit for limit in (parts.budget.trials, ends) if limit is not None]
-        self._total = min(limits, default=None)
+        self._total = _most(parts)
         self._best: Trial | None = None
         self._failed = 0
         self._step = ""
 
     def __enter__(self) -> _Display:
-        self._bar = ui.Progress("trial", self._total)
+        budget = self._parts.budget
+        ends = math.inf if budget.seconds is None else budget.seconds
+        self._bar = ui.Progress("trial", self._total, ends=lambda: ends - budget.elapsed)
         self._bar.__enter__()
         return self
 
@@ -115,6 +123,15 @@ class _Display:
             words += [_cost(self._best.metrics)] if "params" in self._best.metrics else []
         words += [f"{self._failed} failed"] if self._failed else []
         return ", ".join(words)
+
+
+def _most(parts: program.Parts) -> int | None:
+    """How many full trials there will be at most."""
+    strategy, estimator = traits_of(parts.strategy), traits_of(parts.estimators[-1])
+    limits = [parts.budget.trials, strategy.trials]
+    if parts.budget.repeats and estimator.repeatable and not strategy.weight_sharing:
+        limits.append(size(parts.problem.space))
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _cost(metrics: Mapping[str, float]) -> str:

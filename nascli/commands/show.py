@@ -10,7 +10,7 @@ from nascli import ui
 from nascli.config import show as config
 from nascli.config.compose import Asked
 from nascli.core.fault import Fault
-from nascli.core.words import counted
+from nascli.core.provenance import given
 from nascli.programs.networks import costs_of
 from nascli.report.units import duration, readable, words
 from nascli.runs import reading
@@ -25,9 +25,8 @@ def main(asked: Asked) -> None:
     """
     problem, genotype, folder = config.build(asked)
     costs = costs_of(problem, genotype)
-    shape = "x".join(map(str, problem.task.input_shape))
     ui.out(problem.space.describe(genotype))
-    ui.out(f"on {problem.task.name} ({shape}, {counted(problem.task.classes, 'class')}):")
+    ui.out(f"as a network for {given(problem)}:")
     for name, value in costs.items():
         exact = f" ({value:,.0f})" if value >= 1e6 else ""
         ui.out(f"  {words(name):<24} {readable(name, value)}{exact}")

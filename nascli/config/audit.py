@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from nascli.config import building, recorded, remote, shared_weights, values
+from nascli.config import building, own_data, recorded, remote, shared_weights, values
 from nascli.config.compose import Asked
 from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
@@ -69,6 +69,7 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         resamples=config.resamples,
         threads=values.threads(config),
         settings=asked.plain(),
+        notice=own_data.mismatch(config, asking.problem, "estimator", "reference"),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra.errors import HydraException
 
-from nascli.config import check, overrides
+from nascli.config import check, overrides, own_data
 from nascli.config.compose import Asked, asked
 from nascli.config.files import root
 from nascli.core.fault import Fault
@@ -71,7 +71,7 @@ def composed(
         Fault: together they cannot be composed.
     """
     try:
-        return asked(verb, ready, directories, command)
+        return own_data.followed(asked(verb, ready, directories, command))
     except HydraException as error:
         raise Fault(" ".join(str(error).split())) from error
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import building, recorded, values
+from nascli.config import building, own_data, recorded, values
 from nascli.config.compose import Asked
 from nascli.core.fault import Fault, unknown
 from nascli.core.goal import Objective
@@ -92,7 +92,8 @@ def _search(path: Path, directories: Sequence[Path]) -> _Search:
     recorded.check_shape(plain, path / CONFIG)
     goals = values.objectives(OmegaConf.create(plain))
     plain["objectives"] = {goal.metric: goal.direction for goal in goals}
-    choices = reading.environment(path).get("choices", {})
+    choices = dict(reading.environment(path).get("choices", {}))
+    own_data.as_followed(plain, choices)
     return _Search(plain, grouping.settings(plain, choices), goals, path)
 
 

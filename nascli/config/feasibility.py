@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig
 
-from nascli.config import values
+from nascli.config import own_data, values
 from nascli.config.building import Faults
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
@@ -23,6 +23,7 @@ from nascli.report.units import readable, words
 _FEW, _MANY = 12, 48  # random networks looked at: to be shown, to judge constraints by
 _PLANS, _MOST = 1_000, 4_000  # the same where no network is built: random ones, and at most
 _ALL = 20_000  # genotypes of which every one is looked up
+_SEED = 0  # of the random ones: what a percentage comes to is not to depend on the search's seed
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,11 @@ def with_numbers(
     for metric, share in shares.items():
         config.constraints[metric] = share * found.range(metric)[2]
     bounds = values.constraints(config)
-    surveyed(_table(found, metrics, bounds))
+    networks = own_data.networks(config, problem, estimators)
+    table = _table(found, metrics, bounds, networks)
+    notes = [*([table.note] if table.note else [])]
+    notes += [_percentage(found, metric, share) for metric, share in shares.items()]
+    surveyed(replace(table, note="\n".join(notes) or None))
     _check(found, [c for c in bounds if c.metric in metrics])
     return replace(problem, goal=replace(problem.goal, constraints=bounds)) if shares else problem
 
@@ -144,16 +149,29 @@ def _survey(
     if isinstance(source, Counted) and source.cheap:
         proved = source.extremes()
         return survey(
-            problem.space, costs, problem.seed,
+            problem.space, costs, _SEED,
             samples=_PLANS, exact=_PLANS, most=_MOST, proved=proved,
         )  # fmt: skip
     constrained = bool(shares or problem.goal.constraints)
     samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
     exact = _ALL if alone else 0
-    return survey(problem.space, costs, problem.seed, samples=samples, exact=exact)
+    return survey(problem.space, costs, _SEED, samples=samples, exact=exact)
 
 
-def _table(found: Survey, metrics: Sequence[str], constraints: Sequence[Constraint]) -> Table:
+def _percentage(found: Survey, metric: str, share: float) -> str:
+    """What a percentage of a metric came to, and of what it is one."""
+    largest = found.range(metric)[2]
+    looked = (
+        f"the largest of {len(found.looked):,} networks looked at, the same ones for every seed"
+    )
+    whose = "the largest there is" if found.certain(metric) else looked
+    value, of = readable(metric, share * largest), readable(metric, largest)
+    return f"constraints.{metric}={100 * share:g}% is {value}, a share of {of}: {whose}"
+
+
+def _table(
+    found: Survey, metrics: Sequence[str], constraints: Sequence[Constraint], networks: str
+) -> Table:
     """Per cost least, median and largest, and how many genotypes keep the constraints."""
     bounds = {constraint.metric: constraint.maximum for constraint in constraints}
     header = ["", "least", "median", "largest"] + ["constraint"] * bool(bounds)
@@ -163,7 +181,7 @@ def _table(found: Survey, metrics: Sequence[str], constraints: Sequence[Constrai
     looked = "all" if found.exact else str(len(found.looked))
     proved = [words(m) for m in metrics if found.certain(m)] if not found.exact else []
     certain = f"; least and largest {', '.join(proved)} are certain" if proved else ""
-    title = f"what networks cost ({looked} looked at{certain})"
+    title = f"what networks for {networks} cost; {looked} looked at{certain}"
     known = [c for c in constraints if c.metric in metrics]
     if not known:
         return Table(title, header, rows)

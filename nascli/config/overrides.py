@@ -198,6 +198,7 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     """
     if folder.parent.name == "front":  # a genotype of a run's front
         folder = folder.parent.parent
+    from nascli.config import own_data
     from nascli.runs import reading
 
     recorded = reading.environment(folder) if is_there(str(folder)) else {}
@@ -207,8 +208,13 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     chosen = [f"{g}={recorded['choices'][g]}" for g in groups if g in recorded["choices"]]
     said = [str(o) for o in recorded["overrides"] if not str(o).startswith("space=")]
     if (folder / "config.yaml").is_file():
-        rule = (reading.config(folder).get("data") or {}).get("split_rule", 2)
+        plain = reading.config(folder)
+        rule = (plain.get("data") or {}).get("split_rule", 2)
         said += ["data.split_rule=1"] if rule == 1 else []
+        own = own_data.carried(plain) if verb != "retrain" else []  # that keeps what it always had
+        if own and not any(o.startswith("data=") for o in said):  # as new runs have on record
+            chosen = [o for o in chosen if not o.startswith("data=")]
+            said = [o for o in said if not o.startswith("data.")] + own
     return list(dict.fromkeys([*chosen, *(o for o in said if "_target_" not in o)]))
 
 

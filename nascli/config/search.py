@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import building, recorded, remote, shared_weights, values
+from nascli.config import building, own_data, recorded, remote, shared_weights, values
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
@@ -82,6 +82,8 @@ def build(
         budget=budget,
         threads=values.threads(config),
         settings=asked.plain(),
+        networks=own_data.networks(config, problem, estimators),
+        notice=own_data.mismatch(config, problem, "estimator"),
     )
 
 

@@ -27,24 +27,31 @@ class Budget:
     A trial counts against `trials` if the estimators worked on it, at a lower fidelity only as the
     share that it takes of a full one. Repeats of a known genotype and proposals that break a
     constraint are free, but at most `proposals` (default: 1,000 a trial) are looked at in all, so
-    that no search is without an end. Whatever takes long calls `check` before every step of it.
+    that no search is without an end. A search also ends after `repeats` proposals in a row that are
+    known, of which its history has no line; None is the rule of 0.1.0, by which every repeat has
+    one. It ends as failed where nothing but failures came for the share `failures` of its trials.
+    Whatever takes long calls `check` before every step of it.
     """
 
     trials: int | None = None
     seconds: float | None = None
     proposals: int | None = None
+    repeats: int | None = None
+    failures: float = 0.5
     used: float = 0
     seen: int = 0
     _start: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Raises a Fault for a budget that allows nothing."""
-        for name in ("trials", "seconds", "proposals"):
+        for name in ("trials", "seconds", "proposals", "repeats"):
             value = getattr(self, name)
             good = value is None or (isinstance(value, (int, float)) and value > 0)
             if not good or (name != "seconds" and isinstance(value, float)):
                 kind = "a number" if name == "seconds" else "a whole number"
                 raise Fault(f"budget.{name} is {value!r}; it must be {kind} above 0, or null")
+        if not isinstance(self.failures, (int, float)) or not 0 < self.failures <= 1:
+            raise Fault(f"budget.failures is {self.failures!r}; it must be above 0 and at most 1")
 
     def start(self, seconds_before: float = 0.0) -> None:
         """Starts the clock; a resumed search has already used `seconds_before`."""
@@ -77,9 +84,25 @@ class Budget:
         """
         if self.seconds_left == 0:
             return 0
-        trials, proposals = _UNLIMITED, self.proposals or _UNLIMITED
+        trials = _UNLIMITED
         if self.trials is not None:
             taken = self.used + (under_way if worth is None else worth)
             trials = math.ceil(self.trials - taken - _ROUNDING)
-            proposals = self.proposals or _PROPOSALS_PER_TRIAL * self.trials
-        return max(0, min(trials, proposals - self.seen - under_way))
+        return max(0, min(trials, self._most - self.seen - under_way))
+
+    @property
+    def _most(self) -> int:
+        """How many proposals are looked at in all."""
+        each = _PROPOSALS_PER_TRIAL * self.trials if self.trials is not None else _UNLIMITED
+        return self.proposals or each
+
+    @property
+    def used_up(self) -> str | None:
+        """Which part of it is used up, as the command line has it; None if there is some left."""
+        if self.trials is not None and self.trials - self.used <= _ROUNDING:
+            return f"budget.trials={self.trials} is used up"
+        if self.seen >= self._most:
+            return f"budget.proposals={self._most} is used up"
+        if self.seconds is not None and self.elapsed >= self.seconds:
+            return f"budget.seconds={self.seconds:g} is used up"
+        return None

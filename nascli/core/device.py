@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from nascli.core.plan import Layer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,6 +24,17 @@ class Latency:
     p90_ms: float
     repeats: int
     conditions: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass
+class Latencies:
+    """What every layer of a space takes on a device: measured once a search, for all who ask.
+
+    `keep` is called with the rows as soon as they are measured.
+    """
+
+    rows: dict[Layer, Latency] = field(default_factory=dict)
+    keep: Callable[[Mapping[Layer, Latency]], None] = lambda _rows: None
 
 
 class Device(Protocol):

@@ -9,19 +9,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 from nascli.core.budget import Budget, OutOfTime
 from nascli.core.estimator import Estimator
+from nascli.core.failures import Failures
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
+from nascli.core.known import Known, again, same
 from nascli.core.problem import Problem
+from nascli.core.space import size
 from nascli.core.strategy import Strategy
 from nascli.core.traits import Traits, traits_of
-from nascli.core.trial import History, Proposal, Trial, as_number
+from nascli.core.trial import History, Open, Proposal, Trial
 from nascli.core.workers import Workers
 
-_FAILURES_IN_A_ROW = 10
 _SETTLED = 20_000  # trials
 _MOMENT = 1e-3  # seconds that are not worth a line of arithmetic, twenty thousand times a second
 
@@ -102,40 +104,16 @@ class Evaluation:
 
 
 @dataclass
-class Open:
-    """A proposal that no trial has answered yet; `asked` are the seconds it took to propose."""
-
-    proposal: Proposal
-    asked: float = 0.0
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object; `from_json` reads it back."""
-        proposal = self.proposal
-        genotype = proposal.genotype.to_json()
-        return {
-            "genotype": genotype,
-            "fidelity": proposal.fidelity,
-            "asked": self.asked,
-            "metrics": dict(proposal.metrics),
-        }
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Open:
-        """Reads what `to_json` wrote."""
-        genotype = Genotype.from_json(data["genotype"])
-        metrics = {str(key): as_number(value) for key, value in data.get("metrics", {}).items()}
-        return cls(Proposal(genotype, as_number(data["fidelity"]), metrics), float(data["asked"]))
-
-
-@dataclass
 class Search:
     """One search under way.
 
     A genotype that is known at the same fidelity, or one that `canonical` shows to be equivalent,
-    is not estimated again. `recorded` are trials of an interrupted search that `history` does not
-    yet hold, in the order in which they ended: they are given back in that order instead of being
-    estimated again, so that a resumed search takes the same steps. `asking` are the seconds that
-    went into a proposal before the time was over. `what` is what messages call its trials.
+    is not estimated again. Under `budget.repeats` the strategy is told of the former at once and
+    the history has no line of it, unless strategy and estimator share weights. `recorded` are
+    trials of an interrupted search that `history` does not yet hold, in the order in which they
+    ended: they are given back in that order instead of being estimated again, so that a resumed
+    search takes the same steps. `asking` are the seconds that went into a proposal before the time
+    was over. `what` is what messages call its trials.
     """
 
     strategy: Strategy
@@ -149,8 +127,17 @@ class Search:
     asking: float = 0.0
     what: str = "trials"
     _ready: deque[Trial] = field(default_factory=deque)
-    _known: dict[tuple[Genotype | None, float], Trial] = field(default_factory=dict)
-    _failures: int = 0
+    _behind: set[int] = field(default_factory=set)  # open ones that wait for the same, under way
+    _asked: int = 0  # proposals by the last trial told of that was no repeat
+    _failures: Failures = field(default_factory=Failures)
+
+    def __post_init__(self) -> None:
+        self._known = Known(self.evaluation.key)
+
+    @property
+    def repeats(self) -> int:
+        """How many proposals were repeats of which the history has no line."""
+        return self.number - len(self.open) - len(self.history)
 
     def restore(self, trials: Iterable[Trial], waiting: Mapping[int, Open], number: int) -> None:
         """Takes trials that the strategy was told of, and proposals that it waits for.
@@ -160,56 +147,110 @@ class Search:
         for trial in trials:
             self._book(trial)
         self.number = number
+        self.budget.seen = number - len(waiting)
         for before, proposal in waiting.items():
             self._start(before, proposal)
 
     def run(self, ended: Callable[[Trial], None]) -> Genotype | None:
         """Searches until the budget or the strategy ends; calls `ended` for every trial.
 
-        Between any two trials that the strategy is told of it is asked once, and every trial says
-        how many proposals there were by then. So the history alone says what the strategy was asked
-        and told, whatever the workers were doing.
+        The strategy is asked for one proposal at a time and told of a repeat before the next, and
+        every trial says how many proposals there were by then. So the history alone says what the
+        strategy was asked and told, whatever the workers were doing.
 
         Raises:
-            Fault: too many trials failed in a row, or `recorded` does not follow from this search.
+            Fault: too many trials failed, or `recorded` does not follow from this search.
             OutOfTime: the budget's seconds were over in the middle of a proposal or of a trial,
                 which stays open.
         """
         while True:
             self._ask()
+            replayed = bool(self.recorded)
             trial = self._next()
             if trial is None:
                 return self.strategy.recommend(self.history)
             trial = replace(trial, asked=self.number)
             self.strategy.tell([trial])
             self._book(trial)
+            if self._behind:
+                self._release(trial)
             ended(trial)
+            if trial.error and not replayed:
+                self._check_failures()
 
     def _ask(self) -> None:
         """Fills the workers with proposals, or takes those that are on record."""
         room = self._room()
-        if room <= 0:
-            return
-        start = time.perf_counter() - self.asking
-        try:
-            proposals = self.strategy.ask(room)
-        except OutOfTime:
-            self.asking = time.perf_counter() - start
-            raise
-        self.asking = 0.0
-        asked = (time.perf_counter() - start) / max(1, len(proposals))
-        for proposal in proposals:
-            self._start(self.number, Open(proposal, asked))
-            self.number += 1
+        while room > 0:
+            start = time.perf_counter() - self.asking
+            try:
+                proposals = self.strategy.ask(1)
+            except OutOfTime:
+                self.asking = time.perf_counter() - start
+                raise
+            self.asking = 0.0
+            asked = time.perf_counter() - start
+            if not proposals:
+                return
+            number, self.number = self.number, self.number + 1
+            known = self._known.trial(proposals[0]) if self._skips else None
+            if known is None or number in self.recorded:
+                self._start(number, Open(proposals[0], asked))
+                room -= 1
+            else:
+                self._repeat(number, proposals[0], known)
+                room = self._room()
+
+    @cached_property
+    def _skips(self) -> bool:
+        """Whether repeats have no line; what is known of shared weights changes under way."""
+        shares = traits_of(self.strategy).weight_sharing
+        return self.budget.repeats is not None and not shares
+
+    def _repeat(self, number: int, proposal: Proposal, known: Trial) -> None:
+        """Tells the strategy what is known of its proposal, and nobody else."""
+        self.budget.charge(0)
+        self.strategy.tell([again(known, number, proposal)])
+
+    def _release(self, trial: Trial) -> None:
+        """Tells of what waited for the same as `trial`."""
+        for number in sorted(self._behind):
+            if same(self.open[number].proposal, trial):
+                self._behind.remove(number)
+                self._repeat(number, self.open.pop(number).proposal, trial)
 
     def _room(self) -> int:
         """How many proposals to ask for."""
         if self.recorded:
             number, trial = next(iter(self.recorded.items()))
             return (trial.asked or number + 1) - self.number
-        under_way = len(self.open)
-        worth = sum(self._share(waiting.proposal.fidelity) for waiting in self.open.values())
-        return min(self.workers.capacity - under_way, self.budget.left(under_way, worth))
+        if self._finished() is not None:
+            return 0
+        started = [w.proposal for n, w in self.open.items() if n not in self._behind]
+        worth = sum(self._share(proposal.fidelity) for proposal in started)
+        free = self.workers.capacity - len(started)
+        return min(free, self.budget.left(len(self.open), worth))
+
+    def _finished(self) -> str | None:
+        """Why nothing new is to be expected; None if it is."""
+        most = self.budget.repeats
+        if most is None or not self._skips:
+            return None
+        if self._known.count(self.evaluation.problem.fidelity) >= self._size:
+            every = f"all {self._size:,} genotypes" if self._size > 1 else "the one genotype"
+            return f"{every} of the space {'are' if self._size > 1 else 'is'} known"
+        if self.number - self._asked >= most:
+            return f"budget.repeats={most} proposals in a row were known"
+        return None
+
+    @property
+    def reason(self) -> str:
+        """Why the search has ended."""
+        return self._finished() or self.budget.used_up or "the strategy has no more proposals"
+
+    @cached_property
+    def _size(self) -> int:
+        return size(self.evaluation.problem.space)
 
     def _share(self, fidelity: float) -> float:
         """What a trial takes of a full one."""
@@ -217,14 +258,23 @@ class Search:
 
     def _start(self, number: int, waiting: Open) -> None:
         """Gives a proposal to a worker, if nothing else answers it."""
+        behind = bool(self.open) and self._under_way(waiting.proposal)
         self.open[number] = waiting
         if number in self.recorded:
+            return
+        if behind:
+            self._behind.add(number)
             return
         trial = self._answered(number, waiting.proposal)
         if trial is None:
             self.workers.submit(number, waiting.proposal)
         else:
             self._ready.append(trial)
+
+    def _under_way(self, proposal: Proposal) -> bool:
+        """Whether the same is, and its answer will do for `proposal` too."""
+        found = any(same(waiting.proposal, proposal) for waiting in self.open.values())
+        return found and self._skips and self._known.key(proposal.genotype) is not None
 
     def _next(self) -> Trial | None:
         """The next trial to tell of; None when nothing is under way."""
@@ -273,31 +323,29 @@ class Search:
 
     def _answered(self, number: int, proposal: Proposal) -> Trial | None:
         """The trial of `proposal` if it needs no worker."""
-        known = self._known.get((self.evaluation.key(proposal.genotype), proposal.fidelity))
+        known = self._known.answer(proposal)
         if known is None:
             return None
         if known.error is not None or len(self.evaluation.estimators) == 1:
-            same = known.genotype == proposal.genotype  # share it: a million of them take room
-            genotype = known.genotype if same else proposal.genotype
-            again = {**known.metrics, **proposal.metrics} if proposal.metrics else known.metrics
-            return replace(known, number=number, genotype=genotype, metrics=again, seconds=0.0)
+            return again(known, number, proposal)
         return self.evaluation(number, proposal, known)
 
     def _book(self, trial: Trial) -> None:
         """Adds a trial to the history and charges it to the budget."""
-        key = self.evaluation.key(trial.genotype)
-        first = trial
-        if key is not None and trial.infeasible is None:
-            first = self._known.setdefault((key, trial.fidelity), trial)
+        repeated = self._known.add(trial)
         self.history.append(trial)
+        self._asked = max(self._asked, trial.asked)
         if len(self.history) % _SETTLED == 0:  # a history stays: spare the collector its trials
             gc.collect()
             gc.freeze()
-        free = first is not trial or trial.infeasible is not None
-        self.budget.charge(0 if free else self._share(trial.fidelity))
-        self._failures = self._failures + 1 if trial.error else 0
-        if self._failures >= _FAILURES_IN_A_ROW:
-            raise Fault(
-                f"{self._failures} {self.what} in a row failed, the last one with: {trial.error} "
-                "(log.txt in the run folder has the traceback)"
-            )
+        share = self._share(trial.fidelity)
+        self.budget.charge(0 if repeated or trial.infeasible is not None else share)
+        self._failures.add(trial, share)
+
+    def _check_failures(self) -> None:
+        """Raises a Fault if there is no sense in going on."""
+        limits = (self.budget.trials, traits_of(self.strategy).trials, self._size)
+        full = min(limit for limit in limits if limit is not None)
+        reason = self._failures.reason(self.what, self.budget.failures, full)
+        if reason is not None:
+            raise Fault(f"{reason} (log.txt in the run folder has the tracebacks)")

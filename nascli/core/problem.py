@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nascli.core.budget import Budget
+from nascli.core.device import Latencies
 from nascli.core.fault import Fault
 from nascli.core.goal import Goal
 from nascli.core.listener import SILENT, Listener
@@ -47,8 +48,9 @@ class Problem:
     search runs, `device` the hardware that the network is for (None: do not measure). `fidelity` is
     the share of the recipe that a full trial gets. `listener` is told how far one long step is, and
     what the user ought to know. `budget` is that of the search: what trains calls `budget.check()`
-    before every step, and can be gone on with from there. A problem that differs is made with
-    `dataclasses.replace`.
+    before every step, and can be gone on with from there. `latencies` are those of the space's
+    layers, once they are measured (`nascli.costs.latency_table.measured`). A problem that differs
+    is made with `dataclasses.replace`.
     """
 
     space: SearchSpace
@@ -61,6 +63,7 @@ class Problem:
     fidelity: float = 1.0
     listener: Listener = SILENT
     budget: Budget = field(default_factory=Budget)
+    latencies: Latencies = field(default_factory=Latencies, compare=False)
 
     def __getattr__(self, name: str) -> Any:
         """Raises an AttributeError; of what earlier versions had it says what to write today."""

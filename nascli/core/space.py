@@ -156,8 +156,13 @@ def sample(space: SearchSpace, rng: random.Random) -> Genotype:
 
 
 def mutate(space: SearchSpace, genotype: Genotype, rng: random.Random) -> Genotype:
-    """`genotype` with one decision, drawn uniformly among those with a choice, changed."""
+    """`genotype` with one decision, drawn uniformly among those with a choice, changed.
+
+    In a space of one genotype it is that one.
+    """
     free = [(i, o) for i, o in enumerate(space.decisions.values()) if len(o) > 1]
+    if not free:
+        return genotype
     index, allowed = rng.choice(free)
     option = rng.choice([o for o in allowed if o != genotype.options[index]])
     options = (*genotype.options[:index], option, *genotype.options[index + 1 :])

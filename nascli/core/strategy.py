@@ -17,7 +17,10 @@ class Strategy(Protocol):
     """
 
     def ask(self, limit: int) -> Sequence[Proposal]:
-        """At most `limit` proposals; none means that the strategy has finished."""
+        """At most `limit` proposals; none means that the strategy has finished.
+
+        The loop asks for one at a time, and tells of a repeat before it asks for the next.
+        """
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """What became of earlier proposals, failures and infeasible ones included."""

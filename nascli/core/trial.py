@@ -96,6 +96,32 @@ class Trial:
             raise Fault(f"not a trial ({error}): {data!r:.120}") from error
 
 
+@dataclass
+class Open:
+    """A proposal that no trial has answered yet; `asked` are the seconds it took to propose."""
+
+    proposal: Proposal
+    asked: float = 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; `from_json` reads it back."""
+        proposal = self.proposal
+        genotype = proposal.genotype.to_json()
+        return {
+            "genotype": genotype,
+            "fidelity": proposal.fidelity,
+            "asked": self.asked,
+            "metrics": dict(proposal.metrics),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Open:
+        """Reads what `to_json` wrote."""
+        genotype = Genotype.from_json(data["genotype"])
+        metrics = {str(key): as_number(value) for key, value in data.get("metrics", {}).items()}
+        return cls(Proposal(genotype, as_number(data["fidelity"]), metrics), float(data["asked"]))
+
+
 class History(Sequence[Trial]):
     """All trials of a search in the order in which they ended; it only ever grows."""
 

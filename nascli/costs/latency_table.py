@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nascli.core.device import Device, Latency
 from nascli.core.fault import Fault
 from nascli.core.plan import Layer, Plan, Setting
+from nascli.core.problem import Problem
 from nascli.core.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -103,6 +104,14 @@ class LatencyTable(Mapping[Layer, Latency]):
             layers = list(network.layers())
         else:
             layers = layers_of(network, input_shape)
+        return self.sum_of(layers)
+
+    def sum_of(self, layers: Sequence[Layer]) -> float:
+        """The medians of these layers, repeats included, added up.
+
+        Raises:
+            Fault: the table has no row for some layer.
+        """
         missing = sorted({layer for layer in layers if layer not in self._rows})
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -134,6 +143,25 @@ def measure(
         if on_progress:
             on_progress(len(measured), len(build))
     return LatencyTable({layer: measured[layer] for layer in build})
+
+
+def measured(problem: Problem) -> LatencyTable:
+    """The table of the problem's space on its device: timed by the first who asks, for all others.
+
+    The listener hears of progress.
+    """
+    found, hear = problem.latencies, problem.listener.progress
+    if not found.rows:
+        assert problem.device is not None
+        found.rows.update(
+            measure(
+                problem.space,
+                problem.device,
+                lambda done, total: hear(done / total, f"{done} of {total} layers timed"),
+            )
+        )
+        found.keep(found.rows)
+    return LatencyTable(found.rows)
 
 
 def layers_of(network: nn.Module, input_shape: tuple[int, ...]) -> list[Layer]:

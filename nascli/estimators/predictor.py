@@ -21,7 +21,7 @@ from nascli.core.surrogate import Surrogate, normal_scores, predicted
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.core.words import counted
-from nascli.estimators.rows import read
+from nascli.estimators.rows import Row, joined, read
 
 _FOLDS = 5
 
@@ -129,17 +129,20 @@ def _cross_validated(
 
 
 def _known(path: Path, problem: Problem) -> dict[Genotype, float]:
-    """Genotype -> accuracy, the last one where there are several.
+    """Genotype -> accuracy: of several rows their mean, of several trials the last.
 
     Raises:
         Fault: the file cannot be read, or a line or row is damaged.
     """
     history = path / history_file.FILE if path.is_dir() else path
     if history.suffix == ".csv":
-        found = {genotype: row.get("accuracy") for genotype, row in read(path, problem)}
-        if None in found.values():
-            raise Fault(f"{path} has no column 'accuracy'")
-        return {genotype: value for genotype, value in found.items() if value is not None}
+        rows: dict[Genotype, list[Row]] = {}
+        for genotype, row in read(path, problem):
+            if "accuracy" not in row:
+                raise Fault(f"{path} has no column 'accuracy'")
+            rows.setdefault(genotype, []).append(row)
+        means = {genotype: joined(several, counted=False) for genotype, several in rows.items()}
+        return {genotype: row["accuracy"] for genotype, row in means.items()}
     if not history.is_file():
         raise Fault(
             f"there is no file '{history}'; estimator.path={path} must be a run folder, a "

@@ -8,18 +8,26 @@ from dataclasses import replace
 from functools import cached_property
 from importlib import import_module, resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.provenance import Provenance
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.costs.plans import PlanCounter
-from nascli.estimators.rows import Row, read
+from nascli.estimators.rows import Row, joined, read
 
+_REPEATS = ("average", "refuse")
 _SHORT = 0.06  # the share of NAS-Bench-201's short recipe: 12 of 200 epochs
 _SPACE = "nascli.spaces.nasbench201.NASBench201"
+# (classes, pixels of the side): what the published network's costs depend on
+_DATASETS: Mapping[str, tuple[int, int]] = {
+    "cifar10": (10, 32),
+    "cifar100": (100, 32),
+    "imagenet16": (120, 16),
+}
 _SIZES = {"channels": 16, "cells_per_stage": 5}  # of the published networks
 _CONVOLUTION = "nascli.operations.convolution.ReluConvNorm"
 _OPERATIONS = {
@@ -44,9 +52,11 @@ class Table:
     after the separate 12-epoch recipe at any from 0.06 to below 1; parameters and multiply-adds of
     the benchmark's own networks; `latency` names one of its devices.
 
-    With `path`, the table is a CSV file: either a column `genotype` (the JSON object of the
-    choices) or one column per decision of the space; every other column is a metric. A column
-    `test_accuracy` is shown in the final report only.
+    With `path`, the table is a CSV file: either a column `genotype` or one column per decision of
+    the space; every other column of numbers is a metric (see `nascli.estimators.rows.read`). A
+    column `test_accuracy` is shown in the final report only. Where a genotype has several rows,
+    such as one a seed, it gets their means, `rows_averaged` and a spread of every metric, unless
+    `repeats` is "refuse"; one without a row gets the mean over the rows of its function.
 
     Raises:
         Fault: the space, data set, device or file does not fit.
@@ -60,12 +70,15 @@ class Table:
         path: str | None = None,
         dataset: str = "cifar10",
         latency: str | None = None,
+        repeats: str = "average",
     ) -> None:
+        if repeats not in _REPEATS:
+            raise Fault(unknown("estimator.repeats", repeats, _REPEATS))
         self._table: _NASBench201 | _CSV
         if path is None:
             self._table = _NASBench201(problem, dataset, latency)
         else:
-            self._table = _CSV(problem, Path(path))
+            self._table = _CSV(problem, Path(path), refuse=repeats == "refuse")
         self.metrics = self._table.metrics
         source = f"in {path}" if path else f"in NAS-Bench-201 on {dataset}, after 200 epochs"
         self.traits = replace(
@@ -75,6 +88,15 @@ class Table:
             genotypes=self._table.genotypes,
         )
         self.meaning = f"on the validation split, as it stands {source}"
+
+    @classmethod
+    def provenance(cls, settings: Mapping[str, Any]) -> Provenance | None:
+        """The benchmark's data and networks; None for a CSV, which does not say."""
+        dataset = str(settings.get("dataset", "cifar10"))
+        if settings.get("path") is not None or dataset not in _DATASETS:
+            return None
+        classes, side = _DATASETS[dataset]
+        return Provenance(dataset, (3, side, side), classes, _SIZES)
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """The row of the genotype, without what belongs to the test split.
@@ -88,31 +110,36 @@ class Table:
 class _CSV:
     """A table of the user's own."""
 
-    def __init__(self, problem: Problem, path: Path) -> None:
+    def __init__(self, problem: Problem, path: Path, *, refuse: bool) -> None:
         self._path, self._space = path, problem.space
-        self._rows: dict[Genotype, Row] = {}
-        for genotype, row in read(path, problem):
-            self._rows[genotype] = row
-            self._rows.setdefault(problem.space.canonical(genotype), row)
+        spelt: dict[Genotype, list[Row]] = {}
+        functions: dict[Genotype, list[Row]] = {}
+        for genotype, row in read(path, problem, refuse=refuse):
+            spelt.setdefault(genotype, []).append(row)
+            functions.setdefault(problem.space.canonical(genotype), []).append(row)
+        counted = any(len(rows) > 1 for rows in spelt.values())
+        self._rows = {g: joined(rows, counted=counted) for g, rows in spelt.items()}
+        self._functions = {g: joined(rows, counted=counted) for g, rows in functions.items()}
         columns = next(iter(self._rows.values()))
-        self.metrics = tuple(name for name in columns if name != "test_accuracy")
+        self.metrics = tuple(name for name in columns if not name.startswith("test_accuracy"))
 
     def row(self, genotype: Genotype, _fidelity: float) -> Row:
-        """The metrics of the genotype, or of the one it is equivalent to."""
+        """The metrics of the genotype, or the mean over those that it is equivalent to."""
         row = self._find(genotype)
         return {name: row[name] for name in self.metrics}
 
     def genotypes(self) -> Sequence[Genotype]:
         """One for every function that has a row."""
-        return list(dict.fromkeys(map(self._space.canonical, self._rows)))
+        return list(self._functions)
 
     def final(self, genotype: Genotype) -> Row:
         """The test accuracy, if there is such a column."""
         row = self._find(genotype)
-        return {name: row[name] for name in row if name == "test_accuracy"}
+        return {name: row[name] for name in row if name.startswith("test_accuracy")}
 
     def _find(self, genotype: Genotype) -> Row:
-        row = self._rows.get(genotype) or self._rows.get(self._space.canonical(genotype))
+        row = self._rows.get(genotype)
+        row = row or self._functions.get(self._space.canonical(genotype))
         if row is None:
             raise LookupError(f"{self._path} has no row for {genotype}")
         return row
@@ -121,18 +148,11 @@ class _CSV:
 class _NASBench201:
     """The shipped benchmark: 15,625 cells on three data sets."""
 
-    # (classes, pixels of the side): what the published network's costs depend on
-    _DATASETS: Mapping[str, tuple[int, int]] = {
-        "cifar10": (10, 32),
-        "cifar100": (100, 32),
-        "imagenet16": (120, 16),
-    }
-
     def __init__(self, problem: Problem, dataset: str, latency: str | None) -> None:
         import numpy as np
 
-        if dataset not in self._DATASETS:
-            raise Fault(unknown("estimator.dataset", dataset, self._DATASETS))
+        if dataset not in _DATASETS:
+            raise Fault(unknown("estimator.dataset", dataset, _DATASETS))
         self._dataset = dataset
         with resources.files("nascli.tables").joinpath("nasbench201.npz").open("rb") as file:
             self._arrays = np.load(io.BytesIO(file.read()), allow_pickle=False)
@@ -220,7 +240,7 @@ class _NASBench201:
         From the plans of the benchmark's own networks; the searched space may be of another size.
         """
         module, _, name = _SPACE.rpartition(".")
-        classes, side = self._DATASETS[self._dataset]
+        classes, side = _DATASETS[self._dataset]
         space = getattr(import_module(module), name)(
             _Published((3, side, side), classes), _OPERATIONS, **_SIZES
         )

@@ -17,6 +17,7 @@ from typing import Any
 from nascli.analysis.verdict import Verdict
 from nascli.core.budget import Budget
 from nascli.core.estimator import Estimator
+from nascli.core.failures import kinds
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.listed import Listed
@@ -118,7 +119,7 @@ class Parts:
 
     `names` are those of estimator and reference. `shared` is what the estimator scores with, and
     `supernet` the run folder that its weights are in; None if it shares no weights. `settings` is
-    the config as plain data, for the report.
+    the config as plain data, for the report, and `notice` what its readers must know.
     """
 
     asking: Asking
@@ -130,6 +131,7 @@ class Parts:
     resamples: int
     threads: int | None
     settings: Mapping[str, Any]
+    notice: str | None = None
 
     @property
     def problem(self) -> Problem:
@@ -152,6 +154,8 @@ def audit(run: Run, parts: Parts) -> Outcome:
     Raises:
         Fault: too little came of it, or the folder is of another audit.
     """
+    if parts.notice:
+        parts.problem.listener.warn(f"warning: {parts.notice}")
     with computing_with(parts.threads, parts.problem):
         if parts.shared is not None and parts.supernet is not None:
             warn = parts.problem.listener.warn
@@ -205,7 +209,10 @@ def _concluded(run: Run, parts: Parts, trials: Sequence[Trial]) -> Outcome:
             "without_estimate": verdict.failed,
         },
         "reference": asking.reference.meaning,
+        "failures": kinds(trials),
     }
+    if parts.notice:
+        report["notice"] = parts.notice
     drawn = agreement.audit(verdict.estimates, verdict.reference, verdict.kendall)
     write_report(run, report, drawn, parts.settings)
     return Outcome(report, verdict, len(known))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.trial import Proposal
-from nascli.core.words import counted
-from nascli.costs.latency_table import LatencyTable, measure
+from nascli.costs.latency_table import LatencyTable
 from nascli.estimators.costs import Costs
+from nascli.runs.folder import Run
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,12 +31,13 @@ def costs_of(problem: Problem, genotype: Genotype) -> dict[str, float]:
     return dict(Costs(problem).estimate(Proposal(genotype)))
 
 
-def latency_table(problem: Problem) -> LatencyTable:
-    """Times the layers of the problem's space on its device; the listener hears of progress."""
-    assert problem.device is not None
-    hear = problem.listener.progress
+def keep_latencies(run: Run, problem: Problem) -> None:
+    """The latency table is written down the moment it is measured, and the one on record is used.
 
-    def timed(done: int, total: int) -> None:
-        hear(done / total, f"{done} of {counted(total, 'layer')} timed")
-
-    return measure(problem.space, problem.device, timed)
+    Raises:
+        Fault: the one on record is damaged.
+    """
+    file = run.path / TABLE
+    if file.is_file():
+        problem.latencies.rows.update(LatencyTable.from_csv(file))
+    problem.latencies.keep = lambda rows: run.write(TABLE, LatencyTable(rows).to_csv())

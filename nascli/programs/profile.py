@@ -8,8 +8,9 @@ from typing import Any
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.costs.latency_table import LatencyTable
-from nascli.programs.networks import TABLE, costs_of, latency_table, network_of
+from nascli.core.provenance import given
+from nascli.costs.latency_table import LatencyTable, measured
+from nascli.programs.networks import costs_of, keep_latencies, network_of
 from nascli.runs.folder import REPORT, Run
 
 
@@ -35,9 +36,9 @@ def profile(run: Run, parts: Parts) -> Outcome:
     Raises:
         Fault: the disk takes no more.
     """
-    table = latency_table(parts.problem)
-    run.write(TABLE, table.to_csv())
-    report: dict[str, Any] = {"rows": len(table)}
+    keep_latencies(run, parts.problem)
+    table = measured(parts.problem)
+    report: dict[str, Any] = {"rows": len(table), "networks": str(given(parts.problem))}
     if parts.genotype is not None:
         report["network"] = _whole(parts.problem, parts.genotype, table)
     run.write_json(REPORT, report)

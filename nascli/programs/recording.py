@@ -12,8 +12,8 @@ from nascli.core.budget import OutOfTime
 from nascli.core.estimator import Prepared, Stateful
 from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
-from nascli.core.loop import Judging, Open, Search
-from nascli.core.trial import Trial
+from nascli.core.loop import Judging, Search
+from nascli.core.trial import Open, Trial
 from nascli.core.words import counted
 from nascli.core.workers import Evaluate, Workers
 from nascli.runs.folder import Checkpoint, Run

@@ -16,9 +16,10 @@ from nascli.core.fault import Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Objective
 from nascli.core.listed import Listed
-from nascli.core.loop import Evaluation, Open, Search
+from nascli.core.loop import Evaluation, Search
 from nascli.core.problem import Problem
-from nascli.core.trial import Proposal, Trial
+from nascli.core.provenance import given
+from nascli.core.trial import Open, Proposal, Trial
 from nascli.core.words import counted
 from nascli.data.task import SplitName, Task
 from nascli.programs import images
@@ -86,9 +87,9 @@ class FromScratch:
         costs = costs_of(self._problem, genotype)
         problem = self._problem
         problem.listener.warn(
-            f"training {readable('params', costs['params'])} parameters on "
-            f"{counted(len(cast(Task, problem.task).split('train')), 'image')} of "
-            f"{problem.task.name} for {counted(problem.recipe.epochs, 'epoch')} in {self._run.path}"
+            f"training a network for {given(problem)} with {readable('params', costs['params'])} "
+            f"parameters on {counted(len(cast(Task, problem.task).split('train')), 'image')} for "
+            f"{counted(problem.recipe.epochs, 'epoch')} in {self._run.path}"
         )
         while True:
             try:
@@ -235,6 +236,7 @@ def _report(
             "task": task.name,
             "input_shape": list(task.input_shape),
             "classes": task.classes,
+            "networks": str(given(problem)),
             "images": {name: len(task.split(name)) for name in _SPLITS},
             "device": problem.device.name if problem.device else None,
             "seed": problem.seed,

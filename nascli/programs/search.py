@@ -10,6 +10,7 @@ from typing import Any
 from nascli import genotypes
 from nascli.core.budget import Budget, OutOfTime
 from nascli.core.estimator import Estimator
+from nascli.core.failures import kinds, words
 from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.loop import Evaluation, Search
@@ -20,7 +21,9 @@ from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.core.words import counted
+from nascli.costs.latency_table import measured
 from nascli.programs import images
+from nascli.programs.networks import keep_latencies
 from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.reporting import write_report
 from nascli.programs.threads import computing_with
@@ -35,7 +38,8 @@ class Parts:
     """All that a search is made of.
 
     `shared` are the weights that strategy and estimator share; None if neither has to do with any.
-    `settings` is the config as plain data, for the report.
+    `settings` is the config as plain data, for the report; `networks` says of which data and size
+    the networks are whose costs the metrics are, and `notice` what readers must know besides.
     """
 
     problem: Problem
@@ -46,6 +50,8 @@ class Parts:
     budget: Budget
     threads: int | None
     settings: Mapping[str, Any]
+    networks: str = ""
+    notice: str | None = None
 
 
 def search(run: Run, parts: Parts) -> dict[str, Any]:
@@ -57,7 +63,11 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     """
     problem = parts.problem
     images.record(run, problem, tested=False)
+    if problem.device is not None:
+        keep_latencies(run, problem)
     count = size(problem.space)
+    if parts.notice:
+        problem.listener.warn(f"warning: {parts.notice}")
     problem.listener.warn(
         f"searching {problem.space.name} ({counted(count, 'genotype')}) in {run.path}"
     )
@@ -70,7 +80,7 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
                 genotype = looped(run, loop)
             except (OutOfTime, Stopped) as early:
                 ended, genotype = early, parts.strategy.recommend(loop.history)
-        report = _concluded(run, parts, loop.history, genotype)
+        report = _concluded(run, parts, loop, genotype)
         _say_why(run, parts, loop, genotype, ended)
         return report
 
@@ -80,20 +90,23 @@ def meanings(parts: Parts) -> list[str]:
     return [estimator.meaning for estimator in parts.estimators if estimator.meaning]
 
 
-def _concluded(
-    run: Run, parts: Parts, history: History, genotype: Genotype | None
-) -> dict[str, Any]:
+def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) -> dict[str, Any]:
     """Writes genotype.json, report.json, report.html, figures and the latency table."""
-    problem = parts.problem
-    report = summary.search(history, problem, genotype, parts.budget.elapsed, _effort(parts))
+    problem, history = parts.problem, loop.history
+    report = summary.search(
+        history, problem, genotype, parts.budget.elapsed, _effort(parts),
+        repeats=loop.repeats, ended=loop.reason, networks=parts.networks,
+    )  # fmt: skip
+    if parts.notice:
+        report["notice"] = parts.notice
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))
         if len(problem.goal.objectives) > 1:
             for trial in history.front(problem.goal):
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
-        if "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
-            _write_latency_table(run, problem)
+        if problem.device and "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
+            measured(problem)  # where the search has measured its networks too
     drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
     drawn |= figures.search(history, problem) | curves.readout(history)
     write_report(run, report, drawn, parts.settings)
@@ -104,14 +117,6 @@ def _effort(parts: Parts) -> dict[str, float]:
     """What training shared weights took, whoever has trained them."""
     measuring = [p for p in (*parts.estimators, parts.strategy) if isinstance(p, MeasuresEffort)]
     return {name: value for part in measuring for name, value in part.effort().items()}
-
-
-def _write_latency_table(run: Run, problem: Problem) -> None:
-    """Times the space's layers, where the search has measured its networks too."""
-    if problem.device is not None:
-        from nascli.programs.networks import TABLE, latency_table
-
-        run.write(TABLE, latency_table(problem).to_csv())
 
 
 def _final(estimators: Sequence[Estimator], genotype: Genotype) -> Mapping[str, float]:
@@ -150,7 +155,9 @@ def _say_why(
 def _why_none(history: History) -> str:
     """Why a search has no answer."""
     counts = summary.counts(history)
-    words = f"no genotype to recommend: of {counts['all']} trials {counts['infeasible']} broke a "
-    words += f"constraint and {counts['failed']} failed"
-    last = next((t for t in reversed(history) if t.infeasible or t.error), None)
-    return f"{words}; the last one: {last.infeasible or last.error}" if last else words
+    said = f"no genotype to recommend: of {counts['all']} trials {counts['infeasible']} broke a "
+    said += f"constraint and {counts['failed']} failed"
+    if counts["failed"]:
+        return f"{said}: {words(kinds(history))}"
+    last = next((t.infeasible for t in reversed(history) if t.infeasible), None)
+    return f"{said}; the last one: {last}" if last else said

@@ -17,6 +17,7 @@ _HEADINGS = {
     "best": "Best trial",
     "front": "Front",
     "incumbents": "How the best improved",
+    "failures": "Failures",
     "epochs": "Epochs",
     "layers": "Layers",
     "genotype": "Genotype",
@@ -25,7 +26,8 @@ _HEADINGS = {
 }
 _LAST = ("config", "environment")
 _CARDS = ("result", "final", "costs")  # shown as large numbers on top
-_AS_WRITTEN = {"problem", "genotype", "config", "environment"}  # settings, not measurements
+# Settings, not measurements.
+_AS_WRITTEN = {"problem", "failures", "genotype", "config", "environment"}
 _FOLDED = {"genotype", "config", "environment", "epochs", "layers"}
 _SHORT = 20  # rows that a table may have without being folded
 
@@ -99,6 +101,9 @@ def _about(report: Mapping[str, Any]) -> str:
         facts[0] = f"{counted(counts.get('all', 0), 'trial')} ({facts[0]})"
     if seconds is not None:
         facts.append(f"in {duration(seconds)}")
+    networks = (report.get("problem") or {}).get("networks")
+    if networks:
+        facts.append(f"· networks for {networks}")
     return f'<p class="about">{escape(" ".join(facts))}</p>' if facts else ""
 
 

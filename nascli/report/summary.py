@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from nascli.core.estimator import COSTS
+from nascli.core.failures import kinds
 from nascli.core.genotype import Genotype
 from nascli.core.pareto import hypervolume, normalised
 from nascli.core.problem import Problem
+from nascli.core.provenance import given
 from nascli.core.space import size
 from nascli.core.trial import History, Trial
 
@@ -19,6 +21,10 @@ def search(
     genotype: Genotype | None,
     seconds: float,
     effort: Mapping[str, float],
+    *,
+    repeats: int = 0,
+    ended: str = "",
+    networks: str = "",
 ) -> dict[str, Any]:
     """The outcome of a search whose answer is `genotype` (None: no trial was good).
 
@@ -26,13 +32,16 @@ def search(
 
     - `verb`: "search"; `seconds`: how long it took
     - `problem`: `space`, `genotypes` (how many there are), `task`, `input_shape`, `classes`,
-      `objectives` (metric -> direction; the first one picks the answer), `constraints` (metric ->
-      maximum), `device` (None: not measured), `seed`
+      `networks` (data and size of those whose costs are told), `objectives` (metric -> direction;
+      the first one picks the answer), `constraints` (metric -> maximum), `device` (None: not
+      measured), `seed`
     - `genotype`: the answer as `Genotype.to_json` gives it, or None; `description`: in words
     - `result`: metrics of the answer's best trial that are no costs; `costs`: those that are
     - `effort`: time, memory and energy of an epoch of what trained a supernet; else empty
     - `best`: the history's best trial, as `incumbents`, or None
-    - `trials`: how many there were in `all`, `good`, `infeasible`, `failed`
+    - `trials`: how many there were in `all`, `good`, `infeasible`, `failed`; and how many proposals
+      were `repeats` that are no trials
+    - `ended`: why there are no more; `failures`: error -> how many trials failed with it
     - `incumbents`: per trial that was the best so far its `trial` number, `fidelity`, `seconds` and
       metrics
 
@@ -48,14 +57,16 @@ def search(
     return {
         "verb": "search",
         "seconds": round(seconds, 3),
-        "problem": _problem(problem),
+        "problem": {**_problem(problem), "networks": networks or str(given(problem))},
         "genotype": genotype.to_json() if genotype else None,
         "description": problem.space.describe(genotype) if genotype else "",
         "result": {name: value for name, value in metrics.items() if name not in COSTS},
         "costs": {name: metrics[name] for name in COSTS if name in metrics},
         "effort": {name: round(value, 3) for name, value in effort.items()},
         "best": _row(best) if best else None,
-        "trials": counts(history),
+        "trials": {**counts(history), "repeats": repeats},
+        "ended": ended,
+        "failures": kinds(history),
         **several,
         "incumbents": [_row(trial) for trial in history.incumbents(problem.goal)],
     }

@@ -73,6 +73,7 @@ class Cell:
         if stem == "auto":
             stem = "imagenet" if min(task.input_shape[1:]) >= _IMAGENET_FROM else "cifar"
         self._sizes = Sizes(task.input_shape, task.classes, channels, cells, nodes, auxiliary, stem)
+        self.sizes = {"channels": channels, "cells": cells}
         self._check()
         self._decisions = self._all_decisions()
         self._names = tuple(self._decisions)

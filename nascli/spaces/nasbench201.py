@@ -71,6 +71,7 @@ class NASBench201:
                 f"images of {height}x{width} pixels are too small for space '{self.name}'; "
                 f"the smallest allowed is {_SMALLEST}x{_SMALLEST}"
             )
+        self.sizes = {"channels": channels, "cells_per_stage": cells_per_stage}
         self._options = tuple(self.operations)
         self._decisions = dict.fromkeys(EDGES, self._options)
         self._edges = tuple(

@@ -7,15 +7,17 @@ from functools import cache
 import pytest
 import torch
 from fixtures import TINY, TINY_SPACE, build, composed, options
+from hydra.utils import get_class
 
 from nascli.core import space as moves
 from nascli.core.budget import Budget
 from nascli.core.loop import Evaluation, Search
-from nascli.core.traits import Traits
+from nascli.core.traits import Traits, traits_of
 from nascli.core.trial import History, Trial
 from nascli.workers.serial import Serial
 
 STEPS = 3
+SLOW = ("bananas", "gp", "npenas")
 FEW = {
     "screening": (
         "strategy.candidates=4",
@@ -137,6 +139,25 @@ def test_ends_within_the_loop(name):
     assert 1 <= search.budget.used <= STEPS
     assert genotype is not None
     assert math.isfinite(min(map(made.problem.goal.loss, search.history)))
+
+
+@pytest.mark.parametrize("operations", ["[nor_conv_1x1]", "[nor_conv_1x1,skip_connect]"])
+def test_ends_where_there_is_nothing_new(name, operations):
+    """In a space of 1 and of 64 genotypes, whatever the budget; those that train end by epochs."""
+    if name in SLOW and "skip" in operations:
+        pytest.skip("fits a model for every one of 64 trials")
+    space = ("space=nasbench201", f"operation@space.operations={operations}")
+    sizes = (*TINY, *TINY_SPACE["nasbench201"], *FEW.get(name, ()))
+    chosen = composed(f"strategy={name}", *space, *sizes)
+    if traits_of(get_class(chosen.strategy._target_)).weight_sharing:
+        pytest.skip("ends by epochs")
+    made = build.search(chosen)
+    evaluation = Evaluation(made.problem, [Fixed()])
+    budget = Budget(trials=1000, repeats=200)
+    search = Search(made.strategy, evaluation, Serial(lambda: evaluation), budget)
+    assert search.run(lambda _trial: None) is not None
+    told = [(trial.genotype, trial.fidelity) for trial in search.history]
+    assert len(told) == len(set(told)) <= search.number <= 64 * 200
 
 
 class Fixed:

@@ -232,3 +232,24 @@ def test_an_old_name_in_a_users_config_is_named_and_understood(nas, tmp_path):
     ) in " ".join(done.stderr.split())
     recorded = (tmp_path / done.run / "config.yaml").read_text()
     assert "_target_: nascli.gradient.penalties.zero_one.ZeroOne" in recorded
+
+
+def test_a_search_says_why_it_ended_and_what_failed(nas, tmp_path):
+    """25 cells of grid order read nothing and share the row; those after them have none."""
+    nothing = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    (tmp_path / "own.csv").write_text(f"\ufeffgenotype;accuracy;who\n{nothing};10,5;me\n")
+    table = ("space=nasbench201", "estimator=table", "estimator.path=own.csv", "device=none")
+    done = nas("search", "strategy=grid", *table, "budget.trials=27")
+    assert done.code == 0, done.stderr
+    assert "left aside: 'who' (line 2 has 'me', no number)" in done.stderr
+    assert "ended after 27 trials: budget.trials=27 is used up" in done.stderr
+    assert "failed: 2 with LookupError: " in done.stderr
+    assert "own.csv has no row for a genotype" in done.stderr
+    repeating = (
+        "strategy=random",
+        "strategy.repeats=true",
+        "budget.repeats=1",
+        "budget.trials=null",
+    )
+    done = nas("search", *repeating, *table[:2], "device=none")
+    assert "1 repeat: budget.repeats=1 proposals in a row were known" in done.stderr

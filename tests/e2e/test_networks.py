@@ -45,6 +45,7 @@ def test_weights_reload_and_score_the_same(nas, tmp_path):
     assert done.code == 0, done.stderr
     run = tmp_path / done.run
     outcome = report(run)
+    assert f"a network for {outcome['problem']['networks']} with " in done.stderr
     weights = torch.load(run / "weights.pt", weights_only=True)
     # without buffers: running mean and variance, and how many batches they saw
     counted = sum(
@@ -95,7 +96,7 @@ def test_show_a_run(nas):
     done = nas("search", *table)
     shown = nas("show", str(done.run))
     assert shown.code == 0, shown.stderr
-    assert "5 (5 good, 0 infeasible, 0 failed)" in shown.stdout
+    assert "5 (5 good, 0 infeasible, 0 failed, 0 repeats)" in shown.stdout
     assert "how the best improved" in shown.stdout
 
 
@@ -105,6 +106,11 @@ def test_show_has_the_networks_of_the_run(nas, tmp_path):
     assert shown.code == 0, shown.stderr
     params = report(tmp_path / searched.run)["costs"]["params"]
     assert f"parameters               {params:,.0f}\n" in shown.stdout
+    size = "synthetic (3x8x8, 4 classes, channels 6, cells "  # a cost says what it is the cost of
+    assert f"as a network for {size}" in shown.stdout
+    assert f"what networks for {size}" in searched.stderr
+    assert f"network for {size}" in searched.stderr.partition("searching")[2]
+    assert size in report(tmp_path / searched.run)["problem"]["networks"]
 
 
 def test_profile_writes_the_whole_table(nas, tmp_path):

@@ -39,6 +39,7 @@ ALLOWED = {
     "estimators.zero_cost": {"core", "costs", "data", "zero_cost"},
     "zero_cost": {"core", "data"},
     "estimators.table": {"core", "costs"},
+    "estimators.rows": {"core", "genotypes"},
     "costs": {"core"},
     "surrogates": {"core"},
     "relaxations": {"core"},

@@ -18,6 +18,7 @@ from nascli.core.plan import Layer
 from nascli.core.problem import Problem
 from nascli.core.supernet import LayersOfOptions, Mixture, Relaxation, Supernet
 from nascli.costs.count import count
+from nascli.costs.latency_table import measured
 from nascli.gradient.penalties.checks import weight_of
 
 _METRICS = ("auto", "latency_ms", "macs", "params")
@@ -28,7 +29,8 @@ class ExpectedCost:
 
     r is the expected cost of the mixture's options, sum over choices and options of weight times
     cost, as a multiple of that of equal weights. A cost is the sum over all cells of what the
-    option's layers cost each on its own, counted or measured on the search's device.
+    option's layers cost each on its own, counted or as the search's latency table has them: it is
+    measured once, on first use, and is the one that the run folder keeps.
 
     Departure: FBNet multiplies by a log(LAT)^b, which needs milliseconds above 1; ours is 1 where
     all options weigh the same, in any unit, and never negative.
@@ -105,6 +107,8 @@ class ExpectedCost:
         return self._costs
 
     def _cost(self, layers: Sequence[Layer], known: dict[Layer, float]) -> float:
+        if self._metric == "latency_ms":
+            return measured(self._problem).sum_of(layers)
         for layer in sorted(set(layers) - known.keys()):
             known[layer] = self._alone(layer)
         return math.fsum(known[layer] for layer in layers)
@@ -113,7 +117,4 @@ class ExpectedCost:
         shape = (layer.in_channels, layer.height, layer.width)
         with torch.random.fork_rng(devices=[]):
             network = self._problem.space.layers()[layer]()
-        if self._metric != "latency_ms":
-            return float(getattr(count(network, shape), self._metric))
-        assert self._problem.device is not None
-        return self._problem.device.latency(network, shape).median_ms
+        return float(getattr(count(network, shape), self._metric))

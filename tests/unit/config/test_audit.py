@@ -209,7 +209,7 @@ def test_what_the_supernet_decides_cannot_be_chosen_besides(searched):
     sharing.check_overrides(chosen, ["networks=5", "estimator=one_shot"])
 
 
-def test_too_many_failures_in_a_row_end_it(tmp_path):
+def test_too_many_failures_end_it(tmp_path):
     class Broken(Failing):
         def estimate(self, proposal):
             raise LookupError("no row")
@@ -217,7 +217,22 @@ def test_too_many_failures_in_a_row_end_it(tmp_path):
     parts = parts_of(*TABLE)
     parts = replace(parts, asking=replace(parts.asking, reference=Broken()))
     run = Run.claim(tmp_path, "audit", "broken", {})
-    with pytest.raises(Fault, match="10 networks in a row failed, the last one with: reference"):
+    said = "the first 10 networks all failed with the same error: reference: LookupError: no row"
+    with pytest.raises(Fault, match=said):
         program.audit(run, parts)
-    assert len(run.history()) == 9  # the tenth ends it
+    assert len(run.history()) == 10
     assert len((run.path / "audit.csv").read_text().splitlines()) == 11
+
+
+def test_failures_are_counted_by_kind(tmp_path):
+    class Guess(Failing):
+        metrics = ("accuracy",)
+
+        def estimate(self, proposal):
+            return {"accuracy": super().estimate(proposal)["score"]}
+
+    parts = parts_of(*TABLE, "networks=12", "resamples=10")
+    parts = replace(parts, asking=replace(parts.asking, estimator=Guess()))
+    run = Run.claim(tmp_path, "audit", "failing", {})
+    found = program.audit(run, parts)
+    assert found.report["failures"] == {"estimator: ArithmeticError: no score": 4}

@@ -37,8 +37,27 @@ def test_numbers_and_percentages_together():
     _, parts = settled(*both, surveyed=tables.append)
     assert {c.metric for c in parts.problem.goal.constraints} == {"params", "macs"}
     (table,) = tables
-    assert table.title == "what networks cost (all looked at)"
-    assert table.note.endswith("of all keep the constraints")
+    of = "cifar10 (3x32x32, 10 classes, channels 16, cells per stage 5)"
+    assert table.title == f"what networks for {of} cost; all looked at"
+    keep, said = table.note.splitlines()
+    assert keep.endswith("of all keep the constraints")
+    assert said == "constraints.params=50% is 765,773, a share of 1.53 M: the largest there is"
+
+
+@pytest.mark.parametrize("metric", ["params", "macs", "peak_memory_mb"])
+def test_what_a_percentage_comes_to_does_not_depend_on_the_seed(metric):
+    found, tables = set(), []
+    sizes = ("data=synthetic", "data.size=12", "space.nodes=3", "space.cells=3", "space.channels=3")
+    for seed in range(4):
+        chosen = (*CELL[:2], *sizes, "device=none", f"seed={seed}")
+        config, _ = settled(f"constraints.{metric}=100%", chosen=chosen, surveyed=tables.append)
+        found.add(config.constraints[metric])
+    assert len(found) == 1
+    assert len({str((table.rows, table.note)) for table in tables}) == 1
+    said = tables[0].note.splitlines()[-1]
+    assert said.startswith(f"constraints.{metric}=100% is ")
+    ends = ["the largest there is", "networks looked at, the same ones for every seed"]
+    assert said.endswith(ends[metric == "peak_memory_mb"])
 
 
 def test_strategy_and_estimators_know_the_numbers():
@@ -117,7 +136,7 @@ def test_costs_that_add_up_are_certain_without_training(metric):
     config, parts = settled(bound, chosen=CELL, surveyed=tables.append)
     least, largest = least_and_largest(parts.problem, metric)
     assert config.constraints[metric] == pytest.approx(0.6 * largest)
-    assert tables[0].title.endswith("(2 x MACs) are certain)")
+    assert tables[0].title.endswith("(2 x MACs) are certain")
     settled(f"constraints.{metric}={least}", chosen=CELL)
     with pytest.raises(Fault, match=r"but no network is below .* \(this is certain\); raise"):
         settled(f"constraints.{metric}={least - 1}", chosen=CELL)

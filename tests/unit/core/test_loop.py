@@ -187,9 +187,44 @@ def test_a_search_in_which_all_fails_ends(problem):
             raise RuntimeError("broken")
 
     found = search(problem, range(12), [Broken(traits=Traits(repeatable=False))])
-    with pytest.raises(Fault, match="10 trials in a row failed, the last one with: RuntimeError"):
-        found.run(lambda _: None)
-    assert len(found.history) == 10
+    kept = []
+    said = "the first 10 trials all failed with the same error: RuntimeError: broken"
+    with pytest.raises(Fault, match=said):
+        found.run(kept.append)
+    assert len(found.history) == len(kept) == 10
+
+
+def test_failures_at_the_start_of_a_sparse_table_do_not_end_a_search(problem):
+    class Sparse(Sum):
+        """Rows for the last one alone; every other error has a text of its own."""
+
+        def estimate(self, proposal):
+            if proposal.genotype != moves.at(problem.space, 11):
+                raise LookupError(f"no row for {proposal.genotype}")
+            return {"accuracy": 1.0}
+
+    sparse = Sparse(traits=Traits(by_genotype=True))
+    assert search(problem, range(12), [sparse], budget=Budget(failures=1.0)).run(lambda _: None)
+    half = search(problem, range(12), [sparse])
+    said = "10 trials in a row failed, budget.failures=0.5 of 12: 10 with LookupError: no row for a"
+    with pytest.raises(Fault, match=said):
+        half.run(lambda _: None)
+
+
+def test_a_resume_after_failures_gets_one_more_chance(problem):
+    class Mended(Sum):
+        def estimate(self, proposal):
+            return {"accuracy": 1.0}
+
+    lost = [
+        Trial(n, moves.at(problem.space, n), 1.0, error="RuntimeError: no", asked=n + 1)
+        for n in range(10)
+    ]
+    for told in (0, 10):
+        found = search(problem, range(told, 12), [Mended(traits=Traits(by_genotype=True))])
+        found.restore(lost[:told], {}, told)
+        found.recorded = {t.number: t for t in lost[told:]}
+        assert found.run(lambda _: None) == moves.at(problem.space, 10)
 
 
 def test_an_objective_that_is_not_a_number_is_a_failure(problem):

@@ -1,10 +1,13 @@
 """Expected values: the NAS-Bench-201 paper, and formulas over the layers of its network."""
 
 import csv
+import math
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
 import pytest
+from fixtures import Heard
 
 from nascli.core import space as moves
 from nascli.core.fault import Fault
@@ -149,9 +152,101 @@ def test_a_users_own_table_with_a_genotype_column(problem, tmp_path):
     assert table.traits.final(genotype) == {}
 
 
+HEAD, BODY = "genotype,accuracy,energy_mj", '"{""a"": ""1"", ""b"": ""0"", ""c"": ""0""}",50.5,3'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffa,b,c,accuracy,energy_mj\n1,0,0,50.5,3\n",  # a byte order mark
+        "a;b;c;accuracy;energy_mj\r\n1;0;0;50,5;3\r\n",  # a spreadsheet where a comma is decimal
+        "sep=;\na;b;c;accuracy;energy_mj\n1;0;0;50.5;3",
+        "a\tb\tc\taccuracy\tenergy_mj\n1\t0\t0\t50.5\t3\n",
+        " a , b, c ,accuracy , energy_mj\n 1, 0 ,0, 50.5 ,3 \n\n , , , , \n",  # blanks
+        ",a,b,c,Accuracy,energy_mj\n0,1,0,0,50.5,3\n",  # pandas' index
+        "Unnamed: 0,a,b,c,accuracy,energy_mj\n0,1,0,0,50.5,3\n",
+        "id,a,b,c,accuracy,energy_mj,\n1,1,0,0,50.5,3,\n",  # row numbers; a comma too many
+        "a,b,c,accuracy,energy_mj,name\n1,0,0,50.5,3,my network\n",  # text
+        "a,b,c,accuracy,energy_mj,loss\n1,0,0,50.5,3,\n",  # nothing there
+        f"{HEAD}\n{BODY}\n",
+        f"{HEAD}\n" + BODY.replace('"{', '"{""space"": ""toy"", ""choices"": {').replace("}", "}}"),
+        "a|b|c|accuracy|energy_mj\n1|0|0|50.5|3\n".encode("utf-16"),
+    ],
+)
+def test_tables_as_people_write_them(problem, tmp_path, text):
+    file = tmp_path / "own.csv"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    table = Table(problem, path=str(file))
+    genotype = Genotype.of("toy", {"a": "1", "b": "0", "c": "0"})
+    assert table.estimate(Proposal(genotype)) == {"accuracy": 50.5, "energy_mj": 3.0}
+
+
+def test_what_is_left_aside_is_said(problem, tmp_path):
+    said = []
+    rows = [["id", "a", "b", "c", "accuracy", "name", "loss", "size"]]
+    rows += [[3, 1, 0, 0, 50, "mine", "1.5", 7], [9, 1, 1, 0, 60, "yours", "n/a", 8]]
+    heard = replace(problem, listener=Heard(warned=said.append))
+    table = Table(heard, path=write(tmp_path / "own.csv", rows))
+    assert table.metrics == ("id", "accuracy", "size")  # 3 and 9 are no row numbers
+    (line,) = said
+    aside = "'name' (line 2 has 'mine', no number), 'loss' (line 3 has 'n/a', no number)"
+    assert line.endswith(f"own.csv: left aside: {aside}")
+
+
+def test_a_table_of_nasbench201_strings(benchmark, tmp_path):
+    strings = [
+        "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|none~2|",
+        "|none~0|+|none~0|none~1|+|none~0|none~1|avg_pool_3x3~2|",
+    ]
+    rows = [["genotype", "accuracy"], *([text, 50 + n] for n, text in enumerate(strings))]
+    table = Table(benchmark, path=write(tmp_path / "own.csv", rows))
+    genotype = cell("nor_conv_3x3", "none", "nor_conv_1x1", "skip_connect", "nor_conv_3x3", "none")
+    assert table.estimate(Proposal(genotype)) == {"accuracy": 50.0}
+
+
+def test_rows_of_one_genotype_are_averaged_and_counted(problem, tmp_path):
+    head = ["a", "b", "c", "accuracy", "test_accuracy"]
+    seeds = [[1, 0, 0, 50, 40], [1, 0, 1, 71, 61], [1, 0, 0, 52, 44], [1, 0, 0, 57, 48]]
+    path = write(tmp_path / "own.csv", [head, *seeds, [0, 0, 1, 10, 9], [0, 1, 0, 20, 19]])
+    table = Table(problem, path=path)
+    several = Genotype.of("toy", {"a": "1", "b": "0", "c": "0"})
+    assert table.metrics == ("accuracy", "rows_averaged", "accuracy_spread")
+    # (50 + 52 + 57) / 3; deviations -3, -1, 4
+    spread = math.sqrt((9 + 1 + 16) / 2)
+    assert table.estimate(Proposal(several)) == {
+        "accuracy": 53.0, "rows_averaged": 3, "accuracy_spread": pytest.approx(spread),
+    }  # fmt: skip
+    assert table.traits.final(several) == {
+        "test_accuracy": 44.0, "test_accuracy_spread": pytest.approx(4.0),
+    }  # fmt: skip
+    twin = Genotype.of("toy", {"a": "1", "b": "1", "c": "0"})  # of (1, 0, 1)
+    alone = {"accuracy": 71.0, "rows_averaged": 1, "accuracy_spread": 0.0}
+    assert table.estimate(Proposal(twin)) == alone
+    assert len(table.traits.genotypes()) == 3
+    own = Genotype.of("toy", {"a": "0", "b": "1", "c": "0"})
+    assert table.estimate(Proposal(own))["accuracy"] == 20.0  # its row, not that of its twin
+    with pytest.raises(Fault, match="line 4: toy.* stands in line 2 too; leave one of them out"):
+        Table(problem, path=path, repeats="refuse")
+    with pytest.raises(Fault, match="estimator.repeats 'last' is not known"):
+        Table(problem, path=path, repeats="last")
+
+
+def test_one_without_a_row_gets_the_mean_of_its_function(problem, tmp_path):
+    class Merging(type(problem.space)):
+        def canonical(self, genotype):
+            return Genotype("toy", genotype.decisions, (genotype.options[0], "0", "0"))
+
+    rows = [["a", "b", "c", "accuracy"], [1, 0, 1, 10], [1, 1, 0, 30], [0, 0, 0, 5]]
+    table = Table(replace(problem, space=Merging()), path=write(tmp_path / "own.csv", rows))
+    asked = Genotype.of("toy", {"a": "1", "b": "0", "c": "0"})
+    assert table.estimate(Proposal(asked)) == {"accuracy": 20.0}
+
+
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
+        ([["a", "b", "c", "accuracy", "accuracy"], [0, 0, 0, 1, 2]], "several columns 'accuracy'"),
+        ([["a", "b", "c", "accuracy"], [0, 0, 0, 1, 2]], "line 2 has 5 cells, for 4 columns"),
         ([], "neither a column 'genotype' nor one for each decision"),
         ([["a", "b", "accuracy"]], "c missing"),
         ([["a", "b", "c", "loss"], [0, 0, 0, 1]], "has no column 'accuracy'"),

@@ -38,7 +38,9 @@ def test_layout_of_a_search(history, problem):
         problem, goal=Goal(constraints=(Constraint("params", 1e6),)), seed=3
     )
     effort = {"search_epoch_seconds": 1.23456}
-    report = summary.search(history, bounded, history[2].genotype, 12.3456, effort)
+    report = summary.search(
+        history, bounded, history[2].genotype, 12.3456, effort, repeats=4, ended="enough"
+    )
     assert json.loads(json.dumps(report)) == report
     assert report["verb"] == "search"
     assert report["seconds"] == 12.346
@@ -49,6 +51,7 @@ def test_layout_of_a_search(history, problem):
         "task": "toy",
         "input_shape": [1, 8, 8],
         "classes": 10,
+        "networks": "toy (1x8x8, 10 classes)",
         "objectives": {"accuracy": "max"},
         "constraints": {"params": 1e6},
         "device": None,
@@ -58,7 +61,10 @@ def test_layout_of_a_search(history, problem):
     assert report["description"] == problem.space.describe(history[2].genotype)
     assert report["result"] == {"accuracy": 70.0}
     assert report["costs"] == {"params": 102.0}
-    assert report["trials"] == {"all": 5, "good": 3, "infeasible": 1, "failed": 1}
+    counts = {"all": 5, "good": 3, "infeasible": 1, "failed": 1, "repeats": 4}
+    assert report["trials"] == counts
+    assert report["ended"] == "enough"
+    assert report["failures"] == {"RuntimeError: no": 1}
     assert [row["trial"] for row in report["incumbents"]] == [0, 2]
     best = {"trial": 2, "fidelity": 1.0, "seconds": 2.5, "params": 102.0, "accuracy": 70.0}
     assert report["best"] == report["incumbents"][-1] == best
