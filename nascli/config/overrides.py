@@ -207,8 +207,10 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     chosen = [f"{g}={recorded['choices'][g]}" for g in groups if g in recorded["choices"]]
     said = [str(o) for o in recorded["overrides"] if not str(o).startswith("space=")]
     if (folder / "config.yaml").is_file():
-        rule = (reading.config(folder).get("data") or {}).get("split_rule", 2)
-        said += ["data.split_rule=1"] if rule == 1 else []
+        data = reading.config(folder).get("data")
+        said += (
+            ["data.split_rule=1"] if isinstance(data, dict) and data.get("split_rule") == 1 else []
+        )
     return list(dict.fromkeys([*chosen, *(o for o in said if "_target_" not in o)]))
 
 

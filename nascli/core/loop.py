@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
+from nascli.core import plain
 from nascli.core.budget import Budget
 from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
@@ -23,6 +24,7 @@ from nascli.core.workers import Workers
 
 _FAILURES_IN_A_ROW = 10
 _SETTLED = 20_000  # trials
+_MOST_AT_ONCE = 10_000  # proposals; no workers take more
 _MOMENT = 1e-3  # seconds that are not worth a line of arithmetic, twenty thousand times a second
 
 
@@ -121,10 +123,16 @@ class Open:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Open:
-        """Reads what `to_json` wrote."""
+        """Reads what `to_json` wrote.
+
+        Raises:
+            Fault: it is something else.
+        """
         genotype = Genotype.from_json(data["genotype"])
-        metrics = {str(key): float(value) for key, value in data.get("metrics", {}).items()}
-        return cls(Proposal(genotype, float(data["fidelity"]), metrics), float(data["asked"]))
+        metrics = plain.numbers(data, "metrics") if "metrics" in data else {}
+        return cls(
+            Proposal(genotype, plain.amount(data, "fidelity"), metrics), plain.amount(data, "asked")
+        )
 
 
 @dataclass
@@ -198,7 +206,13 @@ class Search:
         """How many proposals to ask for."""
         if self.recorded:
             number, trial = next(iter(self.recorded.items()))
-            return (trial.asked or number + 1) - self.number
+            room = (trial.asked or number + 1) - self.number
+            if room > _MOST_AT_ONCE:
+                raise Fault(
+                    f"the history does not follow from this config: by trial {number}, "
+                    f"{room:,} proposals are said to have been asked for at once"
+                )
+            return room
         under_way = len(self.open)
         worth = sum(self._share(waiting.proposal.fidelity) for waiting in self.open.values())
         return min(self.workers.capacity - under_way, self.budget.left(under_way, worth))
@@ -237,11 +251,12 @@ class Search:
         if number is None:
             return None
         recorded, proposal = self.recorded.pop(number), self.open.pop(number).proposal
-        if recorded.genotype != proposal.genotype:
+        if (recorded.genotype, recorded.fidelity) != (proposal.genotype, proposal.fidelity):
             raise Fault(
                 f"the history does not follow from this config: trial {number} is "
-                f"{recorded.genotype}, but the strategy proposes {proposal.genotype}; "
-                "start a new run instead of resuming this one"
+                f"{recorded.genotype} at fidelity {recorded.fidelity:g}, but the strategy proposes "
+                f"{proposal.genotype} at {proposal.fidelity:g}; start a new run instead of "
+                "resuming this one"
             )
         return recorded
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
+from nascli.core import plain
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 
@@ -67,23 +68,21 @@ class Trial:
         if not isinstance(data, dict):
             raise Fault(f"not a trial: {data!r:.120}")
         try:
-            fidelity = float(data["fidelity"])
-            if not 0 < fidelity <= 1:
-                raise Fault(f"fidelity is {fidelity:g}; it must be above 0 and at most 1")
+            fidelity = data["fidelity"]
+            if type(fidelity) not in (float, int) or not 0 < fidelity <= 1:
+                raise Fault(f"fidelity is {fidelity!r:.80}; it must be above 0 and at most 1")
             return cls(
-                number=int(data["number"]),
+                number=plain.whole(data, "number"),
                 genotype=Genotype.from_json(data["genotype"]),
-                fidelity=fidelity,
-                metrics={str(k): float(v) for k, v in data["metrics"].items()},
-                seconds=float(data["seconds"]),
-                asked=int(data.get("asked", 0)),
-                infeasible=data["infeasible"],
-                error=data["error"],
+                fidelity=float(fidelity),
+                metrics=plain.numbers(data, "metrics"),
+                seconds=plain.amount(data, "seconds"),
+                asked=plain.whole(data, "asked") if "asked" in data else 0,
+                infeasible=plain.text(data, "infeasible"),
+                error=plain.text(data, "error"),
             )
         except KeyError as error:
             raise Fault(f"not a trial, for it has no {error}: {data!r:.120}") from error
-        except (TypeError, ValueError, AttributeError) as error:
-            raise Fault(f"not a trial ({error}): {data!r:.120}") from error
 
 
 class History(Sequence[Trial]):

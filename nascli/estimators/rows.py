@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nascli.core import plain
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.regular import contents
 from nascli.core.space import check
 
 Row = dict[str, float]
+_MOST_BYTES = 10**9
 
 
 def read(path: Path, problem: Problem) -> list[tuple[Genotype, Row]]:
@@ -25,10 +27,16 @@ def read(path: Path, problem: Problem) -> list[tuple[Genotype, Row]]:
         Fault: the file cannot be read, has no rows, or does not fit the space and the objectives.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = contents(path, _MOST_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Fault(f"cannot read estimator.path={path}: {error}") from error
-    reader = csv.DictReader(io.StringIO(text))
+    try:
+        return _rows(path, csv.DictReader(io.StringIO(text)), problem)
+    except csv.Error as error:
+        raise Fault(f"{path} is no table: {error}") from error
+
+
+def _rows(path: Path, reader: csv.DictReader[str], problem: Problem) -> list[tuple[Genotype, Row]]:
     columns = list(reader.fieldnames or ())
     decisions = list(problem.space.decisions)
     keyed = ["genotype"] if "genotype" in columns else decisions
@@ -62,7 +70,7 @@ def _genotype(
     try:
         choices = {key: str(record[key]) for key in keyed}
         if "genotype" in choices:
-            choices = json.loads(choices["genotype"])
+            choices = plain.parsed(choices["genotype"])
             if not isinstance(choices, dict):
                 raise ValueError("not a JSON object")
         return check(problem.space, Genotype.from_json({"space": name, "choices": choices}))
