@@ -105,6 +105,7 @@ def test_a_proposal_of_another_space_is_not_waited_for(begun, tmp_path):
     [
         ({"metrics": {}}, "trial 0 in '.*' is damaged: accuracy is missing"),
         ({"metrics": {"accuracy": float("nan")}}, "trial 0 in '.*' is damaged: accuracy is nan"),
+        ({"fidelity": 0.5}, "trial 0 is .* at fidelity 0.5, but the strategy proposes .* at 1"),
         ({"asked": 2**62}, r"proposals are said to have been asked for at once"),
         ({"number": 10**9, "asked": 0}, r"proposals are said to have been asked for at once"),
     ],
