@@ -175,6 +175,10 @@ def test_a_checkpoint_that_somebody_has_changed(run, change):
     run.save("state.pt", run.load("state.pt") | change)
     with pytest.raises(Fault, match="does not belong to this search, for it holds something else"):
         run.load_state("trials")
+    run.save_state(state)
+    run.save("state.pt", run.load("state.pt") | {"weights": [torch.zeros(2), {"a": (1, 2)}]})
+    with pytest.raises(Fault, match="does not belong to this search, for it holds something else"):
+        run.load_state("trials")
 
 
 def test_a_checkpoint_without_a_seal_is_of_an_earlier_version(run):
