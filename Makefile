@@ -7,6 +7,8 @@ lint:
 test:
 	pytest
 check: lint test
-# 10,000 damaged files of each kind; the suite tries a few hundred
+# 10,000 damaged files of each kind, which takes hours; the suite tries a few hundred
 fuzz:
-	for kind in images arrays records; do python tests/fuzz/fuzz.py $$kind 10000 || exit 1; done
+	for kind in images arrays splits history state config environment report card genotype table known \
+	    answers latency own list; do \
+	  PYTHONPATH=tests python tests/fuzz/fuzz.py $$kind=10000 || exit 1; done

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nascli import ui
 from nascli.config import show as config
 from nascli.config.compose import Asked
-from nascli.core.fault import Fault
 from nascli.core.provenance import given
 from nascli.programs.networks import costs_of
 from nascli.report.units import duration, readable, words
 from nascli.runs import reading
-from nascli.runs.folder import REPORT
 
 
 def main(asked: Asked) -> None:
@@ -31,29 +28,23 @@ def main(asked: Asked) -> None:
         exact = f" ({value:,.0f})" if value >= 1e6 else ""
         ui.out(f"  {words(name):<24} {readable(name, value)}{exact}")
     report = reading.report(folder) if folder else None
-    if folder and report is not None:
-        _run(report, folder / REPORT)
+    if report is not None:
+        _run(report)
 
 
-def _run(report: Mapping[str, Any], file: Path) -> None:
+def _run(report: Mapping[str, Any]) -> None:
     """The outcome of a run, from its report."""
-    try:
-        lines = [*_outcome(report), *_incumbents(report.get("incumbents") or [])]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Fault(f"'{file}' is damaged: {error}") from error
-    for line in lines:
-        ui.out(line)
-
-
-def _outcome(report: Mapping[str, Any]) -> list[str]:
-    lines = [f"{report['verb']}, {duration(report['seconds'])}:"]
+    took = f", {duration(report['seconds'])}" if "seconds" in report else ""
+    ui.out(f"{report['verb']}{took}:")
     trials = report.get("trials")
     if trials:
         kinds = ", ".join(f"{trials[kind]} {kind}" for kind in trials if kind != "all")
-        lines.append(f"  {'trials':<24} {trials['all']} ({kinds})")
-    for name, value in {**report["result"], **report.get("final", {})}.items():
-        lines.append(f"  {words(name):<24} {readable(name, value)}")
-    return lines
+        ui.out(f"  {'trials':<24} {trials.get('all', '?')} ({kinds})")
+    for name, value in {**report.get("result", {}), **report.get("final", {})}.items():
+        said = value if isinstance(value, str) else readable(name, value)
+        ui.out(f"  {words(name):<24} {said}")
+    for line in _incumbents(report.get("incumbents", [])):
+        ui.out(line)
 
 
 def _incumbents(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -32,8 +32,6 @@ def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
     if asked.config.resume:
         run, old = recorded.opened(asked)
         with recorded.freed(run):
-            if "workers" not in old.config:  # an older version wrote it
-                old.config.workers = asked.config.workers
             return run, build(old, listener)
     shared_weights.check_overrides(asked.config, asked.overrides)
     parts = build(asked, listener)

@@ -85,11 +85,9 @@ def build(asked: Asked) -> Parts:
 def _search(path: Path, directories: Sequence[Path]) -> _Search:
     """Reads a run's config; it is data, and only looks up what the estimator is made for."""
     plain = reading.config(path)
-    if not isinstance(plain.get("strategy"), dict) or not isinstance(plain.get("estimator"), dict):
-        raise Fault(f"'{path}' is not the run folder of a search: its config has no strategy")
-    for key in ("estimator", "scalarisation"):
-        recorded.check_targets(plain.get(key), path / CONFIG, directories)
     recorded.check_shape(plain, path / CONFIG)
+    built = {key: node for key, node in plain.items() if key in ("estimator", "scalarisation")}
+    recorded.check_targets(built, path / CONFIG, directories)
     goals = values.objectives(OmegaConf.create(plain))
     plain["objectives"] = {goal.metric: goal.direction for goal in goals}
     choices = dict(reading.environment(path).get("choices", {}))

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -134,10 +135,29 @@ def _loaded(verb: str, overrides: Sequence[str], directories: Sequence[Path]) ->
     places = create_config_search_path(f"file://{root()}")
     for folder in directories:
         places.prepend("command-line", f"file://{folder.resolve()}", anchor="schema")
-    with _versioned():
-        return ConfigLoaderImpl(places).load_configuration(
-            verb, list(overrides), run_mode=RunMode.RUN, from_shell=False
-        )
+    try:
+        with _versioned():
+            return ConfigLoaderImpl(places).load_configuration(
+                verb, list(overrides), run_mode=RunMode.RUN, from_shell=False
+            )
+    except HydraException:
+        raise
+    except Exception as error:  # a YAML of the user's may hold anything
+        if not directories and not isinstance(error, OmegaConfBaseException):
+            raise
+        words = " ".join(str(error).split())
+        found = [f"'{file}' is not a readable config: {why}" for file, why in _unread(directories)]
+        raise Fault("\n".join(found) or f"the configs cannot be composed: {words:.300}") from error
+
+
+def _unread(directories: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """The user's configs that are no YAML of a mapping, and why."""
+    for file in [file for folder in directories for file in sorted(folder.glob("*/*.yaml"))]:
+        try:
+            if not isinstance(OmegaConf.load(file), DictConfig):
+                yield file, "it is no mapping"
+        except Exception as error:  # as above
+            yield file, f"{' '.join(str(error).split()) or type(error).__name__:.300}"
 
 
 @contextmanager

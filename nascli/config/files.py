@@ -6,7 +6,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from nascli.core.fault import Fault
+from nascli.core.regular import contents
+
+_MOST_BYTES = 1_000_000_000
 FREE = ("objectives", "constraints")  # keys whose contents are the user's to name
+OWN = "own"  # no group: whatever configs of the user's name
 GIVEN = "given"  # under training.network: sizes that the user has given, whatever the space
 
 
@@ -19,7 +24,7 @@ def root() -> Path:
 
 def description(file: Path) -> str:
     """The first comment line of a YAML file; its `@package` line is not one."""
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in _text(file).splitlines():
         if line.startswith("#") and not line.startswith("# @"):
             return line.lstrip("# ").strip()
         if line and not line.startswith("#"):
@@ -27,24 +32,56 @@ def description(file: Path) -> str:
     return ""
 
 
+def _text(file: Path) -> str:
+    """What a YAML file says; what is no text in it is replaced, for composing it says more.
+
+    Raises:
+        Fault: it cannot be read.
+    """
+    try:
+        return contents(file, _MOST_BYTES).decode("utf-8", "replace")
+    except OSError as error:
+        raise Fault(f"cannot read '{file}': {error.strerror}") from error
+
+
 def catalogue(directories: Sequence[Path] = ()) -> dict[str, dict[str, str]]:
-    """Group -> option -> one line on it, over the shipped configs and the user's directories."""
+    """Group -> option -> one line on it, over the shipped configs and the user's directories.
+
+    Raises:
+        Fault: a file of the user's has the name of another option, whose file would be taken.
+    """
     groups: dict[str, dict[str, str]] = {}
+    taken: dict[Path, Path] = {}
+    clashes = []
     for base in (root(), *directories):
-        for file in sorted(base.glob("*/*.yaml")):
-            groups.setdefault(file.parent.name, {})[file.stem] = description(file)
+        for file in sorted([*base.glob("*.yaml"), *base.glob("*/*.yaml")]):
+            name = file.relative_to(base)
+            first = taken.setdefault(name, file)
+            if first != file and _text(first) != _text(file):
+                whose = "a shipped one" if root() in first.parents else f"'{first}'"
+                clashes.append(f"'{file}' has the name of {whose}, which is taken: rename it")
+            elif name.parent.name:
+                groups.setdefault(name.parent.name, {})[name.stem] = description(file)
+    if clashes:
+        raise Fault("\n".join(clashes))
     return groups
 
 
 def targets(directories: Sequence[Path] = ()) -> set[str]:
     """Every `_target_` that some config names: what a foreign config.yaml may ask us to build."""
+    return set().union(*grouped_targets(directories).values())
+
+
+def grouped_targets(directories: Sequence[Path] = ()) -> dict[str, set[str]]:
+    """Group -> every `_target_` that some config of it names; those of the user's under OWN."""
     from nascli.runs import aliases  # not for a help page
 
-    found: set[str] = set()
+    found: dict[str, set[str]] = {OWN: set()}
     for base in (root(), *directories):
         for file in base.rglob("*.yaml"):
-            named = re.findall(r"_target_:\s*([\w.]+)", file.read_text(encoding="utf-8"))
-            found.update(map(aliases.target, named))
+            named = re.findall(r"_target_:\s*([\w.]+)", _text(file))
+            group = file.relative_to(base).parts[0] if base == root() else OWN
+            found.setdefault(group, set()).update(map(aliases.target, named))
     return found
 
 

@@ -115,7 +115,7 @@ def _of_options(config: Mapping[str, Any], directories: Sequence[Path]) -> dict[
     found: dict[str, list[str]] = {}
     for base in (root(), *directories):
         for file in sorted(base.glob("*/*.yaml")):
-            group, text = file.parent.name, file.read_text(encoding="utf-8")
+            group, text = file.parent.name, file.read_text("utf-8", "replace")
             if group not in config:
                 continue
             if text.startswith("# @package _global_"):

@@ -50,6 +50,17 @@ def of(node: Mapping[str, Any], key: str) -> Any:
     return _evaluated(parameter.annotation, made)
 
 
+def names(node: Mapping[str, Any]) -> list[str] | None:
+    """The parameters of what `node` builds; None where it takes any, or nothing can be told."""
+    try:
+        found = inspect.signature(target(str(node["_target_"]), "")).parameters
+    except (Fault, ValueError, TypeError):  # building it says more
+        return None
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in found.values()):
+        return None
+    return list(found)
+
+
 def field(annotation: Any, key: str) -> Any:
     """How `key` is annotated in something annotated so: a class that lists fields, or a mapping."""
     inside = typing.get_args(annotation)

@@ -209,7 +209,8 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     said = [str(o) for o in recorded["overrides"] if not str(o).startswith("space=")]
     if (folder / "config.yaml").is_file():
         plain = reading.config(folder)
-        rule = (plain.get("data") or {}).get("split_rule", 2)
+        data = plain.get("data")
+        rule = data.get("split_rule") if isinstance(data, dict) else None
         said += ["data.split_rule=1"] if rule == 1 else []
         own = own_data.carried(plain) if verb != "retrain" else []  # that keeps what it always had
         if own and not any(o.startswith("data=") for o in said):  # as new runs have on record

@@ -9,13 +9,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import shapes
+from nascli.config import kinds, shapes
 from nascli.config.compose import Asked
-from nascli.config.files import targets
+from nascli.config.files import OWN, grouped_targets
 from nascli.config.overrides import written
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, unknown
 from nascli.data import membership
-from nascli.runs import aliases, environment, reading
+from nascli.runs import aliases, environment, reading, yaml_file
 from nascli.runs.folder import CONFIG, Run
 
 _MARKS = {"audit": "reference", "search": "strategy", "retrain": "genotype"}
@@ -49,12 +49,27 @@ def _initial_files(asked: Asked) -> dict[str, str]:
     """Name -> text of the files that every run folder starts with: all it takes to run it again."""
     overrides = [_absolute(override, asked.config) for override in asked.overrides]
     return environment.initial_files(
-        OmegaConf.to_yaml(asked.config),
+        OmegaConf.to_yaml(_settled(asked.config)),
         command=asked.command,
         choices=asked.choices,
         overrides=overrides,
         seed=asked.config.seed,
     )
+
+
+def _settled(config: DictConfig) -> DictConfig:
+    """The config with values in place of what only this machine can look up: `${oc.env:HOME}`."""
+
+    def settle(node: Any, found: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: settle(child, found[key]) for key, child in node.items()}
+        if isinstance(node, list):
+            return [settle(child, value) for child, value in zip(node, found, strict=True)]
+        return found if isinstance(node, str) and not yaml_file.own(node) else node
+
+    plain = (OmegaConf.to_container(config, resolve=resolve) for resolve in (False, True))
+    settled: DictConfig = OmegaConf.create(settle(*plain))
+    return settled
 
 
 def opened(asked: Asked) -> tuple[Run, Asked]:
@@ -85,6 +100,9 @@ def _going_on(run: Run, asked: Asked) -> Asked:
             "data.path (of the same images) can: for anything else start a new run"
         )
     verb = verb_of(config)
+    if verb not in _MARKS:
+        marks = " nor ".join(_MARKS.values())
+        raise Fault(f"'{run.path / CONFIG}' is of no run that can go on: it has neither {marks}")
     if verb != asked.verb:
         raise Fault(
             f"'{run.path}' is a run of nas {verb}, which nas {asked.verb} cannot go on with; "
@@ -95,6 +113,10 @@ def _going_on(run: Run, asked: Asked) -> Asked:
             f"'{run.path}' has no record of its images ({membership.FILE}), so it cannot be told "
             "whether data.path holds the same: put them back where they were"
         )
+    reading.environment(run.path)  # which the report in the end is to hold
+    for key in config.get("budget", ()):
+        if key not in asked.config.budget:
+            raise Fault(unknown(f"in '{run.path / CONFIG}' budget", key, asked.config.budget))
     for key in keys:
         if key.startswith(("budget.", "accelerator", "data.path")):
             OmegaConf.update(config, key, OmegaConf.select(asked.config, key))
@@ -113,11 +135,12 @@ def freed(run: Run) -> Iterator[None]:
 
 
 def _absolute(override: str, config: DictConfig) -> str:
-    """A path as the config now has it, which holds from any folder."""
-    key = override.partition("=")[0]
-    if key != "data.path":
+    """Paths, and what only this machine can look up, as the config now has them."""
+    key = override.partition("=")[0].lstrip("+")
+    if key != "data.path" and yaml_file.own(override):
         return override
-    return f"{key}={written(str(OmegaConf.select(config, key)))}"
+    value = OmegaConf.select(config, key)
+    return f"{key}={written(str(value) if key == 'data.path' else value)}"
 
 
 def load(folder: Path, directories: Sequence[Path] = ()) -> DictConfig:
@@ -128,8 +151,12 @@ def load(folder: Path, directories: Sequence[Path] = ()) -> DictConfig:
             at hand would.
     """
     plain = reading.config(folder)
-    check_targets(plain, folder / CONFIG, directories)
-    check_shape(plain, folder / CONFIG)
+    file = folder / CONFIG
+    check_shape(plain, file)
+    check_targets(plain, file, directories)
+    bad = [line for key, node in plain.items() for line in _settings(node, key)]
+    if bad:
+        raise Fault("\n".join(f"'{file}' is damaged: {line}" for line in bad))
     return OmegaConf.create(plain)
 
 
@@ -144,25 +171,58 @@ def check_shape(plain: Mapping[str, Any], file: Path) -> None:
     if verb in _MARKS:
         try:
             shapes.check(verb, plain)
+            built = {key: node for key, node in plain.items() if isinstance(node, Mapping)}
+            for key, node in built.items():
+                if node.get("_partial_", False) is not (key == "workers"):
+                    raise Fault(f"{key}._partial_ is wrong: workers alone are built in part")
         except Fault as fault:
             lines = str(fault).splitlines()
             raise Fault("\n".join(f"'{file}' is damaged: {line}" for line in lines)) from fault
 
 
-def check_targets(node: Any, file: Path, directories: Sequence[Path] = ()) -> None:
-    """Raises a Fault if `node`, from `file`, would build what no config at hand would."""
-    known = targets(directories)
-    for target in map(aliases.target, _targets(node)):
-        if target not in known:
+def _settings(node: Any, where: str) -> Iterator[str]:
+    """What is wrong with the settings of the components below a node, by their annotations."""
+    if isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from _settings(value, f"{where}[{number}]")
+    if not isinstance(node, Mapping):
+        return
+    for key, value in node.items():
+        if "_target_" in node and not key.startswith("_"):
+            expected = kinds.wanted(kinds.of(node, key), value)
+            if expected:
+                yield f"{where}.{key} is {kinds.written(value)}; it must be {expected}"
+            names = kinds.names(node)
+            if names is not None and key not in names:
+                yield unknown(f"key of {where}", key, names)
+        yield from _settings(value, f"{where}.{key}")
+
+
+def check_targets(plain: Mapping[str, Any], file: Path, directories: Sequence[Path] = ()) -> None:
+    """Raises a Fault if the config `plain`, from `file`, would build what no config at hand would.
+
+    What a group builds has to be what a config of that group names.
+    """
+    known = grouped_targets(directories)
+    anywhere = set().union(*known.values())
+    for target in map(aliases.target, _targets(plain)):
+        if target not in anywhere:
             raise Fault(
                 f"'{file}' would build '{target}', which no config of this installation names; "
                 "if it is yours, give its folder with --config-dir"
             )
+    for key, node in plain.items():
+        group = known.get("estimator" if key == "reference" else key)
+        if group is None or not isinstance(node, Mapping) or "_target_" not in node:
+            continue
+        built = aliases.target(node["_target_"])
+        if built not in group | known[OWN]:
+            raise Fault(f"'{file}' would build '{built}' as {key}, which no config of {key} names")
 
 
 def _targets(node: Any) -> Iterator[str]:
     """Every `_target_` below a node."""
-    if isinstance(node, dict):
+    if isinstance(node, Mapping):
         if "_target_" in node:
             yield str(node["_target_"])
         for value in node.values():

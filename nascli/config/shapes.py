@@ -77,7 +77,7 @@ def check(verb: str, config: Mapping[str, Any]) -> None:
     missing = [key for key in (*parts, *_COMMON, *_VALUES[verb]) if key not in config]
     found = [f"{key} is missing; nas {verb} needs it: give {key}=..." for key in missing]
     for key, value in config.items():
-        if key in parts or (key in _OPTIONAL and value):
+        if key in parts or (key in _OPTIONAL and value is not None and value != {}):
             found += _part(value, key)
         else:
             found += _value(kinds.field(Keys, key), value, key)

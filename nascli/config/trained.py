@@ -35,8 +35,8 @@ def of(reference: object, directories: Sequence[Path] = ()) -> Trained:
     network = space.network(genotype)
     try:
         network.load_state_dict(_weights(folder))
-    except RuntimeError as error:
-        wrong = str(error).splitlines()[-1].strip()
+    except Exception as error:  # of whatever kind, for anything may stand there
+        wrong = (str(error).splitlines() or [type(error).__name__])[-1].strip()
         raise Fault(f"'{folder / WEIGHTS}' does not fit the network of its run: {wrong}") from error
     if card is None:
         train, names = task.split("train"), task.class_names

@@ -55,7 +55,7 @@ def made_by(config: DictConfig | Mapping[str, Any], key: str) -> Any:
 def estimator_class(config: DictConfig | Mapping[str, Any]) -> Any:
     """What makes the chosen estimator; of one that wraps another, that other; None for none."""
     node = config.get("estimator") or {}
-    while node.get("of"):
+    while isinstance(node.get("of"), Mapping):
         node = node["of"]
     return made_by({"estimator": node}, "estimator")
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nascli.core import plain
 from nascli.core.fault import Fault
+from nascli.core.regular import contents
 from nascli.core.trial import Trial
 
 FILE = "history.jsonl"  # what a run folder calls it
+MOST_BYTES = 10**10
 
 
 def _plain(value: Any) -> Any:
@@ -61,10 +63,10 @@ def entries(data: bytes, file: Path) -> Iterator[Entry]:
             continue
         where = f"'{file}', line {number}"
         try:
-            row = json.loads(text)
+            row = plain.parsed(text)
             trial = Trial.from_json(row)
             yield Entry(trial, where, _amount(row, "used"), _amount(row, "elapsed"))
-        except (ValueError, RecursionError, Fault) as error:
+        except (ValueError, Fault) as error:
             raise Fault(f"{where} is damaged: {error}") from error
 
 
@@ -75,18 +77,12 @@ def read(file: Path) -> list[Entry]:
         Fault: it cannot be read, or a line is damaged.
     """
     try:
-        data = file.read_bytes()
+        data = contents(file, MOST_BYTES)
     except OSError as error:
         raise Fault(f"cannot read '{file}': {error.strerror}") from error
     return list(entries(data, file))
 
 
-def _amount(row: dict[str, object], key: str) -> float | None:
+def _amount(row: Mapping[str, Any], key: str) -> float | None:
     """A number that is not below 0; None if there is none."""
-    value = row.get(key)
-    if value is None:
-        return None
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf:  # type: ignore[operator]
-        raise Fault(f"{key} is {value!r:.80}; it must be a number of at least 0")
-    return float(value)  # type: ignore[arg-type]
+    return None if row.get(key) is None else plain.amount(row, key)

@@ -25,6 +25,7 @@ from nascli.core.trial import History, Open, Proposal, Trial
 from nascli.core.workers import Workers
 
 _SETTLED = 20_000  # trials
+_MOST_AT_ONCE = 10_000  # proposals; no workers take more
 _MOMENT = 1e-3  # seconds that are not worth a line of arithmetic, twenty thousand times a second
 
 
@@ -223,7 +224,13 @@ class Search:
         """How many proposals to ask for."""
         if self.recorded:
             number, trial = next(iter(self.recorded.items()))
-            return (trial.asked or number + 1) - self.number
+            room = (trial.asked or number + 1) - self.number
+            if room > _MOST_AT_ONCE + (self.budget.repeats or 0):
+                raise Fault(
+                    f"the history does not follow from this config: by trial {number}, "
+                    f"{room:,} proposals are said to have been asked for at once"
+                )
+            return room
         if self._finished() is not None:
             return 0
         started = [w.proposal for n, w in self.open.items() if n not in self._behind]
@@ -308,11 +315,12 @@ class Search:
         if number is None:
             return None
         recorded, proposal = self.recorded.pop(number), self.open.pop(number).proposal
-        if recorded.genotype != proposal.genotype:
+        if (recorded.genotype, recorded.fidelity) != (proposal.genotype, proposal.fidelity):
             raise Fault(
                 f"the history does not follow from this config: trial {number} is "
-                f"{recorded.genotype}, but the strategy proposes {proposal.genotype}; "
-                "start a new run instead of resuming this one"
+                f"{recorded.genotype} at fidelity {recorded.fidelity:g}, but the strategy proposes "
+                f"{proposal.genotype} at {proposal.fidelity:g}; start a new run instead of "
+                "resuming this one"
             )
         return recorded
 

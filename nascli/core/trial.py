@@ -7,21 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
+from nascli.core import plain
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 
 if TYPE_CHECKING:
     from nascli.core.goal import Goal
-
-
-def as_number(value: Any) -> float:
-    """A number that was read, whole if it is: it is to be written again as it was.
-
-    Raises:
-        TypeError, ValueError, OverflowError: it is none.
-    """
-    made = float(value)
-    return value if isinstance(value, (int, float)) else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +68,21 @@ class Trial:
         if not isinstance(data, dict):
             raise Fault(f"not a trial: {data!r:.120}")
         try:
-            fidelity = as_number(data["fidelity"])
-            if not 0 < fidelity <= 1:
-                raise Fault(f"fidelity is {fidelity:g}; it must be above 0 and at most 1")
+            fidelity = data["fidelity"]
+            if type(fidelity) not in (float, int) or not 0 < fidelity <= 1:
+                raise Fault(f"fidelity is {fidelity!r:.80}; it must be above 0 and at most 1")
             return cls(
-                number=int(data["number"]),
+                number=plain.whole(data, "number"),
                 genotype=Genotype.from_json(data["genotype"]),
                 fidelity=fidelity,
-                metrics={str(k): as_number(v) for k, v in data["metrics"].items()},
-                seconds=float(data["seconds"]),
-                asked=int(data.get("asked", 0)),
-                infeasible=data["infeasible"],
-                error=data["error"],
+                metrics=plain.numbers(data, "metrics"),
+                seconds=plain.amount(data, "seconds"),
+                asked=plain.whole(data, "asked") if "asked" in data else 0,
+                infeasible=plain.text(data, "infeasible"),
+                error=plain.text(data, "error"),
             )
         except KeyError as error:
             raise Fault(f"not a trial, for it has no {error}: {data!r:.120}") from error
-        except (TypeError, ValueError, AttributeError) as error:
-            raise Fault(f"not a trial ({error}): {data!r:.120}") from error
 
 
 @dataclass
@@ -116,10 +105,15 @@ class Open:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Open:
-        """Reads what `to_json` wrote."""
+        """Reads what `to_json` wrote.
+
+        Raises:
+            Fault: it is something else.
+        """
         genotype = Genotype.from_json(data["genotype"])
-        metrics = {str(key): as_number(value) for key, value in data.get("metrics", {}).items()}
-        return cls(Proposal(genotype, as_number(data["fidelity"]), metrics), float(data["asked"]))
+        metrics = plain.numbers(data, "metrics") if "metrics" in data else {}
+        proposal = Proposal(genotype, plain.amount(data, "fidelity"), metrics)
+        return cls(proposal, plain.amount(data, "asked"))
 
 
 class History(Sequence[Trial]):

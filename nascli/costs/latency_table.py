@@ -15,10 +15,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nascli.core import plain
 from nascli.core.device import Device, Latency
 from nascli.core.fault import Fault
 from nascli.core.plan import Layer, Plan, Setting
 from nascli.core.problem import Problem
+from nascli.core.regular import contents
 from nascli.core.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ SETTINGS = "settings"
 """A further column of tables in which some layer has any: a JSON object."""
 _TEXTS = {"operation", "dtype", "layout", "torch", "device"}
 _PLAIN = (str, int, float, bool)
+_MOST_BYTES = 10**9
 _AT_ONCE = 64  # layers timed in the same rounds
 
 
@@ -211,7 +214,7 @@ def _text(source: str | Path) -> str:
     if isinstance(source, str):
         return source
     try:
-        return source.read_text(encoding="utf-8")
+        return contents(source, _MOST_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise Fault(f"cannot read the latency table '{source}': {reason}") from error
@@ -243,7 +246,7 @@ def _row(cells: list[str], columns: tuple[str, ...], at: str) -> tuple[Layer, La
 
 def _settings(cell: str, at: str) -> tuple[tuple[str, Setting], ...]:
     try:
-        found = json.loads(cell)
+        found = plain.parsed(cell)
     except ValueError:
         found = None
     if not isinstance(found, dict) or any(type(v) not in _PLAIN for v in found.values()):

@@ -59,12 +59,13 @@ def of_files(files: Sequence[str]) -> Keys:
     name = stamps.digest()
     found = _KNOWN.get(name)
     if found is None:
-        cache = _folder() / f"{name.hex()}.keys"
-        found = _cached(cache, len(files))
+        folder = _folder()
+        cache = folder / f"{name.hex()}.keys" if folder else None
+        found = _cached(cache, len(files)) if cache else None
         if found is None:
             start = time.monotonic()
             found = _hashed(files, large=sum(sizes) > _LARGE * len(sizes))
-            if time.monotonic() - start > _SLOW:
+            if cache and time.monotonic() - start > _SLOW:
                 _keep(cache, found)
     while len(_KNOWN) >= 16:
         del _KNOWN[next(iter(_KNOWN))]
@@ -88,9 +89,17 @@ def _digest(file: str) -> bytes:
         raise Fault(f"cannot read image {file}: {error.strerror}") from error
 
 
-def _folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base, "nascli", "keys")
+def _folder() -> Path | None:
+    """Where keys are kept; None for a user without a home.
+
+    A relative XDG_CACHE_HOME is none, as its specification has it.
+    """
+    said = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        base = said if said.is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        return None
+    return base / "nascli" / "keys"
 
 
 def _cached(file: Path, count: int) -> Keys | None:

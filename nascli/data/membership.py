@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nascli.core import plain
 from nascli.core.fault import Fault
 from nascli.core.regular import contents
 from nascli.data.keys import Keys
@@ -92,8 +93,8 @@ def read(file: Path) -> Membership | None:
     except OSError as error:
         raise Fault(f"cannot read '{file}': {error.strerror}") from error
     try:
-        return _from_json(json.loads(data))
-    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
+        return _from_json(plain.parsed(data))
+    except (ValueError, KeyError, TypeError, binascii.Error) as error:
         raise Fault(
             f"'{file}' is damaged ({type(error).__name__}: {str(error)[:100]}); it says which "
             "images the run has tested on, so copy it back, or start a new run"

@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from nascli import __version__
+from nascli.core import plain
 from nascli.core.estimator import Estimator, Stateful
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.regular import opened
 from nascli.core.traits import name_of, traits_of
-from nascli.core.trial import Proposal, as_number
+from nascli.core.trial import Proposal
 from nascli.data.identity import membership, was_read
 from nascli.data.task import Task
+
+_KEYS = {"fingerprint", "choices", "fidelity", "metrics"}
+_BEGINNING = b'{"fingerprint": "'  # of every line that any version has written
 
 Key = tuple[Genotype, float]
 Metrics = dict[str, float]
@@ -34,7 +39,8 @@ class Cached:
     number of settings, and none gets the answers of another. A line of the file is a JSON object
     with `fingerprint`, `choices`, `fidelity` and `metrics`. Processes may share it at the same
     time: each takes a lock to write, and reads what the others have added. A last line that a crash
-    cut short is dropped. Estimates that fail are not kept.
+    cut short is dropped; a file that holds anything else is never written. Estimates that fail are
+    not kept.
 
     Args:
         problem: its seed is part of the fingerprint, and so are its images if they are looked at.
@@ -44,7 +50,7 @@ class Cached:
 
     Raises:
         Fault: the other estimator shares weights or may answer differently when asked again, or the
-            file is damaged.
+            file is damaged or not one of these.
     """
 
     def __init__(
@@ -112,27 +118,32 @@ class Cached:
     def _refresh(self) -> None:
         """Takes in the whole lines that the file has gained."""
         with _guarded(self._path, "read"):
-            if not self._path.exists():
+            try:
+                with opened(self._path) as file:
+                    file.seek(self._read)
+                    data = file.read()
+            except (FileNotFoundError, NotADirectoryError):
                 return
-            with self._path.open("rb") as file:
-                file.seek(self._read)
-                data = file.read()
-        data = data[: data.rfind(b"\n") + 1]
-        for line in data.splitlines():
+        *lines, rest = data.split(b"\n")
+        for line in lines:
             self._take(line)
-        self._read += len(data)
+            self._read += len(line) + 1
+        _check_cut(rest, self._path)
 
     def _take(self, line: bytes) -> None:
         try:
-            said = json.loads(line)
-            if said["fingerprint"] != self._fingerprint:
+            said = plain.parsed(line)
+            if said["fingerprint"] != self._fingerprint and {*said} >= _KEYS:
                 return
             genotype = Genotype.from_json({"space": self._space.name, "choices": said["choices"]})
-            key = (genotype, float(said["fidelity"]))
-            metrics = {name: as_number(said["metrics"][name]) for name in self.metrics}
-        except (ValueError, KeyError, TypeError, AttributeError, Fault) as error:
+            key = (genotype, plain.amount(said, "fidelity"))
+            told = plain.numbers(said, "metrics")
+            metrics = {name: told[name] for name in self.metrics}
+        except (ValueError, KeyError, TypeError, Fault) as error:
             raise Fault(
                 f"'{self._path}' has a damaged line ({line!r:.80}); delete it, or the file"
+                if self._read
+                else _foreign(self._path, line)
             ) from error
         self._answers.setdefault(key, metrics)
 
@@ -145,10 +156,25 @@ class Cached:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a+b", buffering=0) as file, _locked(file):
                 start = _end_of_lines(file)
+                file.seek(start)
+                _check_cut(file.read(), self._path)
                 file.truncate(start)
                 if file.write(line) != len(line):
                     file.truncate(start)
                     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _check_cut(rest: bytes, path: Path) -> None:
+    """Raises a Fault if what stands after the last line end is no beginning of a line of ours."""
+    if rest[: len(_BEGINNING)] != _BEGINNING[: len(rest)]:
+        raise Fault(_foreign(path, rest))
+
+
+def _foreign(path: Path, line: bytes) -> str:
+    return (
+        f"'{path}' is not a file that estimator=cached has written ({line!r:.80}); nothing is "
+        "written to it: give another estimator.path"
+    )
 
 
 def _fingerprint(*parts: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
 
+from nascli.core import plain
 from nascli.core.estimator import COSTS
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -204,11 +204,11 @@ def _genotype(choices: Mapping[str, str], problem: Problem, where: str) -> Genot
         if text.startswith("|"):
             return check(problem.space, nasbench201.parse(text))
         if "genotype" in choices:
-            data = json.loads(text)
+            data = plain.parsed(text)
         if not isinstance(data, Mapping):
             raise ValueError("not a JSON object")
         if not isinstance(data.get("choices"), Mapping):
             data = {"space": problem.space.name, "choices": data}
         return check(problem.space, Genotype.from_json(data))
-    except (ValueError, RecursionError, Fault) as error:
+    except (ValueError, Fault) as error:
         raise Fault(f"{where}: {error}") from error

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from nascli.core import plain
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.genotypes import nasbench201
@@ -59,19 +60,7 @@ def dump(genotype: Genotype, **extra: object) -> str:
 
 
 def _read(path: Path) -> Mapping[str, object]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-        if len(content) > _LARGEST:
-            raise Fault(f"'{path}' holds more than {_LARGEST:,} bytes; that is no genotype")
-        data = json.loads(content)
-    except OSError as error:
-        raise Fault(f"cannot read '{path}': {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise Fault(f"'{path}' is not a genotype: it is no JSON ({error})") from error
-    if not isinstance(data, Mapping):
-        raise Fault(f"'{path}' is not a genotype: it holds {data!r:.80}, not an object")
-    return data
+    return plain.json_object(path, _LARGEST, "a genotype")
 
 
 def _genotype(data: Mapping[str, object], path: Path) -> Genotype:

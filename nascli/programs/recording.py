@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from nascli.core import plain
 from nascli.core.budget import OutOfTime
 from nascli.core.estimator import Prepared, Stateful
 from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
+from nascli.core.goal import Goal
 from nascli.core.loop import Judging, Search
+from nascli.core.space import check
 from nascli.core.trial import Open, Trial
 from nascli.core.words import counted
 from nascli.core.workers import Evaluate, Workers
-from nascli.runs.folder import Checkpoint, Run
+from nascli.runs.folder import HISTORY, Checkpoint, Run
 
 Hire = Callable[[Evaluate, Path], Workers]
 """An evaluation in this process, and the run's folder -> the workers of a program."""
@@ -61,12 +66,16 @@ def looped(
     """
     listener, budget = search.evaluation.problem.listener, search.budget
     state = run.load_state("trials", "strategy", "open", "number", older=older)
+    waiting: dict[int, Open] = {}
     if state is not None:
+        waiting = _belonging(run.path, lambda: _checked(state))
         _restore_estimators(search.evaluation, state, run.path)
     recorded = [trial for trial in run.history() if keep(trial)]
+    for trial in recorded:
+        _check_measured(trial, search.evaluation.problem.goal, run.path)
     search.recorded = {trial.number: trial for trial in recorded}
     if state is not None:
-        _restore(search, state, recorded, run.path)
+        _restore(search, state, waiting, recorded, run.path)
     worked = sum(trial.seconds for trial in recorded)
     budget.start(max(worked, state.get("seconds", 0.0) if state else 0.0))
     if recorded:
@@ -114,32 +123,83 @@ def _states(evaluation: Judging) -> list[dict[str, Any] | None]:
     return [part.state_dict() if isinstance(part, Stateful) else None for part in parts]
 
 
+def _check_measured(trial: Trial, goal: Goal, path: Path) -> None:
+    """Raises a Fault for a good trial on record that lacks what good ones are told apart by."""
+    if trial.error is not None or trial.infeasible is not None:
+        return
+    metrics = trial.metrics
+    for objective in goal.objectives:
+        if not math.isfinite(metrics.get(objective.metric, math.nan)):
+            raise Fault(
+                f"trial {trial.number} in '{path / HISTORY}' is damaged: {objective.metric} is "
+                f"{metrics.get(objective.metric, 'missing')}"
+            )
+    for metric in goal.scalarisation.metrics if goal.scalarisation is not None else ():
+        if metric not in metrics:
+            raise Fault(
+                f"trial {trial.number} in '{path / HISTORY}' is damaged: {metric} is missing"
+            )
+
+
+def _checked(state: dict[str, Any]) -> dict[int, Open]:
+    """The proposals that are waited for, once all else of a checkpoint is of its kind too.
+
+    Raises:
+        Fault: something is not.
+    """
+    plain.whole(state, "number")
+    for key in {"seconds", "asking"} & state.keys():
+        plain.amount(state, key)
+    kept = state.get("estimators", [])
+    if not isinstance(kept, list) or not all(isinstance(k, (dict, type(None))) for k in kept):
+        raise Fault(f"estimators is {kept!r:.80}; it must be a list of what each one keeps")
+    if not isinstance(state["strategy"], dict) or not isinstance(state["open"], dict):
+        raise Fault("strategy and open must be mappings")
+    for number in state["open"]:
+        plain.whole({"the number of a proposal": number}, "the number of a proposal")
+    return {number: Open.from_json(data) for number, data in state["open"].items()}
+
+
 def _restore_estimators(evaluation: Judging, state: dict[str, Any], path: Path) -> None:
     """Whether or not the history is whole."""
     for estimator, kept in zip(evaluation.estimators, state.get("estimators", ()), strict=False):
         if isinstance(estimator, Stateful) and kept is not None:
-            _load(estimator, kept, path)
+            _belonging(path, partial(estimator.load_state_dict, kept))
 
 
-def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path: Path) -> None:
+def _restore(
+    search: Search,
+    state: dict[str, Any],
+    waiting: dict[int, Open],
+    recorded: list[Trial],
+    path: Path,
+) -> None:
     """Puts the search back to the checkpoint."""
     told = state["trials"]
-    if not isinstance(told, int) or not 0 <= told <= len(recorded):
+    if type(told) is not int or not 0 <= told <= len(recorded):
         warn = search.evaluation.problem.listener.warn
         warn(f"the history has lost trials that state.pt knows of ({len(recorded)} of {told}):")
         warn("leaving state.pt aside and taking the search's steps again from the start")
         return
-    waiting = {number: Open.from_json(data) for number, data in state["open"].items()}
+    space = search.evaluation.problem.space
+    for trial in recorded[:told]:
+        check(space, trial.genotype)
+    for proposal in waiting.values():
+        _belonging(path, partial(check, space, proposal.proposal.genotype))
     search.recorded = {trial.number: trial for trial in recorded[told:]}
-    search.asking = float(state.get("asking", 0.0))
+    search.asking = state.get("asking", 0.0)
     search.restore(recorded[:told], waiting, state["number"])
-    _load(search.strategy, state["strategy"], path)
+    _belonging(path, lambda: search.strategy.load_state_dict(state["strategy"]))
 
 
-def _load(part: Stateful, state: dict[str, Any], path: Path) -> None:
+T = TypeVar("T")
+
+
+def _belonging(path: Path, load: Callable[[], T]) -> T:
+    """What `load` makes of a part of state.pt, which may hold anything at all."""
     try:
-        part.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        return load()
+    except Exception as error:  # whatever its first use with something else than it expects raises
         text = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise Fault(
             f"state.pt in '{path}' does not belong to this search ({text}); "

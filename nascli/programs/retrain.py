@@ -117,6 +117,8 @@ class FromScratch:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on with that training."""
         genotype, self._training = state["genotype"], state["training"]
+        if not isinstance(self._training, (dict, type(None))):
+            raise TypeError(f"training is {self._training!r:.80}; it must be a mapping")
         self._scale = float(state.get("scale", 1.0))
         self._genotype = Genotype.from_json(genotype) if genotype else None
 

@@ -27,7 +27,7 @@ def load(shared: SharedWeights, folder: Path) -> str:
         )
     try:
         shared.supernet.load_state_dict(weights)
-    except (RuntimeError, AttributeError, TypeError) as error:
+    except Exception as error:  # of whatever kind, for anything may stand there
         raise Fault(f"the shared weights in '{folder}' do not fit the space: {error}") from error
     assert state is not None
     return f"shared weights as they were after {counted(state['trials'], 'trial')} of {folder}"

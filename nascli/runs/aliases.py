@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-STATE_FORMAT = 2  # of state.pt; a file without a number is of format 1
+STATE_FORMAT = 3  # of state.pt; a file without a number is of format 1
+SEALED = 3  # the first format with a seal
 
 # Dotted path -> dotted path: of a package, a module or a class, with all that is in it.
 TARGETS: dict[str, str] = {
@@ -89,7 +90,7 @@ def choices(recorded: Mapping[str, Any]) -> dict[str, Any]:
 def state(data: Mapping[str, Any], written: int) -> dict[str, Any]:
     """A state.pt of format `written` in the layout of today's."""
     moved = dict(data)
-    for old, new in STATES.items() if written < STATE_FORMAT else ():
+    for old, new in STATES.items() if written < 2 else ():
         if (found := _at(moved, old)) is not None:
             _put(moved, new, found)
     return moved

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nascli.core import plain
 from nascli.core.fault import Fault
-from nascli.core.regular import contents
 
 FILE = "network.json"
 _FORMAT, _MOST_BYTES = 1, 10_000_000
@@ -62,17 +61,16 @@ def read(folder: Path) -> Card | None:
         Fault: it is damaged, or of a newer version.
     """
     file = folder / FILE
-    if not file.is_file():
+    try:
+        said = plain.json_object(file, _MOST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        said = json.loads(contents(file, _MOST_BYTES))
         if said["format"] != _FORMAT:
-            raise Fault(f"'{file}' is of a newer version of nascli; update this one")
+            raise Fault("a newer version of nascli wrote it; update this one")
         return _checked(said)
-    except Fault:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
-        raise Fault(f"'{file}' is damaged: {error or type(error).__name__}") from error
+    except (ArithmeticError, ValueError, KeyError, TypeError, Fault) as error:
+        raise Fault(f"'{file}' is damaged: {error}") from error
 
 
 def _checked(said: Mapping[str, Any]) -> Card:
@@ -89,7 +87,7 @@ def _checked(said: Mapping[str, Any]) -> Card:
         mean=_numbers(said, "mean", shape[0]),
         std=_numbers(said, "std", shape[0]),
         class_names=tuple(str(name) for name in said["class_names"]),
-        costs={str(name): float(value) for name, value in said["costs"].items()},
+        costs={name: float(value) for name, value in plain.numbers(said, "costs").items()},
     )
 
 

@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from nascli.core import history_file
 from nascli.core.fault import Fault
+from nascli.core.regular import contents
 from nascli.core.trial import Trial
 from nascli.runs import aliases
+from nascli.runs.sealing import seal
 
 HISTORY, STATE, CONFIG = history_file.FILE, "state.pt", "config.yaml"
 ENVIRONMENT, REPORT = "environment.json", "report.json"
@@ -150,7 +152,7 @@ class Run:
         if not path.exists():
             return []
         with _guarded(path):
-            data = path.read_bytes()
+            data = contents(path, history_file.MOST_BYTES)
             whole = len(history_file.whole(data))
             if whole < len(data):
                 os.truncate(path, whole)
@@ -165,7 +167,7 @@ class Run:
         with _guarded(self.path / STATE):
             if self._history is not None:
                 os.fsync(self._history.fileno())
-        self.save(STATE, {"format": aliases.STATE_FORMAT, **state})
+        self.save(STATE, {"format": aliases.STATE_FORMAT, "seal": seal(state), **state})
 
     def load_state(
         self, *keys: str, older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state
@@ -183,19 +185,26 @@ class Run:
             return None
         state = self.load(STATE)
         written = state.get("format", 1) if isinstance(state, dict) else None
-        if isinstance(written, int) and written > aliases.STATE_FORMAT:
+        if type(written) is int and written > aliases.STATE_FORMAT:
             raise Fault(
                 f"'{file}' has format {written}, and this nascli reads formats up to "
                 f"{aliases.STATE_FORMAT}: a newer one wrote it; install that one to go on"
             )
-        if isinstance(written, int):
-            state = older(aliases.state(state, written))
-        if not isinstance(written, int) or not set(keys) <= set(state):
+        if type(written) is not int or written < 1:
+            said = "" if written is None else f" (its format is {written!r:.80})"
+            raise Fault(f"'{file}' is not a checkpoint{said}; delete it to do without")
+        inside = {key: value for key, value in state.items() if key not in ("format", "seal")}
+        if state.get("seal") != (seal(inside) if written >= aliases.SEALED else None):
+            raise Fault(
+                f"'{file}' does not belong to this search, for it holds something else than was "
+                "saved; delete it to do without"
+            )
+        found = older(aliases.state(inside, written))
+        if not set(keys) <= set(found):
             raise Fault(
                 f"'{file}' is not a checkpoint of this kind of run; delete it to do without"
             )
-        state.pop("format", None)
-        return cast(dict[str, Any], state)
+        return found
 
     def save(self, name: str, data: Mapping[str, Any]) -> None:
         """Writes tensors and plain values: temporary name, then rename.

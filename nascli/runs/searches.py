@@ -13,12 +13,14 @@ from nascli.analysis.comparison import Record, unbeaten
 from nascli.core import history_file
 from nascli.core.fault import Fault
 from nascli.core.history_file import Entry
+from nascli.core.regular import contents
 from nascli.runs import reading
-from nascli.runs.folder import CONFIG, HISTORY, REPORT
+from nascli.runs.folder import CONFIG, HISTORY
 
 Loss = Callable[[Mapping[str, float]], Sequence[float]]
 _DEPTH = 3  # folders below one that is named: outputs, its verbs, the runs of a multirun
-_SEED = re.compile(r"^seed: *(-?\d+) *$", re.MULTILINE)
+_MOST_BYTES = 1_000_000  # of a config
+_SEED = re.compile(r"^seed: *(-?\d{1,19}) *$", re.MULTILINE)
 _STRATEGY = re.compile(r"^strategy:", re.MULTILINE)
 
 
@@ -95,7 +97,7 @@ def seed_apart(file: Path) -> tuple[int, str]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return contents(file, _MOST_BYTES).decode("utf-8")
     except (OSError, ValueError) as error:
         raise Fault(f"'{file}' is not a readable config: {error}") from error
 
@@ -117,6 +119,7 @@ def read(path: Path, seed: int, fidelity: float, loss: Loss, goals: int) -> Reco
     table = np.array(rows, dtype=float).reshape(len(rows), 2 + goals)
     kept = table[unbeaten(table[:, 2:])]
     report = reading.report(path)
+    final = {} if report is None else report.get("final", {})
     return Record(
         name=str(path),
         seed=seed,
@@ -127,7 +130,7 @@ def read(path: Path, seed: int, fidelity: float, loss: Loss, goals: int) -> Reco
         ends=ends,
         trials=len(entries),
         finished=report is not None,
-        final=_final(report or {}, path / REPORT),
+        final={name: value for name, value in final.items() if not isinstance(value, str)},
     )
 
 
@@ -150,11 +153,3 @@ def _losses(entry: Entry, fidelity: float, loss: Loss) -> Sequence[float]:
         return loss(trial.metrics)
     except KeyError as error:
         raise Fault(f"{entry.where} has no {error}, which the runs are compared by") from error
-
-
-def _final(report: Mapping[str, object], file: Path) -> dict[str, float]:
-    """The numbers that a report has of the answer alone."""
-    final = report.get("final") or {}
-    if not isinstance(final, Mapping):
-        raise Fault(f"'{file}' is damaged: final is {final!r:.80}, not an object")
-    return {str(k): float(v) for k, v in final.items() if isinstance(v, (int, float))}

@@ -181,6 +181,7 @@ def test_a_finished_search_goes_on_with_a_larger_budget(tmp_path, nas):
         ("history.jsonl", b'{"number": 0}\n', "line 1 is damaged"),
         ("config.yaml", b"space: {_target_: os.system}\n", "would build 'os.system'"),
         ("config.yaml", b"{{{", "is not a readable config"),
+        ("environment.json", b"[" * 10_000, "is more than 50 lists and objects deep"),
     ],
 )
 def test_damaged_and_foreign_files(tmp_path, nas, undisturbed, file, content, says):

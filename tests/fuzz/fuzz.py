@@ -1,216 +1,194 @@
-"""Damages files of every kind that a data set is read from, and reads them.
+"""Damages files of every kind that are read, and reads them.
 
-    python tests/fuzz/fuzz.py KIND COUNT [FIRST]
+    PYTHONPATH=tests python tests/fuzz/fuzz.py KIND=COUNT ... [first=SEED]
 
-Every case is one seed: a good file, damaged. Reading it may give an image or a Fault. An escape is
-any other exception, more than 5 seconds or a gigabyte, a program started, or a file written; the
-script says which seed it was, and ends with 1. A crash of a decoder ends it by itself.
+Every case is one seed: a good file, damaged. Reading it may give something or a Fault. An escape is
+any other exception, more than 5 seconds or a gigabyte, a program started, or a file written outside
+of its folder; the script says which seed it was, and ends with 1. A crash of a decoder ends it by
+itself.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import logging
+import os
 import random
 import resource
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+import warnings
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+import data_files
+import own_files
+import run_files
+import table_files
+import yaml
+from damage import altered, damaged
+from kind import Kind
 
 from nascli.core.fault import Fault
 
 SECONDS, BYTES = 5.0, 1_000_000_000
-NUMBERS = (0, 1, 2, 3, 127, 128, 255, 256, 32767, 32768, 65535, 2**31 - 1, 2**31, 2**32 - 1)
-FORBIDDEN = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "pty.spawn")
-_ARMED = [False]
+PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "pty.spawn")
+CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.symlink")
+_FOLDER: list[str] = []  # where files may be written meanwhile; nothing is watched without it
 
 
-def image_files() -> list[tuple[str, bytes]]:
-    """Suffix and content of good images: every format that PIL writes, in several modes."""
-    rng = np.random.default_rng(0)
-    colour = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
-    grey = colour[..., 0]
-    images = [
-        Image.fromarray(colour),
-        Image.fromarray(grey),
-        Image.fromarray(np.dstack([colour, grey])),
-        Image.fromarray(np.dstack([grey, grey])),
-        Image.fromarray(colour).quantize(30),
-        Image.fromarray(grey > 100),
-        Image.fromarray(grey.astype(np.uint16) * 257),
-        Image.fromarray(grey.astype(np.int32)),
-        Image.fromarray(grey.astype(np.float32) / 255),
-        Image.fromarray(colour).convert("CMYK"),
-        Image.fromarray(colour).convert("YCbCr"),
-    ]
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    suffixes = "png jpg gif bmp dib tiff webp ppm pfm jp2 avif ico icns tga pcx sgi dds im msp xbm"
-    found = []
-    for image in images:
-        for suffix in [*suffixes.split(), "qoi"]:
-            for settings in ({}, {"exif": exif}, {"compression": "tiff_lzw"}):
-                stream = io.BytesIO()
-                try:
-                    image.save(stream, Image.registered_extensions()[f".{suffix}"], **settings)
-                except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                    continue
-                found.append((suffix, stream.getvalue()))
-    return found
+def _line(data: bytes) -> object:
+    return json.loads(data)
 
 
-def array_files() -> list[tuple[str, bytes]]:
-    """Good .npz files."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (12, 5, 6, 3), dtype=np.uint8)
-    labels = np.arange(12) % 3
-    found = []
-    for dtype in (np.uint8, np.float32, np.uint16, np.int64):
-        for save in (np.savez, np.savez_compressed):
-            stream = io.BytesIO()
-            arrays = {"x_train": images.astype(dtype), "y_train": labels}
-            arrays |= {"x_test": images[:6].astype(dtype), "y_test": labels[:6]}
-            save(stream, **arrays, class_names=["a", "b", "c"])
-            found.append(("npz", stream.getvalue()))
-    return found
-
-
-def record_files() -> list[tuple[str, bytes]]:
-    """A good splits.json."""
-    from nascli.data import identity
-    from nascli.data.synthetic import Synthetic
-
-    return [("json", identity.membership(Synthetic(images=40)).text().encode())]
-
-
-def read_image(file: Path) -> None:
-    """All that is done with an image file."""
-    from nascli.data.images import Decoder, shape
-
-    channels, height, width = shape(str(file))
-    decoder = Decoder((channels, height, width))
-    decoder.check(str(file))
-    assert decoder(str(file)).shape == (height, width, channels)
-    Decoder((3, 8, 8), resize=True)(str(file))
-
-
-def read_arrays(file: Path) -> None:
-    """All that is done with an .npz file."""
-    from nascli.data import identity
-    from nascli.data.arrays import Arrays
-
-    task = Arrays(str(file), valid_fraction=0.3, test_fraction=0.3)
-    identity.check(task)
-    identity.membership(task)
-    identity.words(task)
-
-
-def read_record(file: Path) -> None:
-    """All that is done with a splits.json."""
-    from nascli.data import identity, membership
-    from nascli.data.synthetic import Synthetic
-
-    found = membership.read(file)
-    assert found is not None
-    task = Synthetic(images=40)
-    identity.keep(task, found)
-    found.check_same(identity.membership(task), "it")
-
-
-KINDS: dict[str, tuple[Callable[[], list[tuple[str, bytes]]], Callable[[Path], None]]] = {
-    "images": (image_files, read_image),
-    "arrays": (array_files, read_arrays),
-    "records": (record_files, read_record),
-}
-
-
-def damaged(data: bytes, others: list[tuple[str, bytes]], rng: random.Random) -> bytes:
-    """The same with one to four places changed."""
-    made = bytearray(data)
-    for _ in range(rng.randint(1, 4)):
-        place = rng.randrange(len(made)) if made else 0
-        if rng.random() < 0.5:  # headers come first
-            place = min(place, rng.randrange(64))
-        kind = rng.randrange(8)
-        if kind == 0:
-            del made[place:]
-        elif kind == 1:
-            made[place : place + 1] = bytes([rng.randrange(256)])
-        elif kind == 2:
-            size, order = rng.choice((1, 2, 4, 8)), rng.choice(("little", "big"))
-            number = rng.choice(NUMBERS) % 256**size
-            made[place : place + size] = number.to_bytes(size, order)  # type: ignore[arg-type]
-        elif kind == 3:
-            del made[place : place + rng.randint(1, 40)]
-        elif kind == 4:
-            made[place:place] = made[place : place + rng.randint(1, 200)]
-        elif kind == 5:
-            other = rng.choice(others)[1]
-            start = rng.randrange(max(1, len(other)))
-            made[place:] = other[start:]
-        elif kind == 6:
-            made[place : place + rng.randint(1, 16)] = bytes(rng.randint(1, 16))
-        elif made:
-            made[place] ^= 1 << rng.randrange(8)
-    return bytes(made)
+KINDS = {
+    "images": Kind(data_files.image_files, data_files.read_image),
+    "arrays": Kind(data_files.array_files, data_files.read_arrays),
+    "splits": Kind(
+        data_files.record_files, data_files.read_record, parse=_line, dump=run_files.dump_json,
+        named=False,
+    ),
+    "history": Kind(
+        run_files.history_files, run_files.read_history,
+        parse=run_files.json_lines, dump=run_files.dump_lines, named=False,
+    ),
+    "state": Kind(
+        run_files.state_files, run_files.read_state, run_files.beside_state,
+        run_files.parse_state, run_files.dump_state, named=False,
+    ),
+    "config": Kind(
+        run_files.config_files, run_files.read_config, run_files.beside_config,
+        yaml.safe_load, run_files.dump_yaml, named=False,
+    ),
+    "environment": Kind(
+        run_files.environment_files, run_files.read_environment, run_files.beside_environment,
+        _line, run_files.dump_json, named=False,
+    ),
+    "report": Kind(run_files.report_files, run_files.read_report, parse=_line,
+                   dump=run_files.dump_json),
+    "card": Kind(run_files.card_files, run_files.read_card, parse=_line,
+                 dump=run_files.dump_json),
+    "genotype": Kind(
+        run_files.genotype_files, run_files.read_genotype, parse=_line, dump=run_files.dump_json,
+        named=False,
+    ),
+    "table": Kind(
+        table_files.table_files, table_files.read_table,
+        parse=table_files.parse_csv, dump=table_files.dump_csv,
+    ),
+    "known": Kind(
+        table_files.known_files, table_files.read_known,
+        parse=table_files.parse_known, dump=table_files.dump_known, named=False,
+    ),
+    "answers": Kind(
+        table_files.answer_files, table_files.read_answers,
+        parse=run_files.json_lines, dump=run_files.dump_lines,
+    ),
+    "latency": Kind(
+        table_files.latency_files, table_files.read_latency,
+        parse=table_files.parse_csv, dump=table_files.dump_csv,
+    ),
+    "own": Kind(
+        own_files.own_files, own_files.read_own, own_files.beside_own,
+        yaml.safe_load, own_files.dump_own, named=False,
+    ),
+    "list": Kind(own_files.list_files, own_files.read_list, named=False),
+}  # fmt: skip
 
 
 def _hook(event: str, arguments: tuple[object, ...]) -> None:
-    if not _ARMED[0]:
+    if not _FOLDER:
         return
     mode = arguments[1] if event == "open" and len(arguments) > 1 else None
-    if event in FORBIDDEN or (isinstance(mode, str) and set(mode) & set("wax+")):
+    writes = isinstance(mode, str) and set(mode) & set("wax+")
+    inside = bool(arguments) and str(arguments[0]).startswith(_FOLDER[0])
+    if event in PROGRAMS or ((writes or event in CHANGES) and not inside):
         raise BaseException(f"{event} {arguments!r:.200}")
 
 
-def main(kind: str, count: int, first: int = 0) -> int:
-    """Runs the cases; gives how many escaped."""
-    make, read = KINDS[kind]
-    files = make()
-    sys.addaudithook(_hook)
-    escapes = good = 0
+def case(kind: Kind, files: list[tuple[str, bytes]], seed: int, folder: str) -> tuple[str, bool]:
+    """How the file of that seed escapes, or nothing; and whether it could be read."""
+    rng = random.Random(seed)
+    name, data = rng.choice(files)
+    if kind.parse is not None and rng.random() < 0.6:
+        data = kind.dump(altered(kind.parse(data), rng))
+    else:
+        data = damaged(data, [content for _, content in files], rng)
+    file = Path(folder, name)
+    file.parent.mkdir(exist_ok=True)
+    kind.folder(file.parent)
+    file.write_bytes(data)
+    start, before, said, good = _seconds(), _peak(), "", False
+    _FOLDER[:] = [folder]
+    try:
+        kind.read(file)
+        good = True
+    except Fault as fault:
+        if kind.named and str(file) not in str(fault):
+            said = f"a fault that does not name the file: {fault}"
+    except BaseException:
+        said = traceback.format_exc()
+    finally:
+        _FOLDER.clear()
+    if (took := _seconds() - start) > SECONDS:
+        said = f"{took:.1f} seconds {said}"
+    if _peak() - before > BYTES:
+        said = f"{(_peak() - before) / 1e9:.1f} GB {said}"
+    return said and f"seed {seed} ({name}): {said}", good
+
+
+def fuzz(name: str, count: int, first: int = 0) -> int:
+    """Runs the cases of a kind; gives how many escaped."""
+    kind = KINDS[name]
+    start = time.process_time()
+    files = kind.make()
+    escapes = read = 0
     with tempfile.TemporaryDirectory() as folder:
-        for suffix, data in files[:1]:  # whatever is imported for it looks for its libraries
-            Path(folder, f"x.{suffix}").write_bytes(data)
-            read(Path(folder, f"x.{suffix}"))
+        for file, data in files[:1]:  # whatever is imported for it looks for its libraries
+            Path(folder, file).parent.mkdir(exist_ok=True)
+            kind.folder(Path(folder, file).parent)
+            Path(folder, file).write_bytes(data)
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), suppress(Fault):
+                kind.read(Path(folder, file))
         for seed in range(first, first + count):
-            rng = random.Random(seed)
-            suffix, data = rng.choice(files)
-            file = Path(folder, f"x.{suffix}")
-            file.write_bytes(damaged(data, files, rng))
-            start, before = time.monotonic(), _peak()
-            said = ""
-            _ARMED[0] = True
-            try:
-                read(file)
-                good += 1
-            except Fault as fault:
-                if str(file) not in str(fault) and kind != "records":
-                    said = f"a fault that does not name the file: {fault}"
-            except BaseException:
-                said = traceback.format_exc()
-            finally:
-                _ARMED[0] = False
-            if time.monotonic() - start > SECONDS:
-                said = f"{time.monotonic() - start:.1f} seconds {said}"
-            if _peak() - before > BYTES:
-                said = f"{(_peak() - before) / 1e9:.1f} GB {said}"
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                said, good = case(kind, files, seed, folder)
+            read += good
             if said:
                 escapes += 1
-                print(f"{kind}, seed {seed} (.{suffix}): {said}", flush=True)
-    print(json.dumps({"kind": kind, "cases": count, "read": good, "escapes": escapes}))
+                print(f"{name}, {said}", flush=True)
+    found = {"kind": name, "cases": count, "read": read, "escapes": escapes}
+    found["cpu_seconds"] = round(time.process_time() - start, 1)
+    print(json.dumps(found), flush=True)
     return escapes
+
+
+def _seconds() -> float:
+    """Of computing, or a share of those that went by: the machine may have other things to do."""
+    return time.process_time() + time.monotonic() / 20
 
 
 def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def main(words: list[str]) -> int:
+    """Runs the kinds that are named; gives how many cases escaped."""
+    counts = {name: int(count) for name, _, count in (word.partition("=") for word in words)}
+    first = counts.pop("first", 0)
+    warnings.simplefilter("ignore")
+    logging.disable()
+    sys.addaudithook(_hook)
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as empty:
+        os.chdir(empty)
+        escapes = sum(fuzz(name, count, first) for name, count in counts.items())
+        os.chdir(here)
+    return escapes
+
+
 if __name__ == "__main__":
-    sys.exit(bool(main(sys.argv[1], *map(int, sys.argv[2:]))))
+    sys.exit(bool(main(sys.argv[1:])))

@@ -114,7 +114,7 @@ def _shared(file, name):
 
 
 SEES_CONFIGS = ("config", "cli", "operations")  # rooms
-SEES_CONFIGS_TOO = ("runs.reading",)  # what stands in a config.yaml, which is data there
+SEES_CONFIGS_TOO = ("runs.yaml_file",)  # what stands in a config.yaml, which is data there
 
 
 @pytest.mark.parametrize("file", modules(), ids=lambda f: str(f.relative_to(PACKAGE)))

@@ -4,7 +4,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from nascli import config
-from nascli.config import check, kinds
+from nascli.config import check, command_line, kinds
+from nascli.core.fault import Fault
 
 
 def faults(*overrides, verb="search", multirun=False, directories=()):
@@ -150,3 +151,36 @@ def test_an_option_that_has_moved_names_its_new_place():
         "relaxation@strategy.relaxation=uniform is now sampler@strategy.sampler=uniform: "
         "write that instead"
     ]
+
+
+def test_a_file_that_would_not_be_taken_is_named(tmp_path):
+    shipped = (config.root() / "operation/sep_conv_3x3.yaml").read_text()
+    for name in ("operation/sep_conv_3x3.yaml", "strategy/mine.yaml", "search.yaml"):
+        (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a" / name).write_text("# Mine.\nx: 1\n")
+    (tmp_path / "b/strategy").mkdir(parents=True)
+    (tmp_path / "b/strategy/mine.yaml").write_text("# Another.\n")
+    with pytest.raises(Fault) as caught:
+        config.catalogue([tmp_path / "a", tmp_path / "b"])
+    assert str(caught.value).splitlines() == [
+        f"'{tmp_path}/a/operation/sep_conv_3x3.yaml' has the name of a shipped one, which is "
+        "taken: rename it",
+        f"'{tmp_path}/a/search.yaml' has the name of a shipped one, which is taken: rename it",
+        f"'{tmp_path}/b/strategy/mine.yaml' has the name of '{tmp_path}/a/strategy/mine.yaml', "
+        "which is taken: rename it",
+    ]
+    (tmp_path / "a/operation/sep_conv_3x3.yaml").write_text(shipped)
+    (tmp_path / "a/search.yaml").unlink()
+    assert config.catalogue([tmp_path / "a"])["strategy"]["mine"] == "Mine."
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: [", "- 1", "3", "\0", "a: \ud800", "defaults: 3", "defaults: [[1]]", "defaults: [{}]",
+     "# @package x y\na: 1", "a: 1\na: 2", "[" * 300, "strategy: [1]", "_target_: 3"],
+)  # fmt: skip
+def test_a_config_of_ones_own_may_hold_anything(text, tmp_path):
+    (tmp_path / "strategy").mkdir()
+    (tmp_path / "strategy/mine.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(Fault):
+        command_line.asked_for("search", ["strategy=mine", "space=nasbench201"], [tmp_path])

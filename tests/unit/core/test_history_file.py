@@ -37,12 +37,22 @@ def test_a_line_without_an_end_is_left_out():
         ({"genotype": None}, "a genotype is a JSON object"),
         ({"fidelity": 0}, "fidelity is 0; it must be above 0 and at most 1"),
         ({"fidelity": 1.5}, "fidelity is 1.5; it must be"),
-        ({"number": "x"}, "not a trial (invalid literal for int()"),
-        ({"metrics": []}, "not a trial ('list' object has no attribute 'items')"),
+        ({"number": "x"}, "number is 'x'; it must be a whole number of at least 0"),
+        ({"metrics": []}, "metrics is []; it must be an object of numbers"),
         ({"used": "1"}, "used is '1'; it must be a number of at least 0"),
         ({"elapsed": -1.0}, "elapsed is -1.0; it must be a number"),
         ({"elapsed": float("nan")}, "elapsed is nan; it must be a number"),
         ({"used": True}, "used is True; it must be a number"),
+        ({"fidelity": float("nan")}, "fidelity is nan; it must be above 0"),
+        ({"fidelity": True}, "fidelity is True; it must be above 0"),
+        ({"seconds": float("inf")}, "seconds is inf; it must be a number of at least 0"),
+        ({"seconds": None}, "seconds is None; it must be a number of at least 0"),
+        ({"number": -1}, "number is -1; it must be a whole number"),
+        ({"number": 10**400}, "100000000000000000000000000000... has more than 64 bits"),
+        ({"asked": 2.5}, "asked is 2.5; it must be a whole number"),
+        ({"metrics": {"accuracy": "9"}}, "metrics.accuracy is '9'; it must be a number"),
+        ({"error": 3}, "error is 3; it must be text or null"),
+        ({"infeasible": []}, "infeasible is []; it must be text or null"),
     ],
 )
 def test_a_damaged_line_is_named(change, says):
@@ -60,7 +70,7 @@ def test_a_damaged_line_is_named(change, says):
         (b'{"number": 0}', "not a trial, for it has no 'fidelity': {'number': 0}"),
         (b"[1]", "not a trial: [1]"),
         (b"\xff", "'utf-8' codec can't decode"),
-        (b"[" * 100_000, "maximum recursion depth"),
+        (b"[" * 100_000, "it is more than 50 lists and objects deep"),
     ],
 )
 def test_what_is_no_trial_is_named(line, says):

@@ -271,6 +271,25 @@ def test_keys_that_took_long_are_kept(tmp_path: Path, monkeypatch: pytest.Monkey
         assert (keys.of_files(files) == found).all()
 
 
+def test_where_keys_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "_SLOW", -1.0)
+    monkeypatch.setattr(keys, "_KNOWN", {})
+    monkeypatch.chdir(tmp_path)
+    files = [str(picture(tmp_path, "a/0"))]
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")  # relative: to be passed over
+    found = keys.of_files(files)
+    assert not (tmp_path / "here").exists()
+    assert len(list((tmp_path / "home/.cache/nascli/keys").iterdir())) == 1
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(keys, "_KNOWN", {})
+    monkeypatch.setattr(Path, "home", homeless)
+    assert (keys.of_files(files) == found).all()
+
+
 def test_a_task_of_ones_own_is_asked_by_its_splits() -> None:
     digits = Digits()
 

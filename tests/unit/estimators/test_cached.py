@@ -151,18 +151,59 @@ def test_a_line_cut_short_is_dropped_and_the_rest_kept(problem, file):
 
 
 def test_a_file_that_is_one_remnant(problem, file):
-    file.parent.mkdir()
-    file.write_bytes(b"x" * 10_000)
+    cached = Cached(problem, Counting, str(file))
+    cached.estimate(Proposal(at(problem.space, 0)))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:20])
     Cached(problem, Counting, str(file)).estimate(Proposal(at(problem.space, 0)))
-    (line,) = file.read_text().splitlines()
-    assert json.loads(line)["choices"] == {"a": "0", "b": "0", "c": "0"}
+    assert file.read_bytes() == whole
 
 
-def test_a_damaged_line_is_named(problem, file):
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"dear diary",
+        b"dear diary\n",
+        b"{}\n",
+        b"[1]\n",
+        b"\r\n",
+        b'{"fingerprint": "0"}\n',
+        b"\xff",
+    ],
+)
+def test_a_file_of_somebody_else_is_never_written(problem, file, content):
     file.parent.mkdir()
-    file.write_bytes(b"{}\n")
-    with pytest.raises(Fault, match=r"answers.jsonl' has a damaged line \(b'{}'\); delete it"):
+    file.write_bytes(content)
+    with pytest.raises(Fault, match=r"answers.jsonl' is not a file that estimator=cached has"):
         Cached(problem, Counting, str(file))
+    file.unlink()
+    late = Cached(problem, Counting, str(file))
+    file.write_bytes(content)
+    with pytest.raises(Fault, match=r"answers.jsonl' is not a file that estimator=cached has"):
+        late.estimate(Proposal(at(problem.space, 0)))
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fidelity": 1e999},
+        {"fidelity": "1"},
+        {"metrics": {"score": 10**40, "other": 1}},
+        {"metrics": {"score": 1}},
+        {"choices": {"a": 1}},
+        {"choices": None},
+    ],
+)
+def test_a_damaged_line_is_named(problem, file, change):
+    cached = Cached(problem, Counting, str(file))
+    cached.estimate(Proposal(at(problem.space, 0)))
+    (line,) = file.read_text().splitlines()
+    before = f"{line}\n{json.dumps(json.loads(line) | change)}\n"
+    file.write_text(before)
+    with pytest.raises(Fault, match=r"answers.jsonl' has a damaged line \(b'{.*\); delete it"):
+        Cached(problem, Counting, str(file))
+    assert file.read_text() == before
 
 
 def test_a_place_that_cannot_be_written(problem, tmp_path):

@@ -78,10 +78,10 @@ def test_a_published_name_goes_before_a_folder_of_that_name(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "is not a genotype: it is no JSON"),
-        (b"\xff\xfe\x00", "is not a genotype: it is no JSON"),
-        (b'{"format": "nascli-genotype-1", "space": "toy"', "is not a genotype: it is no JSON"),
-        (b"[" * 100_000, "is not a genotype: it is no JSON"),
+        (b"", "is not a genotype: "),
+        (b"\xff\xfe\x00", "is not a genotype: "),
+        (b'{"format": "nascli-genotype-1", "space": "toy"', "is not a genotype: "),
+        (b"[" * 100_000, "is not a genotype: "),
         (b"[1, 2]", "is not a genotype: it holds [1, 2], not an object"),
         (b'{"a": 1}', "it has no format, not 'nascli-genotype-1'"),
         (b'{"format": "nascli-genotype-2"}', "it has format 'nascli-genotype-2', not"),
@@ -90,7 +90,7 @@ def test_a_published_name_goes_before_a_folder_of_that_name(tmp_path, monkeypatc
             b'{"format": "nascli-genotype-1", "space": "toy", "choices": {"a": 1}}',
             "a genotype's choices are strings; 'a' has 1",
         ),
-        (b'"' + b"x" * 1_000_001 + b'"', "holds more than 1,000,000 bytes"),
+        (b'"' + b"x" * 1_000_001 + b'"', "the most that is read are 1,000,000"),
     ],
 )
 def test_what_is_no_genotype_is_named(tmp_path, content, says):
@@ -100,7 +100,7 @@ def test_what_is_no_genotype_is_named(tmp_path, content, says):
         with pytest.raises(Fault) as fault:
             load(str(reference))
         message = str(fault.value)
-        assert message.startswith(f"'{file}'")
+        assert str(file) in message
         assert says in message
 
 
@@ -132,7 +132,7 @@ def test_a_folder_without_a_genotype_says_so(tmp_path):
 
 def test_a_file_that_cannot_be_read_says_so(tmp_path):
     (tmp_path / "genotype.json").mkdir()
-    with pytest.raises(Fault, match=r"cannot read '.*genotype.json': Is a directory"):
+    with pytest.raises(Fault, match=r"genotype.json is a folder; it must be a regular file"):
         load(str(tmp_path))
 
 

@@ -124,7 +124,8 @@ def test_a_checkpoint_of_another_kind_is_a_fault(run):
 
 def test_a_checkpoint_says_its_format(run):
     run.save_state({"trials": 1})
-    assert run.load("state.pt") == {"format": 2, "trials": 1}
+    kept = run.load("state.pt")
+    assert (kept["format"], kept["trials"]) == (3, 1)
     assert run.load_state("trials") == {"trials": 1}
     run.save("state.pt", {"trials": 1})  # as the first format was
     assert run.load_state("trials") == {"trials": 1}
@@ -139,17 +140,52 @@ def test_an_old_checkpoint_comes_in_todays_layout(run, monkeypatch):
 
 
 def test_a_newer_checkpoint_is_a_fault(run):
-    run.save("state.pt", {"format": 3, "trials": 1})
+    run.save("state.pt", {"format": 4, "trials": 1})
     with pytest.raises(
-        Fault, match=r"has format 3, and this nascli reads formats up to 2: a newer"
+        Fault, match=r"has format 4, and this nascli reads formats up to 3: a newer"
     ):
         run.load_state("trials")
 
 
-@pytest.mark.parametrize("content", [{"format": "x", "trials": 1}, {"format": None, "trials": 1}])
-def test_a_format_that_is_no_number(run, content):
-    run.save("state.pt", content)
-    with pytest.raises(Fault, match="not a checkpoint of this kind of run"):
+@pytest.mark.parametrize("written", ["x", None, -1, 0, True, 2.0, [], 10**40])
+def test_a_format_that_is_none(run, written):
+    run.save("state.pt", {"format": written, "trials": 1})
+    with pytest.raises(Fault, match=r"is not a checkpoint|has format 1000"):
+        run.load_state("trials")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trials": 2},
+        {"trials": 1.0},
+        {"trials": True},
+        {"more": None},
+        {"weights": [[1.5], {"a": (1, 2)}]},
+        {"seal": None},
+        {"format": 2},
+    ],
+)
+def test_a_checkpoint_that_somebody_has_changed(run, change):
+    import torch
+
+    state = {"trials": 1, "weights": [torch.ones(2), {"a": (1, 2)}], "nothing": None}
+    run.save_state(state)
+    assert str(run.load_state("trials")) == str(state)
+    run.save("state.pt", run.load("state.pt") | change)
+    with pytest.raises(Fault, match="does not belong to this search, for it holds something else"):
+        run.load_state("trials")
+    run.save_state(state)
+    run.save("state.pt", run.load("state.pt") | {"weights": [torch.zeros(2), {"a": (1, 2)}]})
+    with pytest.raises(Fault, match="does not belong to this search, for it holds something else"):
+        run.load_state("trials")
+
+
+def test_a_checkpoint_without_a_seal_is_of_an_earlier_version(run):
+    run.save("state.pt", {"format": 2, "trials": 1})
+    assert run.load_state("trials") == {"trials": 1}
+    run.save("state.pt", {"format": 3, "trials": 1})
+    with pytest.raises(Fault, match="does not belong to this search"):
         run.load_state("trials")
 
 
