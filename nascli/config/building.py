@@ -17,7 +17,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
-from nascli.core.space import SearchSpace, check
+from nascli.core.space import SearchSpace, known
 from nascli.core.supernet import SharedWeights
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def estimators(
 
 
 def network(config: DictConfig, listener: Listener = SILENT) -> tuple[Problem, Genotype]:
-    """The problem and the genotype that `config.genotype` names, which is of the problem's space.
+    """The problem and the genotype that `config.genotype` names, which the problem's space knows.
 
     Raises:
         Fault: everything that is wrong with the config.
@@ -175,7 +175,7 @@ def network(config: DictConfig, listener: Listener = SILENT) -> tuple[Problem, G
     named = faults.attempt(lambda: genotype(config.genotype))
     faults.check()
     assert made is not None and named is not None
-    return made, check(made.space, named)
+    return made, known(made.space, named)
 
 
 def genotype(reference: object) -> Genotype:
