@@ -12,7 +12,7 @@ from nascli.config import check, overrides
 from nascli.config.compose import Asked, asked
 from nascli.core.fault import Fault
 
-_POSITIONAL = ("show", "retrain", "export")
+_POSITIONAL = ("show", "retrain", "export", "scale")
 
 
 def checked(
