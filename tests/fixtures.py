@@ -195,6 +195,21 @@ TINY_SPACE = {
         "training.network.nasbench201.channels=4",
         "training.network.nasbench201.cells_per_stage=1",
     ),
+    "mobile": (
+        "space.widths=[4,6,8]",
+        "space.depths=[1,2,2]",
+        "space.kernels=[3,5]",
+        "space.stem_width=4",
+        "space.head_width=8",
+    ),
+    "chain": ("space.width=0.25",),
+    "nasbench_macro": (
+        "space.layers=[{options:[conv_3x3_relu],channels:4},{channels:8,stride:2,repeats:3}]",
+    ),
+    "shufflenet": (
+        "space.layers=[{options:[conv_3x3_relu],channels:6},{channels:8,stride:2,repeats:3},"
+        "{channels:9,repeats:2}]",
+    ),
 }
 """The smallest network of each space."""
 

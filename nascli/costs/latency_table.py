@@ -22,6 +22,7 @@ from nascli.core.plan import Layer, Plan, Setting
 from nascli.core.problem import Problem
 from nascli.core.regular import contents
 from nascli.core.space import SearchSpace
+from nascli.core.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -126,16 +127,21 @@ class LatencyTable(Mapping[Layer, Latency]):
 
 
 def measure(
-    space: SearchSpace, device: Device, on_progress: Callable[[int, int], None] | None = None
+    space: SearchSpace,
+    device: Device,
+    on_progress: Callable[[int, int], None] | None = None,
+    further: Mapping[Layer, Callable[[], nn.Module]] | None = None,
 ) -> LatencyTable:
-    """Times every layer that the space can ask for; calls `on_progress(done, all)` under way.
+    """Times every layer that the space can ask for, and `further` ones with their builders.
+
+    Calls `on_progress(done, all)` under way.
 
     Layers are built one lot at a time, each lot a stride through all of them, so that a drift of
     the machine does not single out one operation or resolution.
     """
     import torch
 
-    build = space.layers()
+    build = {**space.layers(), **(further or {})}
     lots = math.ceil(len(build) / _AT_ONCE)
     measured: dict[Layer, Latency] = {}
     for start in range(lots):
@@ -148,21 +154,22 @@ def measure(
     return LatencyTable({layer: measured[layer] for layer in build})
 
 
-def measured(problem: Problem) -> LatencyTable:
+def measured(
+    problem: Problem, further: Mapping[Layer, Callable[[], nn.Module]] | None = None
+) -> LatencyTable:
     """The table of the problem's space on its device: timed by the first who asks, for all others.
 
-    The listener hears of progress.
+    `further` layers are those of a network that the space may not search. The listener hears of
+    progress.
     """
     found, hear = problem.latencies, problem.listener.progress
-    if not found.rows:
+
+    def timed(done: int, total: int) -> None:
+        hear(done / total, f"{done} of {counted(total, 'layer')} timed")
+
+    if not found.rows or not set(further or ()) <= found.rows.keys():
         assert problem.device is not None
-        found.rows.update(
-            measure(
-                problem.space,
-                problem.device,
-                lambda done, total: hear(done / total, f"{done} of {total} layers timed"),
-            )
-        )
+        found.rows.update(measure(problem.space, problem.device, timed, further))
         found.keep(found.rows)
     return LatencyTable(found.rows)
 

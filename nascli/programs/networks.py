@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nascli.core.genotype import Genotype
+from nascli.core.plan import Layer
 from nascli.core.problem import Problem
+from nascli.core.space import Knowing
 from nascli.core.trial import Proposal
 from nascli.costs.latency_table import LatencyTable
 from nascli.estimators.costs import Costs
@@ -41,3 +45,12 @@ def keep_latencies(run: Run, problem: Problem) -> None:
     if file.is_file():
         problem.latencies.rows.update(LatencyTable.from_csv(file))
     problem.latencies.keep = lambda rows: run.write(TABLE, LatencyTable(rows).to_csv())
+
+
+def own_layers(problem: Problem, genotype: Genotype | None) -> dict[Layer, Callable[[], nn.Module]]:
+    """The layers of a network, each with its module, where the space may not search it."""
+    if genotype is None or not isinstance(problem.space, Knowing):
+        return {}
+    network = network_of(problem, genotype).eval()
+    plan = problem.space.plan(genotype)
+    return {p.layer: partial(network.get_submodule, p.name) for p in plan.places if p.layer}

@@ -10,7 +10,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.provenance import given
 from nascli.costs.latency_table import LatencyTable, measured
-from nascli.programs.networks import costs_of, keep_latencies, network_of
+from nascli.programs.networks import costs_of, keep_latencies, network_of, own_layers
 from nascli.runs.folder import REPORT, Run
 
 
@@ -37,7 +37,7 @@ def profile(run: Run, parts: Parts) -> Outcome:
         Fault: the disk takes no more.
     """
     keep_latencies(run, parts.problem)
-    table = measured(parts.problem)
+    table = measured(parts.problem, own_layers(parts.problem, parts.genotype))
     report: dict[str, Any] = {"rows": len(table), "networks": str(given(parts.problem))}
     if parts.genotype is not None:
         report["network"] = _whole(parts.problem, parts.genotype, table)

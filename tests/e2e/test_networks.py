@@ -199,3 +199,46 @@ def test_a_space_without_a_supernet(nas, tmp_path):
     other = nas("search", "strategy=random", "estimator=relaxed")
     assert other.code == 2
     assert "which this strategy does not train; take estimator=one_shot" in other.stderr
+
+
+def test_a_published_mobile_network_is_shown_with_its_exact_size(nas):
+    done = nas("show", "mobilenet_v2", "data=synthetic", "data.size=224", "data.classes=1000")
+    assert done.code == 0, done.stderr
+    assert "(3,504,872)" in done.stdout
+    assert "stage 6    160 channels: 3 x mbconv_3x3_e6" in done.stdout
+
+
+def test_a_published_mobile_network_is_trained(nas, tmp_path):
+    few = ("data=synthetic", "data.images=32", "training.epochs=1", "device=none")
+    done = nas("retrain", "genotype=mobilenet_v3_small", *few)
+    assert done.code == 0, done.stderr
+    assert report(tmp_path / done.run)["genotype"]["space"] == "mobile"
+    taken = nas("export", f"genotype={done.run}", "format=state_dict")
+    assert taken.code == 0, taken.stderr
+
+
+def test_a_genotype_is_scaled_to_a_family(nas, tmp_path):
+    images = ("data=synthetic", "data.classes=1000")
+    done = nas("scale", "efficientnet_b0", *images)
+    assert done.code == 0, done.stderr
+    assert "66,347,960" in done.stderr
+    family = report(tmp_path / done.run)["family"]
+    assert list(family) == [f"b{number}" for number in range(8)]
+    assert family["b1"]["costs"]["params"] == 7_794_184 and family["b1"]["resolution"] == 240
+    shown = nas("show", f"{done.run}/b1.json", *images, "data.size=240")
+    assert "(7,794,184)" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["genotype=darts_v2"], "genotypes of space 'cell' do not say how wide and deep"),
+        (["mobilenet_v2", "rounding=0", "scaling.members.b0=[1]"], "rounding is 0"),
+        (["mobilenet_v2", "rounding=0", "scaling.members.b0=[1]"], "members.b0 is [1]; it must"),
+        ([], "say which network"),
+    ],
+)
+def test_what_cannot_be_scaled_is_refused(nas, arguments, says):
+    done = nas("scale", "data=synthetic", *arguments)
+    assert done.code == 2
+    assert says in done.stderr and "Traceback" not in done.stderr
