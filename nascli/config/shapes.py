@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from nascli.config import kinds
 from nascli.core.budget import Budget
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, unknown
 
 
 class Keys:
@@ -116,7 +116,11 @@ def _value(annotation: Any, value: object, key: str) -> Iterator[str]:
     if expected:
         yield f"{key} is {kinds.written(value)}; it must be {expected}"
     elif isinstance(value, Mapping):
+        fields = getattr(annotation, "__dataclass_fields__", {})
+        limits = [name for name, field in fields.items() if field.default is None]
         for name, inner in value.items():
+            if fields and name not in limits:
+                yield unknown(f"key of {key}", name, limits)
             yield from _value(kinds.field(annotation, name), inner, f"{key}.{name}")
 
 

@@ -32,6 +32,10 @@ def test_shipped_configs_are_sound_and_need_every_key_of_theirs(verb):
         ({"device": 3}, "device is 3; it must be one of"),
         ({"budget": None}, "budget is null; it must be a mapping {key: value}"),
         ({"budget": {"trials": "x"}}, "budget.trials is 'x'; it must be a whole number or null"),
+        (
+            {"budget": {"trial": 1}},
+            "key of budget 'trial' is not known; allowed: proposals, seconds",
+        ),
         ({"constraints": ["params"]}, "constraints is ['params']; it must be a mapping"),
         (
             {"objectives": {"params": "low"}},
