@@ -145,6 +145,9 @@ def space(config: DictConfig, task: object) -> SearchSpace:
     recipe = cast(dict[str, Any], OmegaConf.to_container(config.training, resolve=True))
     sizes = recipe.get("network") or {}
     name = getattr(values.made_by(config, "space"), "name", "")
+    for key in (name, GIVEN):
+        if not isinstance(sizes.get(key) or {}, dict):
+            raise Fault(f"training.network.{key} is {sizes[key]!r:.80}; it must be a mapping")
     sized = OmegaConf.merge(config, {"space": sizes.get(name) or {}})
     sized = OmegaConf.merge(sized, {"space": sizes.get(GIVEN) or {}})
     return cast(SearchSpace, component(cast(DictConfig, sized), "space", task))
