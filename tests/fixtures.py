@@ -190,6 +190,13 @@ TINY = (
 """What makes any search small enough for a test."""
 
 TINY_SPACE = {
+    "mobile": (
+        "space.widths=[4,6,8]",
+        "space.depths=[1,2,2]",
+        "space.kernels=[3,5]",
+        "space.stem_width=4",
+        "space.head_width=8",
+    ),
     "cell": ("training.network.cell.channels=4", "training.network.cell.cells=3"),
     "nasbench201": (
         "training.network.nasbench201.channels=4",

@@ -19,7 +19,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Scalarisation
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
-from nascli.core.space import Planned, SearchSpace, check
+from nascli.core.space import Planned, SearchSpace, known
 from nascli.core.strategy import Strategy
 from nascli.core.supernet import SharedWeights
 from nascli.core.task import Task
@@ -183,7 +183,7 @@ def estimators(
 
 
 def network(config: DictConfig, listener: Listener = SILENT) -> tuple[Problem, Genotype]:
-    """The problem and the genotype that `config.genotype` names, which is of the problem's space.
+    """The problem and the genotype that `config.genotype` names, which the problem's space knows.
 
     Raises:
         Fault: everything that is wrong with the config.
@@ -194,7 +194,7 @@ def network(config: DictConfig, listener: Listener = SILENT) -> tuple[Problem, G
     faults.check()
     assert made is not None and named is not None
     available(made.device)
-    return made, check(made.space, named)
+    return made, known(made.space, named)
 
 
 def genotype(reference: object) -> Genotype:

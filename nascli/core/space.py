@@ -55,7 +55,8 @@ class Planned(SearchSpace, Protocol):
         """The plan of the network of `genotype`, or the open one, of all networks at once.
 
         Raises:
-            Fault: `genotype` is not of the space.
+            Fault: `genotype` is not of the space; or there is no open plan, because sizes are
+                decided too.
         """
 
     def taken(self, genotype: Genotype) -> Mapping[str, str]:
@@ -63,6 +64,18 @@ class Planned(SearchSpace, Protocol):
 
         Choices that it leaves out, such as an edge that no node keeps, are not in it. Where the
         choices are the decisions, this is `genotype.choices`.
+        """
+
+
+@runtime_checkable
+class Knowing(Planned, Protocol):
+    """A space that knows networks besides those it searches: published ones of other sizes."""
+
+    def known(self, genotype: Genotype) -> Genotype:
+        """`genotype` with its decisions in order; `plan`, `network` and `describe` take it.
+
+        Raises:
+            Fault: it describes no network that the space knows.
         """
 
 
@@ -134,6 +147,25 @@ def check(space: SearchSpace, genotype: Genotype) -> Genotype:
         if choices[decision] not in options:
             raise Fault(unknown(f"option of {decision}", choices[decision], options))
     return Genotype(space.name, tuple(decisions), tuple(choices[d] for d in decisions))
+
+
+def known(space: SearchSpace, genotype: Genotype) -> Genotype:
+    """`genotype` with its decisions in order, be it one of those that the space searches or not.
+
+    Raises:
+        Fault: the space does not know its network.
+    """
+    return space.known(genotype) if isinstance(space, Knowing) else check(space, genotype)
+
+
+def open_plan(space: SearchSpace) -> Plan | None:
+    """The plan of all networks at once; None where there is none."""
+    if not isinstance(space, Planned):
+        return None
+    try:
+        return space.plan()
+    except Fault:
+        return None
 
 
 def at(space: SearchSpace, index: int) -> Genotype:

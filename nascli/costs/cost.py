@@ -24,6 +24,10 @@ class Cost(NamedTuple):
     returns_input: bool = False
 
 
+NOTHING = Cost(0, 0, 0, 0, returns_input=True)
+"""That of the identity."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What one eval-mode forward pass over one image costs.

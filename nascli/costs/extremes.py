@@ -13,7 +13,7 @@ from functools import partial
 from nascli.core.choice import Choice
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Plan
-from nascli.core.space import Derivable, SearchSpace
+from nascli.core.space import Derivable, SearchSpace, open_plan
 from nascli.core.survey import Extremes
 from nascli.costs.cost import Cost
 from nascli.costs.plans import PlanCounter
@@ -28,12 +28,12 @@ _METRICS: Mapping[str, Callable[[Cost], int]] = {
 def extremes(space: SearchSpace, counter: PlanCounter) -> Extremes:
     """The genotypes of least and largest `params`, `macs` and `flops`.
 
-    Empty where it cannot be proved: the choices of the plan are not independent of each other, or
-    the space does not turn strengths into genotypes.
+    Empty where it cannot be proved: the choices of the plan are not independent of each other, the
+    space does not turn strengths into genotypes, or has no open plan.
     """
-    if not isinstance(space, Derivable):
+    plan = open_plan(space)
+    if plan is None or not isinstance(space, Derivable):
         return {}
-    plan = space.plan()
     found: dict[str, tuple[Genotype, Genotype]] = {}
     for metric, value in _METRICS.items():
         ends = []

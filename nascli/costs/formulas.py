@@ -10,16 +10,36 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from nascli.core.plan import Layer
-from nascli.costs.cost import Cost
+from nascli.costs.blocks import (
+    ACTIVATIONS,
+    SQUEEZES,
+    conv_norm,
+    hidden_classifier,
+    identity,
+    inverted,
+    shuffle,
+)
+from nascli.costs.cost import NOTHING, Cost
+from nascli.costs.steps import (
+    FLOAT,
+    Shape,
+    chain,
+    convolution,
+    depthwise,
+    linear,
+    norm,
+    plain,
+    read,
+    relu,
+    relu_first,
+)
 
-_FLOAT, _INDEX = 4, 8  # bytes of a value, and of an index that max pooling makes beside it
+_INDEX = 8  # bytes of an index that max pooling makes beside a value
 _HIDDEN, _FEATURES, _POOLED = 128, 768, 2  # channels and pixels inside the auxiliary head
 
 
-Formula = Callable[[Layer], Cost | None]
-"""The cost of a layer; None if the operation cannot be built so."""
-
-NOTHING = Cost(0, 0, 0, 0, returns_input=True)
+Formula = Callable[..., Cost | None]
+"""The cost of a layer, with an operation's further arguments; None if it cannot be built so."""
 
 
 def cost_of(layer: Layer, operation: object = None) -> Cost | None:
@@ -36,14 +56,12 @@ def cost_of(layer: Layer, operation: object = None) -> Cost | None:
         return fixed(layer) if fixed else None
     path, arguments = _origin(operation)
     arguments = {**arguments, **dict(layer.settings)}
-    if path in _PLAIN and not arguments:
-        return _PLAIN[path](layer)
-    if path not in _WITH_KERNEL or not arguments.keys() <= {"kernel"}:
+    known = _KNOWN.get(path)
+    if known is None or not set(known.required) <= arguments.keys() <= known.allowed.keys():
         return None
-    kernel = arguments.get("kernel", _KERNELS.get(path))
-    if type(kernel) is not int or kernel < 1 or kernel % 2 == 0:
+    if not all(known.allowed[key](value) for key, value in arguments.items()):
         return None
-    return _WITH_KERNEL[path](layer, kernel)
+    return known.formula(layer, **arguments)
 
 
 def shipped(operation: object) -> bool:
@@ -65,102 +83,34 @@ def _origin(operation: object) -> tuple[str, Mapping[str, Any]]:
 _HYDRA = {"_target_", "_partial_"}
 
 
-class _Shape(NamedTuple):
-    """Channels, height and width."""
-
-    channels: int
-    height: int
-    width: int
-
-    @property
-    def pixels(self) -> int:
-        return self.height * self.width
-
-    @property
-    def bytes(self) -> int:
-        return _FLOAT * self.channels * self.pixels
-
-    def strided(self, stride: int, channels: int | None = None) -> _Shape:
-        """After a padded convolution or pool."""
-        height, width = -(-self.height // stride), -(-self.width // stride)
-        return _Shape(self.channels if channels is None else channels, height, width)
-
-
-def _read(layer: Layer) -> _Shape:
-    return _Shape(layer.in_channels, layer.height, layer.width)
-
-
-def _plain(params: int, macs: int, out: _Shape) -> Cost:
-    """A step that allocates its output and nothing else."""
-    return Cost(params, macs, out.bytes, out.bytes)
-
-
-def _convolution(given: _Shape, channels: int, kernel: int, stride: int = 1) -> Cost:
-    out = given.strided(stride, channels)
-    weights = channels * given.channels * kernel**2
-    return _plain(weights, weights * out.pixels, out)
-
-
-def _depthwise(given: _Shape, kernel: int, stride: int = 1) -> Cost:
-    out = given.strided(stride)
-    weights = given.channels * kernel**2
-    return _plain(weights, weights * out.pixels, out)
-
-
-def _norm(shape: _Shape) -> Cost:
-    return _plain(2 * shape.channels, 0, shape)
-
-
-def _relu(shape: _Shape) -> Cost:
-    return _plain(0, 0, shape)
-
-
-def _chain(*steps: Cost) -> Cost:
-    """Steps one after another, as `nn.Sequential` runs them: each holds its input while it runs."""
-    held = peak = 0
-    for step in steps:
-        peak = max(peak, held + step.peak_bytes)
-        held = step.output_bytes
-    return Cost(sum(s.params for s in steps), sum(s.macs for s in steps), peak, held)
-
-
-def _relu_first(given: _Shape, body: Cost, out: _Shape) -> Cost:
-    """ReLU, body, batch norm; what the ReLU gives is held until the end."""
-    relu, rest = _relu(given), _chain(body, _norm(out))
-    peak = relu.output_bytes + rest.peak_bytes
-    return Cost(rest.params, rest.macs, peak, rest.output_bytes)
-
-
-def relu_conv_norm(layer: Layer, kernel: int) -> Cost:
+def relu_conv_norm(layer: Layer, kernel: int = 1) -> Cost:
     """`operations.convolution.ReluConvNorm`."""
-    given = _read(layer)
-    body = _convolution(given, layer.out_channels, kernel, layer.stride)
-    return _relu_first(given, body, given.strided(layer.stride, layer.out_channels))
+    given = read(layer)
+    body = convolution(given, layer.out_channels, kernel, layer.stride)
+    return relu_first(given, body, given.strided(layer.stride, layer.out_channels))
 
 
 def separable(layer: Layer, kernel: int) -> Cost:
     """`operations.separable.SeparableConv`."""
-    given, channels = _read(layer), layer.in_channels
+    given, channels = read(layer), layer.in_channels
     inner = given.strided(layer.stride)
-    body = _chain(
-        _depthwise(given, kernel, layer.stride),
-        _convolution(inner, channels, 1),
-        _norm(inner),
-        _relu(inner),
-        _depthwise(inner, kernel),
-        _convolution(inner, layer.out_channels, 1),
+    body = chain(
+        depthwise(given, kernel, layer.stride),
+        convolution(inner, channels, 1),
+        norm(inner),
+        relu(inner),
+        depthwise(inner, kernel),
+        convolution(inner, layer.out_channels, 1),
     )
-    return _relu_first(given, body, inner._replace(channels=layer.out_channels))
+    return relu_first(given, body, inner._replace(channels=layer.out_channels))
 
 
 def dilated(layer: Layer, kernel: int) -> Cost:
     """`operations.separable.DilatedConv`."""
-    given = _read(layer)
+    given = read(layer)
     inner = given.strided(layer.stride)
-    body = _chain(
-        _depthwise(given, kernel, layer.stride), _convolution(inner, layer.out_channels, 1)
-    )
-    return _relu_first(given, body, inner._replace(channels=layer.out_channels))
+    body = chain(depthwise(given, kernel, layer.stride), convolution(inner, layer.out_channels, 1))
+    return relu_first(given, body, inner._replace(channels=layer.out_channels))
 
 
 def factorized(layer: Layer) -> Cost:
@@ -168,11 +118,11 @@ def factorized(layer: Layer) -> Cost:
 
     Of an odd size, a padded copy is made for the second half, without the first row and column.
     """
-    given, channels = _read(layer), layer.out_channels
+    given, channels = read(layer), layer.out_channels
     first = channels // 2
-    even = _convolution(given, first, 1, 2)
-    odd = _convolution(given, channels - first, 1, 2)
-    grown = _Shape(
+    even = convolution(given, first, 1, 2)
+    odd = convolution(given, channels - first, 1, 2)
+    grown = Shape(
         given.channels,
         given.height - 1 + given.height % 2,
         given.width - 1 + given.width % 2,
@@ -182,7 +132,7 @@ def factorized(layer: Layer) -> Cost:
     halves = even.output_bytes + odd.output_bytes
     peak = max(halves + padded, halves + out.bytes)
     body = Cost(even.params + odd.params, even.macs + odd.macs, peak, out.bytes)
-    return _relu_first(given, body, out)
+    return relu_first(given, body, out)
 
 
 def skip(layer: Layer) -> Cost:
@@ -196,24 +146,31 @@ def skip(layer: Layer) -> Cost:
 
 def zero(layer: Layer) -> Cost:
     """`operations.skip.Zero`: one channel of zeros, then as many copies as are asked for."""
-    one = _read(layer).strided(layer.stride, 1)
+    one = read(layer).strided(layer.stride, 1)
     out = one._replace(channels=layer.out_channels)
     return Cost(0, 0, out.bytes + (one.bytes if out.channels > 1 else 0), out.bytes)
 
 
-def average_pool(layer: Layer, _kernel: int) -> Cost | None:
+def average_pool(layer: Layer, kernel: int = 3) -> Cost:
     """`operations.pool.average_pool`."""
-    if layer.in_channels != layer.out_channels:
-        return None
-    return _plain(0, 0, _read(layer).strided(layer.stride))
+    del kernel  # the sides of what it makes do not depend on it
+    return _projected(layer, plain(0, 0, read(layer).strided(layer.stride)))
 
 
-def max_pool(layer: Layer, _kernel: int) -> Cost | None:
+def max_pool(layer: Layer, kernel: int = 3) -> Cost:
     """`operations.pool.max_pool`; it makes an index of 8 bytes beside every value."""
-    if layer.in_channels != layer.out_channels:
-        return None
-    out = _read(layer).strided(layer.stride)
-    return Cost(0, 0, out.bytes // _FLOAT * (_FLOAT + _INDEX), out.bytes)
+    del kernel
+    out = read(layer).strided(layer.stride)
+    return _projected(layer, Cost(0, 0, out.bytes // FLOAT * (FLOAT + _INDEX), out.bytes))
+
+
+def _projected(layer: Layer, pool: Cost) -> Cost:
+    """The pool, and a projection behind it where channels change."""
+    if layer.in_channels == layer.out_channels:
+        return pool
+    _, height, width = read(layer).strided(layer.stride)
+    behind = Layer(layer.operation, layer.in_channels, layer.out_channels, 1, height, width)
+    return chain(pool, relu_conv_norm(behind, 1))
 
 
 def stem(layer: Layer) -> Cost:
@@ -234,15 +191,15 @@ def stem1(layer: Layer) -> Cost:
 def _stem(
     layer: Layer, channels: tuple[int, ...], strides: tuple[int, ...], *, relu_first: bool = False
 ) -> Cost:
-    state = _read(layer)
+    state = read(layer)
     steps: list[Cost] = []
     for index, (out, stride) in enumerate(zip(channels, strides, strict=True)):
         if index or relu_first:
-            steps.append(_relu(state))
-        steps.append(_convolution(state, out, 3, stride))
+            steps.append(relu(state))
+        steps.append(convolution(state, out, 3, stride))
         state = state.strided(stride, out)
-        steps.append(_norm(state))
-    return _chain(*steps)
+        steps.append(norm(state))
+    return chain(*steps)
 
 
 def preprocess(layer: Layer) -> Cost:
@@ -252,12 +209,12 @@ def preprocess(layer: Layer) -> Cost:
 
 def residual_reduction(layer: Layer) -> Cost:
     """`networks.fixed.ResidualReduction`; the shortcut runs after the two convolutions."""
-    given, channels = _read(layer), layer.out_channels
+    given, channels = read(layer), layer.out_channels
     first = relu_conv_norm(layer, 3)
     out = given.strided(2, channels)
-    second = _relu_first(out, _convolution(out, channels, 3), out)
+    second = relu_first(out, convolution(out, channels, 3), out)
     pooled = given.strided(2)
-    shortcut = _chain(_plain(0, 0, pooled), _convolution(pooled, channels, 1))
+    shortcut = chain(plain(0, 0, pooled), convolution(pooled, channels, 1))
     parts = (first, second, shortcut)
     # What the shortcut and the sum hold is less than what the first ReLU and its readers do.
     peak = max(first.peak_bytes, first.output_bytes + second.peak_bytes)
@@ -266,55 +223,81 @@ def residual_reduction(layer: Layer) -> Cost:
 
 def norm_relu(layer: Layer) -> Cost:
     """`networks.fixed.NormRelu`."""
-    given = _read(layer)
-    return _chain(_norm(given), _relu(given))
+    given = read(layer)
+    return chain(norm(given), relu(given))
 
 
 def classifier(layer: Layer) -> Cost:
     """Global average pooling and a linear layer with bias."""
-    return _chain(_plain(0, 0, _Shape(layer.in_channels, 1, 1)), _linear(layer.in_channels, layer))
-
-
-def _linear(channels: int, layer: Layer) -> Cost:
-    values = (channels + 1) * layer.out_channels
-    return _plain(values, values, _Shape(layer.out_channels, 1, 1))
+    return chain(
+        plain(0, 0, Shape(layer.in_channels, 1, 1)), linear(layer.in_channels, layer.out_channels)
+    )
 
 
 def auxiliary_head(layer: Layer) -> Cost:
     """`networks.fixed.AuxiliaryHead`; no network that is only evaluated runs it."""
-    given = _read(layer)
-    pooled = _Shape(given.channels, _POOLED, _POOLED)
-    hidden, features = pooled._replace(channels=_HIDDEN), _Shape(_FEATURES, 1, 1)
+    given = read(layer)
+    pooled = Shape(given.channels, _POOLED, _POOLED)
+    hidden, features = pooled._replace(channels=_HIDDEN), Shape(_FEATURES, 1, 1)
     weights = _FEATURES * _HIDDEN * _POOLED**2
-    last = [] if dict(layer.settings).get("imagenet") else [_norm(features)]
-    return _chain(
-        _relu(given),
-        _plain(0, 0, pooled),
-        _convolution(pooled, _HIDDEN, 1),
-        _norm(hidden),
-        _relu(hidden),
-        _plain(weights, weights, features),
+    last = [] if dict(layer.settings).get("imagenet") else [norm(features)]
+    return chain(
+        relu(given),
+        plain(0, 0, pooled),
+        convolution(pooled, _HIDDEN, 1),
+        norm(hidden),
+        relu(hidden),
+        plain(weights, weights, features),
         *last,
-        _relu(features),
-        _linear(_FEATURES, layer),
+        relu(features),
+        linear(_FEATURES, layer.out_channels),
     )
 
 
-_WITH_KERNEL: Mapping[str, Callable[[Layer, int], Cost | None]] = {
-    "nascli.operations.convolution.ReluConvNorm": relu_conv_norm,
-    "nascli.operations.separable.SeparableConv": separable,
-    "nascli.operations.separable.DilatedConv": dilated,
-    "nascli.operations.pool.average_pool": average_pool,
-    "nascli.operations.pool.max_pool": max_pool,
-}
-_KERNELS = {  # unless the config says otherwise
-    "nascli.operations.convolution.ReluConvNorm": 1,
-    "nascli.operations.pool.average_pool": 3,
-    "nascli.operations.pool.max_pool": 3,
-}
-_PLAIN: Mapping[str, Formula] = {
-    "nascli.operations.skip.skip_connect": skip,
-    "nascli.operations.skip.Zero": zero,
+def _odd(value: object) -> bool:
+    return type(value) is int and value > 0 and value % 2 == 1
+
+
+def _whole(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _above_zero(value: object) -> bool:
+    return isinstance(value, (int, float)) and type(value) is not bool and value > 0
+
+
+def _flag(value: object) -> bool:
+    return type(value) is bool
+
+
+class _Known(NamedTuple):
+    """A formula, which values of further arguments it knows, and those that must be given."""
+
+    formula: Formula
+    allowed: Mapping[str, Callable[[object], bool]] = {}
+    required: tuple[str, ...] = ()
+
+
+_KERNEL = {"kernel": _odd}
+_BLOCK = {"expansion": _above_zero, "squeeze": SQUEEZES.__contains__, "keep": _flag}
+_ACTIVATION = {"activation": ACTIVATIONS.__contains__}
+_KNOWN: Mapping[str, _Known] = {
+    "nascli.operations.skip.skip_connect": _Known(skip),
+    "nascli.operations.skip.Zero": _Known(zero),
+    "nascli.operations.convolution.ReluConvNorm": _Known(relu_conv_norm, _KERNEL),
+    "nascli.operations.separable.SeparableConv": _Known(separable, _KERNEL, ("kernel",)),
+    "nascli.operations.separable.DilatedConv": _Known(dilated, _KERNEL, ("kernel",)),
+    "nascli.operations.pool.average_pool": _Known(average_pool, _KERNEL),
+    "nascli.operations.pool.max_pool": _Known(max_pool, _KERNEL),
+    "nascli.operations.inverted.ConvNorm": _Known(conv_norm, {**_KERNEL, **_ACTIVATION}),
+    "nascli.operations.inverted.identity": _Known(identity),
+    "nascli.operations.inverted.InvertedResidual": _Known(
+        inverted, {**_KERNEL, **_ACTIVATION, **_BLOCK}
+    ),
+    "nascli.operations.inverted.HiddenClassifier": _Known(
+        hidden_classifier, {"hidden": _whole, **_ACTIVATION}, ("hidden",)
+    ),
+    "nascli.operations.shuffle.ShuffleBlock": _Known(shuffle, {**_KERNEL, "xception": _flag}),
 }
 _FIXED: Mapping[str, Formula] = {
     "stem": stem,

@@ -114,16 +114,21 @@ class LatencyTable(Mapping[Layer, Latency]):
 
 
 def measure(
-    space: SearchSpace, device: Device, on_progress: Callable[[int, int], None] | None = None
+    space: SearchSpace,
+    device: Device,
+    on_progress: Callable[[int, int], None] | None = None,
+    further: Mapping[Layer, Callable[[], nn.Module]] | None = None,
 ) -> LatencyTable:
-    """Times every layer that the space can ask for; calls `on_progress(done, all)` under way.
+    """Times every layer that the space can ask for, and `further` ones with their builders.
+
+    Calls `on_progress(done, all)` under way.
 
     Layers are built one lot at a time, each lot a stride through all of them, so that a drift of
     the machine does not single out one operation or resolution.
     """
     import torch
 
-    build = space.layers()
+    build = {**space.layers(), **(further or {})}
     lots = math.ceil(len(build) / _AT_ONCE)
     measured: dict[Layer, Latency] = {}
     for start in range(lots):

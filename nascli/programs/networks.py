@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nascli.core.genotype import Genotype
+from nascli.core.plan import Layer
 from nascli.core.problem import Problem
+from nascli.core.space import Knowing
 from nascli.core.trial import Proposal
 from nascli.core.words import counted
 from nascli.costs.latency_table import LatencyTable, measure
@@ -31,12 +35,26 @@ def costs_of(problem: Problem, genotype: Genotype) -> dict[str, float]:
     return dict(Costs(problem).estimate(Proposal(genotype)))
 
 
-def latency_table(problem: Problem) -> LatencyTable:
-    """Times the layers of the problem's space on its device; the listener hears of progress."""
+def latency_table(problem: Problem, genotype: Genotype | None = None) -> LatencyTable:
+    """Times the layers of the problem's space on its device; the listener hears of progress.
+
+    Those of the network of `genotype` are among them, also where the space does not search it.
+    """
     assert problem.device is not None
     hear = problem.listener.progress
 
     def timed(done: int, total: int) -> None:
         hear(done / total, f"{done} of {counted(total, 'layer')} timed")
 
-    return measure(problem.space, problem.device, timed)
+    return measure(problem.space, problem.device, timed, _own_layers(problem, genotype))
+
+
+def _own_layers(
+    problem: Problem, genotype: Genotype | None
+) -> dict[Layer, Callable[[], nn.Module]]:
+    """The layers of a network, each with its module, where the space has a plan of it."""
+    if genotype is None or not isinstance(problem.space, Knowing):
+        return {}
+    network = network_of(problem, genotype).eval()
+    plan = problem.space.plan(genotype)
+    return {p.layer: partial(network.get_submodule, p.name) for p in plan.places if p.layer}

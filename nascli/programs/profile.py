@@ -35,7 +35,7 @@ def profile(run: Run, parts: Parts) -> Outcome:
     Raises:
         Fault: the disk takes no more.
     """
-    table = latency_table(parts.problem)
+    table = latency_table(parts.problem, parts.genotype)
     run.write(TABLE, table.to_csv())
     report: dict[str, Any] = {"rows": len(table)}
     if parts.genotype is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nascli.core.choice import Edge
 from nascli.core.genotype import Genotype
-from nascli.core.space import Planned, SearchSpace
+from nascli.core.space import Planned, SearchSpace, open_plan
 from nascli.report import canvas
 
 if TYPE_CHECKING:
@@ -56,12 +56,13 @@ def draw(space: SearchSpace, genotype: Genotype) -> dict[str, str]:
 
 def _cells(space: SearchSpace, genotype: Genotype) -> dict[str, _Cell]:
     """Every kind of cell by the name of its picture; empty if the choices are not all edges."""
-    if not isinstance(space, Planned):
+    plan = open_plan(space)
+    if plan is None or not isinstance(space, Planned):
         return {}
-    plan, taken = space.plan(), space.taken(genotype)
     edges = [choice for choice in plan.choices if isinstance(choice, Edge)]
     if len(edges) < len(plan.choices) or any(edge.source >= edge.target for edge in edges):
         return {}
+    taken = space.taken(genotype)
     nodes = {p.name for p in plan.places if p.kind == "add" and p.cell}
     joined = any(p.kind == "concatenate" and nodes.issuperset(p.inputs) for p in plan.places)
     cells = {}

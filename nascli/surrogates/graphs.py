@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nascli.core.choice import NONE, Edge
 from nascli.core.genotype import Genotype
-from nascli.core.space import Planned, SearchSpace
+from nascli.core.space import Planned, SearchSpace, open_plan
 
 Operations = NDArray[np.int64]
 Taken = Callable[[Genotype], Mapping[str, str]]
@@ -92,9 +92,10 @@ def path_features(
 
 def _read(space: SearchSpace) -> tuple[Sequence[Edge], Taken]:
     """The edges, and which options a genotype takes; `none` on an edge is no operation."""
-    if not isinstance(space, Planned):
+    plan = open_plan(space)
+    if plan is None or not isinstance(space, Planned):
         return _chain(space.decisions), lambda genotype: genotype.choices
-    choices = space.plan().choices
+    choices = plan.choices
     edges = [choice for choice in choices if isinstance(choice, Edge)]
     if len(edges) < len(choices):
         edges = _chain({choice.name: choice.options for choice in choices})

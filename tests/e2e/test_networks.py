@@ -193,3 +193,17 @@ def test_a_space_without_a_supernet(nas, tmp_path):
     other = nas("search", "strategy=random", "estimator=relaxed")
     assert other.code == 2
     assert "which this strategy does not train; take estimator=one_shot" in other.stderr
+
+
+def test_a_published_mobile_network_is_shown_with_its_exact_size(nas):
+    done = nas("show", "mobilenet_v2", "data=synthetic", "data.size=224", "data.classes=1000")
+    assert done.code == 0, done.stderr
+    assert "(3,504,872)" in done.stdout
+    assert "stage 6    160 channels: 3 x mbconv_3x3_e6" in done.stdout
+
+
+def test_a_published_mobile_network_is_trained(nas, tmp_path):
+    few = ("data=synthetic", "data.images=32", "training.epochs=1", "device=none")
+    done = nas("retrain", "genotype=mobilenet_v3_small", *few)
+    assert done.code == 0, done.stderr
+    assert report(tmp_path / done.run)["genotype"]["space"] == "mobile"

@@ -10,6 +10,7 @@ from fixtures import composed, options
 from omegaconf import OmegaConf
 from torch import nn
 
+from nascli.core.fault import Fault
 from nascli.core.plan import Layer
 from nascli.costs.count import count_layer
 from nascli.costs.formulas import cost_of
@@ -43,6 +44,19 @@ def operations():
     yield {"_target_": "nascli.operations.convolution.ReluConvNorm"}  # the kernel it has by itself
     yield {"_target_": "nascli.operations.pool.max_pool", "kernel": 5}
     yield {"_target_": "nascli.operations.pool.average_pool", "kernel": 1}
+    path = "nascli.operations.inverted."
+    yield {"_target_": path + "ConvNorm", "activation": "linear"}
+    yield {"_target_": path + "InvertedResidual", "expansion": 1, "activation": "linear"}
+    yield {"_target_": path + "InvertedResidual", "expansion": 1, "keep": True, "squeeze": "se"}
+    yield {"_target_": path + "InvertedResidual", "expansion": 2.3, "squeeze": "se8", "kernel": 5}
+    for activation in ("swish", "linear"):
+        further = {"expansion": 4.5, "squeeze": "se", "activation": activation}
+        yield {"_target_": path + "InvertedResidual", **further}
+    yield {
+        "_target_": path.replace("inverted", "shuffle") + "ShuffleBlock",
+        "kernel": 5,
+        "xception": True,
+    }
 
 
 @pytest.mark.parametrize("config", list(operations()), ids=str)
@@ -53,13 +67,12 @@ def test_operations(config):
         layer = Layer("any", into, out, stride, *size)
         cost = cost_of(layer, config)
         if cost is None:
-            assert "pool" in config["_target_"] and into != out
-            with pytest.raises(ValueError, match="pooling keeps"):
+            with pytest.raises(Fault, match="needs at least 2"):
                 factory(into, out, stride, False)
             continue
         looked += 1
         assert cost == counted(factory(into, out, stride, False), layer), layer
-    assert looked >= 2 * 2 * len(SIZES)
+    assert looked >= len(SIZES) * 2 * 3
 
 
 def shapes(strides, least=1):
@@ -90,6 +103,19 @@ def test_fixed_layers(name):
     for into, out, *rest in shapes(strides, least):
         layer = Layer(name, into, into if name == "norm_relu" else out, *rest)
         assert cost_of(layer) == counted(build({}, layer), layer), layer
+
+
+@pytest.mark.parametrize("activation", ["hswish", "linear"])
+def test_a_head_with_a_hidden_layer(activation):
+    config = {
+        "_target_": "nascli.operations.inverted.HiddenClassifier",
+        "hidden": 12,
+        "activation": activation,
+    }
+    factory = resolve({"any": config})["any"]
+    for size in SIZES:
+        layer = Layer("any", 6, 10, 1, *size)
+        assert cost_of(layer, config) == counted(factory(6, 10, 1, False), layer)
 
 
 @pytest.mark.parametrize("imagenet", [False, True])
@@ -146,6 +172,11 @@ class Derived(SeparableConv):
         {"_target_": "nascli.operations.separable.SeparableConv", "kernel": "3"},
         {"_target_": "nascli.operations.separable.SeparableConv", "kernel": 3, "groups": 2},
         {"_target_": "nascli.operations.skip.skip_connect", "kernel": 3},
+        {"_target_": "nascli.operations.inverted.InvertedResidual", "squeeze": "half"},
+        {"_target_": "nascli.operations.inverted.InvertedResidual", "expansion": True},
+        {"_target_": "nascli.operations.inverted.InvertedResidual", "keep": 1},
+        {"_target_": "nascli.operations.inverted.HiddenClassifier"},  # cannot be built
+        {"_target_": "nascli.operations.inverted.HiddenClassifier", "hidden": 0},
         {"_target_": "nascli.operations.convolution.ReluConvNorm", "_args_": [1]},
         partial(ReluConvNorm, 3),
         7,

@@ -11,22 +11,24 @@ from hydra.utils import instantiate
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.space import check, sample
+from nascli.core.space import known, sample
 from nascli.genotypes import descriptions, dump, load, published
 from nascli.genotypes.nasbench201 import parse, to_string
 
 TOY = Genotype.of("toy", {"a": "1", "b": "é"})
 
 
-def cell():
-    return instantiate(composed("space=cell").space, _partial_=True)(ToyTask())
+def space(name):
+    return instantiate(composed(f"space={name}").space, _partial_=True)(ToyTask())
 
 
 def test_published_genotypes_are_in_the_space_and_described():
     assert {"darts_v1", "darts_v2", "pdarts", "pc_darts_cifar", "drnas"} <= set(published())
+    assert {"mobilenet_v2", "efficientnet_b0", "fbnet_c", "proxyless_gpu"} <= set(published())
+    spaces = {name: space(name) for name in ("cell", "mobile")}
     for name, file in published().items():
         genotype = load(name)
-        assert check(cell(), genotype) == genotype
+        assert known(spaces[genotype.space], genotype) == genotype
         about = descriptions()[name]
         assert about.endswith(".")
         assert "arXiv" in about

@@ -30,15 +30,11 @@ def test_every_operation_divides_the_size_rounding_up(name, stride):
         assert out.shape == (2, 6, ceil(height / stride), ceil(width / stride))
 
 
-@pytest.mark.parametrize("name", [n for n in options("operation") if "pool" not in n])
-def test_channels_change_where_pooling_does_not_forbid_it(name):
-    out = factories()[name](6, 4, 1, False).eval()(torch.randn(2, 6, 3, 3))
-    assert out.shape == (2, 4, 3, 3)
-
-
-def test_pooling_refuses_to_change_channels():
-    with pytest.raises(ValueError, match="pooling keeps 6 channels; 4 were asked for"):
-        factories()["max_pool_3x3"](6, 4, 1, False)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", options("operation"))
+def test_channels_change(name, stride):
+    out = factories()[name](6, 4, stride, False).eval()(torch.randn(2, 6, 3, 3))
+    assert out.shape == (2, 4, ceil(3 / stride), ceil(3 / stride))
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -1,0 +1,43 @@
+"""How numbers of channels are rounded; no torch."""
+
+from __future__ import annotations
+
+STEP = 8
+"""What published networks round their channels to multiples of."""
+
+
+def rounded(channels: float, step: int = STEP) -> int:
+    """`channels` to the nearest multiple of `step`, at least one, and never below 90 % of it.
+
+    The rule of MobileNetV2 and its successors (Sandler et al. 2018, arXiv 1801.04381; its published
+    code calls it `make_divisible`).
+    """
+    nearest = max(step, int(channels + step / 2) // step * step)
+    return nearest + step if nearest < 0.9 * channels else nearest
+
+
+def expanded(channels: int, expansion: float) -> int:
+    """The channels inside an inverted residual block: `channels` times `expansion`, at least 1."""
+    return max(1, round(channels * expansion))
+
+
+def squeezed(rule: str, given: int, inside: int) -> int:
+    """The channels inside a squeeze-excite of a block with `given` channels and `inside` it.
+
+    "se" is a quarter of the block's input, not rounded (EfficientNet, MnasNet); "se8" a quarter of
+    the channels inside, rounded to 8 (MobileNetV3); 0 without any.
+    """
+    if rule == "se":
+        return max(1, given // 4)
+    return rounded(inside // 4) if rule == "se8" else 0
+
+
+def passing(given: int, made: int, stride: int) -> int:
+    """How many of the `made` channels of a shuffle block do not come from its main branch.
+
+    Where the shape stays, the even ones of the input; else as many as it is given, as published, or
+    half of those made if there would be none left for the main branch.
+    """
+    if stride == 1 and given == made:
+        return (given + 1) // 2
+    return given if given < made else made // 2

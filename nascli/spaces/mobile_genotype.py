@@ -1,0 +1,95 @@
+"""How the genotype of a mobile network is read: what is wrong with it, and the steps it stands for.
+
+Its decisions are those that `nascli.spaces.mobile.Mobile` names; which stages there are and how
+many blocks each has, the decisions themselves say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from nascli.core.choice import SKIP
+from nascli.core.fault import unknown
+from nascli.spaces.chain_plan import Step
+from nascli.spaces.mobile_words import BLOCKS, LINEAR, block, convolution, hidden
+
+FIXED = ("stem", "stem/width", "head", "head/width", "classifier", "epsilon")
+"""The decisions that every genotype has; a stage has a width and blocks besides."""
+
+_PLACE = re.compile(r"([1-9]\d*)/([1-9]\d*|width)")
+_WHOLE = re.compile(r"[1-9]\d{0,5}")
+_EPSILON = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
+
+
+def faults(choices: Mapping[str, str], stages: int) -> list[str]:
+    """What keeps `choices` from being a network of at most `stages` stages; nothing if all fits."""
+    found = [f"it does not say what to take at {key}" for key in FIXED if key not in choices]
+    known = [*FIXED, "STAGE/width", "STAGE/BLOCK"]
+    for decision, option in choices.items():
+        place = _PLACE.fullmatch(decision)
+        if place is None and decision not in FIXED:
+            found.append(unknown("decision of space mobile", decision, known))
+        elif place is not None and int(place[1]) > stages:
+            found.append(f"{decision} is of a stage that there is not: strides are for {stages}")
+        else:
+            wrong = _wrong(decision, option)
+            found += [f"{decision} is '{option:.80}'; {wrong}"] if wrong else []
+    if found:
+        return found
+    for stage in _stages(choices):
+        count = sum(decision.startswith(f"{stage}/") for decision in choices)
+        names = ["width", *map(str, range(1, max(count, 2)))]
+        lacking = [f"{stage}/{name}" for name in names if f"{stage}/{name}" not in choices]
+        found += [f"it does not say what to take at {key}" for key in lacking]
+    if not _stages(choices):
+        found.append("it has no stage: there is no decision such as 1/width or 1/1")
+    return found
+
+
+def _wrong(decision: str, option: str) -> str | None:
+    """What an option must be, if it is not that."""
+    if decision.endswith("width"):
+        fits = _WHOLE.fullmatch(option)
+        return None if fits else "it must be a number of channels, from 1 to 999999"
+    if decision == "epsilon":
+        fits = _EPSILON.fullmatch(option)
+        return None if fits and float(option) > 0 else "it must be a number above 0, such as 1e-05"
+    if decision in ("stem", "head"):
+        if convolution(option) or (decision == "head" and option == SKIP):
+            return None
+        return "it must look like conv_3x3 or conv_1x1_hswish" + (
+            f", or be {SKIP}" if decision == "head" else ""
+        )
+    if decision == "classifier":
+        fine = option == LINEAR or hidden(option)
+        return None if fine else f"it must be {LINEAR} or look like hidden_1280_hswish"
+    return None if block(option) else BLOCKS + f", or are {SKIP}"
+
+
+def _stages(choices: Mapping[str, object]) -> list[int]:
+    """The numbers of the stages."""
+    places = map(_PLACE.fullmatch, choices)
+    return sorted({int(place[1]) for place in places if place is not None})
+
+
+def steps(options: Mapping[str, tuple[str, ...]], strides: Sequence[int]) -> Iterator[Step]:
+    """The steps of a network, or of all that take one of the `options` of every block.
+
+    `options` has a single one of everything else. `strides` are of the stem and of each stage, by
+    its number; the first block of a stage has it.
+    """
+    yield Step("stem", "stem", "stem", options["stem"], _width(options, "stem"), strides[0])
+    for index, stage in enumerate(_stages(options)):
+        number, width, stride = 1, _width(options, str(stage)), strides[stage]
+        while (decision := f"{stage}/{number}") in options:
+            path, group = f"stages.{index}.{number - 1}", f"stage {stage}"
+            yield Step(decision, path, group, options[decision], width, stride)
+            number, stride = number + 1, 1
+    if options["head"] != (SKIP,):
+        yield Step("head", "head", "head", options["head"], _width(options, "head"))
+
+
+def _width(options: Mapping[str, tuple[str, ...]], name: str) -> int:
+    (width,) = options[f"{name}/width"]
+    return int(width)
