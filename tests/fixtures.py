@@ -190,6 +190,11 @@ TINY = (
 """What makes any search small enough for a test."""
 
 TINY_SPACE = {
+    "cell": ("training.network.cell.channels=4", "training.network.cell.cells=3"),
+    "nasbench201": (
+        "training.network.nasbench201.channels=4",
+        "training.network.nasbench201.cells_per_stage=1",
+    ),
     "mobile": (
         "space.widths=[4,6,8]",
         "space.depths=[1,2,2]",
@@ -197,10 +202,13 @@ TINY_SPACE = {
         "space.stem_width=4",
         "space.head_width=8",
     ),
-    "cell": ("training.network.cell.channels=4", "training.network.cell.cells=3"),
-    "nasbench201": (
-        "training.network.nasbench201.channels=4",
-        "training.network.nasbench201.cells_per_stage=1",
+    "chain": ("space.width=0.25",),
+    "nasbench_macro": (
+        "space.layers=[{options:[conv_3x3_relu],channels:4},{channels:8,stride:2,repeats:3}]",
+    ),
+    "shufflenet": (
+        "space.layers=[{options:[conv_3x3_relu],channels:6},{channels:8,stride:2,repeats:3},"
+        "{channels:9,repeats:2}]",
     ),
 }
 """The smallest network of each space."""

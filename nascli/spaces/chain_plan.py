@@ -31,16 +31,26 @@ class Step:
 
 
 def planned(
-    input_shape: Shape, steps: Sequence[Step], classes: int, head: str = "classifier"
+    input_shape: Shape,
+    steps: Sequence[Step],
+    classes: int,
+    head: str = "classifier",
+    taken: Mapping[str, str] | None = None,
 ) -> Plan:
-    """The plan of steps and a `head` (the operation that classifies); open where options compete.
+    """The plan of steps and a `head` (the operation that classifies).
 
-    A step with a single option is a layer, whatever its name.
+    `taken` are the options of the choices; without, the plan is open. A step with a single option
+    is a layer, whatever its name.
     """
     places: list[Place] = []
     read, shape = IMAGES, input_shape
     for step in steps:
-        layers = tuple(_layer(option, shape, step) for option in step.options)
+        options = step.options
+        if taken is not None and len(options) > 1:
+            options = (taken[step.decision],)
+        layers = tuple(
+            Layer(option, shape[0], step.channels, step.stride, *shape[1:]) for option in options
+        )
         read, shape, before = step.path, layers[0].shape, read
         if len(layers) == 1:
             places.append(Place("layer", step.path, (before,), shape, layers[0]))
@@ -51,10 +61,6 @@ def planned(
     last = Layer(head, shape[0], classes, 1, *shape[1:])
     places.append(Place("layer", "classifier", (read,), (classes, 1, 1), last))
     return Plan(input_shape, tuple(places), "classifier")
-
-
-def _layer(option: str, shape: Shape, step: Step) -> Layer:
-    return Layer(option, shape[0], step.channels, step.stride, *shape[1:])
 
 
 def settled(

@@ -62,8 +62,10 @@ def operations():
 @pytest.mark.parametrize("config", list(operations()), ids=str)
 def test_operations(config):
     factory = resolve({"any": config})["any"]
+    blocks = re.search("inverted|shuffle", config["_target_"])  # many, and of many steps
+    cases = [*itertools.product(LOOKED_AT[::3] if blocks else LOOKED_AT, (1, 2, 3))]
     looked = 0
-    for ((into, out), size), stride in itertools.product(LOOKED_AT, (1, 2, 3)):
+    for ((into, out), size), stride in cases:
         layer = Layer("any", into, out, stride, *size)
         cost = cost_of(layer, config)
         if cost is None:
@@ -72,7 +74,7 @@ def test_operations(config):
             continue
         looked += 1
         assert cost == counted(factory(into, out, stride, False), layer), layer
-    assert looked >= len(SIZES) * 2 * 3
+    assert looked >= 0.8 * len(cases)
 
 
 def shapes(strides, least=1):

@@ -69,6 +69,21 @@ def test_a_kernel_needs_a_middle(name, kernel):
         ("dil_conv_5x5", 25 * 6 + 36 + 12),
         ("nor_conv_1x1", 36 + 12),
         ("nor_conv_3x3", 9 * 36 + 12),
+        ("conv_1x1", 36 + 12),
+        ("conv_3x3", 9 * 36 + 12),
+        ("identity", 0),
+        # 18 or 36 channels inside: a 1x1 and a depthwise convolution with their norms, a 1x1
+        ("mbconv_3x3_e3", 18 * (6 + 2 + 9 + 2 + 6) + 12),
+        ("mbconv_3x3_e6", 36 * (6 + 2 + 9 + 2 + 6) + 12),
+        ("mbconv_5x5_e3", 18 * (6 + 2 + 25 + 2 + 6) + 12),
+        ("mbconv_5x5_e6", 36 * (6 + 2 + 25 + 2 + 6) + 12),
+        ("mbconv_7x7_e3", 18 * (6 + 2 + 49 + 2 + 6) + 12),
+        ("mbconv_7x7_e6", 36 * (6 + 2 + 49 + 2 + 6) + 12),
+        # the 3 channels of one half, of which the other passes by
+        ("shuffle_3x3", 2 * (9 + 6) + 9 * 3 + 6),
+        ("shuffle_5x5", 2 * (9 + 6) + 25 * 3 + 6),
+        ("shuffle_7x7", 2 * (9 + 6) + 49 * 3 + 6),
+        ("shuffle_xception", 3 * (9 * 3 + 6 + 9 + 6)),
     ],
 )
 def test_weights(name, weights):
@@ -82,13 +97,15 @@ def test_the_test_of_weights_leaves_no_operation_out():
 
 REACH = {"sep_conv_3x3": 2, "sep_conv_5x5": 4, "sep_conv_7x7": 6}
 REACH |= {"dil_conv_3x3": 2, "dil_conv_5x5": 4, "nor_conv_3x3": 1, "nor_conv_1x1": 0}
+REACH |= {"mbconv_3x3_e3": 1, "mbconv_5x5_e6": 2, "mbconv_7x7_e3": 3, "conv_3x3": 1, "conv_1x1": 0}
+REACH |= {"shuffle_3x3": 1, "shuffle_5x5": 2, "shuffle_7x7": 3, "shuffle_xception": 3}
 
 
 @pytest.mark.parametrize(("name", "reach"), REACH.items())
 def test_how_far_an_operation_sees(name, reach):
     module = factories()[name](2, 2, 1, False).eval()
     for weight in module.parameters():
-        nn.init.ones_(weight)  # so that no ReLU stops anything
+        nn.init.constant_(weight, 0.1)  # so that no ReLU stops anything, and no ReLU6
     images = torch.rand(1, 2, 15, 15, requires_grad=True)
     module(images)[0, :, 7, 7].sum().backward()
     rows = images.grad.abs().sum((0, 1, 3)).nonzero().flatten()

@@ -1,0 +1,162 @@
+"""A chain of layers, each with its own options: a macro space that YAML alone describes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.plan import Layer, Plan
+from nascli.core.space import check, strongest
+from nascli.core.task import Task
+from nascli.networks.building import build, builders, check_names
+from nascli.operations import resolve
+from nascli.spaces.chain_layers import read
+from nascli.spaces.chain_plan import planned, settled
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nascli.operations import Factory
+    from nascli.supernet.planned import PlannedSupernet
+
+_IDENTITIES = {"nascli.operations.skip.skip_connect", "nascli.operations.inverted.identity"}
+
+
+class Chain:
+    """Layers one after another, then a classifier. A layer with several options is a decision.
+
+    Args:
+        task: shape and classes of the images.
+        operations: name -> factory or its config (see `nascli.operations.resolve`).
+        layers: in order, each with `channels`, and maybe `options` (names of operations; a single
+            one makes it a fixed layer), `stride` (1), `repeats` (1: how many there are, of which
+            the first has the stride) and a `name` that decisions have ("layer2", or with several
+            "layer2/1").
+        options: those of layers that have none of their own.
+        name: of the space; genotypes have it.
+        width: times all channels, which are then rounded to multiples of 8.
+
+    Raises:
+        Fault: everything that makes no sense, at once; the images are too small for the strides.
+    """
+
+    name = "chain"
+
+    def __init__(
+        self,
+        task: Task,
+        operations: Mapping[str, Any],
+        layers: Sequence[Mapping[str, Any]],
+        options: Sequence[str] = (),
+        name: str = "chain",
+        width: float = 1.0,
+    ) -> None:
+        self.task, self.name = task, name
+        self.operations = dict(operations)
+        check_names(self.operations)
+        if not 0 < width < math.inf:
+            raise Fault(f"space.width is {width}; it must be above 0")
+        self._steps, wrong = read(layers, options, self.operations, width)
+        least, (_, height, breadth) = math.prod(s.stride for s in self._steps), task.input_shape
+        if min(height, breadth) < least:
+            wrong.append(
+                f"images of {height}x{breadth} pixels are too small for the strides of space "
+                f"'{name}'; the smallest allowed is {least}x{least}"
+            )
+        choices = [step.choice for step in self._steps if len(step.options) > 1]
+        if not wrong and not choices:
+            wrong.append("no layer has several options, so there is nothing to search")
+        if wrong:
+            raise Fault("\n".join(wrong))
+        self._choices = tuple(choices)
+        self._decisions = {choice.name: choice.options for choice in choices}
+        self._identities = {o for o, made in self.operations.items() if _path(made) in _IDENTITIES}
+
+    @property
+    def decisions(self) -> Mapping[str, tuple[str, ...]]:
+        """Decision -> its options."""
+        return self._decisions
+
+    def plan(self, genotype: Genotype | None = None) -> Plan:
+        """The plan of `genotype`'s network, or the open one.
+
+        Raises:
+            Fault: `genotype` is not of the space.
+        """
+        taken = None if genotype is None else check(self, genotype).choices
+        return planned(self.task.input_shape, self._steps, self.task.classes, taken=taken)
+
+    def taken(self, genotype: Genotype) -> Mapping[str, str]:
+        """The decisions: each is a choice."""
+        return check(self, genotype).choices
+
+    def derive(self, strengths: Sequence[Sequence[float]]) -> Genotype:
+        """The strongest option of every layer (see `strongest`)."""
+        return strongest(self.name, self._choices, strengths)
+
+    def network(self, genotype: Genotype) -> nn.Module:
+        """The network of `genotype`: images (B, C, H, W) -> logits (B, classes)."""
+        from nascli.networks.network import Network
+
+        return Network(self.plan(genotype), partial(build, self.factories))
+
+    def supernet(self) -> PlannedSupernet:
+        """All networks of the space in one."""
+        from nascli.supernet.planned import PlannedSupernet
+
+        return PlannedSupernet(self, self.plan(), self.factories)
+
+    def layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
+        """Every layer that some network of the space contains, with its builder."""
+        return builders(self.factories, self.plan())
+
+    @cached_property
+    def factories(self) -> dict[str, Factory]:
+        """Operation -> what builds it; imports their modules.
+
+        Raises:
+            Fault: an operation cannot stand where it is an option, be it that it cannot be built
+                with those channels and that stride, or that it makes another shape of them.
+        """
+        from nascli.networks.fitting import misfit
+
+        made = resolve(self.operations)
+        looked: dict[Layer, str | None] = {}
+        wrong = []
+        for step, place in zip(self._steps, self.plan().places, strict=False):
+            for layer in place.options or (place.layer,):
+                assert isinstance(layer, Layer)
+                if layer not in looked:
+                    looked[layer] = misfit(made, layer)
+                if looked[layer]:
+                    wrong.append(f"space.layers: {step.decision} cannot take {looked[layer]}")
+        if wrong:
+            raise Fault("\n".join(wrong))
+        return made
+
+    def canonical(self, genotype: Genotype) -> Genotype:
+        """The one with the identity at the end of every run of equal choices (see `settled`)."""
+        choices = settled(self._steps, genotype.choices, self._identities)
+        return Genotype(self.name, genotype.decisions, tuple(choices.values()))
+
+    def describe(self, genotype: Genotype) -> str:
+        """One line a layer: its name, channels, stride and operation."""
+        taken = self.taken(genotype)
+        wide = max(len(step.decision) for step in self._steps)
+        return "\n".join(
+            f"{step.decision:<{wide}}  {step.channels:>4} channels  "
+            f"{'/2' if step.stride == 2 else '  '}  {taken.get(step.decision, step.options[0])}"
+            for step in self._steps
+        )
+
+
+def _path(operation: object) -> str:
+    """The import path of what builds an operation."""
+    if isinstance(operation, Mapping):
+        return str(operation.get("_target_"))
+    made = operation.func if isinstance(operation, partial) else operation
+    return f"{getattr(made, '__module__', '')}.{getattr(made, '__qualname__', '')}"
