@@ -9,11 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nascli.api import Run, audit, compare, export, load, profile, retrain, search
+    from nascli.api import Run, audit, compare, export, load, profile, retrain, scale, search
     from nascli.core.fault import Fault
 
 __version__ = "0.2.0"
-__all__ = ["Fault", "Run", "audit", "compare", "export", "load", "profile", "retrain", "search"]
+__all__ = [
+    "Fault",
+    "Run",
+    "audit",
+    "compare",
+    "export",
+    "load",
+    "profile",
+    "retrain",
+    "scale",
+    "search",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -178,6 +178,21 @@ def export(
     return _run("export", overrides, keys, config_dir, _Hears(listener, progress))
 
 
+def scale(
+    *overrides: Text,
+    config_dir: Folders = None,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+    **keys: object,
+) -> Run:
+    """`nas scale`: a family of larger networks from a genotype; arguments as for `search`.
+
+    Raises:
+        Fault: everything that is wrong, as the command line would say it.
+    """
+    return _run("scale", overrides, keys, config_dir, _Hears(listener, progress))
+
+
 def audit(
     *overrides: Text,
     config_dir: Folders = None,

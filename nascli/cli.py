@@ -23,6 +23,7 @@ VERBS = {
     "export": "write a trained network to a file that runs without nascli: onnx, pt2, python",
     "predict": "say what a trained network sees in image files",
     "profile": "measure the latency of a space's layers, or of one network",
+    "scale": "scale a genotype to a family of larger networks, and say what each costs",
     "audit": "say how far an estimator can be trusted, against a table or full trainings",
     "compare": "compare searches of one problem: anytime curves, table, significance",
     "show": "show a genotype or a run: its cell in words, its costs, its history",

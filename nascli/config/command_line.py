@@ -13,7 +13,7 @@ from nascli.config.compose import Asked, asked
 from nascli.config.files import root
 from nascli.core.fault import Fault
 
-_POSITIONAL = ("show", "retrain", "export")
+_POSITIONAL = ("show", "retrain", "export", "scale")
 
 
 def checked(

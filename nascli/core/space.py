@@ -92,6 +92,17 @@ class Derivable(Planned, Protocol):
 
 
 @runtime_checkable
+class Scalable(Knowing, Protocol):
+    """A space whose genotypes say how wide and how deep their networks are."""
+
+    def scaled(self, genotype: Genotype, width: float, depth: float, step: int) -> Genotype:
+        """`genotype` with `width` times the channels, rounded to multiples of `step`.
+
+        It has `depth` times the layers of every stage, rounded up.
+        """
+
+
+@runtime_checkable
 class Relaxable(SearchSpace, Protocol):
     """A space with a supernet: all its networks in one, with shared weights."""
 

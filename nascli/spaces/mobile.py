@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.channels import STEP
 from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -21,7 +22,7 @@ from nascli.core.task import Task
 from nascli.networks.building import build, builders
 from nascli.operations import resolve
 from nascli.spaces.chain_plan import planned
-from nascli.spaces.mobile_genotype import faults, steps
+from nascli.spaces.mobile_genotype import blocks, faults, scaled, steps
 from nascli.spaces.mobile_strides import published, wrong_strides
 from nascli.spaces.mobile_words import LINEAR, block, convolution, hidden, of_block
 
@@ -103,12 +104,12 @@ class Mobile:
             raise Fault("\n".join(wrong))
         self.strides = published(min(size)) if strides is None else tuple(strides)
         words = itertools.product(kernels, expansions, activations, squeezes)
-        blocks = tuple(itertools.starmap(of_block, words))
+        several = tuple(itertools.starmap(of_block, words))
         decisions: dict[str, tuple[str, ...]] = {"stem": (stem,), "stem/width": (str(stem_width),)}
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True), start=1):
-            several = (width,) if isinstance(width, int) else width
-            decisions[f"{stage}/width"] = tuple(map(str, several))
-            options = tuple(first) if stage == 1 else blocks
+            wide = (width,) if isinstance(width, int) else width
+            decisions[f"{stage}/width"] = tuple(map(str, wide))
+            options = tuple(first) if stage == 1 else several
             for number in range(1, depth + 1):
                 skip = () if number == 1 else (SKIP,)
                 decisions[f"{stage}/{number}"] = (*options, *skip)
@@ -245,11 +246,14 @@ class Mobile:
         choices = genotype.choices
         for stage in range(1, len(self.strides)):
             # The first block changes the shape; any other one that is skipped is the identity.
-            names = (f"{stage}/{number}" for number in itertools.count(2))
-            later = list(itertools.takewhile(choices.__contains__, names))
-            blocks = sorted((choices[name] for name in later), key=SKIP.__eq__)
-            choices.update(zip(later, blocks, strict=True))
+            later = blocks(choices, stage)[1:]
+            words = sorted((choices[name] for name in later), key=SKIP.__eq__)
+            choices.update(zip(later, words, strict=True))
         return Genotype(self.name, genotype.decisions, tuple(choices.values()))
+
+    def scaled(self, genotype: Genotype, width: float, depth: float, step: int = STEP) -> Genotype:
+        """A wider and deeper one (see `mobile_genotype.scaled`)."""
+        return Genotype.of(self.name, scaled(self.known(genotype).choices, width, depth, step))
 
     def describe(self, genotype: Genotype) -> str:
         """One line a stage: its width and its blocks."""
@@ -260,11 +264,11 @@ class Mobile:
             if not group.startswith("stage"):
                 continue
             several = list(inside)
-            blocks = [
+            words = [
                 f"{len(list(alike))}\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}{word}"
                 for word, alike in itertools.groupby(step.options[0] for step in several)
             ]
-            text = f"{group:<9} {several[0].channels:>4} channels: {', '.join(blocks)}"
+            text = f"{group:<9} {several[0].channels:>4} channels: {', '.join(words)}"
             wrapped = textwrap.wrap(text, 100, subsequent_indent=" " * 25)
             lines += [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
         head = "no convolution" if choices["head"] == SKIP else choices["head"]

@@ -6,9 +6,12 @@ many blocks each has, the decisions themselves say.
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from nascli.core.channels import rounded
 from nascli.core.choice import SKIP
 from nascli.core.fault import unknown
 from nascli.spaces.chain_plan import Step
@@ -81,13 +84,40 @@ def steps(options: Mapping[str, tuple[str, ...]], strides: Sequence[int]) -> Ite
     """
     yield Step("stem", "stem", "stem", options["stem"], _width(options, "stem"), strides[0])
     for index, stage in enumerate(_stages(options)):
-        number, width, stride = 1, _width(options, str(stage)), strides[stage]
-        while (decision := f"{stage}/{number}") in options:
-            path, group = f"stages.{index}.{number - 1}", f"stage {stage}"
+        width, group = _width(options, str(stage)), f"stage {stage}"
+        for number, decision in enumerate(blocks(options, stage)):
+            path, stride = f"stages.{index}.{number}", 1 if number else strides[stage]
             yield Step(decision, path, group, options[decision], width, stride)
-            number, stride = number + 1, 1
     if options["head"] != (SKIP,):
         yield Step("head", "head", "head", options["head"], _width(options, "head"))
+
+
+def scaled(choices: Mapping[str, str], width: float, depth: float, step: int) -> dict[str, str]:
+    """`choices` with `width` times the channels and `depth` times the blocks of every stage.
+
+    Channels are rounded as published networks do (see `core.channels.rounded`), blocks up, after
+    Tan & Le, 2019 (arXiv 1905.11946). More blocks are like the last; blocks that are skipped are
+    left out first. A hidden layer of the classifier stays as it is.
+    """
+    found = {key: choices[key] for key in FIXED}
+    for stage in _stages(choices):
+        words = [choices[key] for key in blocks(choices, stage) if choices[key] != SKIP]
+        # Rounded first: 10 x 1.1 is 11.000000000000002 to a computer.
+        count = math.ceil(round(len(words) * depth, 6))
+        words = (words + words[-1:] * count)[:count]
+        if words:
+            found[f"{stage}/width"] = choices[f"{stage}/width"]
+        found |= {f"{stage}/{number}": word for number, word in enumerate(words, start=1)}
+    for key in found:
+        if key.endswith("width"):
+            found[key] = str(rounded(int(found[key]) * width, step))
+    return found
+
+
+def blocks(choices: Mapping[str, object], stage: int) -> list[str]:
+    """The decisions on the blocks of a stage, in order."""
+    names = (f"{stage}/{number}" for number in itertools.count(1))
+    return list(itertools.takewhile(choices.__contains__, names))
 
 
 def _width(options: Mapping[str, tuple[str, ...]], name: str) -> int:

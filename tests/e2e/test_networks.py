@@ -207,3 +207,30 @@ def test_a_published_mobile_network_is_trained(nas, tmp_path):
     done = nas("retrain", "genotype=mobilenet_v3_small", *few)
     assert done.code == 0, done.stderr
     assert report(tmp_path / done.run)["genotype"]["space"] == "mobile"
+
+
+def test_a_genotype_is_scaled_to_a_family(nas, tmp_path):
+    images = ("data=synthetic", "data.classes=1000")
+    done = nas("scale", "efficientnet_b0", *images)
+    assert done.code == 0, done.stderr
+    assert "66,347,960" in done.stderr
+    family = report(tmp_path / done.run)["family"]
+    assert list(family) == [f"b{number}" for number in range(8)]
+    assert family["b1"]["costs"]["params"] == 7_794_184 and family["b1"]["resolution"] == 240
+    shown = nas("show", f"{done.run}/b1.json", *images, "data.size=240")
+    assert "(7,794,184)" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["genotype=darts_v2"], "genotypes of space 'cell' do not say how wide and deep"),
+        (["mobilenet_v2", "rounding=0", "scaling.members.b0=[1]"], "rounding is 0"),
+        (["mobilenet_v2", "rounding=0", "scaling.members.b0=[1]"], "members.b0 is [1]; it must"),
+        ([], "say which network"),
+    ],
+)
+def test_what_cannot_be_scaled_is_refused(nas, arguments, says):
+    done = nas("scale", "data=synthetic", *arguments)
+    assert done.code == 2
+    assert says in done.stderr and "Traceback" not in done.stderr

@@ -14,6 +14,7 @@ from torchvision import models
 from nascli.costs.count import count
 from nascli.costs.plans import PlanCounter
 from nascli.genotypes import load, published
+from nascli.scalings.compound import Compound
 
 # Parameters for 1000 classes: of torchvision's modules, pytorch-image-models' (fbnet_c) and the
 # authors' (proxyless, github.com/mit-han-lab/proxylessnas).
@@ -60,6 +61,48 @@ OPERATIONS = {
 def test_multiply_adds_are_those_that_torchvision_prints(name):
     printed = OPERATIONS[name].IMAGENET1K_V1.meta["_ops"]
     assert round(PlanCounter(space())(load(name)).macs / 1e9, 3) == printed
+
+
+# Parameters for 1000 classes as github.com/osmr/imgclsmob asserts them (efficientnet.py), and
+# billions of multiply-adds as the paper prints them (arXiv 1905.11946, table 2).
+FAMILY = {
+    "b0": (5_288_548, 0.39),
+    "b1": (7_794_184, 0.70),
+    "b2": (9_109_994, 1.0),
+    "b3": (12_233_232, 1.8),
+    "b4": (19_341_616, 4.2),
+    "b5": (30_389_784, 9.9),
+    "b6": (43_040_704, 19),
+    "b7": (66_347_960, 37),
+}
+
+
+def grown(scaling):
+    """Name -> counts of the members that efficientnet_b0 grows to."""
+    found = {}
+    for name, scale in scaling.scales(224).items():
+        made = space(scale.resolution)
+        genotype = made.scaled(load("efficientnet_b0"), scale.width, scale.depth)
+        found[name] = PlanCounter(made)(genotype)
+    return found
+
+
+def test_efficientnet_b0_grows_to_its_published_family():
+    found = grown(instantiate(composed("scaling=efficientnet", verb="scale").scaling))
+    assert {name: counts.params for name, counts in found.items()} == {
+        name: params for name, (params, _) in FAMILY.items()
+    }
+    for name, (_, billions) in FAMILY.items():
+        assert found[name].macs / 1e9 == pytest.approx(billions, rel=0.05)
+
+
+def test_the_law_of_compound_scaling_gives_the_first_five_members():
+    """At phi 0, 0.5, 1, 2 and 3.5, factors to one decimal; the others are no powers of it."""
+    found = grown(Compound(phi=(0, 0.5, 1, 2, 3.5, 5, 6, 7), digits=1))
+    params = [counts.params for counts in found.values()]
+    published = [params for params, _ in FAMILY.values()]
+    assert params[:5] == published[:5]
+    assert not set(params[5:]) & set(published)
 
 
 SAME = {

@@ -56,6 +56,7 @@ ALLOWED = {
     "devices": {"core"},
     "workers": {"core"},
     "scalarisations": {"core"},
+    "scalings": {"core"},
     "tables": set(),
     "core": set(),
 }
@@ -152,7 +153,7 @@ def test_a_table_search_needs_no_torch():
     names += ["nascli.api", "nascli.config.search", "nascli.programs.search"]
     names += ["nascli.strategies.predictor", "nascli.surrogates.gaussian_process"]
     names += ["nascli.spaces.cell", "nascli.surrogates.graph", "nascli.networks.building"]
-    names += ["nascli.spaces.mobile"]
+    names += ["nascli.spaces.mobile", "nascli.scalings.listed", "nascli.commands.scale"]
     code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

@@ -245,6 +245,37 @@ def test_neighbours_differ_in_one_block():
     assert len(set(neighbours(made, genotype))) == ways == 3 + 2 * 4 + 3 + 4
 
 
+def test_a_genotype_grows():
+    """Channels to the nearest multiple, blocks up; more of them are like the last real one."""
+    made = space()
+    blocks = {"1/1": "mbconv_3x3_e1", "3/width": "40"}
+    blocks |= {"3/1": "mbconv_3x3_e6", "3/2": "mbconv_5x5_e3_se", "3/3": "skip_connect"}
+    fixed = {"stem": "conv_3x3", "stem/width": "20", "1/width": "16", "epsilon": "0.001"}
+    head = {"head": "conv_1x1", "head/width": "100", "classifier": "hidden_12_relu"}
+    genotype = Genotype.of("mobile", {**fixed, **blocks, **head})
+    wider = made.scaled(genotype, 1.1, 2.2)
+    assert known(made, wider) == wider
+    assert {
+        key: option for key, option in wider.choices.items() if key not in genotype.choices
+    } == {
+        "1/2": "mbconv_3x3_e1",
+        "1/3": "mbconv_3x3_e1",
+        "3/4": "mbconv_5x5_e3_se",
+        "3/5": "mbconv_5x5_e3_se",
+    }
+    assert wider["3/3"] == "mbconv_5x5_e3_se"  # 2 blocks x 2.2 = 4.4, so 5
+    # 22 -> 24, 17.6 -> 16, 44 -> 48 (40 would be right too, but halves go up), 110 -> 112
+    widths = [wider[f"{name}/width"] for name in ("stem", "1", "3", "head")]
+    assert widths == ["24", "16", "48", "112"]
+    assert made.scaled(genotype, 1.1, 1, step=1)["3/width"] == "44"
+    assert "3/2" not in made.scaled(genotype, 1, 0.5).choices
+    assert made.scaled(genotype, 1, 1).choices == {
+        key: option if "width" not in key else {"20": "24", "100": "104"}.get(option, option)
+        for key, option in genotype.choices.items()
+        if key != "3/3"
+    }
+
+
 class Counting:
     """A device on which every layer takes as many milliseconds as it has parameters."""
 

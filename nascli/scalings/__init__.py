@@ -1,0 +1,1 @@
+"""Scalings: families of networks that one genotype grows to; no torch."""
