@@ -12,7 +12,7 @@ from nascli import genotypes
 from nascli.config import building, images, recorded
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
-from nascli.core.space import check
+from nascli.core.space import known
 from nascli.data.task import Task
 from nascli.programs.retrain import WEIGHTS
 from nascli.programs.trained import Trained, card_of
@@ -31,7 +31,7 @@ def of(reference: object, directories: Sequence[Path] = ()) -> Trained:
     card = cards.read(folder)
     task: Any = card or data(config)
     space = building.space(config, task)
-    genotype = check(space, genotypes.load(str(folder)))
+    genotype = known(space, genotypes.load(str(folder)))
     network = space.network(genotype)
     try:
         network.load_state_dict(_weights(folder))

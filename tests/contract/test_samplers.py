@@ -13,9 +13,10 @@ SPACES = {}
 def space(name):
     """A small space and its supernet."""
     if name not in SPACES:
-        sizes = {"cell": {"channels": 2, "cells": 3}, "nasbench201": {"channels": 2}}[name]
+        sizes = {"cell": {"channels": 2, "cells": 3}, "nasbench201": {"channels": 2}}
+        sizes |= {"mobile": {"widths": [4, 6], "depths": [1, 3]}, "chain": {"width": 0.25}}
         make = instantiate(composed(f"space={name}").space, _partial_=True)
-        made = make(ToyTask(input_shape=(3, 8, 8)), **sizes)
+        made = make(ToyTask(input_shape=(3, 8, 8)), **sizes[name])
         SPACES[name] = made, made.supernet()
     return SPACES[name]
 
@@ -26,7 +27,7 @@ def make(request):
     return instantiate(config.sampler)
 
 
-@pytest.mark.parametrize("name", ["cell", "nasbench201"])
+@pytest.mark.parametrize("name", ["cell", "nasbench201", "mobile", "chain"])
 def test_every_step_has_paths_of_the_space(make, name):
     made, supernet = space(name)
     sampler = make(supernet, 0)

@@ -10,6 +10,7 @@ from fixtures import TINY, TINY_SPACE, build, composed, options
 
 from nascli.core import space as moves
 from nascli.core.budget import Budget
+from nascli.core.fault import Fault
 from nascli.core.loop import Evaluation, Search
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Trial
@@ -145,3 +146,28 @@ class Fixed:
 
     def estimate(self, proposal):
         return {"accuracy": score(proposal.genotype)}
+
+
+GRADIENT = [n for n in options("strategy") if "GradientSearch" in str(composed(f"strategy={n}"))]
+REFUSED = {
+    "pc_darts": "partial_channels",
+    "drnas": "partial_channels needs options that keep their channels",
+    "p_darts": "ask for supernets of several depths, and that of space 'chain' has only one",
+}
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_gradient_strategies_search_chains_or_are_refused(name):
+    """docs/methods.md says which are."""
+    if name in REFUSED:
+        with pytest.raises(Fault, match=REFUSED[name]):
+            build.search(config(name, space="chain"))
+    else:
+        assert build.search(config(name, space="chain")).shared.supernet.choices
+
+
+@pytest.mark.parametrize("name", ["gdas", "proxyless", "fbnet"])
+def test_gradient_strategies_search_mobile_networks(name):
+    made = build.search(config(name, space="mobile"))
+    (proposal,) = made.strategy.ask(1)
+    assert moves.check(made.problem.space, proposal.genotype) == proposal.genotype

@@ -207,6 +207,8 @@ def test_a_published_mobile_network_is_trained(nas, tmp_path):
     done = nas("retrain", "genotype=mobilenet_v3_small", *few)
     assert done.code == 0, done.stderr
     assert report(tmp_path / done.run)["genotype"]["space"] == "mobile"
+    taken = nas("export", f"genotype={done.run}", "format=state_dict")
+    assert taken.code == 0, taken.stderr
 
 
 def test_a_genotype_is_scaled_to_a_family(nas, tmp_path):
