@@ -59,10 +59,8 @@ def inverted(
         channels = squeezed(squeeze, given.channels, inside.channels)
         steps.append(_squeeze_excite(narrow, channels, activation if squeeze == "se" else "relu"))
     out = narrow._replace(channels=layer.out_channels)
-    whole = chain(*steps, convolution(narrow, out.channels, 1), norm(out))
-    if layer.stride > 1 or layer.in_channels != layer.out_channels:
-        return whole
-    return whole._replace(peak_bytes=max(whole.peak_bytes, 2 * out.bytes))  # and the sum
+    # Where the input is added, the sum holds two such tensors, as the last batch norm did.
+    return chain(*steps, convolution(narrow, out.channels, 1), norm(out))
 
 
 def _squeeze_excite(given: Shape, channels: int, activation: str) -> Cost:

@@ -161,6 +161,14 @@ def test_the_identity_comes_last_among_equal_layers():
     assert len(names) == 4 * 3 * 2
 
 
+def test_what_projects_stays_where_it_stands():
+    wide = {"name": "b", "channels": 12}
+    layers = [{"options": ["conv_3x3"], "channels": 6}, {"name": "a", "channels": 6}, wide]
+    space = mixed(layers=layers)
+    for genotype in (at(space, n) for n in range(size(space))):
+        assert space.canonical(genotype).choices["b"] == genotype["b"]
+
+
 def test_a_network_with_its_weights_is_a_path_of_the_supernet():
     space = chain(shape=(3, 16, 16), width=0.5)
     supernet = space.supernet().double()
