@@ -45,6 +45,11 @@ def faults(choices: Mapping[str, str], stages: int) -> list[str]:
         names = ["width", *map(str, range(1, max(count, 2)))]
         lacking = [f"{stage}/{name}" for name in names if f"{stage}/{name}" not in choices]
         found += [f"it does not say what to take at {key}" for key in lacking]
+        if choices.get(f"{stage}/1") == SKIP:
+            found.append(
+                f"{stage}/1 is '{SKIP}'; the first block of a stage makes its shape: leave the "
+                "whole stage out, or skip a later block"
+            )
     if not _stages(choices):
         found.append("it has no stage: there is no decision such as 1/width or 1/1")
     return found

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from fixtures import build, composed, options
+from fixtures import TINY_SPACE, build, composed, options
 
 from nascli.config import GIVEN
-from nascli.core.space import at
+from nascli.core.space import at, size
 from nascli.data.synthetic import Synthetic
 from nascli.training.fit import fit
 
@@ -13,12 +13,13 @@ from nascli.training.fit import fit
 @pytest.mark.parametrize("name", options("training"))
 @pytest.mark.parametrize("space", options("space"))
 def test_trains_a_network_of_every_space(name, space):
-    depth = {"cell": "cells", "nasbench201": "cells_per_stage"}[space]
+    depth = {"cell": "cells", "nasbench201": "cells_per_stage"}.get(space)
     sizes = [f"++training.network.{GIVEN}.{key}=3" for key in ("channels", depth)]
+    sizes = sizes if depth else TINY_SPACE[space]
     chosen = [f"training={name}", f"space={space}", "data=synthetic", "device=none"]
     config = composed(*chosen, *sizes)
     problem = build.stated(config)
-    network = problem.space.network(at(problem.space, 4321))
+    network = problem.space.network(at(problem.space, 4321 % size(problem.space)))
     train = problem.task.split("train").take(np.arange(32))
     (epoch,) = fit(network, train, None, problem.recipe, epochs=1)
     assert epoch.train.loss > 0

@@ -204,6 +204,7 @@ def test_networks_that_are_not_searched_are_known():
         ({"epsilon": "0"}, "epsilon is '0'; it must be a number above 0"),
         ({"8/1": "mbconv_3x3_e6"}, "8/1 is of a stage that there is not: strides are for 7"),
         ({"2/9": "mbconv_3x3_e6"}, "it does not say what to take at 2/3"),
+        ({"2/1": "skip_connect"}, "2/1 is 'skip_connect'; the first block of a stage makes its"),
         ({"2/1": None}, "it does not say what to take at 2/1"),
         ({"stem": None}, "it does not say what to take at stem"),
         ({"2/width": None}, "it does not say what to take at 2/width"),
