@@ -117,7 +117,7 @@ def _value(annotation: Any, value: object, key: str) -> Iterator[str]:
         yield f"{key} is {kinds.written(value)}; it must be {expected}"
     elif isinstance(value, Mapping):
         fields = getattr(annotation, "__dataclass_fields__", {})
-        limits = [name for name, field in fields.items() if field.default is None]
+        limits = [name for name, field in fields.items() if field.init]
         for name, inner in value.items():
             if fields and name not in limits:
                 yield unknown(f"key of {key}", name, limits)

@@ -38,9 +38,9 @@ class Budget:
     proposals: int | None = None
     repeats: int | None = None
     failures: float = 0.5
-    used: float = 0
-    seen: int = 0
-    _start: float = field(default_factory=time.monotonic)
+    used: float = field(default=0, init=False)
+    seen: int = field(default=0, init=False)
+    _start: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
         """Raises a Fault for a budget that allows nothing."""
