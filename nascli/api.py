@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -28,8 +27,9 @@ from nascli.core import history_file
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
+from nascli.core.regular import is_there
 from nascli.core.trial import Trial
-from nascli.programs.process import as_it_was
+from nascli.programs.process import as_it_was, importing
 from nascli.runs import folder, reading
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def load(path: Text) -> Run:
         Fault: it is none.
     """
     place = Path(path)
-    if not (place / folder.CONFIG).is_file():
-        raise Fault(f"'{place}' is not a run folder: it has no {folder.CONFIG}")
+    if not is_there(os.fspath(path)) or not (place / folder.CONFIG).is_file():
+        raise Fault(f"'{place!s:.200}' is not a run folder: it has no {folder.CONFIG}")
     return Run(place.absolute())
 
 
@@ -216,7 +216,7 @@ def compare(
         run = recorded.named(asked, parts.label)
         with hears.logging_to(run):
             program.compare(run, parts, comparison)
-        return Run(run.path.absolute())
+        return Run(run.place)
 
 
 def _run(
@@ -229,7 +229,7 @@ def _run(
         run, parts = config.begin(asked, hears)
         with hears.logging_to(run):
             getattr(program, verb)(run, parts)
-        return Run(run.path.absolute())
+        return Run(run.place)
 
 
 class _CallbackError(BaseException):
@@ -303,8 +303,8 @@ def _asked(
     flags = [text for each in folders for text in ("--config-dir", os.fspath(each))]
     directories = overrides.directories(flags)
     texts = [*(os.fspath(word) for word in words), *overrides.keywords(verb, keys)]
-    with as_it_was():
-        sys.path += [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
+    own = [str(Path.cwd()), *map(str, directories)]  # where a user's own modules lie
+    with importing(own), as_it_was():
         wanted = asked_for(verb, texts, directories)
         for old in wanted.old_names:
             hears.warn(f"a config of yours uses an old name: {old}; please change it")

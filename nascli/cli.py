@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,8 @@ def _composed(verb: str, arguments: list[str]) -> int:
     ready = checked(verb, words, directories, multirun=multirun)
     if any(word.lstrip("+~").startswith("hydra") for word in ready) or _for_hydra(flags):
         return _hydra(verb, [*flags, *ready], directories)
-    return _job(composed(verb, ready, directories, ["nas", verb, *flags, *ready]))
+    line = ["nas", verb, *flags, *ready]
+    return _job(verb, lambda: composed(verb, ready, directories, line))
 
 
 def _for_hydra(flags: Sequence[str]) -> bool:
@@ -132,7 +133,12 @@ def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> 
 
     def job(cfg: Any) -> None:
         line = ["nas", verb, *sys.argv[1:]]
-        codes.append(_job(followed(Asked.of(verb, cfg, HydraConfig.get(), directories, line))))
+        codes.append(
+            _job(
+                verb,
+                lambda: followed(Asked.of(verb, cfg, HydraConfig.get(), directories, line)),
+            )
+        )
         if codes[-1] == 130:
             sys.exit(130)
 
@@ -141,17 +147,18 @@ def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> 
     return max(codes)
 
 
-def _job(asked: Asked) -> int:
-    """One composed command; gives its exit code."""
+def _job(verb: str, ask: Callable[[], Asked]) -> int:
+    """One command, composed by `ask`; gives its exit code."""
     import importlib
     import traceback
 
     from nascli import ui
 
-    command = importlib.import_module(f"nascli.commands.{asked.verb}")
-    for old in asked.old_names:
-        ui.say(f"warning: a config of yours uses an old name: {old}; please change it")
+    command = importlib.import_module(f"nascli.commands.{verb}")
     try:
+        asked = ask()
+        for old in asked.old_names:
+            ui.say(f"warning: a config of yours uses an old name: {old}; please change it")
         command.main(asked)
     except Fault as fault:
         ui.fault(str(fault))

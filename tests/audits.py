@@ -21,9 +21,9 @@ def trials(reference, **metrics):
     ]
 
 
-def verdict(found, metrics, baselines=("params",), objective=("accuracy", "max")):
+def verdict(found, metrics, baselines=("params",), objective=("accuracy", "max"), resamples=60):
     return Verdict.of(
-        found, metrics, baselines, objective=Objective(*objective), seed=0, resamples=60
+        found, metrics, baselines, objective=Objective(*objective), seed=0, resamples=resamples
     )
 
 

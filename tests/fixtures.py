@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nascli.core.budget import Budget
 from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT
 
@@ -120,6 +121,19 @@ def asked(config: Any, verb: str = "search", overrides: Sequence[str] = ()) -> A
     from nascli.config.compose import Asked
 
     return Asked(verb, config, {}, overrides, "")
+
+
+class Looks(Budget):
+    """A budget whose time is over once it has been looked at so many times."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__(seconds=1.0)
+        self.looks = looks
+
+    @property
+    def seconds_left(self) -> float | None:
+        self.looks -= 1
+        return float(max(0, self.looks + 1))
 
 
 class build:

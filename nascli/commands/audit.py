@@ -8,6 +8,7 @@ from nascli.config import audit as config
 from nascli.config.compose import Asked
 from nascli.core.failures import words as kinds_in_words
 from nascli.core.trial import Trial
+from nascli.core.words import counted
 from nascli.programs import audit as program
 from nascli.report import audit as words
 
@@ -23,8 +24,8 @@ def main(asked: Asked) -> None:
     run, parts = config.begin(asked, listener)
     total, ended, failed = len(parts.genotypes), 0, 0
     with ui.logging_to(run):
-        ui.say(f"auditing {total} networks of {parts.problem.space.name} in {run.path}")
-        with ui.Progress("network", total) as bar, stoppable("audit", run.path):
+        ui.say(f"auditing {counted(total, 'network')} of {parts.problem.space.name} in {run.path}")
+        with ui.Progress("network", total) as bar, stoppable(asked, run.path):
 
             def step(done: float, text: str) -> None:
                 bar.update(ended + min(done, 0.99), text)

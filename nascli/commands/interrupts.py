@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nascli import ui
+from nascli.config.compose import Asked
 
 
 @contextmanager
-def stoppable(verb: str, path: Path) -> Iterator[None]:
-    """Both say how to go on; what is saved is saved already."""
+def stoppable(asked: Asked, path: Path) -> Iterator[None]:
+    """Both say how to go on with the run folder; what is saved is saved already."""
 
     def stop(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
@@ -21,7 +22,7 @@ def stoppable(verb: str, path: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        ui.say(f"interrupted; go on with: nas {verb} resume={path}")
+        ui.say(f"interrupted; go on with: {asked.then(asked.verb, f'resume={path}')}")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

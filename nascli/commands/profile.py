@@ -8,6 +8,7 @@ from typing import Any
 from nascli import ui
 from nascli.config import profile as config
 from nascli.config.compose import Asked
+from nascli.core.words import counted
 from nascli.costs.latency_table import LatencyTable
 from nascli.programs import profile as program
 from nascli.report.units import readable, words
@@ -54,7 +55,8 @@ def _show(table: LatencyTable, networks: str) -> None:
         for layer in slowest
     ]
     head = ("operation", "channels", "stride", "input", "median ms", "p10 .. p90")
-    ui.table(f"{len(table)} layers timed of networks for {networks}; the slowest:", head, rows)
+    timed = f"{counted(len(table), 'layer')} timed of networks for {networks}; the slowest:"
+    ui.table(timed, head, rows)
 
 
 def _whole(network: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ def main(asked: Asked) -> None:
     epochs = parts.problem.recipe.epochs
     with ui.logging_to(run):
         ui.say(parts.problem.space.describe(parts.genotype))
-        with ui.Progress("epoch", epochs) as bar, stoppable("retrain", run.path):
+        with ui.Progress("epoch", epochs) as bar, stoppable(asked, run.path):
             listener.step = lambda done, text: bar.update(done * epochs, text)
             report = program.retrain(run, parts)
         values = {**report["result"], **report["costs"]}

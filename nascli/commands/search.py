@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nascli import ui
@@ -15,8 +15,9 @@ from nascli.core.failures import words as kinds_in_words
 from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
+from nascli.core.words import counted
 from nascli.programs import search as program
-from nascli.report.units import counted, readable, words
+from nascli.report.units import readable, words
 from nascli.runs.folder import Run
 
 _SHOWN = 20  # rows of a front on the screen
@@ -31,12 +32,15 @@ def main(asked: Asked) -> None:
     """
     listener = ui.Heard()
     run, parts = config.begin(asked, listener, _show)
+    outputs = parts.settings["outputs"]
     with ui.logging_to(run):
-        with _Display(parts) as display, stoppable("search", run.path):
+        with _Display(parts) as display, stoppable(asked, run.path):
             listener.step, listener.ended = display.step, display.trial
             report = program.search(run, parts)
-        _say_front(run, report)
+        one = f"genotype={run.path / program.FRONT}/TRIAL.json"
+        _say_front(report, asked.then("retrain", one, outputs=outputs))
         _say(run, report, parts)
+        ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', outputs=outputs)}")
     ui.path(run.path)
 
 
@@ -47,17 +51,16 @@ def _show(costs: Table) -> None:
         ui.say(costs.note)
 
 
-def _say_front(run: Run, report: Mapping[str, Any]) -> None:
-    """The front as a table, and how to take one of its genotypes."""
+def _say_front(report: Mapping[str, Any], command: str) -> None:
+    """The front as a table, and the command that takes one of its genotypes."""
     if "front" not in report:
         return
     rows, metrics = report["front"], list(report["problem"]["objectives"])
     shown = rows if len(rows) <= _SHOWN else rows[:: math.ceil(len(rows) / _SHOWN)]
     lines = [[str(row["trial"]), *(readable(m, row[m]) for m in metrics)] for row in shown]
-    title = f"front: {len(rows)} genotypes that no other one beats in all objectives"
+    title = f"front: {counted(len(rows), 'genotype')} that no other one beats in all objectives"
     ui.table(title, ["trial", *map(words, metrics)], lines)
-    front = run.path / program.FRONT
-    ui.say(f"each is a genotype of its own: nas retrain genotype={front}/TRIAL.json")
+    ui.say(f"each is a genotype of its own: {command}")
     ui.say(f"hypervolume {report['hypervolume']:.4f}; best in {words(metrics[0])}:")
 
 
@@ -75,7 +78,6 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     for meaning in program.meanings(parts):
         ui.say(f"accuracy: {meaning}")
     ui.say(f"report: {run.path / 'report.html'}")
-    ui.say(f"next:   nas retrain genotype={run.path}")
 
 
 class _Display:
@@ -105,8 +107,10 @@ class _Display:
 
     def trial(self, trial: Trial) -> None:
         """One more has ended."""
-        goal, best = self._parts.problem.goal, self._best
-        if best is None or _order(goal.rank(trial), trial) < _order(goal.rank(best), best):
+        loss, best = self._parts.problem.goal.loss, self._best
+        if loss(trial) < math.inf and (
+            best is None or (-trial.fidelity, loss(trial)) < (-best.fidelity, loss(best))
+        ):
             self._best = trial
         self._failed += trial.error is not None
         self._bar.update(self._parts.budget.used, self._text)
@@ -128,10 +132,6 @@ def _most(parts: program.Parts) -> int | None:
     if parts.budget.repeats and estimator.repeatable and not strategy.weight_sharing:
         limits.append(size(parts.problem.space))
     return min((limit for limit in limits if limit is not None), default=None)
-
-
-def _order(rank: Sequence[float], trial: Trial) -> tuple[float, Sequence[float]]:
-    return -trial.fidelity, rank
 
 
 def _cost(metrics: Mapping[str, float]) -> str:

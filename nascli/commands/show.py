@@ -30,8 +30,8 @@ def main(asked: Asked) -> None:
     for name, value in costs.items():
         exact = f" ({value:,.0f})" if value >= 1e6 else ""
         ui.out(f"  {words(name):<24} {readable(name, value)}{exact}")
-    report = reading.report(folder)
-    if report is not None:
+    report = reading.report(folder) if folder else None
+    if folder and report is not None:
         _run(report, folder / REPORT)
 
 

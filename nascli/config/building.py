@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import images, shared_weights, values
+from nascli.config import images, kinds, shared_weights, values
 from nascli.config.files import GIVEN
+from nascli.core import protocols
+from nascli.core.device import Device, available
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
-from nascli.core.goal import Goal
+from nascli.core.goal import Goal, Scalarisation
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
-from nascli.core.space import SearchSpace, check
+from nascli.core.space import Planned, SearchSpace, check
+from nascli.core.strategy import Strategy
 from nascli.core.supernet import SharedWeights
+from nascli.core.task import Task
+from nascli.estimators.costs import Costs
 
 T = TypeVar("T")
+_PROTOCOLS: dict[str, type] = {
+    "space": SearchSpace,
+    "data": Task,
+    "device": Device,
+    "strategy": Strategy,
+    "estimator": Estimator,
+    "reference": Estimator,
+    "scalarisation": Scalarisation,
+}
+_LATER = ("layers",)  # what a component needs in some cases only
 
 
 @dataclass
@@ -53,28 +68,31 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
     """What `config[key]` describes, built as `_target_(*args, **values)`; None for an empty node.
 
     Raises:
-        Fault: the target does not exist, does not take a value, or refuses it.
+        Fault: the target does not exist, does not take a value, or refuses it; or what it gives
+            lacks something that its protocol asks for.
     """
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
-    node = config[key]
+    node = config.get(key)
     if node is None or "_target_" not in node:
         return None
     missing = sorted(OmegaConf.missing_keys(node))
     if missing:
         raise Fault("\n".join(f"{m} is missing: give {m}=VALUE" for m in missing))
+    kinds.target(node._target_, key)
     try:
-        return instantiate(node, *args, _convert_="all")
+        made = instantiate(node, *args, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, Fault):
             raise Fault(f"{key}: {cause}") from error
         if isinstance(cause, (TypeError, ValueError, ImportError, AttributeError)):
-            raise Fault(f"{key}: {cause}") from error
+            raise Fault(f"{key}: {' '.join(str(cause).split())}") from error
         if cause is not None:
             raise
         raise Fault(f"{key}: {str(error).splitlines()[0]}") from error
+    return protocols.check(made, _PROTOCOLS[key], key, _LATER) if key in _PROTOCOLS else made
 
 
 def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> Problem | None:
@@ -92,19 +110,23 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
         scalar = faults.attempt(lambda: component(config, "scalarisation"))
     fidelity = faults.attempt(lambda: values.fidelity(config)) or 1.0
     faults.attempt(lambda: values.threads(config))
+    seed = faults.attempt(lambda: values.seed(config)) or 0
+    if made is not None and (device is not None or isinstance(made, Planned)):
+        faults.attempt(lambda: protocols.check(made, SearchSpace, "space"))
     if made is None or task is None or training is None or run_on is None:
         return None
-    return Problem(
+    stated = Problem(
         space=made,
         task=task,
         recipe=training,
         goal=Goal(objectives, constraints, scalar),
         device=device,
         run_on=run_on,
-        seed=config.seed,
+        seed=seed,
         fidelity=fidelity,
         listener=listener,
     )
+    return None if faults.found_by(Costs(replace(stated, device=None)).check) else stated
 
 
 def absolute(config: DictConfig) -> None:
@@ -119,12 +141,10 @@ def absolute(config: DictConfig) -> None:
 
 def space(config: DictConfig, task: object) -> SearchSpace:
     """The space, with the size of network that the training recipe or the user asks for."""
-    from hydra.utils import get_class
-
     # Resolved first: a given size refers to the very key that it is merged into.
     recipe = cast(dict[str, Any], OmegaConf.to_container(config.training, resolve=True))
     sizes = recipe.get("network") or {}
-    name = getattr(get_class(config.space._target_), "name", "")
+    name = getattr(values.made_by(config, "space"), "name", "")
     sized = OmegaConf.merge(config, {"space": sizes.get(name) or {}})
     sized = OmegaConf.merge(sized, {"space": sizes.get(GIVEN) or {}})
     return cast(SearchSpace, component(cast(DictConfig, sized), "space", task))
@@ -149,8 +169,6 @@ def estimators(
         raise Fault("estimator is empty; take one that says how good a genotype is")
     chain: tuple[Estimator, ...] = (chosen,)
     if not set(COSTS) & set(chosen.metrics):
-        from nascli.estimators.costs import Costs
-
         chain = (Costs(made), chosen)
     known = [metric for estimator in chain for metric in estimator.metrics]
     wanted = [("objectives", o.metric) for o in made.goal.objectives]
@@ -175,6 +193,7 @@ def network(config: DictConfig, listener: Listener = SILENT) -> tuple[Problem, G
     named = faults.attempt(lambda: genotype(config.genotype))
     faults.check()
     assert made is not None and named is not None
+    available(made.device)
     return made, check(made.space, named)
 
 

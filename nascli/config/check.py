@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nascli.config import hints, kinds
 from nascli.config.compose import composed
 from nascli.config.files import FREE, catalogue
-from nascli.core.fault import unknown
+from nascli.config.shapes import Keys
+from nascli.core.fault import Fault, unknown
 from nascli.runs import aliases
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
+Groups = Mapping[str, Mapping[str, str]]
 _INTERNAL = ("hydra",)
 
 
@@ -53,7 +56,7 @@ def faults(
         config = _compose(verb, combination, directories, found)
         if config is not None:
             for override in values:
-                wrong = list(_value_faults(override, config, groups))
+                wrong = list(_value_faults(override, config, groups, directories))
                 found.extend(wrong)
                 if not wrong and not override.is_sweep_override():
                     good.append(str(override.input_line))
@@ -109,11 +112,14 @@ def _compose(
     except (HydraException, OmegaConfBaseException) as error:
         found.append(" ".join(str(error).split()))
         return None
+    except Fault as fault:
+        found.extend(str(fault).splitlines())
+        return None
     return OmegaConf.to_container(config, resolve=False)
 
 
 def _value_faults(
-    override: Override, config: Mapping[str, Any], groups: Mapping[str, object]
+    override: Override, config: Mapping[str, Any], groups: Groups, directories: Sequence[Path]
 ) -> Iterator[str]:
     """Whether a value's key exists and its type fits."""
     key = override.key_or_group
@@ -123,18 +129,17 @@ def _value_faults(
     node: Any = config
     for depth, part in enumerate(parts):
         if not isinstance(node, Mapping) or part not in node:
-            where = ".".join(parts[:depth])
-            allowed = list(node) if isinstance(node, Mapping) else []
-            if depth == 0:
-                allowed = sorted({*allowed, *groups} - {"hydra"})
-            names = [f"{where}.{a}" if where else str(a) for a in allowed if a[0] != "_"]
-            yield unknown("key", ".".join(parts[: depth + 1]), names)
+            yield hints.unknown_key(parts[: depth + 1], node, config, directories)
             return
         node = node[part]
     for value in _values(override):
-        expected = _mismatch(node, value)
-        if expected:
-            yield f"{key} is {value!r}; it must be {expected} (default: {node})"
+        if isinstance(node, Mapping) and "_target_" in node and isinstance(value, str):
+            of = [group for group, options in groups.items() if value in options]
+            group = parts[-1] if parts[-1] in groups or not of else of[0]
+            yield f"{key} is a component: choose it with {group}@{key}={value}"
+        elif expected := _mismatch(config, parts, node, value):
+            said, default = kinds.written(value), kinds.written(node)
+            yield f"{key} is {said}; it must be {expected} (default: {default})"
 
 
 def _values(override: Override) -> list[Any]:
@@ -146,21 +151,16 @@ def _values(override: Override) -> list[Any]:
     return [o.value() for text in texts if (o := _parse(text, [])) is not None]
 
 
-def _mismatch(default: object, value: object) -> str | None:
+def _mismatch(
+    config: Mapping[str, Any], parts: Sequence[str], default: object, value: object
+) -> str | None:
     """What `value` should have been to stand where `default` stands; None if it fits.
 
-    Where the default is null, or the value an interpolation, its user has to look for itself.
+    A component is imported for it only where the default's own type leaves a doubt.
     """
-    if default is None or value is None or (isinstance(value, str) and "${" in value):
+    same = type(default) is type(value) or (isinstance(default, float) and type(value) is int)
+    top = config[parts[0]]
+    if same and isinstance(top, Mapping) and "_target_" in top:
         return None
-    if isinstance(default, bool):
-        return None if isinstance(value, bool) else "true or false"
-    if isinstance(default, int):
-        return None if isinstance(value, int) and not isinstance(value, bool) else "a whole number"
-    if isinstance(default, float):
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return None if good else "a number"
-    if isinstance(default, (list, dict)):
-        kind = "a list [a,b]" if isinstance(default, list) else "a mapping {key: value}"
-        return None if isinstance(value, type(default)) else kind
-    return "a word" if isinstance(value, (list, dict)) else None
+    annotation = kinds.at(config, parts, Keys)
+    return kinds.like(default, value) if annotation is Any else kinds.wanted(annotation, value)

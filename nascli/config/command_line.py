@@ -10,6 +10,7 @@ from hydra.errors import HydraException
 
 from nascli.config import check, overrides, own_data
 from nascli.config.compose import Asked, asked
+from nascli.config.files import root
 from nascli.core.fault import Fault
 
 _POSITIONAL = ("show", "retrain", "export")
@@ -26,14 +27,30 @@ def checked(
     given = [overrides.positional(verb, word, _POSITIONAL) for word in words]
     given = overrides.gathered(given) if verb == "compare" else given
     given = overrides.looked_at(given) if verb == "predict" else given
-    given = overrides.quoted(given)
+    given = overrides.quoted(given, multirun=multirun)
     carried = overrides.carried(verb, given)
+    _check_known(carried, directories)
     found, good = check.faults(verb, carried + given, directories, multirun=multirun)
     if found:
-        raise Fault("\n".join([*found, *_deeper(verb, overrides.rewritten(good), directories)]))
+        found += _deeper(verb, overrides.rewritten(good), directories)
+        raise Fault("\n".join(dict.fromkeys(found)))
+    if any("${" in override for override in given):  # Hydra itself would stumble over a wrong one
+        asked(verb, overrides.rewritten(good), directories)
     if verb != "retrain":  # a training's recipe sizes the network; to look at a run is to keep it
         carried = overrides.rewritten(carried)
     return [*carried, *overrides.rewritten(given)]
+
+
+def _check_known(carried: Sequence[str], directories: Sequence[Path]) -> None:
+    """Raises a Fault for a component of the run that `carried` is of which no config here names."""
+    for override in carried:
+        group, _, option = override.partition("=")
+        files = [base / group / f"{option}.yaml" for base in (root(), *directories)]
+        if group.isidentifier() and not any(file.is_file() for file in files):
+            raise Fault(
+                f"it was made with {override}, which no config of this installation names; if it "
+                "is yours, give its folder with --config-dir"
+            )
 
 
 def asked_for(verb: str, words: Sequence[str], directories: Sequence[Path]) -> Asked:

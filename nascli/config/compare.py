@@ -37,8 +37,6 @@ def check(asked: Asked) -> None:
     faults = building.Faults()
     faults.attempt(lambda: _check_axis(config))
     faults.attempt(lambda: _check_place(config))
-    for key in ("reference", "ideal"):
-        faults.attempt(lambda key=key: _corner(config, key))  # type: ignore[misc]
     if not config.runs:
         faults.found.append("say which runs: nas compare RUN..., or a folder that contains them")
     faults.check()
@@ -54,7 +52,8 @@ def build(asked: Asked) -> Parts:
     config = asked.config
     known: dict[str, _Search] = {}
     runs: list[tuple[Path, int, str]] = []
-    for path in searches.find(map(str, config.runs)):
+    found, dead = searches.find(list(map(str, config.runs)))
+    for path in found:
         seed, text = searches.seed_apart(path / CONFIG)
         runs.append((path, seed, text))
         if text not in known:
@@ -70,6 +69,7 @@ def build(asked: Asked) -> Parts:
         groups.setdefault(names[text], []).append((path, seed))
     return Parts(
         groups=groups,
+        dead=dead,
         goals=goals,
         loss=loss,
         fidelity=float(first.plain.get("fidelity", 1.0)),
@@ -89,6 +89,7 @@ def _search(path: Path, directories: Sequence[Path]) -> _Search:
         raise Fault(f"'{path}' is not the run folder of a search: its config has no strategy")
     for key in ("estimator", "scalarisation"):
         recorded.check_targets(plain.get(key), path / CONFIG, directories)
+    recorded.check_shape(plain, path / CONFIG)
     goals = values.objectives(OmegaConf.create(plain))
     plain["objectives"] = {goal.metric: goal.direction for goal in goals}
     choices = dict(reading.environment(path).get("choices", {}))
@@ -117,18 +118,11 @@ def _check_axis(config: DictConfig) -> None:
 
 
 def _check_place(config: DictConfig) -> None:
-    at = config.at
-    good = isinstance(at, (int, float)) and not isinstance(at, bool) and 0 < at < math.inf
-    if at is not None and not good:
-        raise Fault(f"at is {at!r}; it must be a number above 0, or null")
+    if config.at is not None and not 0 < config.at < math.inf:
+        raise Fault(f"at is {config.at!r}; it must be a number above 0, or null")
 
 
 def _corner(config: DictConfig, key: str) -> dict[str, float] | None:
     """A corner of the hypervolume's box, as given."""
     given = config[key]
-    if given is None:
-        return None
-    plain = OmegaConf.to_container(given) if isinstance(given, DictConfig) else given
-    if not isinstance(plain, dict) or not all(isinstance(v, (int, float)) for v in plain.values()):
-        raise Fault(f"{key} is {plain!r}; it must be a mapping such as {{accuracy: 0, flops: 3e8}}")
-    return {str(metric): float(value) for metric, value in plain.items()}
+    return given and {str(metric): float(value) for metric, value in given.items()}

@@ -15,11 +15,15 @@ from hydra._internal.utils import create_config_search_path
 from hydra.types import RunMode
 from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
+from nascli.config import shapes
 from nascli.config.files import root
+from nascli.core.fault import Fault
 from nascli.runs import aliases
 
 _VERSION = "1.3"
+_OUTPUTS = "outputs"  # where run folders go by default
 _COMPOSING = threading.Lock()
 
 
@@ -49,22 +53,52 @@ class Asked:
         directories: Sequence[Path] = (),
         command: Sequence[str] = (),
     ) -> Asked:
-        """From a config and what Hydra says of it; without a `command` as the overrides give it."""
+        """From a config and what Hydra says of it; without a `command` as the overrides give it.
+
+        Raises:
+            Fault: the config does not hold what is read from it.
+        """
+        config, old = renamed(composed)
+        shapes.check(verb, resolved(config))
         chosen = settings.runtime.choices.items()
         choices = {str(k): str(v) for k, v in chosen if not str(k).startswith("hydra/")}
-        overrides = list(settings.overrides.task)
+        overrides = OmegaConf.to_container(settings.overrides.task, resolve=False)
+        assert isinstance(overrides, list)
         line = shlex.join(command or ["nas", verb, *overrides])
-        config, old = renamed(composed)
         return cls(verb, config, choices, overrides, line, directories, old)
 
     def with_config(self, composed: DictConfig) -> Asked:
         """The same, asked of another config."""
         return replace(self, config=composed)
 
+    def then(self, verb: str, *words: str, outputs: object = None) -> str:
+        """The command line of `nas verb` for what came of this one, as a shell takes it.
+
+        It finds the user's own components again, and images that have moved, and writes to the same
+        `outputs`.
+        """
+        flags = [text for folder in self.directories for text in ("--config-dir", str(folder))]
+        kept = [f"outputs={outputs}"] if outputs not in (None, _OUTPUTS) else []
+        if self.config.get("resume"):
+            kept += [text for text in self.overrides if text.startswith("data.path=")]
+        return shlex.join(["nas", verb, *flags, *words, *kept])
+
     def plain(self) -> dict[str, Any]:
         """The config as plain data."""
-        found: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
-        return found
+        return resolved(self.config)
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """A config as plain data.
+
+    Raises:
+        Fault: a value refers to something that is not there.
+    """
+    try:
+        return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    except OmegaConfBaseException as error:
+        where = f"{error.full_key}: " if error.full_key else ""
+        raise Fault(f"{where}{str(error).splitlines()[0]}") from error
 
 
 def renamed(config: DictConfig) -> tuple[DictConfig, list[str]]:

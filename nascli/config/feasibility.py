@@ -14,6 +14,7 @@ from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Constraint
 from nascli.core.problem import Problem
+from nascli.core.space import Planned
 from nascli.core.survey import Survey, survey
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
@@ -56,8 +57,15 @@ def with_numbers(
         return problem
     try:
         found = _survey(problem, source, wanted, alone=len(estimators) == 1, shares=shares)
-    except LookupError as error:
-        problem.listener.warn(f"costs are not known beforehand: {error}")
+    except Fault:
+        raise
+    except Exception as error:  # a table has no row for it, or a network of the user's is broken
+        if isinstance(problem.space, Planned) and not isinstance(error, LookupError):
+            raise
+        said = f"costs are not known beforehand: {error}"
+        if shares:
+            raise Fault(f"constraints.{next(iter(shares))} is a percentage, but {said}") from error
+        problem.listener.warn(said)
         return problem
     metrics = [metric for metric in COSTS if metric in next(iter(found.looked.values()))]
     lacking = [unknown("cost in constraints", m, metrics) for m in shares if m not in metrics]
@@ -68,8 +76,8 @@ def with_numbers(
     bounds = values.constraints(config)
     networks = own_data.networks(config, problem, estimators)
     table = _table(found, metrics, bounds, networks)
-    said = [_percentage(found, metric, share) for metric, share in shares.items()]
-    surveyed(replace(table, note="\n".join([*([table.note] if table.note else []), *said]) or None))
+    each = [_percentage(found, metric, share) for metric, share in shares.items()]
+    surveyed(replace(table, note="\n".join([*([table.note] if table.note else []), *each]) or None))
     _check(found, [c for c in bounds if c.metric in metrics])
     return replace(problem, goal=replace(problem.goal, constraints=bounds)) if shares else problem
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nascli.config.files import FREE, GIVEN
 from nascli.core.fault import Fault
+from nascli.core.regular import is_there
 
 _REFERENCES = (
     "genotype",
@@ -52,8 +53,8 @@ def directories(flags: Sequence[str]) -> list[Path]:
         if name in ("-cd", "--config-dir"):
             text = value if equals else "".join(flags[place + 1 : place + 2])
             folder = Path(text)
-            if not text or not folder.is_dir():
-                raise Fault(f"--config-dir {folder}: no such folder")
+            if not text or not is_there(text) or not folder.is_dir():
+                raise Fault(f"--config-dir {text:.200}: no such folder")
             found.append(folder.resolve())
     return found
 
@@ -62,40 +63,64 @@ def positional(verb: str, override: str, verbs: Sequence[str]) -> str:
     """`nas show X` is short for `genotype=X`, and `reference=X` for `estimator@reference=X`."""
     if verb == "audit" and override.startswith("reference="):
         return f"estimator@{override}"
-    if verb in verbs and ("=" not in override or override.startswith("|")) and override[0] != "~":
+    bare = "=" not in override or override.startswith("|") or is_there(override)
+    if verb in verbs and bare and override[:1] != "~":
         return f"genotype={override}"
     return override
 
 
 def gathered(overrides: Sequence[str]) -> list[str]:
     """`nas compare A B` is short for `nas compare runs=[A,B]`; what exists is a path, = or not."""
-    bare = [o for o in overrides if o[:1] != "~" and ("=" not in o or Path(o).exists())]
+    bare = [o for o in overrides if o[:1] != "~" and ("=" not in o or is_there(o))]
     runs = ",".join(map(_quotes, bare))
     return [*([f"runs=[{runs}]"] if bare else []), *(o for o in overrides if o not in bare)]
 
 
 def looked_at(overrides: Sequence[str]) -> list[str]:
     """`nas predict RUN A B` is short for `nas predict genotype=RUN images=[A,B]`."""
-    bare = [o for o in overrides if o[:1] != "~" and ("=" not in o or Path(o).exists())]
+    bare = [o for o in overrides if o[:1] != "~" and ("=" not in o or is_there(o))]
     rest = [o for o in overrides if o not in bare]
     if bare and not any(o.startswith("genotype=") for o in rest):
         rest.append(f"genotype={bare.pop(0)}")
     return [*rest, *([f"images=[{','.join(map(_quotes, bare))}]"] if bare else [])]
 
 
-def quoted(overrides: Sequence[str]) -> list[str]:
-    """Puts paths and NAS-Bench-201 strings in the quotes that Hydra's grammar needs."""
+def quoted(overrides: Sequence[str], *, multirun: bool = False) -> list[str]:
+    """Puts paths and NAS-Bench-201 strings in the quotes that Hydra's grammar needs.
+
+    A comma is one of a path, unless a `multirun` goes over the parts or all of them are there.
+    """
     ready = []
     for override in overrides:
         key, equals, value = override.partition("=")
-        bare = value[:1] not in ("'", '"') and (
-            not re.fullmatch(r"[\w/\-+.%*@?]*", value) and key.lstrip("+") in _REFERENCES
-        )
-        several = "," in value and "|" not in value and not Path(value).exists()
-        if equals and bare and not several and not value.startswith("${"):
-            override = f"{key}={_quotes(value)}"
+        if equals and key.lstrip("+") in _REFERENCES and _bare(value):
+            parts = value.split(",")
+            several = parts[1:] and "|" not in value and not is_there(value)
+            sweep = "=" not in value if multirun else all(map(_named, parts))
+            if not (several and sweep):
+                override = f"{key}={_quotes(value)}"
         ready.append(override)
     return ready
+
+
+def _bare(value: str) -> bool:
+    """Whether Hydra would not take it as the text that it is; null and references stay."""
+    if value[:1] in ("'", '"') or value.startswith("${") or value == "null":
+        return False
+    if not re.fullmatch(r"[\w/\-+.%*@?]*", value) or value.lower() in _TAKEN:
+        return True
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _named(reference: str) -> bool:
+    """Whether a path or a genotype goes by it."""
+    from nascli.genotypes import published
+
+    return reference in published() or is_there(reference)
 
 
 def rewritten(overrides: Sequence[str]) -> list[str]:
@@ -122,16 +147,26 @@ def rewritten(overrides: Sequence[str]) -> list[str]:
 def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     """What follows from `genotype=X`: its space and, from a run folder, data and space settings.
 
+    Of `resume=RUN` it is the kind of data, where settings of that are given.
+
     Raises:
         Fault: there is no such genotype.
     """
     given = {o.partition("=")[0].lstrip("+~"): o.partition("=")[2] for o in overrides}
-    reference = given.get("genotype", "").strip("'\"").replace("\\'", "'")
+    resumed = _unquoted(given.get("resume", ""))
+    if resumed and is_there(resumed) and "data.path" in given and "data" not in given:
+        from nascli.runs import reading
+
+        data = reading.environment(Path(resumed)).get("choices", {}).get("data")
+        return [f"data={data}"] if data else []
+    reference = _unquoted(given.get("genotype", ""))
     if verb in ("search", "export", "predict") or not reference or reference == "null":
         return []
     from nascli.genotypes import load
 
-    several = reference.split(",") if "|" not in reference else [reference]
+    parts = reference.split(",")
+    one = "|" in reference or is_there(reference) or not any(map(_named, parts))
+    several = [reference] if one else parts
     spaces = {load(one).space for one in several}
     if len(spaces) > 1 and "space" not in given:
         raise Fault(
@@ -149,6 +184,10 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     ]
 
 
+def _unquoted(value: str) -> str:
+    return value.strip("'\"").replace("\\'", "'")
+
+
 def _recorded(folder: Path, verb: str) -> list[str]:
     """What a run folder was made with; nothing for anything else.
 
@@ -162,7 +201,7 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     from nascli.config import own_data
     from nascli.runs import reading
 
-    recorded = reading.environment(folder)
+    recorded = reading.environment(folder) if is_there(str(folder)) else {}
     if not recorded:
         return []
     groups = ("data",) if verb == "retrain" else ("data", "training")
@@ -211,8 +250,8 @@ def written(value: object, key: str = "") -> str:
         return "{" + ", ".join(inside) + "}"
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return f"[{','.join(written(inner, key) for inner in value)}]"
-    if callable(number := getattr(value, "item", None)):  # of numpy or torch
-        return written(number(), key)
+    if callable(plain := getattr(value, "tolist", None)):  # of numpy or torch: a number or a list
+        return written(plain(), key)
     raise Fault(
         f"{key} is {value!r:.80}; it must be None, a bool, a number, a string, a path, a list or a "
         "dict of such"

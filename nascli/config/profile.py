@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nascli.config import building, recorded
 from nascli.config.compose import Asked
+from nascli.core.device import available
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.programs.profile import Parts
@@ -38,6 +39,7 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         parts = Parts(made, None)
     if parts.problem.device is None:
         raise Fault("nothing to measure: device is none; take device=cpu or device=cuda")
+    available(parts.problem.device)
     return parts
 
 

@@ -9,15 +9,18 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from nascli.config import shapes
 from nascli.config.compose import Asked
 from nascli.config.files import targets
+from nascli.config.overrides import written
 from nascli.core.fault import Fault
+from nascli.data import membership
 from nascli.runs import aliases, environment, reading
 from nascli.runs.folder import CONFIG, Run
 
 _MARKS = {"audit": "reference", "search": "strategy", "retrain": "genotype"}
 """Verb that can be resumed -> a key that of these its config alone has."""
-_CHANGEABLE = ("budget.", "accelerator", "outputs", "resume")
+_CHANGEABLE = ("budget.", "accelerator", "outputs", "resume", "data.path")
 
 
 def claimed(asked: Asked, *groups: str, files: Mapping[str, str] | None = None) -> Run:
@@ -71,21 +74,29 @@ def opened(asked: Asked) -> tuple[Run, Asked]:
 def _going_on(run: Run, asked: Asked) -> Asked:
     """What the run's own config asks for, as far as the command line may not change it."""
     keys = [text.lstrip("+~").partition("=")[0] for text in asked.overrides]
+    config = load(run.path, asked.directories)
+    moved = "data.path" in keys
+    if moved and asked.config.data._target_ == config.data._target_:
+        keys = [key for key in keys if key != "data"]  # it is the run's own
     bad = [key for key in keys if not key.startswith(_CHANGEABLE)]
     if bad:
         raise Fault(
-            f"{', '.join(bad)} cannot change when a run is resumed; only budget.* and accelerator "
-            "can: for anything else start a new run"
+            f"{', '.join(bad)} cannot change when a run is resumed; only budget.*, accelerator and "
+            "data.path (of the same images) can: for anything else start a new run"
         )
-    config = load(run.path, asked.directories)
-    verb = next((verb for verb, key in _MARKS.items() if key in config), "another verb")
+    verb = verb_of(config)
     if verb != asked.verb:
         raise Fault(
             f"'{run.path}' is a run of nas {verb}, which nas {asked.verb} cannot go on with; "
-            f"take nas {verb} resume={run.path}"
+            f"take {asked.then(verb, f'resume={run.path}')}"
+        )
+    if moved and not (run.path / membership.FILE).is_file():
+        raise Fault(
+            f"'{run.path}' has no record of its images ({membership.FILE}), so it cannot be told "
+            "whether data.path holds the same: put them back where they were"
         )
     for key in keys:
-        if key.startswith(("budget.", "accelerator")):
+        if key.startswith(("budget.", "accelerator", "data.path")):
             OmegaConf.update(config, key, OmegaConf.select(asked.config, key))
     config.resume = str(run.path)
     return asked.with_config(config)
@@ -104,18 +115,38 @@ def freed(run: Run) -> Iterator[None]:
 def _absolute(override: str, config: DictConfig) -> str:
     """A path as the config now has it, which holds from any folder."""
     key = override.partition("=")[0]
-    return f"{key}='{OmegaConf.select(config, key)}'" if key == "data.path" else override
+    if key != "data.path":
+        return override
+    return f"{key}={written(str(OmegaConf.select(config, key)))}"
 
 
 def load(folder: Path, directories: Sequence[Path] = ()) -> DictConfig:
     """The composed config of a run folder.
 
     Raises:
-        Fault: it is unreadable, or would build something that no config at hand would.
+        Fault: it is unreadable, lacks what its verb needs, or would build something that no config
+            at hand would.
     """
     plain = reading.config(folder)
     check_targets(plain, folder / CONFIG, directories)
+    check_shape(plain, folder / CONFIG)
     return OmegaConf.create(plain)
+
+
+def verb_of(config: Mapping[Any, Any]) -> str:
+    """The verb whose config it is, of those that can be resumed."""
+    return next((verb for verb, key in _MARKS.items() if key in config), "another verb")
+
+
+def check_shape(plain: Mapping[str, Any], file: Path) -> None:
+    """Raises a Fault if the config in `file` does not hold what its verb reads of it."""
+    verb = verb_of(plain)
+    if verb in _MARKS:
+        try:
+            shapes.check(verb, plain)
+        except Fault as fault:
+            lines = str(fault).splitlines()
+            raise Fault("\n".join(f"'{file}' is damaged: {line}" for line in lines)) from fault
 
 
 def check_targets(node: Any, file: Path, directories: Sequence[Path] = ()) -> None:

@@ -10,7 +10,9 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from nascli.config import building, values
-from nascli.core.loop import Judging
+from nascli.core import protocols
+from nascli.core.evaluation import Judging
+from nascli.core.fault import Fault
 from nascli.core.traits import traits_of
 from nascli.core.workers import Evaluate, Workers
 from nascli.programs.recording import Hire, kept_by
@@ -53,7 +55,9 @@ def workers(config: DictConfig) -> Callable[..., Workers]:
         Fault: one of them makes no sense.
     """
     made: Callable[..., Workers] = building.component(config, "workers")
-    made(_nothing).close()
+    if made is None:
+        raise Fault("workers is empty; take workers=serial")
+    protocols.check(made(_nothing), Workers, "workers", spared=("traits",)).close()
     return made
 
 

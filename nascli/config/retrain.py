@@ -5,9 +5,12 @@ from __future__ import annotations
 from nascli import genotypes
 from nascli.config import building, recorded, values
 from nascli.config.compose import Asked
+from nascli.core import protocols
 from nascli.core.listener import SILENT, Listener
+from nascli.data.task import Task
 from nascli.programs.retrain import Parts
 from nascli.runs.folder import Run
+from nascli.training.steps import check_steps
 
 
 def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
@@ -33,6 +36,8 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         Fault: everything that is wrong with the config.
     """
     problem, genotype = building.network(asked.config, listener)
+    protocols.check(problem.task, Task, "data")
+    check_steps(problem, problem.recipe.batch_size)
     return Parts(problem, genotype, values.threads(asked.config), asked.plain())
 
 

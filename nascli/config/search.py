@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,10 +13,10 @@ from nascli.config.compose import Asked
 from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
 from nascli.core.budget import Budget
-from nascli.core.estimator import Prepared
+from nascli.core.estimator import Estimator, Prepared
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
-from nascli.core.loop import Evaluation
 from nascli.core.problem import Problem
 from nascli.core.space import Relaxable
 from nascli.core.supernet import SharedWeights
@@ -65,6 +66,7 @@ def build(
     workers = faults.attempt(lambda: remote.workers(config))
     problem = building.problem(config, faults, listener)
     if problem is not None:
+        problem = replace(problem, budget=budget or Budget())
         if survey:
             refuse(config, problem, faults)
         found = _searching(config, faults, problem, survey, surveyed)
@@ -100,6 +102,8 @@ def _searching(
         return problem, None, None, None
     shared = shared_weights.of(config, problem)
     estimators = faults.attempt(lambda: building.estimators(config, problem, shared))
+    if survey and (chain := estimators) is not None:
+        faults.attempt(lambda: _check_fidelities(config, chain))
     if survey and values.shares(config):
         faults.check()  # before anything takes its time
         assert estimators is not None
@@ -135,9 +139,7 @@ def evaluation(config: DictConfig, on_error: Callable[[int, Exception], None]) -
 
 def _check_fit(config: DictConfig, made: Problem) -> None:
     """Raises a Fault where the chosen strategy cannot do what the other parts ask of it."""
-    from hydra.utils import get_class
-
-    strategy = get_class(config.strategy._target_)
+    strategy = values.made_by(config, "strategy")
     objectives = made.goal.objectives
     if made.goal.front and not traits_of(strategy).several_objectives:
         names = ", ".join(objective.metric for objective in objectives)
@@ -151,11 +153,9 @@ def _check_fit(config: DictConfig, made: Problem) -> None:
 
 def _check_sharing(config: DictConfig, made: Problem) -> None:
     """Raises a Fault where weights are to be shared but there are none, or nobody trains them."""
-    from hydra.utils import get_class
-
     shares = {}
     for key in ("strategy", "estimator"):
-        part = get_class(config[key]._target_)
+        part = values.made_by(config, key)
         shares[key] = traits_of(part).weight_sharing
         if shares[key] and not isinstance(made.space, Relaxable):
             have = ", ".join(f"space={name}" for name in with_supernet())
@@ -163,7 +163,8 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
                 f"{part.__name__} trains a supernet, and space '{made.space.name}' has none; "
                 f"those that have one: {have}"
             )
-    if shares["estimator"] and not shares["strategy"] and not issubclass(part, Prepared):
+    trains = isinstance(part, type) and issubclass(part, Prepared)
+    if shares["estimator"] and not shares["strategy"] and not trains:
         raise Fault(
             f"{part.__name__} scores with shared weights, which this strategy does not train; "
             "take estimator=one_shot, which trains its own, or strategy=darts"
@@ -172,10 +173,21 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
         shared_weights.check_workers(config, part)
 
 
-def with_supernet() -> list[str]:
-    """The shipped spaces that have a supernet."""
+def _check_fidelities(config: DictConfig, chain: Sequence[Estimator]) -> None:
+    """Raises a Fault where low fidelities are to spare time and get the same answers."""
     from hydra.utils import get_class
 
+    strategy, estimator = get_class(config.strategy._target_), chain[-1]
+    if traits_of(strategy).several_fidelities and not traits_of(estimator).fidelities:
+        raise Fault(
+            f"{strategy.__name__} spares time by low fidelities, and {type(estimator).__name__} "
+            "answers the same at every fidelity; take estimator=train or NAS-Bench-201's own "
+            "table, or a strategy such as evolution"
+        )
+
+
+def with_supernet() -> list[str]:
+    """The shipped spaces that have a supernet."""
     files = sorted((root() / "space").glob("*.yaml"))
-    targets = {file.stem: cast(Any, OmegaConf.load(file))._target_ for file in files}
-    return [name for name, target in targets.items() if hasattr(get_class(target), "supernet")]
+    made = {file.stem: {"space": cast(Any, OmegaConf.load(file))} for file in files}
+    return [name for name, one in made.items() if hasattr(values.made_by(one, "space"), "supernet")]

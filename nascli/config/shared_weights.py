@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
-from nascli.config import recorded
+from nascli.config import recorded, values
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import SharedWeights, Trainer
@@ -33,22 +34,16 @@ def new(made: Problem, trainer: Trainer) -> SharedWeights:
 
 def sharing(config: DictConfig, key: str) -> bool:
     """Whether `config[key]` takes shared weights."""
-    from hydra.utils import get_class
-
-    node = config.get(key)
-    return bool(node and "_target_" in node and traits_of(get_class(node._target_)).weight_sharing)
+    part = values.made_by(config, key)
+    return part is not None and traits_of(part).weight_sharing
 
 
 def check(config: DictConfig) -> None:
     """Raises a Fault where an estimator wants shared weights and there are none."""
-    from hydra.utils import get_class
-
     for key in ("estimator", "reference"):
-        if not config[key]:
+        if not sharing(config, key):
             continue
-        part = get_class(config[key]._target_)
-        if not traits_of(part).weight_sharing:
-            continue
+        part = values.made_by(config, key)
         if key == "reference" or not config.supernet:
             raise Fault(
                 f"{key}: {part.__name__} scores with shared weights, and an audit trains none; "
@@ -58,11 +53,9 @@ def check(config: DictConfig) -> None:
         check_workers(config, part)
 
 
-def check_workers(config: DictConfig, part: type) -> None:
+def check_workers(config: DictConfig, part: Any) -> None:
     """Raises a Fault where the workers are out of reach of the weights that `part` shares."""
-    from hydra.utils import get_class
-
-    if traits_of(get_class(config.workers._target_)).own_processes:
+    if traits_of(values.made_by(config, "workers")).own_processes:
         raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
 
 

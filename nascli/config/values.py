@@ -9,9 +9,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from nascli.config import kinds
 from nascli.core.fault import Fault, unknown
 from nascli.core.goal import Constraint, Objective
 from nascli.core.traits import Traits, traits_of
+
+_SEEDS = 2**63  # generators of torch take as many
 
 
 def accelerator(config: DictConfig) -> str:
@@ -39,15 +42,22 @@ def objectives(config: DictConfig) -> tuple[Objective, ...]:
     return tuple(Objective(str(metric), direction) for metric, direction in given.items())
 
 
-def estimator_class(config: DictConfig | Mapping[str, Any]) -> type | None:
-    """That of the chosen estimator; of one that wraps another, that of the other; None for none."""
-    from hydra.utils import get_class
+def made_by(config: DictConfig | Mapping[str, Any], key: str) -> Any:
+    """The class, or the function, that makes `config[key]`; None for an empty node.
 
+    Raises:
+        Fault: there is no such thing.
+    """
+    target = (config.get(key) or {}).get("_target_")
+    return kinds.target(target, key) if target else None
+
+
+def estimator_class(config: DictConfig | Mapping[str, Any]) -> Any:
+    """What makes the chosen estimator; of one that wraps another, that other; None for none."""
     node = config.get("estimator") or {}
-    while "of" in node:
+    while node.get("of"):
         node = node["of"]
-    target = node.get("_target_")
-    return get_class(target) if target else None
+    return made_by({"estimator": node}, "estimator")
 
 
 def constraints(config: DictConfig) -> tuple[Constraint, ...]:
@@ -84,6 +94,13 @@ def fidelity(config: DictConfig) -> float:
     if not 0 < value <= 1:
         raise Fault(f"fidelity is {value}; it must be above 0 and at most 1")
     return float(value)
+
+
+def seed(config: DictConfig) -> int:
+    """What every random draw follows from."""
+    if not 0 <= config.seed < _SEEDS:
+        raise Fault(f"seed is {config.seed}; it must be a whole number from 0 to {_SEEDS - 1}")
+    return int(config.seed)
 
 
 def threads(config: DictConfig) -> int | None:

@@ -13,6 +13,13 @@ _UNLIMITED = 1 << 60
 _ROUNDING = 1e-6  # what sums of shares may be off
 
 
+class OutOfTime(BaseException):
+    """The seconds of the budget are over in the middle of something, which can be gone on with.
+
+    It is no error of a trial, so no `except Exception` is to stop it.
+    """
+
+
 @dataclass
 class Budget:
     """Ends a search after so many trials or seconds, whichever comes first.
@@ -23,6 +30,7 @@ class Budget:
     that no search is without an end. A search also ends after `repeats` proposals in a row that are
     known, of which its history has no line; None is the rule of 0.1.0, by which every repeat has
     one. It ends as failed where nothing but failures came for the share `failures` of its trials.
+    Whatever takes long calls `check` before every step of it.
     """
 
     trials: int | None = None
@@ -59,12 +67,22 @@ class Budget:
         """Seconds since the search began, those before a resume included."""
         return time.monotonic() - self._start
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the time is over; None for a budget without end."""
+        return None if self.seconds is None else max(0.0, self.seconds - self.elapsed)
+
+    def check(self) -> None:
+        """Raises OutOfTime once the time is over."""
+        if self.seconds_left == 0:
+            raise OutOfTime
+
     def left(self, under_way: int = 0, worth: float | None = None) -> int:
         """How many more proposals may be asked for while `under_way` have not ended.
 
         Those will be charged `worth` full trials in all; one for each of them, if it is not given.
         """
-        if self.seconds is not None and self.elapsed >= self.seconds:
+        if self.seconds_left == 0:
             return 0
         trials = _UNLIMITED
         if self.trials is not None:

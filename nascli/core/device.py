@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nascli.core.plan import Layer
 
@@ -49,3 +49,21 @@ class Device(Protocol):
 
     def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
         """The same for many modules, in interleaved rounds so that drift hits all alike."""
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A device that can tell whether its hardware is within reach."""
+
+    def check(self) -> None:
+        """Raises a Fault if it is not."""
+
+
+def available(device: Device | None) -> None:
+    """Whether what is to be measured with is there, as far as it can tell.
+
+    Raises:
+        Fault: it is not.
+    """
+    if isinstance(device, Located):
+        device.check()

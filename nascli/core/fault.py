@@ -9,8 +9,40 @@ class Fault(Exception):  # noqa: N818 - it is the user's, not ours
     """What is wrong, the value got, what is allowed and the nearest fix, in one message."""
 
 
-def unknown(what: str, value: object, allowed: Iterable[str]) -> str:
+class Stopped(Fault):
+    """A fault that only shows under way: what was found before it stands, and is reported."""
+
+
+_MEANT = {
+    "gpu": "cuda",
+    "nvidia": "cuda",
+    "cuda:0": "cuda",
+    "darts": "cell",
+    "nats": "nasbench201",
+    "nb201": "nasbench201",
+    "genetic": "evolution",
+    "ea": "evolution",
+    "enas": "reinforce",
+    "rl": "reinforce",
+    "bayesian": "bananas",
+    "bo": "bananas",
+    "mnist": "fashion_mnist",
+    "images": "image_folder",
+    "folder": "image_folder",
+    "npz": "arrays",
+    "numpy": "arrays",
+    "proxy": "zero_cost",
+    "supernet": "one_shot",
+    "parallel": "processes",
+    "multiprocessing": "processes",
+}
+"""What others call an option, where its letters do not tell."""
+
+
+def unknown(what: str, value: object, allowed: Iterable[str], meant: str | None = None) -> str:
     """Says that `value` is not an allowed `what`, lists what is, and names the nearest.
+
+    `meant` is what to name in its place; "" for nothing.
 
     >>> unknown("strategy", "dart", ["darts", "random"])
     "strategy 'dart' is not known; allowed: darts, random; did you mean 'darts'?"
@@ -18,7 +50,10 @@ def unknown(what: str, value: object, allowed: Iterable[str]) -> str:
     import difflib  # only ever needed on the way out
 
     names = sorted(allowed)
+    if meant is None and _MEANT.get(str(value).lower()) in names:
+        meant = _MEANT[str(value).lower()]
     near = difflib.get_close_matches(str(value), names, n=5, cutoff=0.5)
     near.sort(key=lambda name: sorted(name) != sorted(str(value)))  # swapped letters come first
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    nearest = near[0] if near and meant is None else meant
+    hint = f"; did you mean '{nearest}'?" if nearest else ""
     return f"{what} '{value}' is not known; allowed: {', '.join(names) or 'nothing'}{hint}"

@@ -3,104 +3,26 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
 
-from nascli.core.budget import Budget
-from nascli.core.estimator import Estimator
+from nascli.core.budget import Budget, OutOfTime
+from nascli.core.evaluation import Judging
 from nascli.core.failures import Failures
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.known import Known, again, same
-from nascli.core.problem import Problem
 from nascli.core.space import size
 from nascli.core.strategy import Strategy
-from nascli.core.traits import Traits, traits_of
+from nascli.core.traits import traits_of
 from nascli.core.trial import History, Open, Proposal, Trial
 from nascli.core.workers import Workers
 
 _SETTLED = 20_000  # trials
 _MOMENT = 1e-3  # seconds that are not worth a line of arithmetic, twenty thousand times a second
-
-
-class Judging(Protocol):
-    """What a search wants of an evaluation, such as `Evaluation`."""
-
-    @property
-    def problem(self) -> Problem:
-        """What is searched for."""
-
-    @property
-    def estimators(self) -> Sequence[Estimator]:
-        """Those that it asks, in their order."""
-
-    def __call__(self, number: int, proposal: Proposal, known: Trial | None = None) -> Trial:
-        """The trial; `known` is an earlier one of the same function."""
-
-    def key(self, genotype: Genotype) -> Genotype | None:
-        """What genotypes with the same answer share; None if an answer holds only once."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Runs the chain of estimators on one proposal: those of costs first, the expensive last."""
-
-    problem: Problem
-    estimators: Sequence[Estimator]
-    on_error: Callable[[int, Exception], None] = lambda _number, _error: None
-
-    def __call__(self, number: int, proposal: Proposal, known: Trial | None = None) -> Trial:
-        """The trial: its metrics, or why it is infeasible, or how it failed.
-
-        `known` is an earlier trial of the same function. It stands in for the last estimator; what
-        the network costs is looked at anew, for equivalent networks need not cost the same.
-        """
-        start = time.perf_counter()
-        metrics: dict[str, float] = {}
-        infeasible = error = None
-        try:
-            for estimator in self.estimators:
-                if known is not None and estimator is self.estimators[-1]:
-                    metrics.update({name: known.metrics[name] for name in estimator.metrics})
-                else:
-                    metrics.update(estimator.estimate(proposal))
-                infeasible = self.problem.goal.broken(metrics)
-                if infeasible:
-                    break
-            metrics.update(proposal.metrics)
-            error = self._lacking(metrics) if not infeasible else None
-        except Fault:
-            raise
-        except Exception as caught:  # one bad network must not end a search
-            self.on_error(number, caught)
-            error = f"{type(caught).__name__}: {caught}"
-        seconds = time.perf_counter() - start
-        return Trial(
-            number, proposal.genotype, proposal.fidelity, metrics, seconds, infeasible, error
-        )
-
-    def key(self, genotype: Genotype) -> Genotype | None:
-        """What genotypes with the same answer share; None if an answer holds only once."""
-        if not self._traits.repeatable:
-            return None
-        return genotype if self._traits.by_genotype else self.problem.space.canonical(genotype)
-
-    @cached_property
-    def _traits(self) -> Traits:
-        """Those of the last estimator, which says how good a genotype is."""
-        return traits_of(self.estimators[-1])
-
-    def _lacking(self, metrics: dict[str, float]) -> str | None:
-        """Why the objectives cannot be computed from `metrics`; None if they can."""
-        for objective in self.problem.goal.objectives:
-            if not math.isfinite(metrics.get(objective.metric, math.nan)):
-                return f"{objective.metric} is {metrics.get(objective.metric, 'missing')}"
-        return None
 
 
 @dataclass
@@ -112,7 +34,8 @@ class Search:
     the history has no line of it, unless strategy and estimator share weights. `recorded` are
     trials of an interrupted search that `history` does not yet hold, in the order in which they
     ended: they are given back in that order instead of being estimated again, so that a resumed
-    search takes the same steps. `what` is what messages call its trials.
+    search takes the same steps. `asking` are the seconds that went into a proposal before the time
+    was over. `what` is what messages call its trials.
     """
 
     strategy: Strategy
@@ -123,6 +46,7 @@ class Search:
     recorded: dict[int, Trial] = field(default_factory=dict)
     open: dict[int, Open] = field(default_factory=dict)
     number: int = 0
+    asking: float = 0.0
     what: str = "trials"
     _ready: deque[Trial] = field(default_factory=deque)
     _behind: set[int] = field(default_factory=set)  # open ones that wait for the same, under way
@@ -158,6 +82,8 @@ class Search:
 
         Raises:
             Fault: too many trials failed, or `recorded` does not follow from this search.
+            OutOfTime: the budget's seconds were over in the middle of a proposal or of a trial,
+                which stays open.
         """
         while True:
             self._ask()
@@ -178,9 +104,13 @@ class Search:
         """Fills the workers with proposals, or takes those that are on record."""
         room = self._room()
         while room > 0:
-            start = time.perf_counter()
-            proposals = self.strategy.ask(1)
-            asked = time.perf_counter() - start
+            start = time.perf_counter() - self.asking
+            try:
+                proposals = self.strategy.ask(1)
+            except OutOfTime:
+                self.asking = time.perf_counter() - start
+                raise
+            self.asking, asked = 0.0, time.perf_counter() - start
             if not proposals:
                 return
             number, self.number = self.number, self.number + 1
@@ -275,10 +205,23 @@ class Search:
         if not self.open:
             return None
         if not self._ready:
-            self._ready.extend(map(self._timed, self.workers.wait()))
+            self._ready.extend(map(self._timed, self._waited()))
         trial = self._ready.popleft()
         del self.open[trial.number]
         return trial
+
+    def _waited(self) -> Sequence[Trial]:
+        """What the workers have ended, at least one."""
+        start, left = time.perf_counter(), self.budget.seconds_left
+        try:
+            trials = self.workers.wait() if left is None else self.workers.wait(left)
+            if not trials:
+                raise OutOfTime
+        except OutOfTime:
+            if self.workers.capacity == 1:  # what it took so far counts, for it is gone on with
+                next(iter(self.open.values())).asked += time.perf_counter() - start
+            raise
+        return trials
 
     def _replayed(self) -> Trial | None:
         """The first recorded trial that has been asked for."""

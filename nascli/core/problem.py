@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.budget import Budget
 from nascli.core.device import Latencies
+from nascli.core.fault import Fault
 from nascli.core.goal import Goal
 from nascli.core.listener import SILENT, Listener
 from nascli.core.space import SearchSpace
@@ -16,6 +18,28 @@ if TYPE_CHECKING:
     from nascli.core.device import Device
 
 
+_MOVED = {
+    **{
+        name: f"problem.goal.{name}"
+        for name in (
+            *("loss", "losses", "violation", "rank", "broken"),
+            *("objectives", "constraints", "scalarisation"),
+        )
+    },
+    "progress": "problem.listener.progress",
+    "warn": "problem.listener.warn",
+    "supernet": "shared.supernet, with the trait weight_sharing",
+    "relaxation": "shared.relaxation, with the trait weight_sharing",
+    "readout": "the metrics of a Proposal",
+    "effort": "a method effort() of the component's own",
+}
+"""What a problem had in earlier versions -> what to write today."""
+
+
+class MovedError(Fault, AttributeError):
+    """An attribute that is somewhere else today."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """A space, a task and a device, and what counts as good on them.
@@ -23,8 +47,10 @@ class Problem:
     `recipe` is that of the `training` config group. `run_on` ("auto", "cpu" or "cuda") is where the
     search runs, `device` the hardware that the network is for (None: do not measure). `fidelity` is
     the share of the recipe that a full trial gets. `listener` is told how far one long step is, and
-    what the user ought to know. `latencies` are those of the space's layers, once they are measured
-    (`nascli.costs.latency_table.measured`). `dataclasses.replace` makes a problem that differs.
+    what the user ought to know. `budget` is that of the search: what trains calls `budget.check()`
+    before every step, and can be gone on with from there. `latencies` are those of the space's
+    layers, once they are measured (`nascli.costs.latency_table.measured`). A problem that differs
+    is made with `dataclasses.replace`.
     """
 
     space: SearchSpace
@@ -37,6 +63,13 @@ class Problem:
     fidelity: float = 1.0
     listener: Listener = SILENT
     latencies: Latencies = field(default_factory=Latencies, compare=False)
+    budget: Budget = field(default_factory=Budget)
+
+    def __getattr__(self, name: str) -> Any:
+        """Raises an AttributeError; of what earlier versions had it says what to write today."""
+        if name in _MOVED:
+            raise MovedError(f"a problem has no {name} any more: write {_MOVED[name]}")
+        raise AttributeError(f"'Problem' object has no attribute '{name}'")
 
     @property
     def training(self) -> Any:

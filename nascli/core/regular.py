@@ -63,3 +63,11 @@ def _size(number: int, path: Path | str) -> int:
     if kind != stat.S_IFREG:
         raise Fault(f"{path} is {_KINDS.get(kind, 'no file')}; it must be a regular file")
     return said.st_size
+
+
+def is_there(text: str) -> bool:
+    """Whether it is the path of something; what is too long or too odd for a path is none."""
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False

@@ -42,6 +42,27 @@ class Surrogate(Protocol):
         """Takes back what `state_dict` gave; `fit` follows."""
 
 
+def predicted(
+    surrogate: Surrogate, genotypes: tuple[Genotype, ...], pending: Sequence[Genotype] = ()
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a surrogate that has been fitted predicts; see `Surrogate.predict`.
+
+    Raises:
+        Stopped: that is no number.
+    """
+    import numpy as np
+
+    from nascli.core.fault import Stopped
+
+    means, deviations = surrogate.predict(genotypes, pending)
+    if not (np.isfinite(means).all() and np.isfinite(deviations).all()):
+        raise Stopped(
+            f"{type(surrogate).__name__} predicts no numbers: its own training diverged; start a "
+            "new run with a smaller learning_rate of the surrogate, or another surrogate"
+        )
+    return means, deviations
+
+
 def normal_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The values' ranks as quantiles of the standard normal distribution; equals share theirs.
 

@@ -32,6 +32,7 @@ class Traits:
       alone, as a table's does: then equivalent genotypes are asked for apart.
     - `immediate`: an answer takes no training, so costs can be looked at before the search.
     - `objective`: what a search with it is for, unless the user says otherwise.
+    - `fidelities`: the answer depends on the proposal's fidelity.
     - `final`: genotype -> what is kept for the final report, such as a table's test accuracy.
     - `genotypes`: those that it has answers for, equivalent ones once; None: all of the space.
     - `learnt`: the genotypes whose answers it has seen, which an audit leaves out.
@@ -39,6 +40,7 @@ class Traits:
     Of strategies:
 
     - `several_objectives`: it can search for a front.
+    - `several_fidelities`: it spares time by proposing at low fidelities first.
     - `trials`: after how many it ends by itself; None if it does not.
 
     Of strategies, estimators and parts of a gradient search: `weight_sharing`: it is built as
@@ -50,11 +52,13 @@ class Traits:
     repeatable: bool = True
     by_genotype: bool = False
     immediate: bool = False
+    fidelities: bool = True
     objective: Objective = field(default_factory=lambda: Objective("accuracy", "max"))
     final: Callable[[Genotype], Mapping[str, float]] | None = None
     genotypes: Callable[[], Sequence[Genotype] | None] | None = None
     learnt: tuple[Genotype, ...] = ()
     several_objectives: bool = False
+    several_fidelities: bool = False
     trials: int | None = None
     weight_sharing: bool = False
     own_processes: bool = False

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from nascli.core.goal import Goal
 
 
+def as_number(value: Any) -> float:
+    """A number that was read, whole if it is: it is to be written again as it was.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is none.
+    """
+    made = float(value)
+    return value if isinstance(value, (int, float)) else made
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A genotype to try at `fidelity`, a share of the full training budget (0 < fidelity <= 1).
@@ -67,14 +77,14 @@ class Trial:
         if not isinstance(data, dict):
             raise Fault(f"not a trial: {data!r:.120}")
         try:
-            fidelity = float(data["fidelity"])
+            fidelity = as_number(data["fidelity"])
             if not 0 < fidelity <= 1:
                 raise Fault(f"fidelity is {fidelity:g}; it must be above 0 and at most 1")
             return cls(
                 number=int(data["number"]),
                 genotype=Genotype.from_json(data["genotype"]),
                 fidelity=fidelity,
-                metrics={str(k): float(v) for k, v in data["metrics"].items()},
+                metrics={str(k): as_number(v) for k, v in data["metrics"].items()},
                 seconds=float(data["seconds"]),
                 asked=int(data.get("asked", 0)),
                 infeasible=data["infeasible"],
@@ -108,8 +118,8 @@ class Open:
     def from_json(cls, data: dict[str, Any]) -> Open:
         """Reads what `to_json` wrote."""
         genotype = Genotype.from_json(data["genotype"])
-        metrics = {str(key): float(value) for key, value in data.get("metrics", {}).items()}
-        return cls(Proposal(genotype, float(data["fidelity"]), metrics), float(data["asked"]))
+        metrics = {str(key): as_number(value) for key, value in data.get("metrics", {}).items()}
+        return cls(Proposal(genotype, as_number(data["fidelity"]), metrics), float(data["asked"]))
 
 
 class History(Sequence[Trial]):

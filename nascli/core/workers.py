@@ -34,11 +34,12 @@ class Workers(Protocol):
     def submit(self, number: int, proposal: Proposal) -> None:
         """Starts one."""
 
-    def wait(self) -> Sequence[Trial]:
-        """At least one ended trial; blocks until there is one.
+    def wait(self, seconds: float | None = None) -> Sequence[Trial]:
+        """At least one ended trial; blocks until there is one, or for so many seconds: then none.
 
         Raises:
             Fault: what `make` or a trial has raised as such.
+            OutOfTime: the budget's time was over in the middle of a trial, in this process.
         """
 
     def close(self) -> None:

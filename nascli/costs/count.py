@@ -17,10 +17,11 @@ from nascli.costs.cost import BYTES_PER_MB, Cost, Counts
 AUXILIARY = "auxiliary"  # the submodule that helps training and does not run at inference
 
 
-def count(network: nn.Module, input_shape: tuple[int, ...]) -> Counts:
+def count(network: nn.Module, input_shape: tuple[int, ...], place: str = "meta") -> Counts:
     """Counts one forward pass of `network`, in eval mode, over one image of `input_shape`.
 
-    It runs on shapes alone (torch's meta device), on a copy; `network` stays as it is. Counted are
+    It runs on shapes alone (torch's meta device), or on an image of zeros if `place` is "cpu", for
+    what asks for values; on a copy, so that `network` stays as it is. Counted are
     convolutions, matrix products and attention; a bias costs one add for each output, which counts
     as one multiply-add, as in NAS-Bench-201's published figures (Dong and Yang 2020, 2001.00326).
     Normalisation, activations, pooling, elementwise arithmetic and moving data count nothing.
@@ -29,10 +30,10 @@ def count(network: nn.Module, input_shape: tuple[int, ...]) -> Counts:
     by operation: the input and what operations return (pooling's indices too) counted, parameters,
     buffers and workspace inside an operation not; views share one storage.
     """
-    network = copy.deepcopy(network).to("meta").eval()
+    network = copy.deepcopy(network).to(place).eval()
     # Buffers too: both are there before the pass and stay.
     held = [*network.parameters(), *network.buffers()]
-    with torch.no_grad(), torch.device("meta"), _Tally(held) as tally:
+    with torch.no_grad(), torch.device(place), _Tally(held) as tally:
         network(torch.zeros(1, *input_shape, dtype=_dtype(network)))
     sizes = {name: p.numel() for name, p in network.named_parameters()}
     auxiliary = sum(n for name, n in sizes.items() if AUXILIARY in name.split("."))
@@ -45,22 +46,29 @@ def count(network: nn.Module, input_shape: tuple[int, ...]) -> Counts:
     )
 
 
-def count_layer(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[Cost, tuple[str, ...]]:
-    """What `module` costs as a layer of a network, and the operations that were not counted.
+def count_layer(
+    module: nn.Module, input_shape: tuple[int, ...], place: str = "meta"
+) -> tuple[Cost, tuple[str, ...], tuple[int, ...]]:
+    """What `module` costs as a layer, the operations that were not counted, its result's shape.
 
     As `count`, with its input of `input_shape` left out of the memory: its reader holds that.
+
+    Raises:
+        TypeError: its result is no tensor.
     """
-    counts = count(module, input_shape)
-    module = copy.deepcopy(module).to("meta").eval()
+    counts = count(module, input_shape, place)
+    module = copy.deepcopy(module).to(place).eval()
     held = [*module.parameters(), *module.buffers()]
-    with torch.no_grad(), torch.device("meta"), _Tally(held) as tally:
+    with torch.no_grad(), torch.device(place), _Tally(held) as tally:
         images = torch.zeros(1, *input_shape, dtype=_dtype(module))
         given = images.untyped_storage().nbytes()
         output = module(images)
+    if not isinstance(output, Tensor):
+        raise TypeError(f"its result is a {type(output).__name__}, not a tensor")
     shared = _key(output) == _key(images)
     kept = 0 if shared else output.untyped_storage().nbytes()
     cost = Cost(counts.params, counts.macs, tally.peak - given, kept, shared)
-    return cost, counts.uncounted
+    return cost, counts.uncounted, tuple(output.shape[1:])
 
 
 def _dtype(network: nn.Module) -> torch.dtype:

@@ -58,7 +58,7 @@ def _best(
     plan: Plan, value: Callable[[Cost], int], counter: PlanCounter
 ) -> tuple[int, list[list[float]]] | None:
     """The least total value, and for every choice the strengths of the options that have it."""
-    groups = _groups(plan)
+    groups = groups_of(plan)
     if groups is None:
         return None
     total = sum(value(counter.layer(layer)) for layer in plan.layers())
@@ -90,7 +90,7 @@ def _sums(
             yield sum(value(counter.layer(n)) for n in layers if n is not None), number
 
 
-def _groups(plan: Plan) -> list[tuple[tuple[Choice, ...], int | None]] | None:
+def groups_of(plan: Plan) -> list[tuple[tuple[Choice, ...], int | None]] | None:
     """The choices that are decided together, and how many of them a genotype keeps.
 
     None where one choice is in several groups, or an addition keeps some of what is no choice.

@@ -46,6 +46,11 @@ def cost_of(layer: Layer, operation: object = None) -> Cost | None:
     return _WITH_KERNEL[path](layer, kernel)
 
 
+def shipped(operation: object) -> bool:
+    """Whether an operation of a space is one that comes with this package."""
+    return _origin(operation)[0].startswith("nascli.operations.")
+
+
 def _origin(operation: object) -> tuple[str, Mapping[str, Any]]:
     """The import path of what builds an operation, and the further arguments that it is given."""
     if isinstance(operation, Mapping):

@@ -6,14 +6,19 @@ An operation of the user's own is built and counted once for every shape that it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Plan
 from nascli.core.space import Planned
 from nascli.costs.cost import BYTES_PER_MB, Cost, Counts
-from nascli.costs.formulas import cost_of
+from nascli.costs.formulas import cost_of, shipped
 from nascli.costs.lifetimes import peak_bytes
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class PlanCounter:
@@ -27,7 +32,8 @@ class PlanCounter:
 
     def __init__(self, space: Planned) -> None:
         self._space = space
-        self._operations: Mapping[str, Any] = getattr(space, "operations", {})
+        operations = getattr(space, "operations", {})
+        self._operations: Mapping[str, Any] = operations if isinstance(operations, Mapping) else {}
         self._uncounted: dict[Layer, tuple[str, ...]] = {}
         self._costs = _Remembered(self._look)
 
@@ -60,8 +66,29 @@ class PlanCounter:
         )
 
     def layer(self, layer: Layer) -> Cost:
-        """What one layer costs."""
+        """What one layer costs.
+
+        Raises:
+            Fault: it cannot be built, does not run, or its result is of another shape.
+        """
         return self._costs[layer]
+
+    def check(self) -> None:
+        """Looks at every layer that an operation of the user's own has in some network.
+
+        Raises:
+            Fault: what is wrong with each of these operations, a line each.
+        """
+        own = {name for name, made in self._operations.items() if not shipped(made)}
+        wrong: dict[str, str] = {}
+        for layer in self._space.plan().candidates() if own else ():
+            if layer.operation in own and layer.operation not in wrong:
+                try:
+                    self.layer(layer)
+                except Fault as fault:
+                    wrong[layer.operation] = str(fault)
+        if wrong:
+            raise Fault("\n".join(wrong.values()))
 
     def _look(self, layer: Layer) -> Cost:
         """By formula, or else by running it on shapes."""
@@ -69,17 +96,49 @@ class PlanCounter:
         cost = cost_of(layer, operation)
         if cost is not None:
             return cost
+        try:
+            cost, uncounted, shape = self._run(layer, "meta")
+        except Fault:
+            raise
+        except Exception:  # it may ask for values, which shapes alone do not have
+            try:
+                cost, uncounted, shape = self._run(layer, "cpu")
+            except Exception as error:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                raise Fault(f"{_words(layer)} fails: {reason}") from error
+        if len(shape) == 3 and shape != layer.shape:  # logits have no pixels
+            raise Fault(
+                f"{_words(layer)} gives {_size(shape)}; it must give {_size(layer.shape)}: see its "
+                "stride, its padding and its channels"
+            )
+        if uncounted:
+            self._uncounted[layer] = uncounted
+        return cost
+
+    def _run(self, layer: Layer, place: str) -> tuple[Cost, tuple[str, ...], tuple[int, ...]]:
+        """What `count_layer` says of it."""
         import torch
 
         from nascli.costs.count import count_layer
 
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            module = self._space.layers()[layer]()
-        shape = (layer.in_channels, layer.height, layer.width)
-        cost, uncounted = count_layer(module, shape)
-        if uncounted:
-            self._uncounted[layer] = uncounted
-        return cost
+        with torch.random.fork_rng(devices=[]), torch.device(place):
+            module = self._layers[layer]()
+        return count_layer(module, (layer.in_channels, layer.height, layer.width), place)
+
+    @cached_property
+    def _layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
+        return self._space.layers()
+
+
+def _words(layer: Layer) -> str:
+    """A layer as what is wrong with it begins."""
+    images = _size((layer.in_channels, layer.height, layer.width))
+    return f"operation '{layer.operation}' with stride {layer.stride} on {images}"
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    """Channels, height and width."""
+    return "x".join(map(str, shape))
 
 
 class _Remembered(dict[Layer, Cost]):

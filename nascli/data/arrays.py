@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nascli.core.fault import Fault
+from nascli.core.words import counted
 from nascli.data.holdout import Holdout
 from nascli.data.npz import Archive
 from nascli.data.splits import Splits
@@ -97,7 +98,9 @@ class Arrays:
             return tuple(map(str, range(self.classes)))
         names = tuple(map(str, self._archive.array("class_names").ravel()))
         if len(names) != self.classes:
-            raise Fault(f"{self._path}: {len(names)} class_names for {self.classes} classes")
+            raise Fault(
+                f"{self._path}: {len(names)} class_names for {counted(self.classes, 'class')}"
+            )
         return names
 
     def split(self, name: SplitName) -> Split:
@@ -116,7 +119,7 @@ class Arrays:
             raise Fault(
                 f"{self._path}: x_{part} has images {images.shape[1:]} and labels up to "
                 f"{labels.max():,}; x_train has {self._train[0].shape[1:]} and "
-                f"{self.classes} classes"
+                f"{counted(self.classes, 'class')}"
             )
         if part != "train":
             self._check_range(part, images)
@@ -143,7 +146,7 @@ class Arrays:
         labels = self._labels(part)
         if not images.ndim or not len(labels) or len(images) != len(labels):
             count = len(images) if images.ndim else "no"
-            raise Fault(f"{where} has {count} images, y_{part} {len(labels)} labels")
+            raise Fault(f"{where} has {count} images, y_{part} has {len(labels)} labels")
         return _channels_last(_numbers(images, where), self._layout, where), labels
 
     def _labels(self, part: str) -> NDArray[np.int64]:

@@ -100,7 +100,7 @@ class Holdout:
         for name, chosen in rows.items():
             if not len(chosen):
                 raise Fault(
-                    f"{len(labels)} images are too few: none is left for the {name} split; give "
+                    f"too few images ({len(labels)}): none is left for the {name} split; give "
                     "more images or other fractions (data.valid_fraction, data.test_fraction)"
                 )
         return rows

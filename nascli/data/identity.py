@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from nascli.core.words import counted
 from nascli.data.membership import Membership, fingerprint
 from nascli.data.splits import Splits
 from nascli.data.task import SplitName, Task
@@ -72,8 +73,8 @@ def words(task: Task) -> list[str]:
     shape = "x".join(map(str, task.input_shape))
     train, valid, test = (f"{len(splits[name]):,}" for name in ("train", "valid", "test"))
     lines = [
-        f"{task.name}: {task.classes} classes ({named}), images {shape}: {train} to train on, "
-        f"{valid} to validate on, {test} to test on"
+        f"{task.name}: {counted(task.classes, 'class')} ({named}), images {shape}: "
+        f"{train} to train on, {valid} to validate on, {test} to test on"
     ]
     if not isinstance(task, Divided):
         return lines

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nascli.core.fault import Fault
+from nascli.core.words import counted
 from nascli.data.holdout import Holdout, Rows
 from nascli.data.membership import Membership, fingerprint
 from nascli.data.places import NOT_TEST, OPEN, TEST, TRAIN, VALID, Places, too_small
@@ -178,8 +179,8 @@ class Splits:
             left_out = len(own) - len(found[name])
             if left_out:
                 self._notice(
-                    f"{left_out:,} {name} images are left out: the earlier run has "
-                    f"{'trained' if name == 'test' else 'tested'} on them"
+                    f"left out: {counted(left_out, f'{name} image')} that the earlier run has "
+                    f"{'trained' if name == 'test' else 'tested'} on"
                 )
             if not len(found[name]):
                 raise Fault(f"no {name} image is left; take data.split_rule=2")
@@ -201,8 +202,8 @@ class Splits:
         known[tested] = TEST
         if "test" not in wanted and tested.any():
             self._notice(
-                f"{int(tested.sum()):,} images to train on are left out: the earlier run has "
-                "tested on them"
+                f"left out: {counted(int(tested.sum()), 'image')} to train on that the earlier run "
+                "has tested on"
             )
         return known
 

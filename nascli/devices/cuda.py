@@ -36,6 +36,16 @@ class Cuda:
         self.batch, self.dtype, self.channels_last = batch, dtype, channels_last
         self.warmup, self.repeats, self.seconds = warmup, repeats, seconds
 
+    def check(self) -> None:
+        """See `nascli.core.device.Located`."""
+        import torch
+
+        if not torch.cuda.is_available():
+            raise Fault(
+                f"device 'cuda' needs an NVIDIA GPU, and torch {torch.__version__} finds none on "
+                "this machine; take device=cpu, or device=none to leave latency out"
+            )
+
     def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
         """The latency of one forward pass over (batch, *input_shape); `network` stays as it is.
 
@@ -54,11 +64,7 @@ class Cuda:
 
         from nascli.devices.measuring import conditions, quantiles, rounds
 
-        if not torch.cuda.is_available():
-            raise Fault(
-                f"device 'cuda' needs an NVIDIA GPU, and torch {torch.__version__} finds none on "
-                "this machine; take device=cpu, or device=none to leave latency out"
-            )
+        self.check()
         with torch.inference_mode():
             passes = [self._pass(network, shape) for network, shape in cases]
             taken = rounds(passes, self.warmup, self.repeats, self.seconds)

@@ -10,15 +10,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from nascli import __version__
-from nascli.core.estimator import Estimator
+from nascli.core.estimator import Estimator, Stateful
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.traits import name_of, traits_of
-from nascli.core.trial import Proposal
+from nascli.core.trial import Proposal, as_number
 from nascli.data.identity import membership, was_read
 from nascli.data.task import Task
 
@@ -95,6 +95,15 @@ class Cached:
             self._keep(key, metrics)
         return dict(self._answers[key])
 
+    def state_dict(self) -> dict[str, Any]:
+        """The other estimator's; empty if it has none."""
+        return self._of.state_dict() if isinstance(self._of, Stateful) else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        if isinstance(self._of, Stateful):
+            self._of.load_state_dict(state)
+
     def _identity(self) -> str:
         """What an answer depends on, the images too unless none has been looked at."""
         images = membership(cast(Task, self._task)).fingerprint if self._identified else ""
@@ -120,7 +129,7 @@ class Cached:
                 return
             genotype = Genotype.from_json({"space": self._space.name, "choices": said["choices"]})
             key = (genotype, float(said["fidelity"]))
-            metrics = {name: float(said["metrics"][name]) for name in self.metrics}
+            metrics = {name: as_number(said["metrics"][name]) for name in self.metrics}
         except (ValueError, KeyError, TypeError, AttributeError, Fault) as error:
             raise Fault(
                 f"'{self._path}' has a damaged line ({line!r:.80}); delete it, or the file"

@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from nascli.core.device import available
 from nascli.core.estimator import COSTS
+from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.space import Planned
 from nascli.core.survey import Extremes
@@ -26,12 +28,16 @@ class Costs:
     They come from the network's plan, without torch; a space that has no plans has its networks
     built and counted. `latency_ms` is the median of the network itself on `problem.device`; without
     a device it is left out.
+
+    Raises:
+        Fault: the device is not there.
     """
 
-    traits = Traits(by_genotype=True, immediate=True)
+    traits = Traits(by_genotype=True, immediate=True, fidelities=False)
     meaning = ""
 
     def __init__(self, problem: Problem) -> None:
+        available(problem.device)
         self.problem = problem
         self.metrics = COSTS if problem.device else tuple(m for m in COSTS if m != "latency_ms")
         space = problem.space
@@ -64,6 +70,15 @@ class Costs:
             warnings.warn(f"macs and flops do not include {names}", stacklevel=2)
         return costs
 
+    def check(self) -> None:
+        """Runs every operation of the user's own once.
+
+        Raises:
+            Fault: one does not work, or gives another shape than its layer has.
+        """
+        if self._counter is not None:
+            self._counter.check()
+
     def extremes(self) -> Extremes:
         """Metric -> genotypes of the least and the largest cost, of those where that is proved."""
         return {} if self._counter is None else extremes(self.problem.space, self._counter)
@@ -74,5 +89,14 @@ class Costs:
 
         from nascli.costs.count import count
 
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            return count(self.problem.space.network(genotype), self.problem.task.input_shape)
+        def run(place: str) -> Counts:
+            with torch.random.fork_rng(devices=[]), torch.device(place):
+                network = self.problem.space.network(genotype)
+                return count(network, self.problem.task.input_shape, place)
+
+        try:
+            return run("meta")
+        except Fault:
+            raise
+        except Exception:  # it may ask for values, which shapes alone do not have
+            return run("cpu")

@@ -43,7 +43,7 @@ class OneShot:
 
     metrics = ("accuracy",)
     meaning = "the path's in the supernet, on the validation split; nas retrain gives its own"
-    traits = Traits(repeatable=False, weight_sharing=True)
+    traits = Traits(repeatable=False, weight_sharing=True, fidelities=False)
 
     def __init__(
         self,
@@ -54,12 +54,14 @@ class OneShot:
         recalibration_batches: int = 4,
     ) -> None:
         from nascli.supernet.scoring import Scoring  # torch, which a wrong search does without
+        from nascli.training.divergence import Caution
         from nascli.training.epoch_cost import EpochCost
 
         self._problem, self._shared = problem, shared
         self._scoring = Scoring(problem, shared, batch_size, recalibration_batches)
         self._training: PathTraining | None = None
         self._cost = EpochCost(problem.accelerator)
+        self._caution = Caution(problem.recipe, problem.listener.warn)
         if shared.trainer == "estimator":
             if sampler is None:
                 raise Fault(
@@ -72,10 +74,15 @@ class OneShot:
         self.traits = replace(self.traits, repeatable=shared.trainer != "strategy")
 
     def prepare(self, save: Callable[[], None]) -> None:
-        """Trains the supernet, where no strategy does, from the epoch that its state is of."""
+        """Trains the supernet, where no strategy does, from where its state stands.
+
+        Raises:
+            Stopped: the training diverges, with a tenth of the step too.
+        """
         while self._training is not None and not self._training.over:
+            self._training.begin()
             with self._cost.epoch():
-                said = self._training.train()
+                said = self._caution.epoch(self._training)
             self._problem.listener.progress(self._training.epoch / self._training.epochs, said)
             save()
 
@@ -96,9 +103,12 @@ class OneShot:
 
     def state_dict(self) -> dict[str, Any]:
         """The supernet and its training; empty where somebody else trains it."""
-        return {} if self._training is None else self._training.state_dict()
+        if self._training is None:
+            return {}
+        return {**self._training.state_dict(), "caution": self._caution.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
         if self._training is not None and state:
             self._training.load_state_dict(state)
+            self._caution.load_state_dict(state.get("caution", {}))

@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nascli.core import history_file
+from nascli.core import history_file, protocols
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import check
-from nascli.core.surrogate import Surrogate, normal_scores
+from nascli.core.surrogate import Surrogate, normal_scores, predicted
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.core.words import counted
 from nascli.estimators.rows import Row, joined, read
 
 _FOLDS = 5
@@ -45,7 +46,7 @@ class Predictor:
     """
 
     metrics = ("accuracy",)
-    traits = Traits(by_genotype=True, immediate=True)
+    traits = Traits(by_genotype=True, immediate=True, fidelities=False)
 
     def __init__(
         self, problem: Problem, surrogate: Callable[..., Surrogate], path: str | None = None
@@ -55,7 +56,7 @@ class Predictor:
         known = _known(Path(path), problem)
         if len(known) < _FOLDS:
             raise Fault(
-                f"estimator.path={path} holds {len(known)} genotypes with an accuracy; "
+                f"estimator.path={path} holds {counted(len(known), 'genotype')} with an accuracy; "
                 f"a prediction needs at least {_FOLDS}"
             )
         genotypes, values = tuple(known), np.array(list(known.values()))
@@ -63,6 +64,9 @@ class Predictor:
 
         def build() -> Surrogate:
             return surrogate(problem.space, problem.seed)
+
+        stateless = ("state_dict", "load_state_dict")  # it is fitted anew every time
+        protocols.check(surrogate, Surrogate, "surrogate", spared=stateless)
 
         self._surrogate = build()
         scores = normal_scores(values)
@@ -76,7 +80,7 @@ class Predictor:
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """The predicted accuracy in percent, whatever the fidelity."""
-        means, _ = self._surrogate.predict((proposal.genotype,))
+        means, _ = predicted(self._surrogate, (proposal.genotype,))
         return {"accuracy": self._accuracy(float(means[0]))}
 
 
@@ -118,7 +122,7 @@ def _cross_validated(
             continue
         surrogate = build()
         surrogate.fit([genotypes[i] for i in known], normal_scores(values[known]))
-        means, _ = surrogate.predict(tuple(genotypes[i] for i in asked))
+        means, _ = predicted(surrogate, tuple(genotypes[i] for i in asked))
         taus.append(float(kendalltau(means, values[asked]).statistic))
     found = [tau for tau in taus if np.isfinite(tau)]  # a fold of equals has none
     return float(np.mean(found)) if found else float("nan")

@@ -27,7 +27,7 @@ class Relaxed:
 
     metrics = ("accuracy", "path_accuracy")
     meaning = "the supernet's on the validation split; `nas retrain` gives the network's own"
-    traits = Traits(repeatable=False, weight_sharing=True)
+    traits = Traits(repeatable=False, weight_sharing=True, fidelities=False)
 
     def __init__(
         self,

@@ -81,7 +81,12 @@ class Table:
             self._table = _CSV(problem, Path(path), refuse=repeats == "refuse")
         self.metrics = self._table.metrics
         source = f"in {path}" if path else f"in NAS-Bench-201 on {dataset}, after 200 epochs"
-        self.traits = replace(self.traits, final=self._table.final, genotypes=self._table.genotypes)
+        self.traits = replace(
+            self.traits,
+            fidelities=path is None,
+            final=self._table.final,
+            genotypes=self._table.genotypes,
+        )
         self.meaning = f"on the validation split, as it stands {source}"
 
     @classmethod

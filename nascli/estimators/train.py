@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from nascli.core.problem import Problem
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.core.words import counted
 from nascli.data.task import Task
 from nascli.training.recipe import Recipe
+from nascli.training.steps import check_steps
 
 
 class Train:
@@ -26,7 +29,7 @@ class Train:
         batch_size: in place of the recipe's.
 
     Raises:
-        Fault: the task's images cannot be read.
+        Fault: the task's images cannot be read, or one at a time are too few to train on.
     """
 
     metrics = ("accuracy", "train_accuracy")
@@ -38,20 +41,30 @@ class Train:
         self._problem = problem
         task = cast(Task, problem.task)
         epochs = max(1, round(problem.fidelity * recipe.epochs))
-        self.meaning = f"on the validation split, after {epochs} epochs from scratch"
+        self.meaning = f"on the validation split, after {counted(epochs, 'epoch')} from scratch"
+        check_steps(problem, self._recipe.batch_size)
         self._train, self._valid = task.split("train"), task.split("valid")
+        self._cut: dict[str, Any] = {}  # the training that was cut when the time was over
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """Trains for round(fidelity * epochs) epochs, at least one.
 
         Raises:
-            DivergedError: the training loss is no longer a number.
+            DivergedError: a loss or a weight is no longer a number.
+            OutOfTime: the budget's time is over; the next estimate of this proposal goes on there.
         """
         import torch  # here, for what is wrong with a search is found without it
 
+        from nascli.training.divergence import DivergedError
         from nascli.training.fit import fit, score
 
         problem = self._problem
+        mine = {"genotype": proposal.genotype.to_json(), "fidelity": proposal.fidelity}
+        cut, self._cut = self._cut, {}
+
+        def keep(training: dict[str, Any]) -> None:
+            self._cut = {**mine, "training": training}
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.seed)
             network = problem.space.network(proposal.genotype)
@@ -64,6 +77,19 @@ class Train:
             accelerator=problem.accelerator,
             seed=problem.seed,
             progress=problem.listener.progress,
+            state=cut["training"] if cut and {**cut, **mine} == cut else None,
+            budget=problem.budget,
+            on_cut=keep,
         )
-        accuracy = score(network, self._valid, problem.accelerator).accuracy
-        return {"accuracy": accuracy, "train_accuracy": epochs[-1].train.accuracy}
+        valid = score(network, self._valid, problem.accelerator)
+        if not math.isfinite(valid.loss):
+            raise DivergedError(f"the validation loss is {valid.loss}")
+        return {"accuracy": valid.accuracy, "train_accuracy": epochs[-1].train.accuracy}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The training that was cut; empty if there is none."""
+        return self._cut
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        self._cut = state

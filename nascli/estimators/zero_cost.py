@@ -20,6 +20,7 @@ from nascli.core.randomness import generator
 from nascli.core.space import sample
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.core.words import counted
 from nascli.costs.count import count
 from nascli.data.batches import Batch, batches, seeded
 from nascli.data.task import Task
@@ -58,7 +59,7 @@ class ZeroCost:
         Fault: an unknown score, too few images, or the task's images cannot be read.
     """
 
-    traits = Traits(objective=Objective("score", "max"))
+    traits = Traits(objective=Objective("score", "max"), fidelities=False)
     meaning = ""
 
     def __init__(
@@ -149,7 +150,8 @@ class ZeroCost:
         if len(split) < wanted * batch_size:
             raise Fault(
                 f"estimator.batch_size is {batch_size}; for {', '.join(self._needed)} it may be at "
-                f"most {len(split) // wanted}, because the training split has {len(split)} images"
+                f"most {len(split) // wanted}, because the training split has "
+                f"{counted(len(split), 'image')}"
             )
         generator = seeded(self._problem.seed, "zero_cost")
         accelerator = self._problem.accelerator

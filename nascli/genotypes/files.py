@@ -47,7 +47,7 @@ def load(reference: str) -> Genotype:
     except OSError:  # no path at all: a name too long, or a loop of links
         found = False
     if not found:
-        name = unknown("genotype", reference, known)
+        name = unknown("genotype", f"{reference:.200}", known)
         raise Fault(f"there is no file or run folder '{reference:.200}', and {name}")
     return _genotype(_read(path), path)
 

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.supernet import Level, Mixture, Relaxation, Sampler, SharedWeights
+from nascli.costs.within import Within
 from nascli.data.batches import Batch, seeded
 from nascli.gradient.cuda_graphs import Replayed
 from nascli.gradient.curvature import largest_eigenvalue
@@ -33,6 +35,7 @@ from nascli.gradient.stages import Stage
 from nascli.gradient.unrolled import Unrolled, frozen
 from nascli.supernet.recalibration import preserved
 from nascli.supernet.training import WeightTraining
+from nascli.training.divergence import check
 
 
 class Bilevel:
@@ -84,8 +87,10 @@ class Bilevel:
         self._training = WeightTraining(self.supernet, problem.recipe, problem.accelerator)
         if method.cuda_graphs:
             self._training.evaluate = Replayed(self.supernet)
+        self._within = Within(problem)
         self._skips = skip_mask(self.supernet, problem.accelerator)
         self._generator = seeded(problem.seed, "skips", stage.number)
+        self._at()
         shared.relaxation, shared.sampler = self._relaxation, self._sampler
         shared.training = self._training
 
@@ -111,26 +116,45 @@ class Bilevel:
             weight_decay=settings["weight_decay"],
         )
 
-    def train(self) -> str:
-        """Trains one epoch; says how the supernet did on the validation half meanwhile."""
+    def train(self, scale: float = 1.0) -> str:
+        """See `nascli.training.divergence.Trains`; says how the validation half did meanwhile."""
         self.supernet.train()
+        self._slow(scale)
         steps, number = self._halves.steps, self.epoch
         first, end = self.stage.span  # the cosine spans the life of the supernet
-        total = torch.zeros(2, device=self._problem.accelerator)  # loss, correct answers (alpha's)
-        learning = 0
-        for step in range(steps):
+        for step in range(self._step, steps):
+            self._problem.budget.check()
             now = number + step / steps
             rate = self._training.set_rate(end - first, number - first, step, steps)
             if self._architect is not None and self.stage.learns(now):
-                total += self._architecture_step(now, rate)
-                learning += 1
+                self._total += self._architecture_step(now, rate)
+                self._learning += 1
             self._weight_step(now)
+            self._step += 1
             self._problem.listener.progress(step / steps, f"epoch {number + 1}/{self._epochs}")
+        check(self._training.weights, "supernet")
+        check(self._alphas, "architecture")
         self.epoch += 1
+        total, learning = self._total, self._learning
+        self._at()
         if not learning:
             return ""
         loss, accuracy = (total / learning).tolist()
         return f"validation loss {loss:.3f}, accuracy {100 * accuracy:.1f} %"
+
+    def _at(self, step: int = 0, learning: int = 0, total: Sequence[float] = (0.0, 0.0)) -> None:
+        """So many steps of the epoch are over, in so many of which alpha learnt.
+
+        `total` are the sums over these of the loss and of the share of correct answers.
+        """
+        self._step, self._learning = step, learning
+        self._total = torch.tensor(total, device=self._problem.accelerator)
+
+    def _slow(self, scale: float) -> None:
+        """From now on every learning rate is this share of what the recipe says."""
+        self._training.scale = scale
+        for group in self._architect.param_groups if self._architect is not None else ():
+            group["lr"] = scale * self._recipe.architecture["learning_rate"]
 
     def _mixtures(self, now: float, level: Level) -> Sequence[Mixture]:
         mixtures = self._drawn(now / self._epochs, level)
@@ -220,6 +244,20 @@ class Bilevel:
                 mixture, lambda other: self._training.loss(batch, [other])[1], now / self._epochs
             )
 
+    def derive(self, strengths: Tensor) -> Genotype:
+        """See `nascli.gradient.parts.Trained`."""
+        genotype = self.supernet.derive(strengths)
+        if self._within.keeps(genotype):
+            return genotype
+        names = [choice.name for choice in self.supernet.choices]
+        return self._within.strongest(dict(zip(names, strengths.tolist(), strict=True)), genotype)
+
+    def nearest(self, genotype: Genotype) -> Genotype:
+        """See `nascli.gradient.parts.Trained`."""
+        if self._within.keeps(genotype):
+            return genotype
+        return self.derive(self.supernet.path(genotype).strengths)
+
     def loss(self, mixture: Mixture) -> float:
         """See `nascli.gradient.parts.Trained`."""
         self.supernet.train()
@@ -246,6 +284,7 @@ class Bilevel:
         perturbation = self._method.perturbation
         return {
             "epoch": self.epoch,
+            "under_way": self._under_way(),
             **self._shared.state_dict(),
             "architect": self._architect and self._architect.state_dict(),
             "streams": self._halves.state_dict(),
@@ -253,9 +292,14 @@ class Bilevel:
             "perturbation": perturbation and perturbation.state_dict(),
         }
 
+    def _under_way(self) -> list[Any]:
+        """What `_at` takes back in the middle of an epoch."""
+        return [self._step, self._learning, self._total.tolist()] if self._step else []
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
         self.epoch = int(state["epoch"])
+        self._at(*state.get("under_way", ()))
         self._shared.load_state_dict(state)
         if self._architect is not None:
             self._architect.load_state_dict(state["architect"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
+from nascli.core import protocols
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Mixture, Relaxation, SharedWeights, Supernet
 from nascli.core.traits import traits_of
@@ -82,6 +83,15 @@ class Trained(Protocol):
             Fault: a sampler draws the paths, and there are none.
         """
 
+    def derive(self, strengths: Tensor) -> Genotype:
+        """What the supernet derives; if that breaks a constraint, the strongest that keeps all.
+
+        `strengths` are (choices, options). See `nascli.costs.within.Within.strongest`.
+        """
+
+    def nearest(self, genotype: Genotype) -> Genotype:
+        """The genotype itself if it keeps the constraints, or one that has most in common."""
+
     def loss(self, mixture: Mixture) -> float:
         """On a fixed batch of the validation half, under its own batch-norm statistics."""
 
@@ -104,8 +114,15 @@ class Discretisation(Protocol):
         """The genotype."""
 
 
-def built(problem: Problem, shared: SharedWeights, part: Callable[..., Any] | None) -> Any:
-    """The part that a config's partial makes; None for none."""
+def built(
+    problem: Problem, shared: SharedWeights, part: Callable[..., Any] | None, protocol: type
+) -> Any:
+    """The part that a config's partial makes; None for none.
+
+    Raises:
+        Fault: it refuses its values, or lacks something that `protocol` asks for.
+    """
     if part is None:
         return None
-    return part(problem, shared) if traits_of(part).weight_sharing else part(problem)
+    made = part(problem, shared) if traits_of(part).weight_sharing else part(problem)
+    return protocols.check(made, protocol, protocol.__name__.lower())

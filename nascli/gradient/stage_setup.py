@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nascli.core import protocols
 from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
@@ -84,7 +85,7 @@ def relaxation_of(
     if method.relaxation is None:
         return None
     seed = _seed(problem, stage)
-    relaxation = method.relaxation(supernet, seed)
+    relaxation = protocols.check(method.relaxation(supernet, seed), Relaxation, "relaxation")
     if method.edge_normalisation:
         relaxation = EdgeNormalised(relaxation, supernet, seed_of(seed, "edges"))
     return relaxation.to(problem.accelerator)
@@ -94,7 +95,9 @@ def sampler_of(
     problem: Problem, method: Method, supernet: Supernet, stage: Stage
 ) -> Sampler | None:
     """A new sampler of paths; None for a method that has none."""
-    return None if method.sampler is None else method.sampler(supernet, _seed(problem, stage))
+    if method.sampler is None:
+        return None
+    return protocols.check(method.sampler(supernet, _seed(problem, stage)), Sampler, "sampler")
 
 
 def _seed(problem: Problem, stage: Stage) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nascli.core.choice import NONE, Choice
 from nascli.core.fault import Fault, unknown
+from nascli.core.words import counted
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ def schedule(
     ends = _ends(shares, epochs)
     if len(set(ends) | {0}) <= len(shares):
         raise Fault(
-            f"strategy.stages are {len(shares)}, too many for {epochs} epoch(s): one would have "
-            f"none; give training.epochs at least {_least(shares)}, or fewer stages"
+            f"strategy.stages are {len(shares)}, too many for "
+            f"{counted(epochs, 'epoch')}: one would have none; give training.epochs at least "
+            f"{_least(shares)}, or fewer stages"
         )
     begins = [0, *ends[:-1]]
     made: list[Stage] = []

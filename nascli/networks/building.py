@@ -30,11 +30,16 @@ def build(factories: Mapping[str, Factory], layer: Layer, *, shared: bool = Fals
     make, settings = factories[layer.operation], dict(layer.settings)
     try:
         module = make(layer.in_channels, layer.out_channels, layer.stride, shared, **settings)
-    except TypeError as error:
+    except Fault:
+        raise
+    except Exception as error:
+        reason = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
         raise Fault(
             f"operation '{layer.operation}' cannot be built as "
-            f"factory(in_channels, out_channels, stride, shared): {error}"
+            f"factory(in_channels, out_channels, stride, shared): {reason}"
         ) from error
+    if not callable(module) or not hasattr(module, "_modules"):
+        raise Fault(f"operation '{layer.operation}' gives {module!r:.80}; it must give a module")
     return tag(module, layer)
 
 

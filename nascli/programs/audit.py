@@ -170,7 +170,7 @@ def _trials(run: Run, parts: Parts) -> list[Trial]:
     recorded = run.history()
     if any(t.genotype != g for t, g in ((t, _at(genotypes, t.number)) for t in recorded)):
         raise Fault(f"the history in '{run.path}' is not of this audit; start a new one")
-    with closing(parts.workers(asking, run.path)) as workers:
+    with closing(parts.workers(asking, run.place)) as workers:
         strategy = Listed(parts.problem, genotypes)
         loop = Search(strategy, asking, workers, Budget(), what="networks")
         try:

@@ -13,11 +13,13 @@ from nascli.analysis.comparison import Axis, Comparison, Record
 from nascli.analysis.significance import Contrast
 from nascli.core.goal import Objective
 from nascli.core.listener import Listener
+from nascli.core.words import counted
 from nascli.programs.reporting import write_report
 from nascli.report import races, tabulation
 from nascli.runs import searches
 from nascli.runs.folder import Run
 
+_NAMED = 5  # runs that are named one by one
 _STEP = 50  # runs between two words about the progress
 _SOON = 0.95  # of the longest run: whoever ends before that had clearly less of a budget
 
@@ -26,11 +28,13 @@ _SOON = 0.95  # of the longest run: whoever ends before that had clearly less of
 class Parts:
     """Which runs are compared, and by what; `settings` is the config as plain data.
 
-    `groups` says what a method is called -> the folders of its runs, with their seeds. `loss` makes
-    as many losses of a trial's metrics as there are `goals`.
+    `groups` says what a method is called -> the folders of its runs, with their seeds; `dead` are
+    those that were named and have no trial. `loss` makes as many losses of a trial's metrics as
+    there are `goals`.
     """
 
     groups: Mapping[str, Sequence[tuple[Path, int]]]
+    dead: Sequence[Path]
     goals: tuple[Objective, ...]
     loss: searches.Loss
     fidelity: float
@@ -87,17 +91,18 @@ def compare(run: Run, parts: Parts, comparison: Comparison) -> Outcome:
     report = tabulation.summary(comparison, rows, found)
     drawn = races.draw(comparison, [row["group"] for row in rows], log=parts.log)
     write_report(run, report, drawn, parts.settings)
-    return Outcome(comparison, rows, found, _remarks(comparison))
+    return Outcome(comparison, rows, found, _remarks(comparison, parts.dead))
 
 
-def _remarks(comparison: Comparison) -> list[str]:
+def _remarks(comparison: Comparison, dead: Sequence[Path]) -> list[str]:
     """What one has to know of these runs before believing the table."""
     remarks = []
+    if dead:
+        remarks.append(f"left out, for they have no trial: {_few(list(map(str, dead)))}")
     unfinished = [record for record in comparison.records if not record.finished]
     if unfinished:
-        names = ", ".join(f"{record.name} ({record.trials} trials)" for record in unfinished[:5])
-        more = f" and {len(unfinished) - 5} more" if len(unfinished) > 5 else ""
-        remarks.append(f"not ended, taken as far as they are: {names}{more}")
+        names = [f"{record.name} ({counted(record.trials, 'trial')})" for record in unfinished]
+        remarks.append(f"not ended, taken as far as they are: {_few(names)}")
     for group, seeds in standings.seeds(comparison).items():
         twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
         if twice:
@@ -111,3 +116,9 @@ def _remarks(comparison: Comparison) -> list[str]:
             f"table takes each at its end; for equal budgets: at={same:g}"
         )
     return remarks
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -25,7 +25,7 @@ def record(run: Run, problem: Problem, *, tested: bool) -> None:
         return
     identity.check(task, ("train", "valid", "test") if tested else ("train", "valid"))
     now = identity.membership(task)
-    before = membership.read(run.path / membership.FILE)
+    before = membership.read(run.place / membership.FILE)
     if before is None:
         run.write(membership.FILE, now.text())
     else:

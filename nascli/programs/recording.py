@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nascli.core.budget import OutOfTime
 from nascli.core.estimator import Prepared, Stateful
-from nascli.core.fault import Fault
+from nascli.core.evaluation import Judging
+from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
-from nascli.core.loop import Judging, Search
+from nascli.core.loop import Search
 from nascli.core.trial import Open, Trial
+from nascli.core.words import counted
 from nascli.core.workers import Evaluate, Workers
 from nascli.runs.folder import Checkpoint, Run
 
@@ -53,6 +57,8 @@ def looped(
 
     Raises:
         Fault: what is on record does not belong to this search, or the disk takes no more.
+        Stopped: it cannot go on from where it is, which is saved.
+        OutOfTime: the seconds of the budget are over; where it stands is saved.
     """
     listener, budget = search.evaluation.problem.listener, search.budget
     state = run.load_state("trials", "strategy", "open", "number", older=older)
@@ -65,7 +71,7 @@ def looped(
     worked = sum(trial.seconds for trial in recorded)
     budget.start(max(worked, state.get("seconds", 0.0) if state else 0.0))
     if recorded:
-        listener.warn(f"resuming after {len(recorded)} {search.what}")
+        listener.warn(f"resuming after {counted(len(recorded), search.what.removesuffix('s'))}")
     for trial in search.history:
         listener.trial(trial)
     remaining = set(search.recorded)
@@ -79,6 +85,7 @@ def looped(
             "strategy": search.strategy.state_dict(),
             "estimators": _states(search.evaluation),
             "seconds": budget.elapsed,
+            "asking": search.asking,
         }
 
     def ended(trial: Trial) -> None:
@@ -91,10 +98,15 @@ def looped(
         checkpoint.maybe(state_now)
         listener.trial(trial)
 
-    for estimator in search.evaluation.estimators:
-        if isinstance(estimator, Prepared):
-            estimator.prepare(lambda: run.save_state(state_now()))
-    return search.run(ended)
+    try:
+        for estimator in search.evaluation.estimators:
+            if isinstance(estimator, Prepared):
+                estimator.prepare(lambda: run.save_state(state_now()))
+        return search.run(ended)
+    except (OutOfTime, Stopped):
+        if "torch" in sys.modules:  # or else there is nothing that is not in the history
+            run.save_state(state_now())
+        raise
 
 
 def _states(evaluation: Judging) -> list[dict[str, Any] | None]:
@@ -120,6 +132,7 @@ def _restore(search: Search, state: dict[str, Any], recorded: list[Trial], path:
         return
     waiting = {number: Open.from_json(data) for number, data in state["open"].items()}
     search.recorded = {trial.number: trial for trial in recorded[told:]}
+    search.asking = float(state.get("asking", 0.0))
     search.restore(recorded[:told], waiting, state["number"])
     _load(search.strategy, state["strategy"], path)
 

@@ -17,5 +17,5 @@ def write_report(
     run.write_json(REPORT, report)
     for name, figure in drawn.items():
         run.write(f"figures/{name}.svg", figure)
-    whole = {**report, "config": settings, "environment": reading.environment(run.path)}
+    whole = {**report, "config": settings, "environment": reading.environment(run.place)}
     run.write("report.html", page.page(whole, drawn))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +12,16 @@ from torch import nn
 
 from nascli.core.budget import Budget
 from nascli.core.estimator import COSTS
+from nascli.core.evaluation import Evaluation
+from nascli.core.fault import Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Objective
 from nascli.core.listed import Listed
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.provenance import given
 from nascli.core.trial import Open, Proposal, Trial
+from nascli.core.words import counted
 from nascli.data.task import SplitName, Task
 from nascli.programs import images
 from nascli.programs.networks import costs_of, network_of
@@ -29,6 +33,8 @@ from nascli.report import curves, drawings
 from nascli.report.units import readable
 from nascli.runs import card as cards
 from nascli.runs.folder import Run
+from nascli.training import divergence
+from nascli.training.divergence import DivergedError
 from nascli.training.fit import Epoch, State, fit, score
 from nascli.workers.serial import Serial
 
@@ -63,6 +69,7 @@ class FromScratch:
         self._save: Callable[[], None] = lambda: None
         self._genotype: Genotype | None = None
         self._training: State | None = None
+        self._scale = 1.0  # of the learning rate
 
     def prepare(self, save: Callable[[], None]) -> None:
         """Nothing is to be done before the first network; `save` is called after every epoch."""
@@ -72,14 +79,26 @@ class FromScratch:
         """The network's costs, and percent of each split.
 
         Raises:
-            DivergedError: the training loss is no longer a number.
+            Stopped: the training diverges, with a tenth of the step too.
             RuntimeError: the file does not hold the network that was trained.
         """
         genotype = proposal.genotype
         if self._genotype != genotype:
-            self._genotype, self._training = genotype, None
+            self._genotype, self._training, self._scale = genotype, None, 1.0
         costs = costs_of(self._problem, genotype)
-        self._train(network_of(self._problem, genotype), readable("params", costs["params"]))
+        problem = self._problem
+        problem.listener.warn(
+            f"training a network for {given(problem)} with "
+            f"{readable('params', costs['params'])} parameters on "
+            f"{counted(len(cast(Task, problem.task).split('train')), 'image')} for "
+            f"{counted(problem.recipe.epochs, 'epoch')} in {self._run.path}"
+        )
+        while True:
+            try:
+                self._train(network_of(problem, genotype))
+                break
+            except DivergedError as error:
+                self._go_back(error)
         return {**costs, **self._scores(genotype)}
 
     @property
@@ -90,31 +109,37 @@ class FromScratch:
     def finished(self, genotype: Genotype) -> bool:
         """Whether all epochs of this network are over and its weights are there."""
         over = len(self.epochs) == self._problem.recipe.epochs
-        return self._genotype == genotype and over and (self._run.path / WEIGHTS).is_file()
+        return self._genotype == genotype and over and (self._run.place / WEIGHTS).is_file()
 
     def state_dict(self) -> dict[str, Any]:
         """Which network is being trained, and how far it is."""
         genotype = self._genotype.to_json() if self._genotype else None
-        return {"genotype": genotype, "training": self._training}
+        return {"genotype": genotype, "training": self._training, "scale": self._scale}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on with that training."""
         genotype, self._training = state["genotype"], state["training"]
+        self._scale = float(state.get("scale", 1.0))
         self._genotype = Genotype.from_json(genotype) if genotype else None
 
-    def _train(self, network: nn.Module, size: str) -> None:
+    def _go_back(self, error: DivergedError) -> None:
+        """To the last good epoch, once, with a tenth of the step."""
+        epochs, recipe = len(self.epochs), self._problem.recipe
+        if self._scale < 1.0:
+            raise Stopped(divergence.again(epochs, error, recipe)) from error
+        self._scale = divergence.TENTH
+        self._save()
+        self._problem.listener.warn(divergence.back(epochs, error))
+
+    def _train(self, network: nn.Module) -> None:
         """All epochs that are left; the weights are in the run folder afterwards."""
         problem = self._problem
         task, recipe, hear = cast(Task, problem.task), problem.recipe, problem.listener.progress
         train, told = task.split("train"), ""
-        problem.listener.warn(
-            f"training a network for {given(problem)} with {size} parameters on {len(train)} "
-            f"images for {recipe.epochs} epochs in {self._run.path}"
-        )
 
         def ended(epoch: Epoch, checkpoint: State) -> None:
             nonlocal told
-            self._training = checkpoint
+            self._training = copy.deepcopy(checkpoint)  # its tensors go on being trained
             self._save()
             told = _line(epoch)
             self._run.log(told)
@@ -130,6 +155,7 @@ class FromScratch:
             on_epoch=ended,
             progress=lambda done, _text: hear(done, told),
             state=self._training,
+            scale=self._scale,
         )
         self._run.save(WEIGHTS, network.state_dict())
 

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from nascli import genotypes
-from nascli.core.budget import Budget
+from nascli.core.budget import Budget, OutOfTime
 from nascli.core.estimator import Estimator
+from nascli.core.evaluation import Evaluation
 from nascli.core.failures import kinds, words
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.space import size
 from nascli.core.strategy import MeasuresEffort, Strategy
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
+from nascli.core.words import counted
 from nascli.costs.latency_table import measured
 from nascli.programs import images
 from nascli.programs.networks import keep_latencies
@@ -57,7 +59,8 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     """Searches, or goes on with the search that is in the folder; gives the report.
 
     Raises:
-        Fault: no trial was good (the report is written first), or the disk takes no more.
+        Fault: no trial was good, or the search cannot go on (the report is written first), or the
+            disk takes no more.
     """
     problem = parts.problem
     images.record(run, problem, tested=False)
@@ -66,13 +69,21 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     count = size(problem.space)
     if parts.notice:
         problem.listener.warn(f"warning: {parts.notice}")
-    problem.listener.warn(f"searching {problem.space.name} ({count:,} genotypes) in {run.path}")
+    problem.listener.warn(
+        f"searching {problem.space.name} ({counted(count, 'genotype')}) in {run.path}"
+    )
     with computing_with(parts.threads, problem):
         evaluation = Evaluation(problem, parts.estimators, kept_by(run))
-        with closing(parts.workers(evaluation, run.path)) as workers:
+        with closing(parts.workers(evaluation, run.place)) as workers:
             loop = Search(parts.strategy, evaluation, workers, parts.budget)
-            genotype = looped(run, loop)
-        return _concluded(run, parts, loop, genotype)
+            ended: BaseException | None = None
+            try:
+                genotype = looped(run, loop)
+            except (OutOfTime, Stopped) as early:
+                ended, genotype = early, parts.strategy.recommend(loop.history)
+        report = _concluded(run, parts, loop, genotype)
+        _say_why(run, parts, loop, genotype, ended)
+        return report
 
 
 def meanings(parts: Parts) -> list[str]:
@@ -100,8 +111,6 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
     drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
     drawn |= figures.search(history, problem) | curves.readout(history)
     write_report(run, report, drawn, parts.settings)
-    if genotype is None:
-        raise Fault(_why_none(history))
     return report
 
 
@@ -118,6 +127,30 @@ def _final(estimators: Sequence[Estimator], genotype: Genotype) -> Mapping[str, 
         if final is not None:
             return final(genotype)
     return {}
+
+
+def _say_why(
+    run: Run, parts: Parts, loop: Search, genotype: Genotype | None, ended: BaseException | None
+) -> None:
+    """Says why a search ended before its end; raises a Fault if it has no answer, or may not go on.
+
+    The history, what was trained and the report are on the disk.
+    """
+    if isinstance(ended, Stopped):
+        found = f"what was found before stands in {run.path}" if genotype else "nothing was found"
+        raise Fault(f"{ended}; {found}") from ended
+    if ended is not None:
+        numbers = [*map(str, loop.open)] or [str(loop.number)]
+        named = f"trial{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
+        words = f"budget.seconds={parts.budget.seconds:g} is over in the middle of {named}"
+        apart = traits_of(loop.workers).own_processes
+        words += "; what ran in processes of their own begins anew" if apart else ""
+        words += f"; go on with: nas search resume={run.path} budget.seconds=MORE"
+        if genotype is None:
+            raise Fault(words)
+        parts.problem.listener.warn(words)
+    if genotype is None:
+        raise Fault(_why_none(loop.history))
 
 
 def _why_none(history: History) -> str:

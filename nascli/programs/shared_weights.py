@@ -8,6 +8,7 @@ from typing import Any
 
 from nascli.core.fault import Fault
 from nascli.core.supernet import SharedWeights
+from nascli.core.words import counted
 from nascli.runs.folder import Run
 
 
@@ -29,7 +30,7 @@ def load(shared: SharedWeights, folder: Path) -> str:
     except (RuntimeError, AttributeError, TypeError) as error:
         raise Fault(f"the shared weights in '{folder}' do not fit the space: {error}") from error
     assert state is not None
-    return f"shared weights as they were after {state['trials']} trials of {folder}"
+    return f"shared weights as they were after {counted(state['trials'], 'trial')} of {folder}"
 
 
 def _found(key: str, node: object) -> Any:

@@ -64,7 +64,7 @@ def table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
     for name in verdict.estimates:
         found = verdict.correlations.kendall(name), verdict.correlations.spearman(name)
         label = f"{name} (cost)" if name in verdict.baselines else name
-        shown = [f"{one.value:.3f} {_range(one)}" for one in found]
+        shown = [_shown(one) for one in found]
         rows.append([label, *shown, _time(verdict.median_seconds(name))])
     return header, rows
 
@@ -99,9 +99,18 @@ def _plain(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _shown(found: Interval) -> str:
+    return f"{found.value:.3f} {_range(found)}" if math.isfinite(found.value) else "none"
+
+
 def _range(found: Interval) -> str:
+    """In brackets; too few networks, or resamples in which all are equal, have none."""
+    if not math.isfinite(found.low):
+        return "(no interval)"
     return f"({found.low:.3f} .. {found.high:.3f})"
 
 
 def _time(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "unknown"
     return duration(seconds) if seconds >= 1 else f"{_MS * seconds:.3g} ms"

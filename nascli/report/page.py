@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from nascli.core.words import counted
 from nascli.report.units import duration, readable, words
 
 # How headings read, and the order in which sections come; whatever else a report has comes before
@@ -97,7 +98,7 @@ def _about(report: Mapping[str, Any]) -> str:
     facts = []
     if isinstance(counts, Mapping):
         facts.append(", ".join(f"{counts[kind]} {kind}" for kind in counts if kind != "all"))
-        facts[0] = f"{counts.get('all', '?')} trials ({facts[0]})"
+        facts[0] = f"{counted(counts.get('all', 0), 'trial')} ({facts[0]})"
     if seconds is not None:
         facts.append(f"in {duration(seconds)}")
     networks = (report.get("problem") or {}).get("networks")

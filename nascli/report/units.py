@@ -77,11 +77,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def counted(number: int, thing: str) -> str:
-    """1 trial, 2 trials, 1,000 trials."""
-    return f"{number:,} {thing}{'s' * (number != 1)}"
-
-
 def _scaled(value: float) -> str:
     for power, prefix in ((9, "G"), (6, "M")):
         if abs(value) >= 10**power:

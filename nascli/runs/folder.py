@@ -25,11 +25,14 @@ ENVIRONMENT, REPORT = "environment.json", "report.json"
 
 
 class Run:
-    """One folder, claimed by exactly one process at a time."""
+    """One folder, claimed by exactly one process at a time.
+
+    `path` is what it was called by, `place` where it is, whatever the working folder becomes.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._history_path = path / HISTORY
+        self.path, self.place = path, path.absolute()
+        self._history_path = self.place / HISTORY
         self._history: IO[bytes] | None = None
         self._lock: IO[bytes] | None = None
 
@@ -81,7 +84,7 @@ class Run:
         except ImportError:  # Windows has no flock
             return
         with _guarded(self.path):
-            self._lock = (self.path / ".lock").open("ab")
+            self._lock = (self.place / ".lock").open("ab")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -99,7 +102,7 @@ class Run:
         Raises:
             Fault: the disk takes no more; what was written before is intact.
         """
-        path = self.path / name
+        path = self.place / name
         with _guarded(path):
             path.parent.mkdir(exist_ok=True)
             temporary = path.with_name(f".{path.name}.tmp")
@@ -112,7 +115,7 @@ class Run:
 
     def log(self, line: str) -> None:
         """Adds a line to log.txt; a disk that takes no more lines must not hide what they say."""
-        with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:
+        with suppress(OSError), (self.place / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
 
     def append(self, trial: Trial, used: float | None = None, elapsed: float | None = None) -> None:
@@ -175,7 +178,7 @@ class Run:
         Raises:
             Fault: the file is corrupt, of a newer version, or not of this kind of run.
         """
-        file = self.path / STATE
+        file = self.place / STATE
         if not file.exists():
             return None
         state = self.load(STATE)
@@ -202,7 +205,7 @@ class Run:
         """
         import torch
 
-        path = self.path / name
+        path = self.place / name
         temporary = path.with_name(f".{name}.tmp")
         with _guarded(path):
             try:
@@ -226,7 +229,7 @@ class Run:
         """
         import torch
 
-        path = self.path / name
+        path = self.place / name
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # every kind of damage raises its own kind

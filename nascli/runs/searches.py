@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +22,18 @@ _SEED = re.compile(r"^seed: *(-?\d+) *$", re.MULTILINE)
 _STRATEGY = re.compile(r"^strategy:", re.MULTILINE)
 
 
-def find(references: Iterable[str]) -> list[Path]:
+def find(references: Sequence[str]) -> tuple[list[Path], list[Path]]:
     """The run folders of searches that are named, or that lie below the folders named; each once.
 
-    Below a folder runs of other verbs are passed over, and so are searches without a trial.
+    Below a folder runs of other verbs are passed over, and so are searches without a trial. Those
+    that are named among others come second: there is nothing of them to compare.
 
     Raises:
-        Fault: there is no such folder, it is the run of another verb, or no search lies below it.
+        Fault: there is no such folder, it is the run of another verb, or no search lies below it;
+            or none of the searches has a trial.
     """
     found: dict[Path, Path] = {}
+    dead: dict[Path, Path] = {}
     for reference in references:
         path = Path(reference)
         if not path.is_dir():
@@ -39,16 +42,23 @@ def find(references: Iterable[str]) -> list[Path]:
         if not folders:
             raise Fault(f"'{path}' is not the run folder of a search, and there is none below it")
         for folder in folders:
-            found.setdefault(folder.resolve(), folder)
-    return list(found.values())
+            of = found if _has_trials(folder) else dead
+            of.setdefault(folder.resolve(), folder)
+    if not found and dead:
+        path = next(iter(dead.values()))
+        raise Fault(f"'{path}' is a search without a trial: its {HISTORY} is empty or missing")
+    return list(found.values()), list(dead.values())
 
 
 def _named(path: Path) -> Path:
     if not is_search(path):
         raise Fault(f"'{path}' is not the run folder of a search: its config has no strategy")
-    if not (path / HISTORY).is_file():
-        raise Fault(f"'{path}' is a search without a trial: it has no {HISTORY}")
     return path
+
+
+def _has_trials(folder: Path) -> bool:
+    file = folder / HISTORY
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _below(path: Path) -> Iterator[Path]:

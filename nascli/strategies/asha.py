@@ -16,6 +16,7 @@ from typing import Any
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.randomness import generator
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 from nascli.strategies.halving import draw, kept, rungs
 
@@ -60,6 +61,8 @@ class ASHA:
         fidelities: the rungs themselves, rising to `problem.fidelity`, in place of `reduction` and
             `lowest`; eta is then the quotient of neighbours.
     """
+
+    traits = Traits(several_fidelities=True)
 
     def __init__(
         self,

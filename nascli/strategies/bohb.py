@@ -19,6 +19,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.randomness import generator
+from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 from nascli.strategies.halving import Brackets, draw, rungs
 
@@ -128,6 +129,8 @@ class BOHB:
         good_fraction: q, the share of trials that count as good.
         candidates: N_s, how many draws are compared for one proposal.
     """
+
+    traits = Traits(several_fidelities=True)
 
     def __init__(
         self,

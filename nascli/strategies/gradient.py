@@ -21,7 +21,7 @@ from nascli.core.trial import History, Proposal, Trial
 from nascli.gradient.bilevel import Bilevel
 from nascli.gradient.halves import Halves
 from nascli.gradient.method import Method, SecondOrder
-from nascli.gradient.parts import Discretisation, Stopper, built
+from nascli.gradient.parts import Discretisation, Penalty, Perturbation, Stopper, built
 from nascli.gradient.readout import collapse, in_words, readout
 from nascli.gradient.stage_setup import (
     check_growth,
@@ -31,7 +31,9 @@ from nascli.gradient.stage_setup import (
     set_partial_channels,
 )
 from nascli.gradient.stages import Stage, schedule
+from nascli.training.divergence import Caution
 from nascli.training.epoch_cost import EpochCost
+from nascli.training.steps import check_steps
 
 Part = Callable[..., Any]
 """`Part(problem)`, or `Part(problem, shared)` with the trait `weight_sharing`."""
@@ -109,17 +111,19 @@ class GradientSearch:
             sampler,
             edge_normalisation,
             second_order,
-            [built(problem, shared, penalty) for penalty in chosen],
-            built(problem, shared, perturbation),
+            [built(problem, shared, penalty, Penalty) for penalty in chosen],
+            built(problem, shared, perturbation, Perturbation),
             cuda_graphs,
         )
-        self._stopper: Stopper | None = built(problem, shared, stopper)
-        self._discretise: Discretisation = built(problem, shared, discretisation)
+        self._stopper: Stopper | None = built(problem, shared, stopper, Stopper)
+        self._discretise: Discretisation = built(problem, shared, discretisation, Discretisation)
         common = {"warmup": warmup, "partial_channels": partial_channels}
         self._stages = schedule(list(stages or ()), self.epochs, common)
         self._check()
         self.traits = replace(self.traits, trials=self.epochs)
         self._cost = EpochCost(problem.accelerator)
+        learns = relaxation is not None
+        self._caution = Caution(problem.recipe, problem.listener.warn, alphas=learns)
         self._halves: Halves | None = None
         self._bilevel: Bilevel | None = None
         self._epoch, self._stopped, self._warned = 0, False, False
@@ -127,6 +131,7 @@ class GradientSearch:
 
     def _check(self) -> None:
         """Raises a Fault for what does not fit together, before anything is trained."""
+        check_steps(self._problem, self._problem.recipe.batch_size)
         if self._method.sampler is not None:
             self._check_sampled()
         if any(stage.depth != 1.0 for stage in self._stages):
@@ -159,16 +164,20 @@ class GradientSearch:
         return max(1, round(self._problem.fidelity * int(self._problem.recipe.epochs)))
 
     def ask(self, limit: int) -> Sequence[Proposal]:
-        """One epoch of training, then one proposal; none once the search is over."""
+        """One epoch of training, then one proposal; none once the search is over.
+
+        Raises:
+            Stopped: the training diverges, with a tenth of the step too.
+        """
         if limit < 1 or self._stopped or self._epoch >= self.epochs:
             return ()
         trained = self._training()
         with self._cost.epoch():
-            said = trained.train()
+            said = self._caution.epoch(trained)
         self._epoch += 1
         last = self._epoch == self.epochs
         if self._discretise.at_the_end and not last:
-            genotype = trained.supernet.derive(trained.relaxation.expected().strengths)
+            genotype = trained.derive(trained.relaxation.expected().strengths)
         else:
             genotype = self._discretise(trained)
         found = self._readout(trained, genotype)
@@ -199,6 +208,7 @@ class GradientSearch:
             "collapsed": self._collapsed,
             "stage": trained.stage.number,
             "bilevel": trained.state_dict(),
+            "caution": self._caution.state_dict(),
             "stopper": self._stopper and self._stopper.state_dict(),
         }
 
@@ -207,6 +217,7 @@ class GradientSearch:
         self._epoch = int(state["epoch"])
         self._stopped, self._warned = bool(state["stopped"]), bool(state["warned"])
         self._collapsed = int(state["collapsed"])
+        self._caution.load_state_dict(state.get("caution", {}))
         self._bilevel = None
         self._enter(self._stages[state["stage"]]).load_state_dict(state["bilevel"])
         if self._stopper is not None:

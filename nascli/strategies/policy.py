@@ -13,6 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nascli.core.fault import Stopped
+
+_LARGEST = 1e6  # no policy that learns anything comes to such weights
 _INITIAL = (
     0.08  # the paper's: weights start uniform in +- 0.08, so the policy starts nearly uniform
 )
@@ -107,12 +110,25 @@ class Learner:
 
     def __init__(self, policy: Policy, learning_rate: float, entropy: float, decay: float) -> None:
         self._policy, self._entropy, self._decay = policy, entropy, decay
+        self._rate = learning_rate
         self._optimizer = torch.optim.Adam(policy.parameters(), lr=learning_rate, fused=True)
         self._surprise = 0.0  # the baseline of -log p(x)
         self._steps = 0
 
     def draw(self, count: int) -> list[tuple[int, ...]]:
-        """`count` draws, as option numbers."""
+        """`count` draws, as option numbers.
+
+        Raises:
+            Stopped: the weights are no longer numbers, or beyond all bounds.
+        """
+        largest = float(
+            torch.stack([p.detach().abs().max() for p in self._policy.parameters()]).max()
+        )
+        if not largest <= _LARGEST:
+            raise Stopped(
+                f"the policy diverged (its largest weight is {largest:g}): start a new run with a "
+                f"smaller strategy.learning_rate (it is {self._rate:g})"
+            )
         return [tuple(choice) for choice in self._policy.draw(count).tolist()]
 
     def step(self, told: Sequence[tuple[tuple[int, ...], float]]) -> None:

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nascli.core import protocols
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.randomness import generator
 from nascli.core.space import mutate, sample, size
-from nascli.core.surrogate import Surrogate, normal_scores
+from nascli.core.surrogate import Surrogate, normal_scores, predicted
 from nascli.core.trial import History, Proposal, Trial
 from nascli.strategies.acquisition import Acquisition
 
@@ -80,7 +81,7 @@ class Predictor:
         if uniform + mutations < 1:
             raise Fault("uniform and mutations are both 0; a large space needs candidates")
         self._problem = problem
-        self._build = surrogate
+        self._build = protocols.check(surrogate, Surrogate, "surrogate")
         self._acquisition = Acquisition(acquisition, kappa)
         self._ranked = targets == "ranks"
         self._initial, self._batch = initial, batch
@@ -156,11 +157,11 @@ class Predictor:
         worth = draws.random(len(pool))  # until something good is known, any will do
         if self._good():
             pending = [*self._open, *chosen]
-            means, deviations = self._surrogate("").predict(pool, pending)
+            means, deviations = predicted(self._surrogate(""), pool, pending)
             worth = self._acquisition(means, deviations, float(self._values.max()), draws)
         excess = np.zeros(len(pool))
         for metric, maximum in self._bounds.items():
-            costs, _ = self._surrogate(metric).predict(pool)
+            costs, _ = predicted(self._surrogate(metric), pool)
             excess += np.maximum(0.0, costs / maximum - 1)
         return np.where(excess > 0, worth.min() - 1 - excess, worth)
 

@@ -6,13 +6,12 @@ Guo et al., Single Path One-Shot Neural Architecture Search with Uniform Samplin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 
-from nascli.core.fault import Fault
+from nascli.core import protocols
 from nascli.core.problem import Problem
 from nascli.core.randomness import seed_of
 from nascli.core.supernet import Sampler, SharedWeights, Supernet
@@ -20,15 +19,17 @@ from nascli.data.batches import batches, seeded
 from nascli.data.task import Task
 from nascli.supernet.training import WeightTraining
 from nascli.training.augmentation import augmentation
+from nascli.training.divergence import check
 from nascli.training.recipe import Recipe
+from nascli.training.steps import check_steps
 
 
 class PathTraining:
     """Trains shared weights on the training split by the problem's recipe, epoch after epoch.
 
     Order and augmentation of the images follow from seed and epoch, so the state is that of the
-    shared weights and the number of the epoch. What a recipe says of label smoothing, drop-path and
-    auxiliary heads is left aside, as a supernet has no such thing.
+    shared weights and the number of epoch and step. What a recipe says of label smoothing,
+    drop-path and auxiliary heads is left aside, as a supernet has no such thing.
 
     Args:
         problem: its recipe says how, for `fidelity` times its epochs.
@@ -46,27 +47,25 @@ class PathTraining:
         self._recipe = cast(Recipe, problem.recipe)
         self.epochs = max(1, round(problem.fidelity * self._recipe.epochs))
         self.epoch = 0
+        self._at(0, 0.0)
         space: Any = problem.space
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             supernet = space.supernet()
-        sampler(supernet, 0)
+        check_steps(problem, problem.recipe.batch_size)
+        protocols.check(sampler(supernet, 0), Sampler, "sampler")
 
     @property
     def over(self) -> bool:
         """Whether all epochs are trained."""
         return self.epoch == self.epochs
 
-    def train(self) -> str:
-        """Trains one epoch; says how it went.
-
-        Raises:
-            Fault: the loss is no longer a number.
-        """
-        if self._shared.training is None:
-            self._begin()
+    def train(self, scale: float = 1.0) -> str:
+        """See `nascli.training.divergence.Trains`."""
+        self.begin()
         supernet, sampler = self._shared.supernet, self._shared.sampler
         training = self._shared.training
         assert sampler is not None and isinstance(training, WeightTraining)
+        training.scale = scale
         where, number = self._problem.accelerator, self.epoch
         split = cast(Task, self._problem.task).split("train")
         size = min(self._recipe.batch_size, len(split))
@@ -80,30 +79,36 @@ class PathTraining:
             drop_last=True,
         )
         supernet.train()
-        total = torch.zeros((), device=where)
         for step, batch in enumerate(stream):
+            if step < self._step:
+                continue  # trained before a resume: taken only for what it has drawn
+            self._problem.budget.check()
             training.set_rate(self.epochs, number, step, steps)
             done = (number + step / steps) / self.epochs
             paths = [supernet.path(genotype) for genotype in sampler.paths(done)]
-            total += training.step(batch, paths)
+            self._total += training.step(batch, paths)
+            self._step += 1
             self._problem.listener.progress(done, f"supernet epoch {number + 1}/{self.epochs}")
-        loss = float(total) / steps
-        if not math.isfinite(loss):
-            raise Fault(
-                f"the supernet's training loss is {loss} in epoch {number + 1}; take a smaller "
-                "training.learning_rate, or clip with training.gradient_clip"
-            )
-        self.epoch += 1
+        check(training.weights, "supernet")
+        loss = float(self._total) / steps
+        self.epoch = number + 1
+        self._at(0, 0.0)
         if self.over:
             self._shared.sampler = self._shared.training = None
         return f"supernet epoch {self.epoch}/{self.epochs}, training loss {loss:.3f}"
 
-    def _begin(self) -> None:
-        supernet = self._supernet()
-        seed = seed_of(self._problem.seed, "sampler")
-        self._shared.sampler = self._make(supernet, seed)
-        where = self._problem.accelerator
+    def begin(self) -> None:
+        """Makes sampler and optimizer, unless there are some or all is over."""
+        if self._shared.training is not None or self.over:
+            return
+        supernet, where = self._supernet(), self._problem.accelerator
+        self._shared.sampler = self._make(supernet, seed_of(self._problem.seed, "sampler"))
         self._shared.training = WeightTraining(supernet, self._recipe, where)
+
+    def _at(self, step: int, total: float) -> None:
+        """So many steps of the epoch are over, and their losses sum to `total`."""
+        self._step = step
+        self._total = torch.tensor(total, device=self._problem.accelerator)
 
     def _supernet(self) -> Supernet:
         supernet = self._shared.supernet
@@ -111,16 +116,18 @@ class PathTraining:
         return supernet
 
     def state_dict(self) -> dict[str, Any]:
-        """The epoch and the shared weights; of a training that is over, no sampler or optimizer."""
-        return {"epoch": self.epoch, **(self._shared.state_dict() if self.epoch else {})}
+        """Epoch, step and the shared weights; once it is over, no sampler or optimizer."""
+        begun = self.over or self._shared.training is not None
+        under_way = [self._step, float(self._total)] if self._step else []
+        weights = self._shared.state_dict() if begun else {}
+        return {"epoch": self.epoch, "under_way": under_way, **weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
         self.epoch = int(state["epoch"])
-        if not self.epoch:
+        self._at(*(state.get("under_way") or (0, 0.0)))
+        if "supernet" not in state:
             return
-        if self.over:
-            self._supernet()
-        else:
-            self._begin()
+        self.begin()
+        self._supernet()
         self._shared.load_state_dict(state)

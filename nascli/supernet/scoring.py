@@ -41,7 +41,11 @@ class Scoring:
         self._size, self._batches = batch_size, recalibration_batches
 
     def accuracy(self, mixture: Mixture) -> float:
-        """Percent of the validation split."""
+        """Percent of the validation split.
+
+        Raises:
+            OutOfTime: the budget's time is over; it can only be asked again.
+        """
         device, supernet = self._problem.accelerator, self._shared.supernet
         task = cast(Task, self._problem.task)
         generator = seeded(self._problem.seed, "scoring")  # a split may list images class by class
@@ -53,5 +57,6 @@ class Scoring:
         with torch.no_grad(), preserved(supernet):
             recalibrate(supernet, mixture, (images for images, _ in train))
             for images, labels in batches(valid, self._size, device):
+                self._problem.budget.check()
                 correct += (supernet(images, mixture).argmax(1) == labels).sum()
         return 100 * float(correct) / len(valid)

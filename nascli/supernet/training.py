@@ -31,6 +31,8 @@ class WeightTraining:
     def __init__(self, supernet: Supernet, recipe: Recipe, accelerator: str) -> None:
         self.evaluate: Evaluate = supernet
         """How steps evaluate the supernet; replaced where passes are recorded for a GPU."""
+        self.scale = 1.0
+        """The share of the recipe's learning rate that is taken."""
         self._supernet, self._recipe, self._accelerator = supernet, recipe, accelerator
         self.weights = [p for p in supernet.parameters() if p.requires_grad]
         self.optimizer = torch.optim.SGD(
@@ -47,7 +49,7 @@ class WeightTraining:
 
     def set_rate(self, epochs: int, epoch: int, step: int, steps: int) -> float:
         """Sets and gives the learning rate of a step (of `steps`) of an epoch (of `epochs`)."""
-        rate = learning_rate(self._recipe, epochs, epoch, step, steps)
+        rate = self.scale * learning_rate(self._recipe, epochs, epoch, step, steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate

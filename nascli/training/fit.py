@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,16 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from nascli.core.budget import Budget, OutOfTime
 from nascli.core.fault import Fault
 from nascli.core.randomness import seed_of
 from nascli.data.batches import batches, seeded
 from nascli.data.split import Split
 from nascli.training.augmentation import augmentation
+from nascli.training.divergence import DivergedError, check
 from nascli.training.recipe import Recipe, learning_rate
-
-
-class DivergedError(ArithmeticError):
-    """The training loss is no longer a number."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,9 @@ def fit(
     on_epoch: Callable[[Epoch, State], None] = lambda _epoch, _state: None,
     progress: Callable[[float, str], None] = lambda _done, _text: None,
     state: State | None = None,
+    scale: float = 1.0,
+    budget: Budget | None = None,
+    on_cut: Callable[[State], None] = lambda _state: None,
 ) -> tuple[Epoch, ...]:
     """Trains `network` in place on `train`, and validates it on `valid` after every epoch.
 
@@ -80,12 +82,16 @@ def fit(
         on_epoch: called with every epoch and a checkpoint, whose tensors live on: save it at once.
         progress: called before every step with the share of the training that is done.
         state: a checkpoint to go on from; tensors and plain values only.
+        scale: the share of the recipe's learning rate that is taken.
+        budget: looked at before every step.
+        on_cut: called with a checkpoint in the middle of an epoch when the budget's time is over.
 
     Returns:
         Every epoch, those before the checkpoint included.
 
     Raises:
-        DivergedError: the loss is not finite at the end of an epoch.
+        DivergedError: a loss or a weight is not finite at the end of an epoch.
+        OutOfTime: the budget's time is over.
         Fault: the checkpoint is of another network or another number of epochs.
     """
     epochs = recipe.epochs if epochs is None else epochs
@@ -99,13 +105,20 @@ def fit(
         fused=True,  # of 900 small tensors, a step takes 2 ms instead of 14
     )
     history = _restored(state, network, optimizer, epochs) if state else []
-    course = _Course(train, recipe, epochs, accelerator, seed, progress)
+    begun: State = (state or {}).get("under_way", {})
+    course = _Course(train, recipe, epochs, accelerator, seed, progress, scale, budget or Budget())
+
+    def cut(under_way: State) -> None:
+        on_cut({**_checkpoint(network, optimizer, epochs, history), "under_way": under_way})
+
     cuda = [torch.cuda.current_device()] if accelerator != "cpu" else []
     with torch.random.fork_rng(devices=cuda):
         for number in range(len(history), epochs):
-            trained = course.epoch(network, optimizer, number)
+            trained = course.epoch(network, optimizer, number, begun, cut)
+            begun = {}
             validated = score(network, valid, accelerator) if valid is not None else None
-            rate = learning_rate(recipe, epochs, number, 0, course.steps)
+            _check(number, network, trained, validated)
+            rate = scale * learning_rate(recipe, epochs, number, 0, course.steps)
             history.append(Epoch(number + 1, rate, trained, validated))
             on_epoch(history[-1], _checkpoint(network, optimizer, epochs, history))
     return tuple(history)
@@ -137,6 +150,8 @@ class _Course:
     accelerator: str
     seed: int
     progress: Callable[[float, str], None]
+    scale: float
+    budget: Budget
 
     @property
     def steps(self) -> int:
@@ -144,8 +159,18 @@ class _Course:
         whole, rest = divmod(len(self.split), self.recipe.batch_size)
         return whole + (rest > (1 if whole else 0))
 
-    def epoch(self, network: nn.Module, optimizer: torch.optim.Optimizer, number: int) -> Score:
-        """One pass over the images; changes the global random state."""
+    def epoch(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        number: int,
+        begun: State,
+        cut: Callable[[State], None],
+    ) -> Score:
+        """One pass over the images; changes the global random state.
+
+        `begun` is empty, or what `cut` was given when the time was over in this epoch.
+        """
         recipe, steps = self.recipe, self.steps
         torch.manual_seed(seed_of(self.seed, "network", number))
         if hasattr(network, "drop_path"):
@@ -160,15 +185,23 @@ class _Course:
         )
         network.train()
         tally = _Tally(self.accelerator)
+        if begun:
+            tally.restore(begun["tally"])
+            _set_random(begun["random"])
         for step, (images, labels) in enumerate(stream):
+            if step < begun.get("step", 0):
+                continue  # trained before a resume: taken only for what it has drawn
+            if self.budget.seconds_left == 0:
+                random = _random(self.accelerator)
+                cut({"step": step, "tally": tally.state(), "random": random})
+                raise OutOfTime
             self.progress(
                 (number + step / steps) / self.epochs, f"epoch {number + 1}/{self.epochs}"
             )
+            rate = self.scale * learning_rate(recipe, self.epochs, number, step, steps)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, self.epochs, number, step, steps)
+                group["lr"] = rate
             tally.add(*self._step(network, optimizer, images, labels), labels)
-        if not math.isfinite(tally.score().loss):
-            raise DivergedError(f"the training loss of epoch {number + 1} is {tally.score().loss}")
         return tally.score()
 
     def _step(
@@ -206,9 +239,40 @@ class _Tally:
         self._correct += (logits.argmax(1) == labels).sum()
         self._count += len(labels)
 
+    def state(self) -> list[float]:
+        """What `restore` takes back."""
+        return [float(self._loss), float(self._correct), self._count]
+
+    def restore(self, state: Sequence[float]) -> None:
+        """Goes on from where `state` was given."""
+        self._loss.fill_(state[0])
+        self._correct.fill_(state[1])
+        self._count = int(state[2])
+
     def score(self) -> Score:
         """Their means."""
         return Score(float(self._loss) / self._count, 100 * float(self._correct) / self._count)
+
+
+def _check(number: int, network: nn.Module, trained: Score, validated: Score | None) -> None:
+    """Raises a DivergedError if epoch `number` (from 0) leaves losses or weights beyond bounds."""
+    losses = {"training": trained, **({"validation": validated} if validated else {})}
+    for name, found in losses.items():
+        if not math.isfinite(found.loss):
+            raise DivergedError(f"the {name} loss of epoch {number + 1} is {found.loss}")
+    check(network.parameters(), f"network after epoch {number + 1}")
+
+
+def _random(accelerator: str) -> list[Tensor]:
+    """The global random states that networks draw from."""
+    here = [torch.get_rng_state()]
+    return here if accelerator == "cpu" else [*here, torch.cuda.get_rng_state()]
+
+
+def _set_random(states: Sequence[Tensor]) -> None:
+    torch.set_rng_state(states[0])
+    if len(states) > 1 and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states[1])
 
 
 def _checkpoint(
@@ -230,7 +294,7 @@ def _restored(
         if state["epochs"] != epochs:
             raise Fault(f"the checkpoint is of {state['epochs']} epochs, not of {epochs}")
         network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
+        optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # it would train the given one
         return [_epoch(**epoch) for epoch in state["history"]]
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise Fault(f"the checkpoint is of another network or recipe: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -122,17 +123,23 @@ class Pool:
         """Hands a proposal to an idle worker, or to a new one."""
         self._start(_Job(number, proposal, time.monotonic()))
 
-    def wait(self) -> Sequence[Trial]:
+    def wait(self, seconds: float | None = None) -> Sequence[Trial]:
         """The trials that have ended, at least one; blocks until there is one.
+
+        After so many `seconds` it gives none; what is under way goes on until `close`.
 
         Raises:
             Fault: a worker has met one.
             RuntimeError: a worker failed for a reason that is no error of one network.
         """
+        end = math.inf if seconds is None else time.monotonic() + seconds
         ended: list[Trial] = []
         while not ended:
-            heard = [self._hear(worker) for worker in self._ready(list(self._busy), self._left())]
+            ready = self._ready(list(self._busy), self._left(end))
+            heard = [self._hear(worker) for worker in ready]
             ended = [trial for trial in heard if trial is not None] + self._overdue()
+            if not ready and time.monotonic() >= end:
+                break
         return ended
 
     def close(self) -> None:
@@ -198,9 +205,10 @@ class Pool:
         worker.end()
         del self._busy[worker]
 
-    def _left(self) -> float | None:
-        """Seconds until the first trial under way has taken too long; None if none ever will."""
+    def _left(self, end: float) -> float | None:
+        """Seconds until `end`, or until the first trial under way takes too long; None: never."""
         left = [self._remaining(job) for job in self._busy.values()]
+        left += [max(0.0, end - time.monotonic())] if end < math.inf else []
         return min((seconds for seconds in left if seconds is not None), default=None)
 
     def _remaining(self, job: _Job) -> float | None:

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from nascli.core.fault import Fault
 from nascli.core.trial import Proposal
+from nascli.core.words import counted
 from nascli.core.workers import Evaluate, Make
 from nascli.workers.pool import Answer, DiedError, Failure, Pool, Worker, at_least, positive
 
@@ -167,7 +168,8 @@ def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
         rooms.append(int(resources.get("GPU", 0) / gpus + 1e-9))
     if min(rooms) < 1:
         raise Fault(
-            f"a trial needs {cpus} cores and {gpus:g} GPUs (workers.cpus, workers.gpus), but the "
-            f"cluster has {resources.get('CPU', 0):g} and {resources.get('GPU', 0):g}"
+            f"a trial needs {counted(cpus, 'core')} and {gpus:g} GPU{'' if gpus == 1 else 's'} "
+            "(workers.cpus, workers.gpus), but the cluster has "
+            f"{resources.get('CPU', 0):g} and {resources.get('GPU', 0):g}"
         )
     return min(rooms)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 
 import numpy as np
@@ -50,6 +51,27 @@ def test_a_run_says_its_data_first_and_writes_them_down(nas, tmp_path, photos):
     table = ("strategy=random", "space=nasbench201", "estimator=table", "budget.trials=3")
     looked_at_none = nas("search", *table, "device=none")
     assert not (tmp_path / looked_at_none.run / membership.FILE).exists()
+
+
+def test_a_run_goes_on_with_images_that_have_moved(nas, tmp_path, photos):
+    run = nas("search", *SEARCH).run
+    elsewhere = photos.rename(tmp_path / "it's, moved")
+    assert "photos is no folder" in nas("search", f"resume={run}", "budget.trials=2").stderr
+    again = nas("search", f"resume={run}", "budget.trials=2", f"data.path={elsewhere}")
+    assert again.code == 0, again.stderr
+    (next_one,) = [line for line in again.stderr.splitlines() if line.startswith("next:")]
+    verb, *words = shlex.split(next_one)[2:]
+    done = nas(verb, *words, "training.epochs=1", "device=none")
+    assert done.code == 0, done.stderr
+    assert keys(tmp_path / done.run) == keys(tmp_path / run)
+    (elsewhere / "cat" / "3.png").unlink()
+    other = nas("search", f"resume={run}", "budget.trials=3", f"data.path={elsewhere}")
+    assert other.code == 2
+    assert "of 60 images 1 are gone or changed" in other.stderr
+    (tmp_path / run / membership.FILE).unlink()
+    untold = nas("search", f"resume={run}", "budget.trials=3", f"data.path={elsewhere}")
+    assert untold.code == 2
+    assert "has no record of its images" in untold.stderr
 
 
 def test_other_images_are_refused_on_resume(nas, tmp_path, photos):
@@ -136,8 +158,8 @@ def test_shared_weights_are_for_the_images_that_they_were_trained_on(nas, tmp_pa
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (["data.image_size=true"], "data.image_size is True; it must be null or an integer from 1"),
-        (["data.memory_mb=null"], "data.memory_mb is None; it must be a number of at least 0"),
+        (["data.image_size=true"], "data.image_size is true; it must be a whole number or null"),
+        (["data.memory_mb=null"], "data.memory_mb is null; it must be a number (default: 1000.0)"),
         (["data.workers=-2", "data.channels=2"], "data.channels is 2"),
         (["data=arrays", "data.path=labels.npz"], "labels.npz: y_train goes up to 1,000,000,000"),
         (["data=arrays", "data.path=pipe.npz"], "pipe.npz is a named pipe"),

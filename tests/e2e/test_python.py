@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import random
 import re
 import signal
@@ -231,6 +232,33 @@ def test_what_a_callback_raises_reaches_the_caller_and_is_no_trial():
     assert nascli.load(path).history == []
     run = nascli.search(resume=path)
     assert [trial.error for trial in run.history] == [None, None]
+
+
+def test_a_callback_may_change_the_working_folder(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    class Moves(Listener):
+        def warn(self, text):
+            os.chdir(elsewhere)
+
+        def trial(self, trial):
+            os.chdir("/")
+
+    chosen = {**TABLE, "strategy": "random", "listener": Moves()}
+    found = nascli.search(**chosen, **{"budget.trials": 5})
+    os.chdir(tmp_path)
+    assert found.path.parent == tmp_path / "outputs" / "search"
+    assert len(found.history) == 5 and found.genotype is not None and found.report
+    again = nascli.search(
+        resume=found.path.relative_to(tmp_path), listener=Moves(), **{"budget.trials": 8}
+    )
+    assert again.path == found.path and len(again.history) == 8
+    os.chdir(tmp_path)
+    trained = nascli.retrain(**SMALL, genotype=NETWORK, listener=Moves())
+    assert trained.path.parent == tmp_path / "outputs" / "retrain"
+    assert trained.report and (trained.path / "weights.pt").is_file()
+    assert not list(elsewhere.iterdir())
 
 
 def test_a_fault_that_is_kept_holds_no_folder(tmp_path, monkeypatch):

@@ -18,7 +18,8 @@ ALLOWED = {
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
     | {"costs.latency_table"},
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
-    | {"estimators.costs", "supernet.shared", "data.identity", "data.membership", "data.task"},
+    | {"estimators.costs", "supernet.shared", "training.steps"}
+    | {"data.identity", "data.membership", "data.task"},
     "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "formats"}
     | {"estimators.costs", "costs.latency_table", "workers.serial"},
     "ui": {"runs", "report.units", "core"},
@@ -29,8 +30,9 @@ ALLOWED = {
     "report": {"core", "genotypes", "analysis"},
     "genotypes": {"core"},
     "strategies": {"core"},
-    "strategies.gradient": {"core", "gradient", "training.epoch_cost"},
+    "strategies.gradient": {"core", "gradient", "training"},
     "gradient": {"core", "supernet", "training", "data"},
+    "gradient.bilevel": {"core", "supernet", "training", "data", "costs.within"},
     "gradient.penalties.expected_cost": {"core", "costs"},
     "formats": {"core", "kernels", "runs.card"},
     "estimators": {"core", "costs", "supernet", "training", "data"},

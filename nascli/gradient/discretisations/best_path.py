@@ -22,6 +22,8 @@ class BestPath:
     Departure: published are 1,000 candidates after the last epoch, the best 10 of them then scored
     on the whole validation split. Here every epoch has its own, and its best is scored.
 
+    A candidate that breaks a constraint gives way to the nearest one that keeps all.
+
     Args:
         problem: its space and seed are drawn from.
         candidates: genotypes an epoch.
@@ -43,5 +45,5 @@ class BestPath:
     def __call__(self, trained: Trained) -> Genotype:
         """The genotype."""
         generator = random.Random(seed_of(self._seed, "candidates", trained.epoch))
-        drawn = [sample(self._space, generator) for _ in range(self._candidates)]
+        drawn = [trained.nearest(sample(self._space, generator)) for _ in range(self._candidates)]
         return min(drawn, key=lambda genotype: trained.loss(trained.supernet.path(genotype)))

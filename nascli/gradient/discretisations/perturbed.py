@@ -63,7 +63,7 @@ class Perturbed:
             if self._tuning:
                 trained.tune(now, self._tuning)
         hurts = [trained.loss(_without(now, row, None)) for row in range(len(choices))]
-        return trained.supernet.derive(_strengths(now, hurts))
+        return trained.derive(_strengths(now, hurts))
 
     def _least_dispensable(self, trained: Trained, now: Mixture, row: int) -> int:
         assert now.active is not None

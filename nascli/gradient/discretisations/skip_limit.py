@@ -12,7 +12,7 @@ from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.supernet import Mixture, Supernet
+from nascli.core.supernet import Mixture
 from nascli.gradient.parts import Trained
 
 
@@ -39,17 +39,17 @@ class SkipLimit:
         self._most = most
 
     def __call__(self, trained: Trained) -> Genotype:
-        """The genotype; it may still have more where an edge offers nothing else."""
+        """The genotype; it may have more where an edge or a constraint allows nothing else."""
         supernet = trained.supernet
         strengths = _offered(trained.relaxation.expected())
         for group in dict.fromkeys(choice.group for choice in supernet.choices):
             while group != "reduction":
-                taken = _taken(supernet, strengths, group)
+                taken = _taken(trained, strengths, group)
                 left = [place for place in taken if strengths[place] != _REMOVED]
                 if len(taken) <= self._most or not left:
                     break
                 strengths[min(left, key=lambda place: float(strengths[place]))] = _REMOVED
-        return supernet.derive(strengths)
+        return trained.derive(strengths)
 
 
 _REMOVED, _ABSENT = -1.0, -2.0  # below all that is there, and below that
@@ -65,9 +65,10 @@ def _offered(mixture: Mixture) -> Tensor:
     return strengths
 
 
-def _taken(supernet: Supernet, strengths: Tensor, group: str) -> list[tuple[int, int]]:
+def _taken(trained: Trained, strengths: Tensor, group: str) -> list[tuple[int, int]]:
     """Where the genotype that `strengths` prefer has a skip connection: (choice, option)."""
-    active = supernet.path(supernet.derive(strengths)).active or ()
+    supernet = trained.supernet
+    active = supernet.path(trained.derive(strengths)).active or ()
     return [
         (row, number)
         for row, (choice, numbers) in enumerate(zip(supernet.choices, active, strict=True))

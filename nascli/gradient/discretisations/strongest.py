@@ -11,7 +11,7 @@ from nascli.gradient.parts import Trained
 
 
 class Strongest:
-    """What `Supernet.derive` makes of the mixture that the search has come to."""
+    """What is derived from the mixture that the search has come to."""
 
     at_the_end = False
     without_relaxation = False
@@ -21,4 +21,4 @@ class Strongest:
 
     def __call__(self, trained: Trained) -> Genotype:
         """The genotype."""
-        return trained.supernet.derive(trained.relaxation.expected().strengths)
+        return trained.derive(trained.relaxation.expected().strengths)

@@ -79,7 +79,7 @@ def test_what_the_estimator_has_learnt_from_is_left_out(tmp_path):
 def test_the_reference_gets_the_whole_recipe():
     parts = parts_of("estimator=train", "estimator@reference=train", "fidelity=0.25")
     assert parts.problem.fidelity == 0.25
-    assert parts.asking.estimator.meaning == "on the validation split, after 1 epochs from scratch"
+    assert parts.asking.estimator.meaning == "on the validation split, after 1 epoch from scratch"
     assert parts.asking.reference.meaning == "on the validation split, after 4 epochs from scratch"
 
 

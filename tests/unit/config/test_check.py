@@ -1,7 +1,10 @@
+import inspect
+
 import pytest
+from omegaconf import OmegaConf
 
 from nascli import config
-from nascli.config import check
+from nascli.config import check, kinds
 
 
 def faults(*overrides, verb="search", multirun=False, directories=()):
@@ -23,6 +26,11 @@ def faults(*overrides, verb="search", multirun=False, directories=()):
         ["data.path=/somewhere", "data=cifar10"],
         ["~budget.proposals"],
         ["hydra.verbose=true"],
+        ["training.label_smoothing=0.1"],
+        ["workers=processes", "workers.count=3"],
+        ["training.architecture.weight_decay=1"],
+        ["threads=2"],
+        ["seed=${budget.trials}"],
     ],
 )
 def test_right_overrides(overrides):
@@ -43,12 +51,63 @@ def test_right_overrides(overrides):
         (["training.architecture.betas=0.5"], "it must be a list"),
         (["seed=[1,2]"], "it must be a whole number"),
         (["outputs=[a]"], "it must be a word"),
+        (["training.epochs=1.5"], "training.epochs is 1.5; it must be a whole number (default: 4)"),
+        (["training.epochs=null"], "training.epochs is null; it must be a whole number"),
+        (["data.limit_train=many"], "it must be a whole number or null (default: null)"),
+        (["budget.seconds=soon"], "it must be a number or null"),
+        (["budget=null"], "budget is null; it must be a mapping"),
+        (["threads=many"], "threads is 'many'; it must be a whole number or auto"),
+        (["~strategy"], "strategy is missing; nas search needs it"),
+        (
+            ["strategy=darts", "strategy.relaxation=gdas"],
+            "strategy.relaxation is a component: choose it with relaxation@strategy.relaxation=",
+        ),
+        (
+            ["strategy=darts", "strategy.relaxation=gumbel"],
+            "choose it with relaxation@strategy.relaxation=gumbel",
+        ),
+        (["device=gpu"], "did you mean 'cuda'?"),
+        (["lr=0.1"], "did you mean 'training.learning_rate'?"),
+        (["epochs=3"], "did you mean 'training.epochs'?"),
+        (["params=1e6"], "did you mean 'constraints.params'?"),
+        (["population=3"], "did you mean 'strategy.population'? (it is a key of strategy=evo"),
+        (["data.path=photos"], "it is a key of data=arrays, data=cifar10"),
         (["genotype"], "cannot read 'genotype'"),
         (["seed=1,2"], "add -m"),
     ],
 )
 def test_wrong_overrides(overrides, says):
     assert any(says in line for line in faults(*overrides)), faults(*overrides)
+
+
+def settings_of_fractions():
+    """Every shipped key that takes a fraction and whose default is spelt as a whole number."""
+    for group in ("training", "strategy", "workers", "data", "device", "estimator", "space"):
+        for file in sorted((config.root() / group).glob("*.yaml")):
+            node = OmegaConf.to_container(OmegaConf.load(file)) or {}
+            node = node.get(group, node)
+            made = kinds.target(node["_target_"], group) if "_target_" in node else None
+            parameters = inspect.signature(made).parameters if made else {}
+            for key, parameter in parameters.items():
+                if str(parameter.annotation).startswith("float") and type(node.get(key)) is int:
+                    yield {group: node}, (group, key)
+
+
+def test_a_fraction_may_stand_where_yaml_has_a_whole_number():
+    given = list(settings_of_fractions())
+    assert len(given) > 20
+    for whole, (group, key) in given:
+        assert check._mismatch(whole, (group, key), whole[group][key], 0.5) is None, key
+        assert check._mismatch(whole, (group, key), whole[group][key], "half") is not None, key
+
+
+def test_an_option_of_many_without_annotations_takes_any_number(tmp_path):
+    (tmp_path / "strategy").mkdir()
+    (tmp_path / "strategy" / "mine.yaml").write_text("# My own.\n_target_: mine.Mine\nspeed: 3\n")
+    own = ["strategy=mine", "strategy.speed=0.5"]
+    assert faults(*own, directories=[tmp_path]) == []
+    own = ["strategy=mine", "strategy.speed=fast"]
+    assert "it must be a number" in faults(*own, directories=[tmp_path])[0]
 
 
 def test_a_sweep_is_checked_element_by_element():

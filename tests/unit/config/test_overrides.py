@@ -1,6 +1,9 @@
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from nascli.config import overrides
 from nascli.core.fault import Fault
@@ -33,6 +36,13 @@ def test_a_config_folder_must_exist(tmp_path):
         ("genotype=darts_v1,darts_v2", "genotype=darts_v1,darts_v2"),
         ("outputs=it's", "outputs='it\\'s'"),
         ("objectives={accuracy: max}", "objectives={accuracy: max}"),
+        ("outputs=new,out=1", "outputs='new,out=1'"),
+        ("resume=3", "resume='3'"),
+        ("outputs=1e3", "outputs='1e3'"),
+        ("outputs=true", "outputs='true'"),
+        ("genotype=null", "genotype=null"),
+        ("data.path=${outputs}/x", "data.path=${outputs}/x"),
+        (f"data.path={'1,' * 300}", f"data.path='{'1,' * 300}'"),
     ],
 )
 def test_what_hydra_cannot_read_bare_is_quoted(given, ready):
@@ -47,6 +57,44 @@ def test_hydra_reads_back_what_was_meant(given):
 
     (ready,) = overrides.quoted([given])
     assert OverridesParser.create().parse_override(ready).value() == given.partition("=")[2]
+
+
+def test_commas_go_over_paths_in_a_multirun_alone():
+    assert overrides.quoted(["outputs=a,b"], multirun=True) == ["outputs=a,b"]
+    assert overrides.quoted(["outputs=a,b"]) == ["outputs='a,b'"]
+    assert overrides.quoted(["outputs=a,b=1"], multirun=True) == ["outputs='a,b=1'"]
+
+
+def test_what_is_there_is_a_path_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("lr=0.1,seed=1").mkdir()
+    shown = overrides.positional("show", "lr=0.1,seed=1", ("show",))
+    assert overrides.quoted([shown]) == ["genotype='lr=0.1,seed=1'"]
+    with pytest.raises(Fault, match="folder 'lr=0.1,seed=1' has no genotype.json"):
+        overrides.carried("show", overrides.quoted([shown]))
+
+
+@pytest.mark.parametrize("text", [",".join(map(str, range(300))), "{" * 5000, "a\0b", "|" * 300])
+def test_a_value_that_can_be_no_path_is_no_crash(text):
+    assert overrides.positional("show", text, ("show",)) == f"genotype={text}"
+    with pytest.raises(Fault, match="no file or run folder|NAS-Bench-201"):
+        overrides.carried("show", overrides.quoted([f"genotype={text}"]))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.float32(0.5), "0.5"),
+        (np.array(3), "3"),
+        (np.array([1, 2]), "[1,2]"),
+        (np.array([[0.5], [1.0]]), "[[0.5],[1.0]]"),
+        (np.array(["a", "b c"]), "[a,'b c']"),
+        (torch.tensor([1.0, 2.0]), "[1.0,2.0]"),
+        ([np.int64(3), np.bool_(True)], "[3,true]"),
+    ],
+)
+def test_arrays_are_lists(value, text):
+    assert overrides.written(value) == text
 
 
 def test_keys_of_the_users_own_are_added_and_sizes_beat_the_recipe():
@@ -112,6 +160,13 @@ def test_a_run_from_before_the_splits_had_rules_keeps_its_own(run, rule, kept):
 
 def test_who_only_looks_gets_the_runs_networks(run):
     assert "training=search" in overrides.carried("show", [f"genotype={run}"])
+
+
+def test_a_resumed_run_whose_images_have_moved_keeps_its_kind_of_data(run):
+    moved = [f"resume='{run}'", "data.path=/elsewhere"]
+    assert overrides.carried("search", moved) == ["data=image_folder"]
+    assert overrides.carried("search", [*moved, "data=arrays"]) == []
+    assert overrides.carried("search", moved[:1]) == []
 
 
 def test_several_genotypes_are_of_one_space():

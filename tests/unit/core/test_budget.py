@@ -1,6 +1,6 @@
 import pytest
 
-from nascli.core.budget import Budget
+from nascli.core.budget import Budget, OutOfTime
 from nascli.core.fault import Fault
 
 
@@ -62,3 +62,15 @@ def test_low_fidelities_under_way_are_worth_their_share():
     assert Budget(trials=1).left(4, worth=0.24) == 1
     assert Budget(trials=2).left(4, worth=0.24) == 2
     assert Budget(trials=2, proposals=5).left(4, worth=0.24) == 1
+
+
+def test_a_step_is_not_begun_once_the_time_is_over():
+    Budget().check()
+    budget = Budget(seconds=100.0)
+    budget.check()
+    assert 99 < budget.seconds_left <= 100
+    budget.start(seconds_before=100.0)
+    assert budget.seconds_left == 0
+    with pytest.raises(OutOfTime):
+        budget.check()
+    assert not issubclass(OutOfTime, Exception)  # or else it would be the error of a trial

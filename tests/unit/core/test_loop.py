@@ -1,17 +1,21 @@
 """The loop, with a toy space, an estimator that adds digits up, and a strategy that has a list."""
 
+import json
 import math
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
+from nascli.core import history_file, loop
 from nascli.core import space as moves
-from nascli.core.budget import Budget
+from nascli.core.budget import Budget, OutOfTime
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Objective
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.traits import Traits
-from nascli.core.trial import History, Proposal, Trial
+from nascli.core.trial import History, Open, Proposal, Trial
 from nascli.workers.serial import Serial
 
 
@@ -87,8 +91,6 @@ def test_equivalent_genotypes_are_estimated_once_and_cost_no_budget(problem):
 
 
 def test_seconds_include_the_time_to_propose(problem, monkeypatch):
-    from nascli.core import loop
-
     now = [0.0]
     monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
 
@@ -381,3 +383,84 @@ def test_a_resume_does_not_depend_on_the_budget_or_the_clock(problem):
     again.budget.start(seconds_before=2.0)
     again.run(lambda _: None)
     assert steps(again) == steps(whole)
+
+
+@pytest.mark.parametrize("known", [1, 2, 4])
+def test_a_resumed_history_has_the_very_same_bytes(problem, known):
+    class Row:
+        metrics = ("accuracy", "params")
+        traits = Traits()
+
+        def estimate(self, proposal):
+            return {"accuracy": 0.5, "params": 1045466 + int(proposal.genotype["a"])}
+
+    def lines(found):
+        return [history_file.line(replace(trial, seconds=0.0)) for trial in found.history]
+
+    whole = search(problem, [1, 2, 1, 4, 5, 4], [Row()])  # with repeats of what is on record
+    whole.run(lambda _: None)
+    entries = history_file.entries(b"".join(lines(whole)[:known]), Path("history.jsonl"))
+    recorded = {entry.trial.number: entry.trial for entry in entries}
+    again = search(problem, [1, 2, 1, 4, 5, 4], [Row()], recorded=recorded)
+    again.run(lambda _: None)
+    assert lines(again) == lines(whole)
+    assert b'"params":1045466}' in lines(again)[-1] or b'"params":1045467}' in lines(again)[-1]
+
+
+def test_a_proposal_under_way_is_kept_as_it_was(problem):
+    for fidelity, value in ((1, 3), (0.5, 3.0)):
+        waiting = Open(Proposal(moves.at(problem.space, 1), fidelity, {"skips": value}), 0.25)
+        kept = json.dumps(waiting.to_json())
+        assert json.dumps(Open.from_json(json.loads(kept)).to_json()) == kept
+
+
+def test_when_the_time_is_over_what_runs_elsewhere_stays_open(problem):
+    class Elsewhere(TwoAtOnce):
+        asked = ()
+
+        def wait(self, seconds=None):
+            self.asked = (*self.asked, seconds)
+            return super().wait() if len(self.asked) < 3 else []
+
+    found = two_at_once(problem)
+    found.workers = Elsewhere(found.workers.evaluate)
+    found.budget = Budget(seconds=1e6)
+    with pytest.raises(OutOfTime):
+        found.run(lambda _: None)
+    assert len(found.history) == 2
+    assert sorted(found.open) == sorted({0, 1, 2, 3} - {t.number for t in found.history})
+    assert all(0 < seconds <= 1e6 for seconds in found.workers.asked)
+
+
+@pytest.mark.parametrize("where", ["ask", "estimate"])
+def test_what_was_cut_counts_the_seconds_before(problem, monkeypatch, where):
+    now, cuts = [0.0], [1]
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+
+    def works(at, seconds):
+        now[0] += seconds
+        if at == where and cuts[0]:
+            cuts[0] -= 1
+            raise OutOfTime
+
+    class Slow(Listed):
+        def ask(self, limit):
+            works("ask", 5.0 if self.numbers else 0.0)
+            return super().ask(limit)
+
+    class Work(Sum):
+        def estimate(self, proposal):
+            works("estimate", 2.0)
+            return super().estimate(proposal)
+
+    found = search(problem, [1], [Work()])
+    found.strategy = Slow(problem, [1])
+    with pytest.raises(OutOfTime):
+        found.run(lambda _: None)
+    assert list(found.history) == []
+    kept = {number: Open.from_json(waiting.to_json()) for number, waiting in found.open.items()}
+    again = search(problem, [], [Work()], asking=found.asking)
+    again.strategy = Slow(problem, found.strategy.numbers)
+    again.restore([], kept, found.number)
+    again.run(lambda _: None)
+    assert [t.seconds for t in again.history] == [{"ask": 12.0, "estimate": 9.0}[where]]

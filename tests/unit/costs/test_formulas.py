@@ -30,7 +30,7 @@ LOOKED_AT = [
 
 
 def counted(module, layer):
-    cost, uncounted = count_layer(module, (layer.in_channels, layer.height, layer.width))
+    cost, uncounted, _ = count_layer(module, (layer.in_channels, layer.height, layer.width))
     assert uncounted == ()
     return cost
 
@@ -187,9 +187,9 @@ class Kept(nn.Module):
 
 def test_a_layer_of_the_users_own_is_counted_with_what_it_shares():
     pixels = 6 * 4
-    cost, _ = count_layer(Shifted(), (3, 6, 4))
+    cost, _, _ = count_layer(Shifted(), (3, 6, 4))
     assert cost == (0, 0, 3 * pixels * 4, 0, True)
-    cost, _ = count_layer(Kept(), (3, 6, 4))
+    cost, _, _ = count_layer(Kept(), (3, 6, 4))
     assert cost == (20, 5 * 4 * pixels, 5 * pixels * 4, 5 * pixels * 4, False)
 
 

@@ -154,6 +154,88 @@ def test_what_cannot_be_counted_is_named_with_every_network_that_has_it():
         assert counter(genotype).uncounted == expected == built(space, genotype).uncounted
 
 
+def conv(in_channels, out_channels, stride, _shared, padding=1):
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, stride, padding))
+
+
+def unstrided(in_channels, out_channels, _stride, shared):
+    return conv(in_channels, out_channels, 1, shared)
+
+
+def unpadded(in_channels, out_channels, stride, shared):
+    return conv(in_channels, out_channels, stride, shared, padding=0)
+
+
+def of_other_channels(in_channels, out_channels, stride, shared):
+    return conv(in_channels + 1, out_channels, stride, shared)
+
+
+def mistyped(_in_channels, _out_channels, _stride, _shared):
+    return nn.Conv2D()
+
+
+def no_module(_in_channels, _out_channels, _stride, _shared):
+    return 3
+
+
+class Pair(nn.Module):
+    """Gives more than its result."""
+
+    def __init__(self, *_shape):
+        super().__init__()
+
+    def forward(self, images):
+        return images, 1
+
+
+class Looking(nn.Module):
+    """Asks for a value, which shapes alone do not have."""
+
+    def __init__(self, *shape):
+        super().__init__()
+        self.body = conv(*shape)
+
+    def forward(self, images):
+        return self.body(images if images.sum().item() >= 0 else -images)
+
+
+@pytest.mark.parametrize(
+    ("operation", "says"),
+    [
+        (unstrided, "with stride 2 on 4x8x8 gives 4x8x8; it must give 4x4x4: see its stride"),
+        (unpadded, "with stride 1 on 2x8x8 gives 2x6x6; it must give 2x8x8: see its stride"),
+        (of_other_channels, "with stride 1 on 2x8x8 fails: RuntimeError: Given groups=1"),
+        (mistyped, "cannot be built as factory(in_channels, out_channels, stride, shared): Attr"),
+        (no_module, "gives 3; it must give a module"),
+        (Pair, "fails: TypeError: its result is a tuple, not a tensor"),
+    ],
+)
+def test_a_broken_operation_is_named_with_the_layer_that_it_fails_at(operation, says):
+    operations = {"skip_connect": wide, "mine": operation}
+    space = space_of("cell", (3, 8, 8), operations=operations, channels=2, cells=3, nodes=2)
+    with pytest.raises(Fault) as caught:
+        PlanCounter(space).check()
+    line = next(line for line in str(caught.value).splitlines() if "'mine'" in line)
+    assert line.startswith("operation 'mine' ")
+    assert says in line
+
+
+def test_every_broken_operation_is_named_and_sound_ones_are_not():
+    operations = {"a": unstrided, "b": conv, "c": unpadded}
+    space = space_of("cell", (3, 8, 8), operations=operations, channels=2, cells=3, nodes=2)
+    with pytest.raises(Fault) as caught:
+        PlanCounter(space).check()
+    assert [line.split()[1] for line in str(caught.value).splitlines()] == ["'a'", "'c'"]
+
+
+def test_what_asks_for_values_is_counted_on_an_image():
+    space = space_of("nasbench201", (3, 8, 8), operations={"mine": Looking}, channels=2)
+    plain = space_of("nasbench201", (3, 8, 8), operations={"mine": conv}, channels=2)
+    PlanCounter(space).check()
+    looked, counted = (PlanCounter(one)(at(one, 0)) for one in (space, plain))
+    assert (looked.params, looked.macs) == (counted.params, counted.macs)
+
+
 def test_a_foreign_genotype_is_refused():
     counter = PlanCounter(space_of("nasbench201"))
     with pytest.raises(Fault, match="not of space 'nasbench201'"):

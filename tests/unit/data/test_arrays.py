@@ -81,7 +81,7 @@ def test_a_task_takes_the_arrays_as_they_come(tmp_path: Path) -> None:
         ({"x_train": IMAGES * 1j}, "x_train is complex128; images are whole numbers or float"),
         ({"x_train": np.full((30, 5, 6, 3), 1e39)}, "not finite, or too large for 32 bits"),
         ({"x_train": np.full((30, 5, 6, 3), np.nan)}, "not finite"),
-        ({"x_train": IMAGES[:20]}, "x_train has 20 images, y_train 30 labels"),
+        ({"x_train": IMAGES[:20]}, "x_train has 20 images, y_train has 30 labels"),
         ({"y_train": LABELS / 2}, "y_train is float64"),
         ({"y_train": LABELS - 1}, "y_train is int64 .*; it must be N integers of at least 0"),
         ({"y_train": LABELS + 1}, "no image of class 0"),

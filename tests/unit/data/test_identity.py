@@ -157,7 +157,8 @@ def test_an_earlier_rule_leaves_out_what_was_tested_on(folder: Path) -> None:
     assert not set(before.keys["test"].tolist()) & (now["train"] | now["valid"])
     assert not {k for n in ("train", "valid") for k in before.keys[n].tolist()} & now["test"]
     assert any(
-        "train images are left out: the earlier run has tested" in n for n in task.splits.notices
+        "left out: " in n and "train image" in n and "that the earlier run has tested on" in n
+        for n in task.splits.notices
     )
 
 
@@ -170,7 +171,7 @@ def test_an_image_moved_out_of_the_test_folder_is_left_out(tmp_path: Path) -> No
     identity.keep(task, before)
     now = members(task)
     assert [len(k) for k in now.values()] == [26, 4, 9]  # 15 of a class, of which a tenth is 2
-    assert "1 images to train on are left out: the earlier run has tested on them" in (
+    assert "left out: 1 image to train on that the earlier run has tested on" in (
         task.splits.notices
     )
     # And so it stays for whatever goes on from there.

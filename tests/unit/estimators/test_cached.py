@@ -52,6 +52,17 @@ def file(tmp_path):
     return tmp_path / "new" / "answers.jsonl"
 
 
+def test_whole_numbers_stay_whole_in_the_file(problem, file):
+    class Whole(Counting):
+        def estimate(self, proposal):
+            return {"score": 7, "other": 7.0}
+
+    found = [
+        Cached(problem, Whole, str(file)).estimate(Proposal(at(problem.space, 0))) for _ in "ab"
+    ]
+    assert [json.dumps(metrics) for metrics in found] == ['{"score": 7, "other": 7.0}'] * 2
+
+
 def test_asks_once_over_runs_and_gives_exactly_what_was_said(problem, file):
     first, again = (Cached(problem, Counting, str(file)) for _ in range(2))
     proposal = Proposal(at(problem.space, 0))

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
-from fixtures import composed
+from fixtures import Heard, Looks, composed
 from hydra.utils import instantiate
 
+from nascli.core.budget import OutOfTime
 from nascli.core.estimator import Prepared, Stateful
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, Stopped
 from nascli.core.problem import Problem
 from nascli.core.space import at
 from nascli.core.trial import Proposal
@@ -170,8 +172,31 @@ def test_a_training_goes_on_as_if_nothing_had_come_between(after, tmp_path):
     assert again.estimate(proposal) == whole.estimate(proposal)
 
 
-def test_a_training_that_diverges_is_a_fault():
-    stated = replace(problem(), recipe=replace(RECIPE, learning_rate=1e38, epochs=1))
-    estimator, _ = alone(stated)
-    with pytest.raises(Fault, match="training loss is (nan|inf) in epoch 1; take a smaller"):
-        estimator.prepare(lambda: None)
+@pytest.mark.parametrize("steps", [1, 4, 7])
+def test_a_training_that_is_cut_goes_on_at_that_step(steps):
+    whole, shared = alone(problem())
+    whole.prepare(lambda: None)
+    state = {}
+    for _ in range(20):  # so many steps at a time, each time in a new search
+        again, other = alone(replace(problem(), budget=Looks(steps)))
+        again.load_state_dict(copy.deepcopy(state))
+        try:
+            again.prepare(lambda: None)
+            break
+        except OutOfTime:
+            state = again.state_dict()
+    expected, found = shared.supernet.state_dict(), other.supernet.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+def test_a_training_that_diverges_goes_back_once_and_then_stops():
+    said = []
+    recipe = replace(RECIPE, learning_rate=1e38)
+    stated = replace(problem(), recipe=recipe, listener=Heard(warned=said.append))
+    estimator, shared = alone(stated)
+    first = {name: value.clone() for name, value in shared.supernet.state_dict().items()}
+    with pytest.raises(Stopped, match="epoch 1 diverged again, .* smaller training.learning_rate"):
+        estimator.prepare(lambda: pytest.fail("an epoch was good"))
+    assert len(said) == 1 and "going back to the start" in said[0]
+    after = shared.supernet.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in first.items())

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 import torch
-from fixtures import Heard
+from fixtures import Heard, Looks
 from torch import nn
 
+from nascli.core.budget import OutOfTime
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -14,7 +16,8 @@ from nascli.core.trial import Proposal
 from nascli.data.batches import batches
 from nascli.data.synthetic import Synthetic
 from nascli.estimators.train import Train
-from nascli.training.fit import DivergedError, fit
+from nascli.training.divergence import DivergedError
+from nascli.training.fit import fit
 from nascli.training.recipe import Recipe
 
 
@@ -113,6 +116,27 @@ def test_a_network_that_diverges_is_an_error_of_the_trial_not_of_the_user() -> N
     wild = Recipe(epochs=2, batch_size=16, learning_rate=1e30)
     with pytest.raises(DivergedError):
         Train(problem(recipe=wild)).estimate(Proposal(genotype("8")))
+
+
+def test_a_training_that_is_cut_lies_in_the_state_and_goes_on_for_its_proposal_alone() -> None:
+    whole = Train(problem()).estimate(Proposal(genotype("8"), 0.25))
+    cut = Train(problem(budget=Looks(5)))
+    with pytest.raises(OutOfTime):
+        cut.estimate(Proposal(genotype("8"), 0.25))
+    state = cut.state_dict()
+    assert state["genotype"] == genotype("8").to_json()
+    steps: list[float] = []
+    stated = problem(listener=Heard(lambda done, _text: steps.append(done)))
+    again = Train(stated)
+    again.load_state_dict(copy.deepcopy(state))
+    assert again.estimate(Proposal(genotype("8"), 0.25)) == whole
+    rest, every = len(steps), len(steps) + 5
+    assert again.state_dict() == {}
+    other = Train(stated)
+    for proposal in (Proposal(genotype("4"), 0.25), Proposal(genotype("8"), 0.125)):
+        other.load_state_dict(copy.deepcopy(state))
+        assert other.estimate(proposal) == Train(problem()).estimate(proposal)
+    assert len(steps) == rest + every + every // 2
 
 
 def test_missing_images_are_found_before_the_search_begins(tmp_path: Any) -> None:

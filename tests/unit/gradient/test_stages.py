@@ -41,7 +41,7 @@ def test_skip_dropout_falls_to_nothing_within_the_stage():
 @pytest.mark.parametrize(
     ("stages", "epochs", "says"),
     [
-        ([{}, {}, {}], 2, r"strategy.stages are 3, too many for 2 epoch\(s\).* at least 3"),
+        ([{}, {}, {}], 2, r"strategy.stages are 3, too many for 2 epochs: .* at least 3"),
         ([{"share": 9}, {}], 4, r"too many for 4 epoch.* at least 5|at least 6"),
         ([{"opions": 3}], 4, r"key of strategy.stages\[0\] 'opions' .* did you mean 'options'"),
         ([{}, {"options": 0}], 4, r"stages\[1\].options is 0; it must be a whole number of at"),

@@ -4,20 +4,23 @@ import json
 
 import pytest
 import torch
-from fixtures import TINY, TINY_SPACE, asked, composed
+from fixtures import TINY, TINY_SPACE, Heard, asked, composed
 
 from nascli.config import retrain as config
+from nascli.core.fault import Fault
+from nascli.core.listener import SILENT
 from nascli.core.space import at
 from nascli.programs import retrain as program
 from nascli.runs.folder import STATE, Run
+from nascli.training.divergence import DivergedError
 
 SMALL = ("space=nasbench201", *TINY, *TINY_SPACE["nasbench201"], "data.images=64")
 NETWORK = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|none~2|"
 
 
-def parts_of(epochs=2):
-    chosen = (*SMALL, f"genotype='{NETWORK}'", f"training.epochs={epochs}")
-    return config.build(asked(composed(*chosen, verb="retrain"), "retrain"))
+def parts_of(*words, epochs=2, listener=SILENT):
+    chosen = (*SMALL, f"genotype='{NETWORK}'", f"training.epochs={epochs}", *words)
+    return config.build(asked(composed(*chosen, verb="retrain"), "retrain"), listener)
 
 
 @pytest.fixture
@@ -77,3 +80,38 @@ def test_the_state_of_another_network_is_not_gone_on_with(run):
     training.load_state_dict({"genotype": at(parts.problem.space, 7).to_json(), "training": {}})
     assert not training.finished(parts.genotype)
     assert training.epochs == []
+
+
+def test_one_that_diverges_goes_back_to_its_last_good_epoch_with_a_tenth_of_the_step(
+    run, tmp_path, monkeypatch
+):
+    whole = program.retrain(run, parts_of())["epochs"]
+    other = Run.claim(tmp_path, "retrain", "diverged", {})
+    (other.path / "environment.json").write_text('{"choices": {}, "overrides": []}')
+    looks, said = [], []
+
+    def check(weights, what):
+        looks.append(what)
+        if len(looks) == 2:
+            for weight in weights:
+                weight.data.fill_(torch.nan)  # neither are they to be found again
+            raise DivergedError("wild")
+
+    monkeypatch.setattr("nascli.training.fit.check", check)
+    report = program.retrain(other, parts_of(listener=Heard(warned=said.append)))
+    assert report["epochs"][0] == whole[0]
+    rates = [epochs[1]["learning_rate"] for epochs in (whole, report["epochs"])]
+    assert rates[1] == pytest.approx(rates[0] / 10)
+    assert report["epochs"][1]["train_loss"] != whole[1]["train_loss"]
+    words = "epoch 2 diverged (wild): going back to the end of epoch 1, with a tenth of the step"
+    assert [text for text in said if text.startswith("epoch")] == [words]
+
+
+def test_one_that_can_only_diverge_is_the_users_fault_and_says_what_to_change(run):
+    said = []
+    for tries in range(2):  # it was gone on with
+        parts = parts_of("training.learning_rate=1e20", listener=Heard(warned=said.append))
+        with pytest.raises(Fault, match=r"epoch 1 diverged again.* smaller training.learning_rate"):
+            program.retrain(run, parts)
+        assert run.history() == [], tries
+    assert sum("going back to the start" in text for text in said) == 1

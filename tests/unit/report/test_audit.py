@@ -39,3 +39,15 @@ def test_the_report_is_json_and_seconds_are_medians():
     assert rows["score"]["networks"] == 30
     assert report["result"]["kendall_tau"] == rows["score"]["kendall_tau"]
     assert report["seconds_per_network"] == {"costs": 0.1, "estimator": 0.5, "reference": None}
+
+
+def test_what_is_not_defined_is_said_in_words():
+    found = trials(ORDER, good=ZIGZAG, params=[5.0] * 30)
+    for resamples, interval in ((20, "("), (0, "(no interval)")):
+        made = verdict(found, ("params", "good"), resamples=resamples)
+        _, rows = audit.table(made)
+        cells = {row[0]: row[1] for row in rows}
+        assert cells["params (cost)"] == "none"
+        assert interval in cells["good"]
+        text = "\n".join([*(" ".join(row) for row in rows), *audit.lines(made)])
+        assert "nan" not in text.split()

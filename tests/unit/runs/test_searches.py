@@ -118,8 +118,8 @@ def test_folders_are_searched_for_runs_and_each_is_taken_once(folder, tmp_path):
     draft.mkdir()
     for name in ("config.yaml", "history.jsonl"):
         (draft / name).write_text("")
-    assert searches.find([str(tmp_path)]) == [folder]
-    assert searches.find([str(folder.parent), str(folder), str(tmp_path)]) == [folder]
+    assert searches.find([str(tmp_path)]) == ([folder], [])
+    assert searches.find([str(folder.parent), str(folder), str(tmp_path)]) == ([folder], [])
 
 
 def test_folders_that_are_no_searches(folder, tmp_path):
@@ -130,8 +130,17 @@ def test_folders_that_are_no_searches(folder, tmp_path):
     with pytest.raises(Fault, match="no run folder at '.*nowhere'"):
         searches.find([str(tmp_path / "nowhere")])
     (folder / "history.jsonl").unlink()
-    with pytest.raises(Fault, match="is a search without a trial: it has no history.jsonl"):
+    with pytest.raises(Fault, match="without a trial: its history.jsonl is empty or missing"):
         searches.find([str(folder)])
+
+
+def test_a_dead_search_among_others_is_left_out_and_named(folder, tmp_path):
+    dead = Run.claim(tmp_path, "search", "dead", {"config.yaml": CONFIG})
+    assert searches.find([str(folder), str(dead.path)]) == ([folder], [dead.path])
+    (dead.path / "history.jsonl").write_text("")
+    assert searches.find([str(dead.path), str(folder), str(folder)]) == ([folder], [dead.path])
+    with pytest.raises(Fault, match="is a search without a trial"):
+        searches.find([str(dead.path)])
 
 
 def other_verb(tmp_path, verb, config):
@@ -146,7 +155,7 @@ def test_below_a_folder_other_verbs_are_passed_over(folder, tmp_path):
     audit = other_verb(tmp_path, "audit", "seed: 3\nreference:\n  strategy: none\n")
     retrain = other_verb(tmp_path, "retrain", "seed: 3\n")
     Run.claim(tmp_path, "search", "just_begun", {"config.yaml": CONFIG})
-    assert searches.find([str(tmp_path)]) == [folder]
+    assert searches.find([str(tmp_path)]) == ([folder], [])
     for path in (audit, retrain):
         with pytest.raises(Fault, match=f"'{path}' is not the run folder of a search: its config"):
             searches.find([str(path)])

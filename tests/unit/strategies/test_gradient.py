@@ -6,17 +6,21 @@ from functools import partial
 
 import pytest
 import torch
-from fixtures import CHECKOUT, TINY, TINY_SPACE, Heard, build, composed, options
+from fixtures import CHECKOUT, TINY, TINY_SPACE, Heard, Looks, build, composed, options
 
-from nascli.core.fault import Fault
+from nascli.core.budget import OutOfTime
+from nascli.core.evaluation import Evaluation
+from nascli.core.fault import Fault, Stopped
 from nascli.core.listener import SILENT
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.space import at
 from nascli.core.strategy import MeasuresEffort
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Trial
+from nascli.costs.plans import PlanCounter
 from nascli.gradient.discretisations.strongest import Strongest
 from nascli.gradient.method import SECOND_ORDER
+from nascli.gradient.stoppers.eigenvalue import Eigenvalue
 from nascli.relaxations.softmax import Softmax
 from nascli.strategies.gradient import GradientSearch
 from nascli.workers.serial import Serial
@@ -164,6 +168,97 @@ def test_a_search_goes_on_exactly_as_if_nothing_had_been(strategy, words, after)
     assert all(optimizer["state"] for optimizer in optimizers)
 
 
+@pytest.mark.parametrize(("strategy", "words"), [("darts", COMBINED), ("random_ws", ())])
+def test_a_search_that_is_cut_at_a_step_goes_on_at_that_step(strategy, words):
+    words = (*words, "training.batch_size=12", "data.images=132")
+    whole = search(*words, strategy=strategy)
+    seen = [whole.strategy.ask(1) for _ in range(2)]
+    assert whole.strategy._halves.steps == 3
+    cut = search(*words, strategy=strategy)
+    found, made = [], cut.strategy
+    for _ in range(4):  # two steps at a time, each time in a new search
+        object.__setattr__(cut.problem, "budget", Looks(2))
+        try:
+            found.append(made.ask(1))
+        except OutOfTime:
+            state = copy.deepcopy(made.state_dict())
+            cut = search(*words, strategy=strategy)
+            made = cut.strategy
+            made.load_state_dict(state)
+    assert found == seen
+    assert flat(made.state_dict()) == flat(whole.strategy.state_dict())
+
+
+def test_a_search_that_diverges_goes_back_and_takes_a_tenth_of_the_step(monkeypatch):
+    warned = []
+    made = search(epochs=2, listener=Heard(warned=warned.append))
+    made.strategy.ask(1)
+    recipe = made.problem.recipe
+    rates = {
+        "learning_rate": recipe.learning_rate,
+        "final_learning_rate": recipe.final_learning_rate,
+        "architecture.learning_rate": recipe.architecture["learning_rate"],
+    }
+    tenth = search(*(f"training.{name}={rate / 10}" for name, rate in rates.items()))
+    tenth.strategy.load_state_dict(copy.deepcopy(made.strategy.state_dict()))
+    bilevel, steps = made.strategy._bilevel, []
+    step = type(bilevel)._weight_step
+
+    def breaking(self, now):
+        step(self, now)
+        steps.append(now)
+        if len(steps) == 1:
+            with torch.no_grad():
+                next(iter(self.supernet.parameters())).fill_(torch.nan)
+
+    monkeypatch.setattr(type(bilevel), "_weight_step", breaking)
+    found = made.strategy.ask(1)
+    monkeypatch.undo()
+    assert found == tenth.strategy.ask(1)
+    one, other = (s.shared.supernet.state_dict() for s in (made, tenth))
+    assert all(torch.allclose(one[name], other[name], atol=1e-7) for name in one)
+    assert len(warned) == 1 and "going back to the end of epoch 1" in warned[0]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ("darts", ()),
+        ("darts", ("discretisation@strategy.discretisation=skip_limit",)),
+        ("darts_pt", ("strategy.discretisation.tuning=0",)),
+        ("random_ws", ("strategy.discretisation.candidates=3",)),
+    ],
+)
+def test_every_epoch_proposes_a_genotype_that_keeps_the_constraints(strategy, words):
+    free = search(*words, strategy=strategy)
+    count = PlanCounter(free.problem.space)
+    most = max(count(free.strategy.ask(1)[0].genotype).params for _ in range(2))
+    made = search(*words, f"+constraints.params={most - 1}", strategy=strategy)
+    proposals = [made.strategy.ask(1)[0].genotype for _ in range(2)]
+    assert all(count(genotype).params < most for genotype in proposals)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "key"),
+    [
+        ("darts", "learning_rate"),
+        ("darts", "architecture.learning_rate"),
+        ("random_ws", "learning_rate"),
+    ],
+)
+def test_a_step_that_is_far_too_long_ends_a_search_as_it_was_before(strategy, key):
+    warned = []
+    words = (f"training.{key}=1e20",)
+    made = search(*words, strategy=strategy, listener=Heard(warned=warned.append))
+    before = copy.deepcopy(made.strategy.state_dict())
+    with pytest.raises(Stopped, match=rf"a smaller training.{key} \(it is 1e\+20\)"):
+        made.strategy.ask(1)
+    assert len(warned) == 1
+    after = made.strategy.state_dict()
+    assert after["caution"] == {"scale": 0.1, "before": None}
+    assert flat({**after, "caution": before["caution"]}) == flat(before)
+
+
 def test_a_deeper_stage_begins_anew_and_a_wider_one_goes_on():
     for strategy, grows in (("p_darts", True), ("drnas", False)):
         made = search(strategy=strategy, epochs=3)
@@ -264,7 +359,7 @@ def test_what_an_epoch_took_is_said_once_there_was_one():
 def test_a_part_may_ask_for_the_shared_weights():
     seen = []
 
-    class Stopper:
+    class Stopper(Eigenvalue):
         traits = Traits(weight_sharing=True)
         back = 0
 
@@ -276,6 +371,24 @@ def test_a_part_may_ask_for_the_shared_weights():
         made.problem, made.shared, Strongest, relaxation=Softmax, stopper=partial(Stopper)
     )
     assert seen == [(made.problem, made.shared)]
+
+
+def test_a_part_that_lacks_something_is_refused_before_anything_is_trained():
+    class Stopper:
+        back = 0
+
+        def __init__(self, problem):
+            pass
+
+    made = search()
+    with pytest.raises(Fault, match=r"stopper: Stopper has no stops\(epoch, eigenvalue\), "):
+        GradientSearch(made.problem, made.shared, Strongest, relaxation=Softmax, stopper=Stopper)
+    with pytest.raises(Fault, match=r"relaxation: Lacking has no mixtures\(progress, level\)"):
+        GradientSearch(made.problem, made.shared, Strongest, relaxation=lambda *_: Lacking())
+
+
+class Lacking:
+    """Nothing that is asked of any part."""
 
 
 def test_a_relaxation_that_the_space_cannot_carry_is_a_fault():

@@ -3,18 +3,22 @@ from __future__ import annotations
 import copy
 import io
 import math
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from fixtures import Looks
 from torch import Tensor, nn
 
+from nascli.core.budget import OutOfTime
 from nascli.core.fault import Fault
 from nascli.data.batches import batches, seeded
 from nascli.data.split import Split
 from nascli.data.synthetic import Synthetic
 from nascli.training.augmentation import augmentation
-from nascli.training.fit import DivergedError, Epoch, State, fit, score
+from nascli.training.divergence import DivergedError
+from nascli.training.fit import Epoch, State, fit, score
 from nascli.training.recipe import Recipe
 
 TASK = Synthetic(images=160, size=6, channels=2, classes=3, noise=0.3)
@@ -232,6 +236,62 @@ def test_a_loss_that_is_no_number_ends_the_training() -> None:
     network = small()
     with pytest.raises(DivergedError, match="the training loss of epoch 1 is nan"):
         fit(network, TRAIN, VALID, recipe(learning_rate=1e30, gradient_clip=math.inf))
+
+
+def test_a_last_step_that_breaks_the_weights_is_not_left_unnoticed() -> None:
+    one_step = recipe(learning_rate=1e9, batch_size=len(TRAIN))
+    for valid in (None, VALID):
+        with pytest.raises(DivergedError, match="network after epoch 1 is|validation loss of epo"):
+            fit(small(), TRAIN, valid, one_step, epochs=1)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 8])
+def test_cut_at_a_step_it_ends_as_if_nothing_had_come_between(steps: int) -> None:
+    whole, epochs = small(), fit(small(), TRAIN, VALID, recipe())
+    fit(whole, TRAIN, VALID, recipe())
+    state: State | None = None
+    ends: list[State] = []
+    for _ in range(60):  # so many steps at a time, each time with another network
+        network, file = small(), io.BytesIO()
+        try:
+            found = fit(
+                network,
+                TRAIN,
+                VALID,
+                recipe(),
+                state=state,
+                budget=Looks(steps),
+                on_cut=partial(torch.save, f=file),
+            )
+            break
+        except OutOfTime:
+            file.seek(0)
+            state = torch.load(file, weights_only=True)
+            ends.append(state["under_way"]["step"])
+    assert found == epochs
+    assert same(network, whole)
+    per_epoch = math.ceil(len(TRAIN) / 16)
+    assert ends == [n % per_epoch for n in range(steps, 4 * per_epoch, steps)]
+
+
+def test_a_checkpoint_that_is_gone_on_from_stays_as_it_is() -> None:
+    states: list[State] = []
+    fit(small(), TRAIN, None, recipe(), on_epoch=lambda _e, s: states.append(copy.deepcopy(s)))
+    kept = copy.deepcopy(states[1])
+    fit(small(), TRAIN, None, recipe(), state=states[1])
+    moments = [
+        [m["momentum_buffer"] for m in s["optimizer"]["state"].values()] for s in (states[1], kept)
+    ]
+    assert moments[0] and all(map(torch.equal, *moments))
+
+
+def test_a_share_of_the_step_is_that_of_a_recipe_with_it() -> None:
+    tenth, low = small(), small()
+    seen = fit(tenth, TRAIN, None, recipe(), scale=0.1)
+    assert seen[0].learning_rate == pytest.approx(0.005)
+    fit(low, TRAIN, None, recipe(learning_rate=0.005))
+    pairs = zip(weights(tenth), weights(low), strict=True)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in pairs)
 
 
 def test_progress_runs_from_nothing_upwards() -> None:

@@ -131,3 +131,14 @@ def test_numbers_that_make_no_sense(monkeypatch, options, says):
     with pytest.raises(Fault) as caught:
         Stage(monkeypatch).pool(**options)
     assert str(caught.value) == says
+
+
+def test_after_so_many_seconds_nothing_has_ended_and_the_rest_goes_on(monkeypatch):
+    stage = Stage(monkeypatch, [None, trial(0)], seconds=4.0)
+    working = stage.pool()
+    working.submit(0, PROPOSAL)
+    assert working.wait(3.0) == []
+    assert working.busy == 1 and not stage.hired[0].ended
+    assert working.wait(0.0) == []
+    assert stage.timeouts == [3.0, 0.0]
+    assert working.wait(9.0) == [trial(0)]

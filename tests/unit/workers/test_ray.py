@@ -103,7 +103,7 @@ def test_a_trial_that_fits_nowhere(ray):
     with pytest.raises(Fault) as caught:
         ray(with_plain, gpus=1)
     assert str(caught.value) == (
-        "a trial needs 1 cores and 1 GPUs (workers.cpus, workers.gpus), but the cluster has 2 and 0"
+        "a trial needs 1 core and 1 GPU (workers.cpus, workers.gpus), but the cluster has 2 and 0"
     )
 
 

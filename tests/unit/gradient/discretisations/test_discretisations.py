@@ -36,6 +36,8 @@ def trained(supernet, strengths, loss=lambda mixture: 0.0):
     tuned = []
     return SimpleNamespace(
         supernet=supernet,
+        derive=supernet.derive,
+        nearest=lambda genotype: genotype,
         relaxation=SimpleNamespace(expected=lambda: Mixture(strengths.clone())),
         epoch=1,
         loss=loss,

@@ -1,0 +1,26 @@
+"""What a person sees while a search goes on."""
+
+import math
+
+from fixtures import TINY, build, composed
+
+from nascli.commands.search import _Display
+from nascli.core.space import at
+from nascli.core.trial import Trial
+
+
+def test_only_a_good_trial_is_the_best_so_far():
+    parts = build.search(composed("strategy=random", "space=nasbench201", *TINY))
+    display = _Display(parts)
+    said = []
+    display._bar = type("Bar", (), {"update": lambda _, _done, text: said.append(text())})()
+
+    def ended(accuracy, **state):
+        display.trial(Trial(0, at(parts.problem.space, 1), 1.0, {"accuracy": accuracy}, **state))
+        return said[-1]
+
+    assert ended(math.nan, error="accuracy is nan") == "1 failed"
+    assert ended(99.0, infeasible="params 9 exceeds 8") == "1 failed"
+    assert ended(20.0) == "best accuracy 20.00, 1 failed"
+    assert ended(math.nan, error="accuracy is nan") == "best accuracy 20.00, 2 failed"
+    assert ended(30.0) == "best accuracy 30.00, 2 failed"

@@ -1,0 +1,125 @@
+import sys
+import types
+
+import pytest
+from fixtures import ToyTask, asked, build, composed
+
+from nascli.config import profile, retrain, search
+from nascli.core.fault import Fault
+from nascli.spaces.nasbench201 import NASBench201
+from nascli.strategies.random import Random
+
+
+class Plain:
+    """A space whose networks need code of their own; it has no layers to list."""
+
+    name = "plain"
+    decisions = {"a": ("0", "1")}  # noqa: RUF012
+
+    def __init__(self, task):
+        pass
+
+    def network(self, genotype):
+        raise NotImplementedError
+
+    def describe(self, genotype):
+        return ""
+
+
+class Whole(Plain):
+    def canonical(self, genotype):
+        return genotype
+
+
+class Forgetful(Random):
+    recommend = None
+
+
+class Images(ToyTask):
+    """Has classes and a shape, and no images."""
+
+
+def made_random(problem, repeats=False):
+    return Random(problem, repeats)
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """The classes above, as a module of a user's."""
+    module = types.ModuleType("own")
+    vars(module).update(
+        Plain=Plain, Whole=Whole, Forgetful=Forgetful, Images=Images, made_random=made_random
+    )
+    monkeypatch.setitem(sys.modules, "own", module)
+
+
+TABLE = ("strategy=random", "space=nasbench201", "estimator=table", "device=none")
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "says"),
+    [
+        ("strategy", "own.Forgetful", r"^strategy: Forgetful has no recommend\(history\); what "),
+        ("strategy", "own.Nothing", "^strategy: _target_ 'own.Nothing' cannot be used: "),
+        ("estimator", "nowhere.Nothing", "^estimator: _target_ 'nowhere.Nothing' cannot be used"),
+        ("strategy", "os.getcwd", "^strategy: "),
+        ("training", "nowhere.Recipe", "^training: _target_ 'nowhere.Recipe' cannot be used"),
+    ],
+)
+def test_a_component_that_cannot_do_is_refused_when_it_is_built(own, key, target, says):
+    config = composed(*TABLE)
+    config[key]._target_ = target
+    with pytest.raises(Fault, match=says):
+        search.build(asked(config), survey=False)
+
+
+def test_a_function_may_make_a_component(own):
+    config = composed(*TABLE)
+    config.strategy._target_ = "own.made_random"
+    assert isinstance(search.build(asked(config), survey=False).strategy, Random)
+
+
+def test_a_space_without_canonical_forms_is_refused(own):
+    config = composed(*TABLE)
+    config.space = {"_target_": "own.Plain"}
+    with pytest.raises(Fault, match=r"^space: Plain has no canonical\(genotype\); what it needs"):
+        build.stated(config)
+
+
+def test_layers_are_asked_for_where_they_are_timed(own):
+    config = composed(*TABLE)
+    config.space = {"_target_": "own.Whole"}
+    assert build.stated(config).space.name == "plain"
+    timed = composed("space=nasbench201", "device=cpu", "data=synthetic", verb="profile")
+    timed.space = {"_target_": "own.Whole"}
+    with pytest.raises(Fault, match=r"^space: Whole has no layers\(\); "):
+        profile.build(asked(timed, "profile"))
+
+
+def test_data_without_images_are_refused_for_a_training(own):
+    config = composed("space=cell", "genotype=darts_v2", "device=none", verb="retrain")
+    config.data = {"_target_": "own.Images"}
+    with pytest.raises(Fault, match=r"data: Images has no class_names, no flips, no split"):
+        retrain.build(asked(config, "retrain"))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_no_generator_takes_is_refused(seed):
+    with pytest.raises(Fault, match=f"^seed is {seed}; it must be a whole number from 0 to 9223"):
+        build.stated(composed(*TABLE, f"seed={seed}"))
+
+
+@pytest.mark.parametrize("verb", ["search", "retrain", "profile"])
+def test_hardware_that_is_not_there_is_missed_before_anything_starts(verb, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    genotype = [] if verb == "search" else ["genotype=darts_v2"]
+    config = composed("device=cuda", "data=synthetic", *genotype, verb=verb)
+    module = {"search": search, "retrain": retrain, "profile": profile}[verb]
+    with pytest.raises(Fault, match="device 'cuda' needs an NVIDIA GPU, and torch .* finds none"):
+        module.build(asked(config, verb))
+
+
+def test_a_device_that_nothing_is_measured_on_need_not_be_there(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = composed("device=cuda", *TABLE[:3])
+    assert isinstance(build.search(config).problem.space, NASBench201)

@@ -1,0 +1,41 @@
+import json
+
+import pytest
+
+from nascli.config import command_line
+from nascli.core.fault import Fault
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A genotype of a user's own space, and the folder of its config."""
+    genotype = {"format": "nascli-genotype-1", "space": "ladder", "choices": {"rung": "a"}}
+    (tmp_path / "genotype.json").write_text(json.dumps(genotype))
+    (tmp_path / "mine" / "space").mkdir(parents=True)
+    (tmp_path / "mine" / "space" / "ladder.yaml").write_text("# Mine.\n_target_: own.Ladder\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("verb", ["show", "retrain"])
+def test_a_component_of_ones_own_is_to_be_given_again(own, verb):
+    with pytest.raises(Fault) as caught:
+        command_line.checked(verb, [f"{own}"], [])
+    assert str(caught.value) == (
+        "it was made with space=ladder, which no config of this installation names; if it is "
+        "yours, give its folder with --config-dir"
+    )
+    assert "space=ladder" in command_line.checked(verb, [f"{own}"], [own / "mine"])
+
+
+def test_every_fault_is_said_once():
+    with pytest.raises(Fault) as caught:
+        command_line.checked("search", ["~strategy", "seed=x"], [])
+    assert str(caught.value).splitlines() == [
+        "strategy is missing; nas search needs it: give strategy=..."
+    ]
+
+
+def test_what_refers_to_nothing_is_said_before_hydra_runs():
+    for words in (["outputs=a${x}"], ["constraints.params=${x}"], ["seed=1,2", "outputs=${x}"]):
+        with pytest.raises(Fault, match="Interpolation key 'x' not found"):
+            command_line.checked("search", words, [], multirun=len(words) > 1)

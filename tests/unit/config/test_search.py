@@ -1,0 +1,28 @@
+"""Parts of a search that do not go together."""
+
+import pytest
+from fixtures import TINY, TINY_SPACE, asked, build, composed
+
+from nascli.config import search as config
+from nascli.core.fault import Fault
+
+BENCH = ("space=nasbench201", *TINY, *TINY_SPACE["nasbench201"])
+
+
+@pytest.mark.parametrize("strategy", ["asha", "hyperband", "bohb"])
+@pytest.mark.parametrize("estimator", ["one_shot", "zero_cost"])
+def test_low_fidelities_that_spare_nothing_are_refused(strategy, estimator):
+    chosen = composed(*BENCH, f"strategy={strategy}", f"estimator={estimator}")
+    with pytest.raises(Fault, match=r"low fidelities, and \w+ answers the same at every fidelity"):
+        config.build(asked(chosen))
+    build.search(chosen)  # a run of before goes on
+
+
+def test_a_table_of_ones_own_has_one_fidelity_and_the_benchmark_has_two(tmp_path):
+    (tmp_path / "mine.csv").write_text(
+        "1<-0,2<-0,2<-1,3<-0,3<-1,3<-2,accuracy\n" + ",".join(["none"] * 6) + ",50.0\n"
+    )
+    words = ("strategy=asha", "estimator=table", "strategy.fidelities=[0.06,1.0]")
+    config.build(asked(composed(*BENCH, *words)))
+    with pytest.raises(Fault, match="ASHA spares time by low fidelities, and Table answers"):
+        config.build(asked(composed(*BENCH, *words, f"estimator.path={tmp_path / 'mine.csv'}")))

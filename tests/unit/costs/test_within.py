@@ -1,0 +1,109 @@
+"""The strongest genotype that keeps constraints, against a look at all genotypes of a space."""
+
+import itertools
+import random
+from dataclasses import replace
+
+import pytest
+from fixtures import build, composed
+
+from nascli.core.choice import NONE
+from nascli.core.goal import Constraint, Goal
+from nascli.core.space import at, size
+from nascli.costs.plans import PlanCounter
+from nascli.costs.within import Within
+
+SPACES = {
+    "nasbench201": (
+        "training.network.nasbench201.channels=4",
+        "'operation@space.operations=[none,skip_connect,nor_conv_1x1,nor_conv_3x3]'",
+    ),
+    "cell": (
+        "training.network.cell.channels=4",
+        "training.network.cell.cells=3",
+        "space.nodes=2",
+        "'operation@space.operations=[none,skip_connect,sep_conv_3x3]'",
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=SPACES)
+def known(request):
+    """A problem, and what every genotype of its space costs."""
+    words = (word.strip("'") for word in SPACES[request.param])
+    stated = build.stated(
+        composed(f"space={request.param}", "data=synthetic", "device=none", *words)
+    )
+    space, counter = stated.space, PlanCounter(stated.space)
+    return stated, {g: counter(g) for g in (at(space, n) for n in range(size(space)))}
+
+
+def within(stated, **bounds):
+    goal = Goal(constraints=tuple(Constraint(metric, value) for metric, value in bounds.items()))
+    return Within(replace(stated, goal=goal))
+
+
+def drawn(stated, seed):
+    rng = random.Random(seed)
+    return {c.name: [rng.random() for _ in c.options] for c in stated.space.plan().choices}
+
+
+def worth(stated, strengths, genotype):
+    options = {choice.name: choice.options for choice in stated.space.plan().choices}
+    taken = stated.space.taken(genotype).items()
+    return sum(strengths[n][options[n].index(o)] for n, o in taken if o != NONE)
+
+
+def middle(costs, metric, share):
+    values = sorted({getattr(counts, metric) for counts in costs.values()})
+    return values[int(share * (len(values) - 1))]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "shares"),
+    [
+        (("params",), (0.0, 0.1, 0.5, 1.0)),
+        (("macs",), (0.05, 0.3)),
+        (("flops",), (0.2,)),
+        (("params", "macs"), (0.1, 0.3)),
+        (("params", "flops"), (0.3,)),
+    ],
+)
+def test_no_genotype_that_keeps_the_bounds_is_stronger(known, metrics, shares):
+    stated, costs = known
+    for share, seed in itertools.product(shares, range(2)):
+        bounds = {metric: middle(costs, metric, share) for metric in metrics}
+        kept = [g for g, c in costs.items() if all(getattr(c, m) <= b for m, b in bounds.items())]
+        strengths = drawn(stated, seed)
+        best = max(worth(stated, strengths, genotype) for genotype in kept)
+        found = within(stated, **bounds).strongest(strengths, next(iter(costs)))
+        assert found in kept
+        assert worth(stated, strengths, found) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("known", ["nasbench201"], indirect=True)
+def test_a_bound_on_the_peak_memory_is_kept_too(known):
+    stated, costs = known
+    least = min(counts.peak_memory_mb for counts in costs.values())
+    most = max(counts.peak_memory_mb for counts in costs.values())
+    assert least < most
+    strengths = drawn(stated, 5)
+    for maximum in (least, (least + most) / 2):
+        params = middle(costs, "params", 0.6)
+        made = within(stated, params=params, peak_memory_mb=maximum)
+        found = made.strongest(strengths, max(costs, key=lambda g: worth(stated, strengths, g)))
+        assert made.keeps(found)
+        assert costs[found].peak_memory_mb <= maximum and costs[found].params <= params
+
+
+def test_what_nothing_keeps_comes_nearest(known):
+    stated, costs = known
+    least = min(counts.params for counts in costs.values())
+    found = within(stated, params=least - 1).strongest(drawn(stated, 1), next(iter(costs)))
+    assert costs[found].params == least
+
+
+def test_what_plans_do_not_tell_is_left_to_the_trial(known):
+    stated, costs = known
+    assert within(stated, latency_ms=1e-9).keeps(next(iter(costs)))
+    assert within(stated).keeps(next(iter(costs)))

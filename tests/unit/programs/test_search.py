@@ -1,0 +1,102 @@
+"""Searches that end before their end: what stands in the folder, what is said, how they go on."""
+
+import json
+
+import pytest
+import torch
+from fixtures import TINY, TINY_SPACE, Heard, build, composed
+
+from nascli.core.budget import Budget
+from nascli.core.fault import Fault
+from nascli.programs import search as program
+from nascli.runs.folder import STATE, Run
+
+SMALL = (
+    "space=nasbench201",
+    *TINY,
+    *TINY_SPACE["nasbench201"],
+    "data.images=64",
+    "training.batch_size=8",
+)
+
+
+def folder(tmp_path, name):
+    run = Run.claim(tmp_path, "search", name, {})
+    (run.path / "environment.json").write_text('{"choices": {}, "overrides": []}')
+    return run
+
+
+def timed(monkeypatch, looks=None):
+    """From now on the time is over once a budget has been looked at so many times."""
+    left = [looks]
+
+    def seconds_left(_budget):
+        if left[0] is None:
+            return None
+        left[0] -= 1
+        return float(max(0, left[0] + 1))
+
+    monkeypatch.setattr(Budget, "seconds_left", property(seconds_left))
+
+
+def searched(run, *words, warned=lambda _: None):
+    return program.search(run, build.search(composed(*SMALL, *words), Heard(warned=warned)))
+
+
+def lines(run):
+    file = run.path / "history.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    return [{k: v for k, v in row.items() if k not in ("seconds", "elapsed")} for row in rows]
+
+
+SEARCHES = {
+    "cached": ("strategy=random", "estimator=cached", "budget.trials=2"),
+    "darts": ("strategy=darts", "training.epochs=2"),
+    "one_shot": ("strategy=random", "estimator=one_shot", "budget.trials=2", "training.epochs=2"),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_whose_time_is_over_goes_on_at_the_step(tmp_path, monkeypatch, name):
+    def words(file):
+        return (*SEARCHES[name], *([f"estimator.path={tmp_path / file}"] * (name == "cached")))
+
+    whole = folder(tmp_path, "whole")
+    expected = searched(whole, *words("one"))
+    cut, said, cuts = folder(tmp_path, "cut"), [], 0
+    for _ in range(30):
+        if len(lines(cut)) == 2:
+            break
+        timed(monkeypatch, 6)
+        try:
+            report = searched(cut, *words("other"), "budget.seconds=7", warned=said.append)
+        except Fault as fault:
+            said.append(str(fault))
+        if said[-1].endswith(f"go on with: nas search resume={cut.path} budget.seconds=MORE"):
+            assert f"is over in the middle of trial {len(lines(cut))}; " in said[-1]
+            state = torch.load(cut.path / STATE, weights_only=True)
+            assert state["trials"] == len(lines(cut))
+            cuts += 1
+    assert cuts
+    assert lines(cut) == lines(whole)
+    assert report["genotype"] == expected["genotype"]
+
+
+def test_a_search_that_can_only_diverge_is_reported_and_goes_on_from_there(tmp_path):
+    run, said = folder(tmp_path, "wild"), []
+    words = ("strategy=darts", "training.epochs=2", "training.learning_rate=1e20")
+    with pytest.raises(Fault, match="epoch 1 diverged again, .*; nothing was found"):
+        searched(run, *words, warned=said.append)
+    assert sum("going back to the start" in text for text in said) == 1
+    assert json.loads((run.path / "report.json").read_text())["trials"]["all"] == 0
+    with pytest.raises(Fault, match="epoch 1 diverged again"):
+        searched(run, *words, warned=said.append)
+    assert sum("going back" in text for text in said) == 1  # that was the one time
+
+
+def test_a_trial_that_diverges_is_a_failed_one(tmp_path):
+    run = folder(tmp_path, "wild")
+    words = ("strategy=random", "estimator=train", "budget.trials=2", "training.learning_rate=1e20")
+    with pytest.raises(Fault, match="of 2 trials 0 broke a constraint and 2 failed: 2 with DivergedError"):
+        searched(run, *words)
+    assert all(row["error"].startswith("DivergedError: ") for row in lines(run))
