@@ -143,7 +143,8 @@ def searched(name: str, proposals: int) -> dict[str, Any]:
     """Proposals a second of a search that finds next to nothing feasible, the loop included."""
     from nascli.config import search as parts_of
     from nascli.config.compose import Asked
-    from nascli.core.loop import Evaluation, Search
+    from nascli.core.evaluation import Evaluation
+    from nascli.core.loop import Search
     from nascli.core.trial import Proposal
 
     def built(*overrides: str) -> Any:

@@ -19,7 +19,8 @@ from nascli.config import search as parts_of
 from nascli.config.compose import Asked, asked
 from nascli.config.overrides import rewritten
 from nascli.core.budget import Budget
-from nascli.core.loop import Evaluation, Search
+from nascli.core.evaluation import Evaluation
+from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.trial import History, Trial
 

@@ -134,8 +134,12 @@ def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> 
 
     def job(cfg: Any) -> None:
         line = ["nas", verb, *sys.argv[1:]]
-        asked = lambda: followed(Asked.of(verb, cfg, HydraConfig.get(), directories, line))  # noqa: E731
-        codes.append(_job(verb, asked))
+        codes.append(
+            _job(
+                verb,
+                lambda: followed(Asked.of(verb, cfg, HydraConfig.get(), directories, line)),
+            )
+        )
         if codes[-1] == 130:
             sys.exit(130)
 

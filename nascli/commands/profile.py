@@ -55,8 +55,8 @@ def _show(table: LatencyTable, networks: str) -> None:
         for layer in slowest
     ]
     head = ("operation", "channels", "stride", "input", "median ms", "p10 .. p90")
-    head_line = f"{counted(len(table), 'layer')} timed of networks for {networks}; the slowest:"
-    ui.table(head_line, head, rows)
+    timed = f"{counted(len(table), 'layer')} timed of networks for {networks}; the slowest:"
+    ui.table(timed, head, rows)
 
 
 def _whole(network: Mapping[str, Any]) -> str:

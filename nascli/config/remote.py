@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from nascli.config import building, values
 from nascli.core import protocols
+from nascli.core.evaluation import Judging
 from nascli.core.fault import Fault
-from nascli.core.loop import Judging
 from nascli.core.traits import traits_of
 from nascli.core.workers import Evaluate, Workers
 from nascli.programs.recording import Hire, kept_by

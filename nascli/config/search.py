@@ -14,9 +14,9 @@ from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
 from nascli.core.budget import Budget
 from nascli.core.estimator import Estimator, Prepared
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
-from nascli.core.loop import Evaluation
 from nascli.core.problem import Problem
 from nascli.core.space import Relaxable
 from nascli.core.supernet import SharedWeights

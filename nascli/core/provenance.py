@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from nascli.core.words import counted
+
 if TYPE_CHECKING:
     from nascli.core.problem import Problem
 
@@ -25,7 +27,7 @@ class Provenance:
     def __str__(self) -> str:
         shape = "x".join(map(str, self.input_shape))
         sizes = "".join(f", {name.replace('_', ' ')} {size}" for name, size in self.sizes.items())
-        return f"{self.data} ({shape}, {self.classes} classes{sizes})"
+        return f"{self.data} ({shape}, {counted(self.classes, 'class')}{sizes})"
 
 
 @runtime_checkable

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 from nascli.core import plain
 from nascli.core.budget import OutOfTime
 from nascli.core.estimator import Prepared, Stateful
+from nascli.core.evaluation import Judging
 from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal
-from nascli.core.loop import Judging, Search
+from nascli.core.loop import Search
 from nascli.core.space import check
 from nascli.core.trial import Open, Trial
 from nascli.core.words import counted

@@ -12,11 +12,12 @@ from torch import nn
 
 from nascli.core.budget import Budget
 from nascli.core.estimator import COSTS
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Objective
 from nascli.core.listed import Listed
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.provenance import given
 from nascli.core.trial import Open, Proposal, Trial

@@ -10,10 +10,11 @@ from typing import Any
 from nascli import genotypes
 from nascli.core.budget import Budget, OutOfTime
 from nascli.core.estimator import Estimator
+from nascli.core.evaluation import Evaluation
 from nascli.core.failures import kinds, words
 from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.space import size
 from nascli.core.strategy import MeasuresEffort, Strategy

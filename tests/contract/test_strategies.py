@@ -11,8 +11,9 @@ from hydra.utils import get_class
 
 from nascli.core import space as moves
 from nascli.core.budget import Budget
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.traits import Traits, traits_of
 from nascli.core.trial import History, Trial
 from nascli.workers.serial import Serial

@@ -19,7 +19,8 @@ from omegaconf import OmegaConf
 
 from nascli.config.files import root
 from nascli.core.budget import Budget
-from nascli.core.loop import Evaluation, Search
+from nascli.core.evaluation import Evaluation
+from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.programs import recording
 from nascli.runs.folder import Run

@@ -14,7 +14,8 @@ from typing import Any
 from fixtures import build
 from hydra.utils import get_class
 
-from nascli.core.loop import Evaluation, Search
+from nascli.core.evaluation import Evaluation
+from nascli.core.loop import Search
 from nascli.core.traits import traits_of
 from nascli.workers.serial import Serial
 

@@ -7,7 +7,8 @@ import pytest
 from fixtures import build, composed
 
 from nascli.core.budget import Budget
-from nascli.core.loop import Evaluation, Search
+from nascli.core.evaluation import Evaluation
+from nascli.core.loop import Search
 from nascli.workers.serial import Serial
 
 TRIALS, SEEDS = 100, 20

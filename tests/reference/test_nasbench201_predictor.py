@@ -9,7 +9,8 @@ from fixtures import build, composed
 from hydra.utils import instantiate
 
 from nascli.core.budget import Budget
-from nascli.core.loop import Evaluation, Search
+from nascli.core.evaluation import Evaluation
+from nascli.core.loop import Search
 from nascli.core.space import at, size
 from nascli.core.surrogate import normal_scores
 from nascli.core.trial import Proposal

@@ -11,7 +11,8 @@ import pytest
 from fixtures import build, composed
 from scipy import stats
 
-from nascli.core.loop import Evaluation, Search
+from nascli.core.evaluation import Evaluation
+from nascli.core.loop import Search
 from nascli.core.pareto import hypervolume
 from nascli.workers.serial import Serial
 

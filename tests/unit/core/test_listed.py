@@ -1,6 +1,7 @@
 from nascli.core.budget import Budget
+from nascli.core.evaluation import Evaluation
 from nascli.core.listed import Listed
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.space import at, size
 from nascli.core.traits import traits_of
 from nascli.core.trial import History

@@ -10,11 +10,12 @@ import pytest
 from nascli.core import history_file, loop
 from nascli.core import space as moves
 from nascli.core.budget import Budget, OutOfTime
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Objective
-from nascli.core.loop import Evaluation, Open, Search
+from nascli.core.loop import Search
 from nascli.core.traits import Traits
-from nascli.core.trial import History, Proposal, Trial
+from nascli.core.trial import History, Open, Proposal, Trial
 from nascli.workers.serial import Serial
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from nascli.core import space as moves
 from nascli.core.budget import Budget
+from nascli.core.evaluation import Evaluation
 from nascli.core.goal import Constraint
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 

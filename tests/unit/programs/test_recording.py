@@ -6,9 +6,10 @@ import torch
 from fixtures import ToySpace
 
 from nascli.core.budget import Budget
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.listed import Listed
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.space import at
 from nascli.programs.recording import looped
 from nascli.runs.folder import Run

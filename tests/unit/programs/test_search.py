@@ -97,6 +97,8 @@ def test_a_search_that_can_only_diverge_is_reported_and_goes_on_from_there(tmp_p
 def test_a_trial_that_diverges_is_a_failed_one(tmp_path):
     run = folder(tmp_path, "wild")
     words = ("strategy=random", "estimator=train", "budget.trials=2", "training.learning_rate=1e20")
-    with pytest.raises(Fault, match="of 2 trials 0 broke a constraint and 2 failed; the last one"):
+    with pytest.raises(
+        Fault, match="of 2 trials 0 broke a constraint and 2 failed: 2 with DivergedError"
+    ):
         searched(run, *words)
     assert all(row["error"].startswith("DivergedError: ") for row in lines(run))

@@ -9,9 +9,10 @@ import torch
 from fixtures import CHECKOUT, TINY, TINY_SPACE, Heard, Looks, build, composed, options
 
 from nascli.core.budget import OutOfTime
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault, Stopped
 from nascli.core.listener import SILENT
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.space import at
 from nascli.core.strategy import MeasuresEffort
 from nascli.core.traits import Traits

@@ -5,9 +5,10 @@ from functools import partial
 import pytest
 
 from nascli.core.budget import Budget
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Goal, Objective
-from nascli.core.loop import Evaluation, Search
+from nascli.core.loop import Search
 from nascli.core.traits import Traits
 from nascli.core.trial import Trial
 from nascli.strategies.evolution import Evolution

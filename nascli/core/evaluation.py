@@ -1,0 +1,92 @@
+"""One proposal through the chain of estimators: the cheap ones first, the expensive last."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from nascli.core.estimator import Estimator
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+from nascli.core.traits import Traits, traits_of
+from nascli.core.trial import Proposal, Trial
+
+
+class Judging(Protocol):
+    """What a search wants of an evaluation, such as `Evaluation`."""
+
+    @property
+    def problem(self) -> Problem:
+        """What is searched for."""
+
+    @property
+    def estimators(self) -> Sequence[Estimator]:
+        """Those that it asks, in their order."""
+
+    def __call__(self, number: int, proposal: Proposal, known: Trial | None = None) -> Trial:
+        """The trial; `known` is an earlier one of the same function."""
+
+    def key(self, genotype: Genotype) -> Genotype | None:
+        """What genotypes with the same answer share; None if an answer holds only once."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Runs the chain of estimators on one proposal: those of costs first, the expensive last."""
+
+    problem: Problem
+    estimators: Sequence[Estimator]
+    on_error: Callable[[int, Exception], None] = lambda _number, _error: None
+
+    def __call__(self, number: int, proposal: Proposal, known: Trial | None = None) -> Trial:
+        """The trial: its metrics, or why it is infeasible, or how it failed.
+
+        `known` is an earlier trial of the same function. It stands in for the last estimator; what
+        the network costs is looked at anew, for equivalent networks need not cost the same.
+        """
+        start = time.perf_counter()
+        metrics: dict[str, float] = {}
+        infeasible = error = None
+        try:
+            for estimator in self.estimators:
+                if known is not None and estimator is self.estimators[-1]:
+                    metrics.update({name: known.metrics[name] for name in estimator.metrics})
+                else:
+                    metrics.update(estimator.estimate(proposal))
+                infeasible = self.problem.goal.broken(metrics)
+                if infeasible:
+                    break
+            metrics.update(proposal.metrics)
+            error = self._lacking(metrics) if not infeasible else None
+        except Fault:
+            raise
+        except Exception as caught:  # one bad network must not end a search
+            self.on_error(number, caught)
+            error = f"{type(caught).__name__}: {caught}"
+        seconds = time.perf_counter() - start
+        return Trial(
+            number, proposal.genotype, proposal.fidelity, metrics, seconds, infeasible, error
+        )
+
+    def key(self, genotype: Genotype) -> Genotype | None:
+        """What genotypes with the same answer share; None if an answer holds only once."""
+        if not self._traits.repeatable:
+            return None
+        return genotype if self._traits.by_genotype else self.problem.space.canonical(genotype)
+
+    @cached_property
+    def _traits(self) -> Traits:
+        """Those of the last estimator, which says how good a genotype is."""
+        return traits_of(self.estimators[-1])
+
+    def _lacking(self, metrics: dict[str, float]) -> str | None:
+        """Why the objectives cannot be computed from `metrics`; None if they can."""
+        for objective in self.problem.goal.objectives:
+            if not math.isfinite(metrics.get(objective.metric, math.nan)):
+                return f"{objective.metric} is {metrics.get(objective.metric, 'missing')}"
+        return None
