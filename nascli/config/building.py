@@ -19,6 +19,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Scalarisation
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
+from nascli.core.scaling import Scaling
 from nascli.core.space import Planned, SearchSpace, known
 from nascli.core.strategy import Strategy
 from nascli.core.supernet import SharedWeights
@@ -34,6 +35,7 @@ _PROTOCOLS: dict[str, type] = {
     "estimator": Estimator,
     "reference": Estimator,
     "scalarisation": Scalarisation,
+    "scaling": Scaling,
 }
 _LATER = ("layers",)  # what a component needs in some cases only
 

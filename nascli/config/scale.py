@@ -43,12 +43,10 @@ def build(asked: Asked, listener: Listener = SILENT) -> Mapping[str, Member]:
     config, faults = asked.config, building.Faults()
     scaling: Scaling | None = faults.attempt(lambda: building.component(config, "scaling"))
     found = faults.attempt(lambda: building.network(config, listener))
-    if type(config.rounding) is not int or config.rounding < 1:
+    if config.rounding < 1:
         faults.found.append(f"rounding is {config.rounding}; it must be a whole number from 1 up")
     faults.check()
-    if scaling is None:
-        raise Fault("scaling is empty; take scaling=efficientnet or scaling=compound")
-    assert found is not None
+    assert scaling is not None and found is not None
     problem, genotype = found
     space, (colours, *size) = problem.space, problem.task.input_shape
     if not isinstance(space, Scalable):

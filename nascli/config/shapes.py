@@ -25,6 +25,7 @@ class Keys:
     objectives: Mapping[str, Literal["max", "min"]] | None
     constraints: Mapping[str, Any] | None
     budget: Budget
+    rounding: int
     networks: int
     genotypes: str
     resamples: int
@@ -44,6 +45,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
     "retrain": ("space", "data", "training"),
     "profile": ("space", "data", "training"),
     "show": ("space", "data", "training"),
+    "scale": ("space", "data", "training", "scaling"),
     "export": ("format",),
 }
 """Verb -> the components that it cannot do without."""
@@ -54,6 +56,7 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "retrain": ("resume", "genotype"),
     "profile": ("genotype",),
     "show": ("genotype",),
+    "scale": ("genotype", "rounding"),
     "export": ("genotype",),
     "predict": ("genotype", "images", "top"),
     "compare": ("runs", "x", "at", "log_x", "reference", "ideal"),

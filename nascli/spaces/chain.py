@@ -116,27 +116,8 @@ class Chain:
 
     @cached_property
     def factories(self) -> dict[str, Factory]:
-        """Operation -> what builds it; imports their modules.
-
-        Raises:
-            Fault: an operation cannot stand where it is an option, be it that it cannot be built
-                with those channels and that stride, or that it makes another shape of them.
-        """
-        from nascli.networks.fitting import misfit
-
-        made = resolve(self.operations)
-        looked: dict[Layer, str | None] = {}
-        wrong = []
-        for step, place in zip(self._steps, self.plan().places, strict=False):
-            for layer in place.options or (place.layer,):
-                assert isinstance(layer, Layer)
-                if layer not in looked:
-                    looked[layer] = misfit(made, layer)
-                if looked[layer]:
-                    wrong.append(f"space.layers: {step.decision} cannot take {looked[layer]}")
-        if wrong:
-            raise Fault("\n".join(wrong))
-        return made
+        """Operation -> what builds it; imports their modules."""
+        return resolve(self.operations)
 
     def canonical(self, genotype: Genotype) -> Genotype:
         """The one with the identity at the end of every run of equal choices (see `settled`)."""
