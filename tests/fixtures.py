@@ -101,7 +101,9 @@ def composed(*overrides: str, verb: str = "search") -> Any:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf
 
-    values = [o for o in overrides if re.match(r"[a-z_]+(\.\w+)+=|(seed|fidelity|threads)=", o)]
+    values = [
+        o for o in overrides if re.match(r"(?!hydra)[a-z_]+(\.\w+)+=|(seed|fidelity|threads)=", o)
+    ]
     chosen = tuple(o for o in overrides if o not in values)
     config = copy.deepcopy(_composed(verb, chosen))
     for value in OverridesParser.create().parse_overrides(values):

@@ -148,11 +148,6 @@ def _check_fit(config: DictConfig, made: Problem) -> None:
             f"({names}); take strategy=nsga2, or one of the others with scalarisation=mnasnet, or "
             "bound a cost with constraints.METRIC=VALUE"
         )
-    if all(len(options) == 1 for options in made.space.decisions.values()):
-        raise Fault(
-            f"space '{made.space.name}' has a single genotype as it is set, so there is nothing to "
-            "search; give a decision a second option"
-        )
     _check_sharing(config, made)
 
 

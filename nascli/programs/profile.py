@@ -38,7 +38,11 @@ def profile(run: Run, parts: Parts) -> Outcome:
     """
     keep_latencies(run, parts.problem)
     table = measured(parts.problem, own_layers(parts.problem, parts.genotype))
-    report: dict[str, Any] = {"rows": len(table), "networks": str(given(parts.problem))}
+    report: dict[str, Any] = {
+        "verb": "profile",
+        "rows": len(table),
+        "networks": str(given(parts.problem)),
+    }
     if parts.genotype is not None:
         report["network"] = _whole(parts.problem, parts.genotype, table)
     run.write_json(REPORT, report)

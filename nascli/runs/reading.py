@@ -82,7 +82,7 @@ def report(folder: Path) -> dict[str, Any] | None:
     """
     file = folder / REPORT
     try:
-        found = plain.json_object(file, _MOST_BYTES)
+        found = {"verb": "profile", **plain.json_object(file, _MOST_BYTES)}  # 0.1.0 left that out
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:

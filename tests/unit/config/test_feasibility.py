@@ -201,16 +201,3 @@ def test_an_impossible_constraint_is_known_before_torch_is():
     assert done.returncode == 0
     # C=16, 8 cells: least_and_largest above gives the same
     assert "constraints.params is 1,000, but no network is below 100,730 (this is" in done.stdout
-
-
-@pytest.mark.parametrize(
-    "one",
-    [
-        ("space=nasbench201", "operation@space.operations=[nor_conv_1x1]"),
-        ("space=mobile", "space.widths=[8]", "space.depths=[1]"),
-    ],
-)
-def test_a_single_genotype_is_nothing_to_search(one):
-    config = composed("strategy=evolution", "device=none", "data=synthetic", *one)
-    with pytest.raises(Fault, match=r"has a single genotype as it is set, so there is nothing to"):
-        search.build(asked(config))

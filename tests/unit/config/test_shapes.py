@@ -34,7 +34,7 @@ def test_shipped_configs_are_sound_and_need_every_key_of_theirs(verb):
         ({"budget": {"trials": "x"}}, "budget.trials is 'x'; it must be a whole number or null"),
         (
             {"budget": {"trial": 1}},
-            "key of budget 'trial' is not known; allowed: proposals, seconds",
+            "'trial' is not known; allowed: failures, proposals, repeats, seconds, trials",
         ),
         ({"constraints": ["params"]}, "constraints is ['params']; it must be a mapping"),
         (

@@ -10,15 +10,16 @@ import torch
 from fixtures import ToyTask, composed
 from hydra.utils import instantiate
 
-from nascli.core.device import Latency
+from nascli.core.device import Latencies, Latency
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT
 from nascli.core.space import check, known, neighbours, open_plan, sample, size
 from nascli.costs.extremes import extremes
+from nascli.costs.latency_table import measured
 from nascli.costs.plans import PlanCounter
 from nascli.genotypes import load
-from nascli.programs.networks import latency_table
+from nascli.programs.networks import own_layers
 
 SMALL = {
     "widths": [4, 6, 8],
@@ -287,7 +288,9 @@ class Counting:
 
 def test_a_latency_table_has_the_layers_of_a_network_that_is_not_searched():
     made, genotype = space(), load("mobilenet_v3_small")
-    problem = SimpleNamespace(space=made, device=Counting(), listener=SILENT, seed=0)
-    table = latency_table(problem, genotype)
+    problem = SimpleNamespace(
+        space=made, device=Counting(), listener=SILENT, seed=0, latencies=Latencies()
+    )
+    table = measured(problem, own_layers(problem, genotype))
     assert set(made.layers()) < set(table)
     assert table.sum_ms(made.plan(genotype)) == params(genotype, 3, 7)
