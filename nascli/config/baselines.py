@@ -1,0 +1,126 @@
+"""What is trained beside a network to say how good it is: random genotypes and known networks."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from omegaconf import DictConfig, OmegaConf
+
+from nascli.core.fault import Fault, unknown
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+from nascli.core.space import SearchSpace, at, sample, size
+from nascli.core.trial import Proposal
+from nascli.estimators.costs import Costs
+from nascli.networks.known import NAMES, Known
+
+RANDOM = "random"
+WITHIN = 0.1  # of the network's parameters
+_WALKED = 20_000  # genotypes: spaces up to this size are looked at whole
+_PLANNED, _BUILT = 10_000, 500  # that are looked at of others: by their plans, or each one built
+
+
+@dataclass(frozen=True)
+class Named:
+    """Which baselines are asked for, and how many trainings each gets."""
+
+    seeds: int
+    random: int
+    networks: tuple[str, ...]
+
+
+def named(config: DictConfig) -> Named:
+    """What a config asks for; one of an earlier version asks for nothing.
+
+    Raises:
+        Fault: all that is wrong with it.
+    """
+    numbers = {key: config.get(key, 1) for key in ("seeds", "random_genotypes")}
+    given = config.get("baselines")
+    names = OmegaConf.to_container(given) if OmegaConf.is_list(given) else given or []
+    faults = [
+        f"{key} is {value!r}; it must be a whole number of at least 1"
+        for key, value in numbers.items()
+        if type(value) is not int or value < 1
+    ]
+    if not isinstance(names, list):
+        faults.append(f"baselines is {names!r}; it must be a list [a,b]")
+        names = []
+    allowed = (RANDOM, *NAMES)
+    faults += [unknown("baseline", name, allowed) for name in names if name not in allowed]
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    faults += [f"baselines has {name} more than once; name each a single time" for name in twice]
+    if faults:
+        raise Fault("\n".join(faults))
+    drawn = numbers["random_genotypes"] if RANDOM in names else 0
+    return Named(numbers["seeds"], drawn, tuple(str(n) for n in names if n != RANDOM))
+
+
+def known(problem: Problem) -> Known:
+    """The space of known networks, for the problem's images."""
+    return Known(problem.task)
+
+
+def genotypes(asked: Named, problem: Problem, genotype: Genotype) -> dict[str, Genotype]:
+    """Name -> genotype of every baseline; random ones follow from the problem's seed.
+
+    The problem's listener hears of it if there are fewer random ones than were asked for.
+
+    Raises:
+        Fault: a network cannot take the images, or no random genotype is of this size.
+    """
+    space, found, faults = known(problem), dict[str, Genotype](), []
+    if asked.random:
+        drawn = _drawn(problem, genotype, asked.random)
+        found = {f"{RANDOM} {number}": one for number, one in enumerate(drawn, start=1)}
+    for name in asked.networks:
+        found[name] = space.genotype(name)
+        try:
+            space.check(found[name], min(2, problem.recipe.batch_size))
+        except Fault as fault:
+            faults.append(str(fault))
+    if faults:
+        raise Fault("\n".join(faults))
+    return found
+
+
+def _drawn(problem: Problem, genotype: Genotype, number: int) -> list[Genotype]:
+    """So many other genotypes of about as many parameters, of different functions."""
+    space, costs = problem.space, Costs(replace(problem, device=None))
+    whole = costs.cheap and size(space) <= _WALKED
+    tries = size(space) if whole else _PLANNED if costs.cheap else _BUILT
+    taken = {space.canonical(genotype)}
+
+    def params(one: Genotype) -> float:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of operations that have no multiply-adds
+            return costs.estimate(Proposal(one))["params"]
+
+    wanted, found = params(genotype), list[Genotype]()
+    for one in _candidates(space, problem.seed, tries):
+        alike = space.canonical(one)
+        if alike not in taken and abs(params(one) - wanted) <= WITHIN * wanted:
+            taken.add(alike)
+            found.append(one)
+            if len(found) == number:
+                return found
+    looked = "in all of the space" if size(space) <= tries else f"among {tries} drawn"
+    few = (
+        f"other genotypes of space {space.name} within {WITHIN:.0%} of its {wanted:,.0f} parameters"
+    )
+    if not found:
+        raise Fault(f"baselines: there are no {few} {looked}; leave random out")
+    problem.listener.warn(f"{len(found)} {few} {looked}, not {number}: these are the baselines")
+    return found
+
+
+def _candidates(space: SearchSpace, seed: int, tries: int) -> Iterator[Genotype]:
+    """Random genotypes: all of a small space, each once."""
+    rng, there = random.Random(f"{seed}/baselines"), size(space)
+    if there <= tries:
+        return (at(space, number) for number in rng.sample(range(there), there))
+    return islice(iter(lambda: sample(space, rng), None), tries)
