@@ -42,7 +42,8 @@ def main(asked: Asked) -> None:
             report = program.retrain(run, parts)
         values = {**report["result"], **report["costs"]}
         rows = [[named(name), readable(name, v)] for name, v in values.items()]
-        ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
+        which = "" if parts.networks.alone else ", its first seed"
+        ui.table(f"network for {report['problem']['networks']}{which}", ("", ""), rows)
         if "verdict" in report:
             ui.table("all from scratch, by the same recipe", *words.table(report["networks"]))
             for line in report["verdict"]:

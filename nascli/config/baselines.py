@@ -19,6 +19,7 @@ from nascli.estimators.costs import Costs
 from nascli.networks.known import NAMES, Known
 
 RANDOM = "random"
+_FEW = 5
 WITHIN = 0.1  # of the network's parameters
 _WALKED = 20_000  # genotypes: spaces up to this size are looked at whole
 _PLANNED, _BUILT = 10_000, 500  # that are looked at of others: by their plans, or each one built
@@ -39,7 +40,8 @@ def named(config: DictConfig) -> Named:
     Raises:
         Fault: all that is wrong with it.
     """
-    numbers = {key: config.get(key, 1) for key in ("seeds", "random_genotypes")}
+    few = config.get("random_genotypes")
+    numbers = {"seeds": config.get("seeds", 1), "random_genotypes": _FEW if few is None else few}
     given = config.get("baselines")
     names = OmegaConf.to_container(given) if OmegaConf.is_list(given) else given or []
     faults = [
@@ -52,6 +54,8 @@ def named(config: DictConfig) -> Named:
         names = []
     allowed = (RANDOM, *NAMES)
     faults += [unknown("baseline", name, allowed) for name in names if name not in allowed]
+    if few is not None and RANDOM not in names:
+        faults.append(f"random_genotypes is {few}, but no baseline is: baselines=[{RANDOM}]")
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     faults += [f"baselines has {name} more than once; name each a single time" for name in twice]
     if faults:

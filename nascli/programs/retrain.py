@@ -245,7 +245,16 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
     images.record(run, parts.problem, tested=True)
     _write_card(run, parts.problem, genotype)
     problem, training = networks.problem, FromScratch(run, networks)
-    evaluation = Evaluation(problem, [training], kept_by(run))
+
+    def failed(number: int, error: Exception) -> None:
+        kept_by(run)(number, error)
+        if number == 0 and not networks.alone:
+            raise RuntimeError(
+                f"the first training failed, without which there is nothing to compare: {error} "
+                f"(see log.txt in {run.path})"
+            ) from error
+
+    evaluation = Evaluation(problem, [training], failed)
     listed = networks.trainings
     seeds = [{} if networks.alone else {"seed": seed} for _, seed in listed]
     strategy = Listed(problem, [one for one, _ in listed], seeds)

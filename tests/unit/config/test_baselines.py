@@ -36,6 +36,8 @@ def test_everything_that_is_wrong_is_said_at_once():
     assert "baseline 'resnet81' is not known; allowed: densenet121" in said
     assert "did you mean 'resnet18'?" in said and "threads is 0" in said
     assert "baselines has random more than once" in said
+    with pytest.raises(Fault, match=r"random_genotypes is 19, but no .*: baselines=\[random\]"):
+        built("random_genotypes=19", "baselines=[resnet18]")
 
 
 @pytest.mark.parametrize("given", ["random", "7", "[3]", "[null]"])

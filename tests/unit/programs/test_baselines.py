@@ -15,6 +15,7 @@ from nascli.training.divergence import DivergedError
 
 SMALL = ("space=nasbench201", *TINY, *TINY_SPACE["nasbench201"], "data.images=64")
 NETWORK = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|none~2|"
+ALONE = ("seeds=1", "baselines=[]", "random_genotypes=null")
 ASKED = ("seeds=2", "baselines=[random,shufflenet_v2_x0_5]", "random_genotypes=2")
 
 
@@ -76,7 +77,7 @@ def test_the_weights_are_those_of_the_first_seed_and_others_lie_beside_them(whol
     assert not any(torch.equal(v, second[k]) for k, v in first.items() if v.dim() == 4)
     for seed, weights in ((0, first), (1, second)):
         single = claimed(tmp_path / str(seed))
-        alone = program.retrain(single, parts_of(f"seed={seed}", "seeds=1", "baselines=[]"))
+        alone = program.retrain(single, parts_of(f"seed={seed}", *ALONE))
         assert alone["result"]["test_accuracy"] == report["networks"][0]["test_accuracies"][seed]
         assert all(torch.equal(v, weights[k]) for k, v in single.load("weights.pt").items())
         assert set(alone) == set(report) - {"verdict", "networks", "comparisons"}
@@ -138,6 +139,20 @@ def test_one_that_fails_leaves_the_others_and_is_taken_up_again(whole, tmp_path,
     assert said(program.retrain(run, parts_of())) == said(whole[1])
 
 
+def test_without_the_first_training_nothing_else_is_trained(tmp_path, monkeypatch):
+    run, trained = claimed(tmp_path), []
+
+    def failing(*_args, **_keys):
+        trained.append(1)
+        raise ValueError("out of memory")
+
+    monkeypatch.setattr(program, "fit", failing)
+    for tries in (1, 2):
+        with pytest.raises(RuntimeError, match=r"first training failed.*: out of memory"):
+            program.retrain(run, parts_of())
+        assert len(trained) == tries and run.history() == []
+
+
 def test_a_baseline_that_only_diverges_is_a_failed_training(tmp_path, monkeypatch):
     run, fit = claimed(tmp_path), program.fit
 
@@ -147,7 +162,9 @@ def test_a_baseline_that_only_diverges_is_a_failed_training(tmp_path, monkeypatc
         return fit(network, *args, **keys)
 
     monkeypatch.setattr(program, "fit", failing)
-    report = program.retrain(run, parts_of("seeds=1", "baselines=[shufflenet_v2_x0_5]"))
+    report = program.retrain(
+        run, parts_of("seeds=1", "baselines=[shufflenet_v2_x0_5]", "random_genotypes=null")
+    )
     assert lines_of(run)[1]["error"] == "DivergedError: wild"
     assert report["networks"][1]["mean_test_accuracy"] is None and report["comparisons"] == []
 
@@ -162,7 +179,7 @@ def test_what_can_be_shown_is_said_before_anything_is_trained(tmp_path, monkeypa
 
 def test_the_test_split_is_read_once_a_training_and_after_it(tmp_path, monkeypatch):
     steps, score = [], program.score
-    parts = parts_of("seeds=2", "baselines=[]")
+    parts = parts_of("seeds=2", "baselines=[]", "random_genotypes=null")
     names = {len(parts.problem.task.split(name)): name for name in ("train", "valid", "test")}
     assert len(names) == 3
 
