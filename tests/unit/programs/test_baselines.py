@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -162,9 +163,9 @@ def test_a_baseline_that_only_diverges_is_a_failed_training(tmp_path, monkeypatc
         return fit(network, *args, **keys)
 
     monkeypatch.setattr(program, "fit", failing)
-    report = program.retrain(
-        run, parts_of("seeds=1", "baselines=[shufflenet_v2_x0_5]", "random_genotypes=null")
-    )
+    parts = parts_of("seeds=1", "baselines=[shufflenet_v2_x0_5]", "random_genotypes=null")
+    report = program.retrain(run, replace(parts, sizes=({"cells": 3}, {"cells": 20})))
+    assert report["sizes"] == [{"size": "cells", "searched": "3", "retrained": "20"}]
     assert lines_of(run)[1]["error"] == "DivergedError: wild"
     assert report["networks"][1]["mean_test_accuracy"] is None and report["comparisons"] == []
 
