@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -40,28 +40,23 @@ def named(config: DictConfig) -> Named:
     Raises:
         Fault: all that is wrong with it.
     """
-    few = config.get("random_genotypes")
+    few, names = config.get("random_genotypes"), list(config.get("baselines", ()))
     numbers = {"seeds": config.get("seeds", 1), "random_genotypes": _FEW if few is None else few}
-    given = config.get("baselines")
-    names = OmegaConf.to_container(given) if OmegaConf.is_list(given) else given or []
     faults = [
-        f"{key} is {value!r}; it must be a whole number of at least 1"
+        f"{key} is {value}; it must be a whole number of at least 1"
         for key, value in numbers.items()
-        if type(value) is not int or value < 1
+        if value < 1
     ]
-    if not isinstance(names, list):
-        faults.append(f"baselines is {names!r}; it must be a list [a,b]")
-        names = []
     allowed = (RANDOM, *NAMES)
     faults += [unknown("baseline", name, allowed) for name in names if name not in allowed]
     if few is not None and RANDOM not in names:
         faults.append(f"random_genotypes is {few}, but no baseline is: baselines=[{RANDOM}]")
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    twice = sorted({name for name in names if names.count(name) > 1})
     faults += [f"baselines has {name} more than once; name each a single time" for name in twice]
     if faults:
         raise Fault("\n".join(faults))
     drawn = numbers["random_genotypes"] if RANDOM in names else 0
-    return Named(numbers["seeds"], drawn, tuple(str(n) for n in names if n != RANDOM))
+    return Named(numbers["seeds"], drawn, tuple(name for name in names if name != RANDOM))
 
 
 def known(problem: Problem) -> Known:
