@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from omegaconf import DictConfig
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.space import SearchSpace, at, sample, size
+from nascli.core.space import SearchSpace, at, mutate, sample, size
 from nascli.core.trial import Proposal
 from nascli.estimators.costs import Costs
 from nascli.networks.known import NAMES, Known
@@ -22,7 +21,8 @@ RANDOM = "random"
 _FEW = 5
 WITHIN = 0.1  # of the network's parameters
 _WALKED = 20_000  # genotypes: spaces up to this size are looked at whole
-_PLANNED, _BUILT = 10_000, 500  # that are looked at of others: by their plans, or each one built
+_PLANNED, _BUILT = 5_000, 500  # that are looked at of others: by their plans, or each one built
+_STEPS = 20  # of a walk, for every decision
 
 
 @dataclass(frozen=True)
@@ -88,38 +88,64 @@ def genotypes(asked: Named, problem: Problem, genotype: Genotype) -> dict[str, G
 
 
 def _drawn(problem: Problem, genotype: Genotype, number: int) -> list[Genotype]:
-    """So many other genotypes of about as many parameters, of different functions."""
+    """So many other genotypes of about as many parameters, of different functions.
+
+    Random ones are taken where they are of this size. In a large space in which they are too rare,
+    random walks find others: mutations that come no farther from the band of sizes, and then any
+    that stay in it (Metropolis et al., 1953, for the uniform distribution over the band).
+    """
     space, costs = problem.space, Costs(replace(problem, device=None))
     whole = costs.cheap and size(space) <= _WALKED
     tries = size(space) if whole else _PLANNED if costs.cheap else _BUILT
-    taken = {space.canonical(genotype)}
+    rng, taken = random.Random(f"{problem.seed}/baselines"), {space.canonical(genotype)}
+    found: list[Genotype] = []
 
     def params(one: Genotype) -> float:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of operations that have no multiply-adds
             return costs.estimate(Proposal(one))["params"]
 
-    wanted, found = params(genotype), list[Genotype]()
-    for one in _candidates(space, problem.seed, tries):
-        alike = space.canonical(one)
-        if alike not in taken and abs(params(one) - wanted) <= WITHIN * wanted:
-            taken.add(alike)
-            found.append(one)
-            if len(found) == number:
-                return found
-    looked = "in all of the space" if size(space) <= tries else f"among {tries} drawn"
+    wanted = params(genotype)
+
+    def beyond(one: Genotype) -> float:
+        """By how many parameters it is too large or too small."""
+        return max(0.0, abs(params(one) - wanted) - WITHIN * wanted)
+
+    def walked() -> Genotype:
+        one = sample(space, rng)
+        far = beyond(one)
+        for _ in range(_STEPS * len(space.decisions)):
+            other = mutate(space, one, rng)
+            if (there := beyond(other)) <= far:
+                one, far = other, there
+        return one
+
+    def take(candidates: Iterable[Genotype]) -> None:
+        for one in candidates:
+            if (alike := space.canonical(one)) not in taken and not beyond(one):
+                taken.add(alike)
+                found.append(one)
+                if len(found) == number:
+                    return
+
+    take(_candidates(space, rng, tries))
+    if len(found) < number and costs.cheap and not whole:
+        take(walked() for _ in range(2 * (number - len(found))))
+    looked = "in all of the space" if whole else f"among {tries} drawn"
     few = (
         f"other genotypes of space {space.name} within {WITHIN:.0%} of its {wanted:,.0f} parameters"
     )
     if not found:
         raise Fault(f"baselines: there are no {few} {looked}; leave random out")
-    problem.listener.warn(f"{len(found)} {few} {looked}, not {number}: these are the baselines")
+    if len(found) < number:
+        warn = problem.listener.warn
+        warn(f"{len(found)} {few} {looked}, not {number}: these are the baselines")
     return found
 
 
-def _candidates(space: SearchSpace, seed: int, tries: int) -> Iterator[Genotype]:
-    """Random genotypes: all of a small space, each once."""
-    rng, there = random.Random(f"{seed}/baselines"), size(space)
+def _candidates(space: SearchSpace, rng: random.Random, tries: int) -> Iterator[Genotype]:
+    """Random genotypes: all of a space that is no larger, each once."""
+    there = size(space)
     if there <= tries:
         return (at(space, number) for number in rng.sample(range(there), there))
-    return islice(iter(lambda: sample(space, rng), None), tries)
+    return (sample(space, rng) for _ in range(tries))

@@ -77,12 +77,18 @@ def test_if_there_are_fewer_it_is_said_how_many_and_if_none_it_is_refused():
         built(*words, "operation@space.operations=[none,nor_conv_3x3]", network=NOTHING)
 
 
-def test_no_more_are_looked_at_than_a_moment_takes(monkeypatch):
+def test_where_they_are_rare_random_walks_find_them(monkeypatch):
     monkeypatch.setattr(baselines, "_WALKED", 10)
-    monkeypatch.setattr(baselines, "_PLANNED", 40)
+    monkeypatch.setattr(baselines, "_PLANNED", 1)
     said = []
-    parts = built("baselines=[random]", "random_genotypes=50", listener=Heard(warned=said.append))
-    assert 0 < len(parts.baselines) < 40 and "among 40 drawn, not 50" in said[0]
+    parts = built("baselines=[random]", "random_genotypes=4", listener=Heard(warned=said.append))
+    assert len(parts.baselines) == 4 and said == []
+    wanted = params(parts.problem, parts.genotype)
+    for genotype in parts.baselines.values():
+        assert abs(params(parts.problem, genotype) - wanted) <= 0.1 * wanted
+    monkeypatch.setattr(baselines, "_STEPS", 0)
+    parts = built("baselines=[random]", "random_genotypes=99", listener=Heard(warned=said.append))
+    assert 0 < len(parts.baselines) < 99 and "among 1 drawn, not 99" in said[0]
 
 
 def test_a_folder_of_an_earlier_version_asks_for_nothing():
