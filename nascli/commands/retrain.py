@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from nascli import ui
 from nascli.commands.interrupts import stoppable
 from nascli.config import retrain as config
 from nascli.config.compose import Asked
+from nascli.core.trial import Trial
 from nascli.programs import retrain as program
-from nascli.report.units import readable, words
+from nascli.report import baselines as words
+from nascli.report.units import readable
+from nascli.report.units import words as named
 
 
 def main(asked: Asked) -> None:
@@ -22,12 +27,31 @@ def main(asked: Asked) -> None:
     epochs = parts.problem.recipe.epochs
     with ui.logging_to(run):
         ui.say(parts.problem.space.describe(parts.genotype))
-        with ui.Progress("epoch", epochs) as bar, stoppable(asked, run.path):
-            listener.step = lambda done, text: bar.update(done * epochs, text)
+        if parts.sizes is not None:
+            ui.table("", ("", "searched", "retrained"), _rows(words.compared(*parts.sizes)))
+        total = epochs * len(parts.networks.trainings)
+        with ui.Progress("epoch", total) as bar, stoppable(asked, run.path):
+            ended = 0
+
+            def one_more(_trial: Trial) -> None:
+                nonlocal ended
+                ended += epochs
+
+            listener.step = lambda done, text: bar.update(ended + done * epochs, text)
+            listener.ended = one_more
             report = program.retrain(run, parts)
         values = {**report["result"], **report["costs"]}
-        rows = [[words(name), readable(name, v)] for name, v in values.items()]
-        ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
+        rows = [[named(name), readable(name, v)] for name, v in values.items()]
+        which = "" if parts.networks.alone else ", its first seed"
+        ui.table(f"network for {report['problem']['networks']}{which}", ("", ""), rows)
+        if "verdict" in report:
+            ui.table("all from scratch, by the same recipe", *words.table(report["networks"]))
+            for line in report["verdict"]:
+                ui.say(line)
         ui.say(f"weights: {run.path / program.WEIGHTS} (reloaded and scored)")
         ui.say(f"report:  {run.path / 'report.html'}")
     ui.path(run.path)
+
+
+def _rows(sizes: Sequence[Mapping[str, str]]) -> list[list[str]]:
+    return [list(row.values()) for row in sizes]

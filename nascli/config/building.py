@@ -143,6 +143,11 @@ def absolute(config: DictConfig) -> None:
 
 def space(config: DictConfig, task: object) -> SearchSpace:
     """The space, with the size of network that the training recipe or the user asks for."""
+    return cast(SearchSpace, component(sized(config), "space", task))
+
+
+def sized(config: DictConfig) -> DictConfig:
+    """The config, its space with the size of network that the recipe or the user asks for."""
     # Resolved first: a given size refers to the very key that it is merged into.
     recipe = cast(dict[str, Any], OmegaConf.to_container(config.training, resolve=True))
     sizes = recipe.get("network") or {}
@@ -150,9 +155,8 @@ def space(config: DictConfig, task: object) -> SearchSpace:
     for key in (name, GIVEN):
         if not isinstance(sizes.get(key) or {}, dict):
             raise Fault(f"training.network.{key} is {sizes[key]!r:.80}; it must be a mapping")
-    sized = OmegaConf.merge(config, {"space": sizes.get(name) or {}})
-    sized = OmegaConf.merge(sized, {"space": sizes.get(GIVEN) or {}})
-    return cast(SearchSpace, component(cast(DictConfig, sized), "space", task))
+    merged = OmegaConf.merge(config, {"space": sizes.get(name) or {}})
+    return cast(DictConfig, OmegaConf.merge(merged, {"space": sizes.get(GIVEN) or {}}))
 
 
 def given(config: DictConfig, key: str, made: Problem, shared: SharedWeights | None) -> Any:

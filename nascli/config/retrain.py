@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nascli import genotypes
-from nascli.config import building, recorded, values
+from nascli.config import baselines, building, recorded, sizes, values
 from nascli.config.compose import Asked
 from nascli.core import protocols
 from nascli.core.listener import SILENT, Listener
@@ -21,24 +21,42 @@ def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
     """
     if asked.config.resume:
         run, asked = recorded.opened(asked)
+        found_in = asked.config.genotype
         asked.config.genotype = str(run.path / genotypes.FILE)
         with recorded.freed(run):
-            return run, build(asked, listener)
+            return run, build(asked, listener, found_in)
     parts = build(asked, listener)
     answer = {genotypes.FILE: genotypes.dump(parts.genotype)}
     return recorded.claimed(asked, "space", "data", files=answer), parts
 
 
-def build(asked: Asked, listener: Listener = SILENT) -> Parts:
+def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) -> Parts:
     """The parts of a training from scratch.
+
+    `found_in` is where the genotype came from, if the config does not say it any more.
 
     Raises:
         Fault: everything that is wrong with the config.
     """
-    problem, genotype = building.network(asked.config, listener)
+    config, faults = asked.config, building.Faults()
+    named = faults.attempt(lambda: baselines.named(config))
+    made = faults.attempt(lambda: building.network(config, listener))
+    faults.check()
+    assert named is not None and made is not None
+    problem, genotype = made
     protocols.check(problem.task, Task, "data")
     check_steps(problem, problem.recipe.batch_size)
-    return Parts(problem, genotype, values.threads(asked.config), asked.plain())
+    reference = found_in or config.genotype
+    return Parts(
+        problem,
+        genotype,
+        values.threads(config),
+        asked.plain(),
+        seeds=named.seeds,
+        baselines=baselines.genotypes(named, problem, genotype),
+        known=baselines.known(problem),
+        sizes=sizes.sizes(reference, config, problem, genotype, asked.directories),
+    )
 
 
 check = build

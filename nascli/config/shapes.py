@@ -26,6 +26,9 @@ class Keys:
     constraints: Mapping[str, Any] | None
     budget: Budget
     rounding: int
+    seeds: int
+    baselines: Sequence[str]
+    random_genotypes: int | None
     networks: int
     genotypes: str
     resamples: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nascli.core.genotype import Genotype
@@ -12,19 +12,28 @@ from nascli.core.trial import History, Proposal, Trial
 
 
 class Listed:
-    """Proposes the genotypes of a list in their order and ends after the last."""
+    """Proposes the genotypes of a list in their order and ends after the last.
 
-    def __init__(self, problem: Problem, genotypes: Sequence[Genotype]) -> None:
+    `known` has what is known of each already, which travels with its proposal.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        genotypes: Sequence[Genotype],
+        known: Sequence[Mapping[str, float]] = (),
+    ) -> None:
         self.traits = Traits(several_objectives=True, trials=len(genotypes))
-        self._problem, self._genotypes = problem, genotypes
-        self._next = 0
+        metrics = known or [{}] * len(genotypes)
+        pairs = zip(genotypes, metrics, strict=True)
+        self._proposals = [Proposal(one, problem.fidelity, told) for one, told in pairs]
+        self._problem, self._next = problem, 0
 
     def ask(self, limit: int) -> Sequence[Proposal]:
         """The next ones."""
         start = self._next
-        self._next = min(start + limit, len(self._genotypes))
-        fidelity = self._problem.fidelity
-        return [Proposal(genotype, fidelity) for genotype in self._genotypes[start : self._next]]
+        self._next = min(start + limit, len(self._proposals))
+        return self._proposals[start : self._next]
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """A list does not learn."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal
 from nascli.core.loop import Search
-from nascli.core.space import check
+from nascli.core.space import SearchSpace, check
 from nascli.core.trial import Open, Trial
 from nascli.core.words import counted
 from nascli.core.workers import Evaluate, Workers
@@ -45,6 +45,7 @@ def looped(
     keep: Callable[[Trial], bool] = lambda _trial: True,
     older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state,
     budgeted: bool = True,
+    spaces: Sequence[SearchSpace] = (),
 ) -> Genotype | None:
     """Runs the loop to its end, from wherever the run folder says that it stands.
 
@@ -56,6 +57,7 @@ def looped(
         keep: which of the trials on record count; the others are taken up again.
         older: makes of an older version's state.pt what this one writes.
         budgeted: whether a line of the history says what was used of the budget by then.
+        spaces: whose genotypes there may be besides those of the problem's.
 
     Returns:
         What the strategy recommends.
@@ -71,12 +73,13 @@ def looped(
     if state is not None:
         waiting = _belonging(run.path, lambda: _checked(state))
         _restore_estimators(search.evaluation, state, run.path)
-    recorded = [trial for trial in run.history() if keep(trial)]
+    lines = run.history()
+    search.recorded = {trial.number: trial for trial in lines if keep(trial)}
+    recorded = list(search.recorded.values())
     for trial in recorded:
         _check_measured(trial, search.evaluation.problem.goal, run.path)
-    search.recorded = {trial.number: trial for trial in recorded}
-    if state is not None:
-        _restore(search, state, waiting, recorded, run.path)
+    if state is not None and len(recorded) == len(lines):  # or else it counts trials that are gone
+        _restore(search, state, waiting, recorded, run.path, spaces)
     worked = sum(trial.seconds for trial in recorded)
     budget.start(max(worked, state.get("seconds", 0.0) if state else 0.0))
     if recorded:
@@ -174,6 +177,7 @@ def _restore(
     waiting: dict[int, Open],
     recorded: list[Trial],
     path: Path,
+    spaces: Sequence[SearchSpace],
 ) -> None:
     """Puts the search back to the checkpoint."""
     told = state["trials"]
@@ -182,11 +186,16 @@ def _restore(
         warn(f"the history has lost trials that state.pt knows of ({len(recorded)} of {told}):")
         warn("leaving state.pt aside and taking the search's steps again from the start")
         return
-    space = search.evaluation.problem.space
+    own = search.evaluation.problem.space
+    named = {space.name: space for space in (*spaces, own)}
+
+    def known(genotype: Genotype) -> Genotype:
+        return check(named.get(genotype.space, own), genotype)
+
     for trial in recorded[:told]:
-        check(space, trial.genotype)
+        known(trial.genotype)
     for proposal in waiting.values():
-        _belonging(path, partial(check, space, proposal.proposal.genotype))
+        _belonging(path, partial(known, proposal.proposal.genotype))
     search.recorded = {trial.number: trial for trial in recorded[told:]}
     search.asking = state.get("asking", 0.0)
     search.restore(recorded[:told], waiting, state["number"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from torch import nn
@@ -20,15 +20,19 @@ from nascli.core.listed import Listed
 from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.provenance import given
+from nascli.core.space import SearchSpace
+from nascli.core.traits import Traits
 from nascli.core.trial import Open, Proposal, Trial
 from nascli.core.words import counted
-from nascli.data.task import SplitName, Task
-from nascli.programs import images
+from nascli.data.task import Task
+from nascli.programs import baselines, images
+from nascli.programs.baselines import SCORES, SPLITS, Networks
 from nascli.programs.networks import costs_of, network_of
 from nascli.programs.recording import kept_by, looped
 from nascli.programs.reporting import write_report
 from nascli.programs.threads import computing_with
 from nascli.programs.trained import card_of
+from nascli.report import baselines as words
 from nascli.report import curves, drawings
 from nascli.report.units import readable
 from nascli.runs import card as cards
@@ -38,38 +42,57 @@ from nascli.training.divergence import DivergedError
 from nascli.training.fit import Epoch, State, fit, score
 from nascli.workers.serial import Serial
 
-WEIGHTS = "weights.pt"
+WEIGHTS = baselines.WEIGHTS
 _ROUNDING = 0.2  # percent: a GPU may add up in another order
-_SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
-_SCORES = tuple(f"{name}_accuracy" for name in _SPLITS)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """All that a training from scratch is made of; `settings` is its config as plain data."""
+    """All that a training from scratch is made of; `settings` is its config as plain data.
+
+    `seeds`, `baselines` and `known` are as in `nascli.programs.baselines.Networks`. `sizes` are
+    those of the network in the search that found it, and now; None without such a search.
+    """
 
     problem: Problem
     genotype: Genotype
     threads: int | None
     settings: Mapping[str, Any]
+    seeds: int = 1
+    baselines: Mapping[str, Genotype] = field(default_factory=dict)
+    known: SearchSpace | None = None
+    sizes: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+
+    @property
+    def networks(self) -> Networks:
+        """All that is trained; the validation split says here how good a network is."""
+        problem = replace(
+            self.problem, goal=Goal((Objective("valid_accuracy", "max"),)), fidelity=1.0
+        )
+        return Networks(problem, self.genotype, self.seeds, self.baselines, self.known)
 
 
 class FromScratch:
     """Trains a network with the whole recipe and scores the weights as their file gives them back.
 
     It is an estimator of costs and accuracies whose state is that of the training under way, saved
-    after every epoch. The test split is read here only, once the training is over.
+    after every epoch. The seed is what a proposal knows of itself (`seed`), or else the problem's:
+    first weights and the order of the images follow from it. The test split is read here only,
+    once the training is over.
     """
 
-    metrics = (*COSTS, *_SCORES)
+    metrics = (*COSTS, *SCORES)
     meaning = ""
+    traits = Traits(repeatable=False)
 
-    def __init__(self, run: Run, problem: Problem) -> None:
-        self._run, self._problem = run, problem
+    def __init__(self, run: Run, networks: Networks) -> None:
+        self._run, self._networks, self._problem = run, networks, networks.problem
         self._save: Callable[[], None] = lambda: None
         self._genotype: Genotype | None = None
+        self._seed = self._problem.seed
         self._training: State | None = None
         self._scale = 1.0  # of the learning rate
+        self._first: list[dict[str, float]] = []  # epochs of the first training, once it is over
 
     def prepare(self, save: Callable[[], None]) -> None:
         """Nothing is to be done before the first network; `save` is called after every epoch."""
@@ -82,38 +105,50 @@ class FromScratch:
             Stopped: the training diverges, with a tenth of the step too.
             RuntimeError: the file does not hold the network that was trained.
         """
-        genotype = proposal.genotype
-        if self._genotype != genotype:
-            self._genotype, self._training, self._scale = genotype, None, 1.0
-        costs = costs_of(self._problem, genotype)
-        problem = self._problem
+        genotype, seed = proposal.genotype, self._seed_of(proposal.metrics)
+        if (self._genotype, self._seed) != (genotype, seed):
+            self._first = self.first
+            self._genotype, self._seed = genotype, seed
+            self._training, self._scale = None, 1.0
+        problem = self._networks.problem_of(genotype, seed)
+        costs = costs_of(problem, genotype)
+        size = readable("params", costs["params"])
         problem.listener.warn(
-            f"training a network for {given(problem)} with {readable('params', costs['params'])} "
-            f"parameters on {counted(len(cast(Task, problem.task).split('train')), 'image')} for "
+            f"{self._label()}training a network for {given(problem)} with {size} parameters on "
+            f"{counted(len(cast(Task, problem.task).split('train')), 'image')} for "
             f"{counted(problem.recipe.epochs, 'epoch')} in {self._run.path}"
         )
         while True:
             try:
-                self._train(network_of(problem, genotype))
+                network = network_of(problem, genotype)
+                self._train(problem, network)
                 break
             except DivergedError as error:
                 self._go_back(error)
-        return {**costs, **self._scores(genotype)}
+        return {**costs, **self._scores(problem, network)}
 
     @property
     def epochs(self) -> list[dict[str, float]]:
         """A row of the report for every epoch there was."""
         return [_row(epoch) for epoch in (self._training or {}).get("history", [])]
 
-    def finished(self, genotype: Genotype) -> bool:
-        """Whether all epochs of this network are over and its weights are there."""
-        over = len(self.epochs) == self._problem.recipe.epochs
-        return self._genotype == genotype and over and (self._run.place / WEIGHTS).is_file()
+    @property
+    def first(self) -> list[dict[str, float]]:
+        """Those of the first training, whose weights are the answer."""
+        return self.epochs if self._is_first() else self._first
+
+    def finished(self, trial: Trial) -> bool:
+        """Whether what is to be kept of this training is there: its weights, the first's epochs."""
+        file = self._networks.weights(trial.genotype, self._seed_of(trial.metrics))
+        if file == WEIGHTS and len(self.first) != self._problem.recipe.epochs:
+            return False
+        return file is None or (self._run.place / file).is_file()
 
     def state_dict(self) -> dict[str, Any]:
         """Which network is being trained, and how far it is."""
         genotype = self._genotype.to_json() if self._genotype else None
-        return {"genotype": genotype, "training": self._training, "scale": self._scale}
+        state = {"genotype": genotype, "training": self._training, "scale": self._scale}
+        return state if self._networks.alone else {**state, "seed": self._seed, "first": self.first}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on with that training."""
@@ -122,19 +157,34 @@ class FromScratch:
             raise TypeError(f"training is {self._training!r:.80}; it must be a mapping")
         self._scale = float(state.get("scale", 1.0))
         self._genotype = Genotype.from_json(genotype) if genotype else None
+        self._seed = int(state.get("seed", self._problem.seed))
+        self._first = [dict(row) for row in state.get("first", ())]
+
+    def _seed_of(self, known: Mapping[str, float]) -> int:
+        return int(known.get("seed", self._problem.seed))
+
+    def _is_first(self) -> bool:
+        return (self._genotype, self._seed) == (self._networks.genotype, self._problem.seed)
+
+    def _label(self) -> str:
+        """Which training it is, where there are several."""
+        if self._networks.alone or self._genotype is None:
+            return ""
+        return f"{self._networks.name(self._genotype)}, seed {self._seed}: "
 
     def _go_back(self, error: DivergedError) -> None:
         """To the last good epoch, once, with a tenth of the step."""
         epochs, recipe = len(self.epochs), self._problem.recipe
         if self._scale < 1.0:
+            if not self._is_first():
+                raise error  # one of several that failed
             raise Stopped(divergence.again(epochs, error, recipe)) from error
         self._scale = divergence.TENTH
         self._save()
         self._problem.listener.warn(divergence.back(epochs, error))
 
-    def _train(self, network: nn.Module) -> None:
-        """All epochs that are left; the weights are in the run folder afterwards."""
-        problem = self._problem
+    def _train(self, problem: Problem, network: nn.Module) -> None:
+        """All epochs that are left; weights that are kept are in the run folder afterwards."""
         task, recipe, hear = cast(Task, problem.task), problem.recipe, problem.listener.progress
         train, told = task.split("train"), ""
 
@@ -142,7 +192,7 @@ class FromScratch:
             nonlocal told
             self._training = copy.deepcopy(checkpoint)  # its tensors go on being trained
             self._save()
-            told = _line(epoch)
+            told = self._label() + _line(epoch)
             self._run.log(told)
             hear(epoch.number / recipe.epochs, told)
 
@@ -158,16 +208,23 @@ class FromScratch:
             state=self._training,
             scale=self._scale,
         )
-        self._run.save(WEIGHTS, network.state_dict())
+        if (file := self._file()) is not None:
+            self._run.save(file, network.state_dict())
 
-    def _scores(self, genotype: Genotype) -> dict[str, float]:
-        """The accuracies of the weights as the file gives them back."""
-        task, accelerator = cast(Task, self._problem.task), self._problem.accelerator
-        network = network_of(self._problem, genotype)
-        network.load_state_dict(self._run.load(WEIGHTS))
+    def _file(self) -> str | None:
+        """Where the weights of this training are kept."""
+        assert self._genotype is not None
+        return self._networks.weights(self._genotype, self._seed)
+
+    def _scores(self, problem: Problem, network: nn.Module) -> dict[str, float]:
+        """The accuracies of the weights, as their file gives them back if they are kept."""
+        task, accelerator = cast(Task, problem.task), problem.accelerator
+        if self._genotype is not None and (file := self._file()) is not None:
+            network = network_of(problem, self._genotype)
+            network.load_state_dict(self._run.load(file))
         found = {
             f"{name}_accuracy": score(network, task.split(name), accelerator).accuracy
-            for name in _SPLITS
+            for name in SPLITS
         }
         reloaded, trained = found["valid_accuracy"], self.epochs[-1]["valid_accuracy"]
         if abs(reloaded - trained) > _ROUNDING:
@@ -184,18 +241,30 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
         Fault: the folder is of another training, or the disk takes no more.
         RuntimeError: the training failed.
     """
-    start, genotype = time.monotonic(), parts.genotype
+    start, genotype, networks = time.monotonic(), parts.genotype, parts.networks
     images.record(run, parts.problem, tested=True)
     _write_card(run, parts.problem, genotype)
-    goal = Goal((Objective("valid_accuracy", "max"),))
-    problem = replace(parts.problem, goal=goal, fidelity=1.0)
-    training = FromScratch(run, problem)
-    evaluation = Evaluation(problem, [training], kept_by(run))
-    loop = Search(Listed(problem, [genotype]), evaluation, Serial(lambda: evaluation), Budget())
+    problem, training = networks.problem, FromScratch(run, networks)
+
+    def failed(number: int, error: Exception) -> None:
+        kept_by(run)(number, error)
+        if number == 0 and not networks.alone:
+            raise RuntimeError(
+                f"the first training failed, without which there is nothing to compare: {error} "
+                f"(see log.txt in {run.path})"
+            ) from error
+
+    evaluation = Evaluation(problem, [training], failed)
+    listed = networks.trainings
+    seeds = [{} if networks.alone else {"seed": seed} for _, seed in listed]
+    strategy = Listed(problem, [one for one, _ in listed], seeds)
+    loop = Search(strategy, evaluation, Serial(lambda: evaluation), Budget(), what="trainings")
+    for line in [] if networks.alone else networks.plan():
+        problem.listener.warn(line)
 
     def keep(trial: Trial) -> bool:
         """A training that failed is taken up again."""
-        return trial.error is None and training.finished(trial.genotype)
+        return trial.error is None and training.finished(trial)
 
     def older(state: dict[str, Any]) -> dict[str, Any]:
         """What was saved before trainings were trials."""
@@ -207,13 +276,15 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
         return {**before, "estimators": [trained]}
 
     with computing_with(parts.threads, problem):
-        looped(run, loop, keep=keep, older=older, budgeted=False)
-        (trial,) = loop.history
-        if trial.error is not None:
-            raise RuntimeError(f"the training failed: {trial.error} (see log.txt in {run.path})")
+        looped(run, loop, keep=keep, older=older, budgeted=False, spaces=networks.others)
+        trials = sorted(loop.history, key=lambda trial: trial.number)
+        if (error := trials[0].error) is not None:
+            raise RuntimeError(f"the training failed: {error} (see log.txt in {run.path})")
         seconds = round(time.monotonic() - start, 3)
-        report = _report(problem, trial, training.epochs, seconds)
-        drawn = {**curves.training(training.epochs), **drawings.draw(problem.space, genotype)}
+        report = baselines.report(networks, trials, training.first, seconds)
+        if parts.sizes is not None and not networks.alone:
+            report["sizes"] = words.compared(*parts.sizes)
+        drawn = {**curves.training(training.first), **drawings.draw(problem.space, genotype)}
         write_report(run, report, drawn, parts.settings)
         return report
 
@@ -225,31 +296,6 @@ def _write_card(run: Run, problem: Problem, genotype: Genotype) -> None:
     description = problem.space.describe(genotype)
     card = card_of(task.split("train"), description, task.name, task.class_names, known)
     run.write_json(cards.FILE, card.to_json())
-
-
-def _report(
-    problem: Problem, trial: Trial, epochs: Sequence[Mapping[str, float]], seconds: float
-) -> dict[str, Any]:
-    task, metrics = cast(Task, problem.task), trial.metrics
-    return {
-        "verb": "retrain",
-        "seconds": seconds,
-        "problem": {
-            "space": problem.space.name,
-            "task": task.name,
-            "input_shape": list(task.input_shape),
-            "classes": task.classes,
-            "networks": str(given(problem)),
-            "images": {name: len(task.split(name)) for name in _SPLITS},
-            "device": problem.device.name if problem.device else None,
-            "seed": problem.seed,
-        },
-        "genotype": trial.genotype.to_json(),
-        "description": problem.space.describe(trial.genotype),
-        "result": {name: metrics[name] for name in _SCORES},
-        "costs": {name: metrics[name] for name in COSTS if name in metrics},
-        "epochs": list(epochs),
-    }
 
 
 def _row(epoch: Mapping[str, Any]) -> dict[str, float]:

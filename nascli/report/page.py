@@ -13,6 +13,10 @@ from nascli.report.units import duration, readable, words
 # How headings read, and the order in which sections come; whatever else a report has comes before
 # the last ones.
 _HEADINGS = {
+    "verdict": "Verdict",
+    "networks": "Networks",
+    "comparisons": "Comparisons",
+    "sizes": "Sizes",
     "problem": "Problem",
     "best": "Best trial",
     "front": "Front",
@@ -146,6 +150,8 @@ def _body(value: Any, *, as_written: bool) -> tuple[str, int]:
         return _grid(value), len(value)
     if value is None or value == [] or value == "":
         return "", 0
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "".join(f"<p>{escape(line)}</p>" for line in value), len(value)
     return f"<pre>{escape(str(value))}</pre>", str(value).count("\n") + 1
 
 
@@ -175,6 +181,8 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def _measured(name: str, value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_measured(name, item) for item in value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return _written(name, value)
     if isinstance(value, float) and not math.isfinite(value):

@@ -215,8 +215,9 @@ class Run:
         import torch
 
         path = self.place / name
-        temporary = path.with_name(f".{name}.tmp")
+        temporary = path.with_name(f".{path.name}.tmp")
         with _guarded(path):
+            path.parent.mkdir(exist_ok=True)
             try:
                 with temporary.open("wb") as file:
                     torch.save(dict(data), file)

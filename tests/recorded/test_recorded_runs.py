@@ -162,6 +162,7 @@ def test_a_searched_network_is_retrained(tmp_path, nas):
     assert done.code == 0, done.stderr
     chosen = json.loads((RUNS_FOLDER / "darts_cell" / "genotype.json").read_text())
     assert json.loads((tmp_path / done.run / "genotype.json").read_text()) == chosen
+    assert "searched" in done.stderr and "retrained" in done.stderr
 
 
 def test_shared_weights_are_audited(tmp_path, nas):

@@ -18,7 +18,7 @@ ALLOWED = {
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
     | {"costs.latency_table"},
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
-    | {"estimators.costs", "supernet.shared", "training.steps"}
+    | {"estimators.costs", "supernet.shared", "training.steps", "networks.known"}
     | {"data.identity", "data.membership", "data.task"},
     "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "formats"}
     | {"estimators.costs", "costs.latency_table", "workers.serial"},

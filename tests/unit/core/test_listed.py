@@ -25,6 +25,13 @@ def test_every_genotype_in_its_order_and_then_no_more(problem):
     assert traits_of(strategy).trials == 4
 
 
+def test_what_is_known_of_a_genotype_travels_with_its_proposal(problem):
+    genotype = at(problem.space, 7)
+    strategy = Listed(problem, [genotype, genotype], [{"seed": 1}, {"seed": 2}])
+    asked = strategy.ask(5)
+    assert [(p.genotype, p.metrics["seed"]) for p in asked] == [(genotype, 1), (genotype, 2)]
+
+
 def test_it_goes_on_where_it_was(problem):
     genotypes = [at(problem.space, number) for number in range(size(problem.space))]
     first, second = Listed(problem, genotypes), Listed(problem, genotypes)

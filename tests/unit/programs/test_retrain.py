@@ -10,6 +10,7 @@ from nascli.config import retrain as config
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT
 from nascli.core.space import at
+from nascli.core.trial import Trial
 from nascli.programs import retrain as program
 from nascli.runs.folder import STATE, Run
 from nascli.training.divergence import DivergedError
@@ -76,9 +77,9 @@ def test_without_its_weights_it_is_scored_anew(run):
 
 def test_the_state_of_another_network_is_not_gone_on_with(run):
     parts = parts_of()
-    training = program.FromScratch(run, parts.problem)
+    training = program.FromScratch(run, parts.networks)
     training.load_state_dict({"genotype": at(parts.problem.space, 7).to_json(), "training": {}})
-    assert not training.finished(parts.genotype)
+    assert not training.finished(Trial(0, parts.genotype, 1.0))
     assert training.epochs == []
 
 
