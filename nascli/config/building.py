@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from nascli.config import images, kinds, shared_weights, values
 from nascli.config.files import GIVEN
 from nascli.core import protocols
 from nascli.core.device import Device, available
 from nascli.core.estimator import COSTS, Estimator
-from nascli.core.fault import Fault, unknown
+from nascli.core.fault import Fault, first_line, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Scalarisation
 from nascli.core.listener import SILENT, Listener
@@ -91,9 +92,11 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
             raise Fault(f"{key}: {cause}") from error
         if isinstance(cause, (TypeError, ValueError, ImportError, AttributeError)):
             raise Fault(f"{key}: {' '.join(str(cause).split())}") from error
+        if isinstance(cause, (RuntimeError, OverflowError, MemoryError)):  # of a size out of reach
+            raise Fault(f"{key}: {first_line(cause)}") from error
         if cause is not None:
             raise
-        raise Fault(f"{key}: {str(error).splitlines()[0]}") from error
+        raise Fault(f"{key}: {first_line(error)}") from error
     return protocols.check(made, _PROTOCOLS[key], key, _LATER) if key in _PROTOCOLS else made
 
 
@@ -155,8 +158,12 @@ def sized(config: DictConfig) -> DictConfig:
     for key in (name, GIVEN):
         if not isinstance(sizes.get(key) or {}, dict):
             raise Fault(f"training.network.{key} is {sizes[key]!r:.80}; it must be a mapping")
-    merged = OmegaConf.merge(config, {"space": sizes.get(name) or {}})
-    return cast(DictConfig, OmegaConf.merge(merged, {"space": sizes.get(GIVEN) or {}}))
+    try:
+        merged = OmegaConf.merge(config, {"space": sizes.get(name) or {}})
+        return cast(DictConfig, OmegaConf.merge(merged, {"space": sizes.get(GIVEN) or {}}))
+    except OmegaConfBaseException as error:
+        said = first_line(error)
+        raise Fault(f"training.network does not fit space '{name}': {said}") from error
 
 
 def given(config: DictConfig, key: str, made: Problem, shared: SharedWeights | None) -> Any:

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nascli.config import shapes
 from nascli.config.files import root
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, first_line
 from nascli.runs import aliases
 
 _VERSION = "1.3"
@@ -99,7 +99,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
         return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     except OmegaConfBaseException as error:
         where = f"{error.full_key}: " if error.full_key else ""
-        raise Fault(f"{where}{str(error).splitlines()[0]}") from error
+        raise Fault(f"{where}{first_line(error)}") from error
 
 
 def renamed(config: DictConfig) -> tuple[DictConfig, list[str]]:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from nascli import genotypes
 from nascli.config import building, images, recorded
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, first_line
 from nascli.core.listener import SILENT, Listener
 from nascli.core.space import known
 from nascli.data.task import Task
@@ -64,7 +64,7 @@ def at_hand(reference: object, directories: Sequence[Path], listener: Listener =
         if card is not None and found.input_shape != card.input_shape:
             raise Fault(f"they are {found.input_shape} now, and were {card.input_shape}")
     except Fault as fault:
-        listener.warn(f"not compared on test images: {str(fault).splitlines()[0]}")
+        listener.warn(f"not compared on test images: {first_line(fault)}")
         return None
     return found
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Protocol
 
 from nascli.core.estimator import Estimator
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, first_line
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.traits import Traits, traits_of
@@ -67,7 +67,7 @@ class Evaluation:
             raise
         except Exception as caught:  # one bad network must not end a search
             self.on_error(number, caught)
-            error = f"{type(caught).__name__}: {caught}"
+            error = f"{type(caught).__name__}: {first_line(caught)}"
         seconds = time.perf_counter() - start
         return Trial(
             number, proposal.genotype, proposal.fidelity, metrics, seconds, infeasible, error

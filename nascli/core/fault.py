@@ -39,6 +39,12 @@ _MEANT = {
 """What others call an option, where its letters do not tell."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, in a line: PyTorch's go on with the frames of a stack."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else ""
+
+
 def unknown(what: str, value: object, allowed: Iterable[str], meant: str | None = None) -> str:
     """Says that `value` is not an allowed `what`, lists what is, and names the nearest.
 

@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, first_line
 from nascli.formats.deployed import Deployed
 from nascli.kernels.depthwise import Depthwise
 
@@ -30,7 +30,7 @@ def traced(network: Deployed, images: Tensor) -> fx.GraphModule:
             graph = _Tracer(images).trace(network)
     except Exception as error:  # whatever a module does to what is no tensor
         raise Fault(
-            f"the network cannot be written down as a graph ({str(error).splitlines()[0]}); an "
+            f"the network cannot be written down as a graph ({first_line(error)}); an "
             "operation of your own must not branch on values of its input"
         ) from error
     found = fx.GraphModule(network, graph)

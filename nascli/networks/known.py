@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, first_line
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
 from nascli.core.task import Task
@@ -77,7 +77,7 @@ class Known:
                 self.network(genotype).train()(torch.zeros(batch, *self.task.input_shape))
         except (RuntimeError, ValueError) as error:
             shape = " x ".join(map(str, self.task.input_shape))
-            told = str(error).splitlines()[0]
+            told = first_line(error)
             raise Fault(
                 f"baselines: {genotype[_DECISION]} cannot be trained on images of {shape} "
                 f"(channels, height, width) in batches of {batch}: {told}"

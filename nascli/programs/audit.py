@@ -18,7 +18,7 @@ from nascli.analysis.verdict import Verdict
 from nascli.core.budget import Budget
 from nascli.core.estimator import Estimator
 from nascli.core.failures import kinds
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, first_line
 from nascli.core.genotype import Genotype
 from nascli.core.listed import Listed
 from nascli.core.loop import Search
@@ -87,7 +87,7 @@ class Asking:
                 raise
             except Exception as caught:  # one bad network must not end an audit
                 self.on_error(number, caught)
-                errors.append(f"{name}: {type(caught).__name__}: {caught}")
+                errors.append(f"{name}: {type(caught).__name__}: {first_line(caught)}")
                 continue
             metrics |= {"reference": told["accuracy"]} if name == "reference" else dict(told)
             metrics[f"{name}_seconds"] = time.perf_counter() - start

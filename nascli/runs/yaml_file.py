@@ -11,7 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, first_line
 from nascli.core.regular import contents
 
 _MOST_BYTES = 60_000  # a composed config has a few thousand, and these take a second
@@ -40,7 +40,7 @@ def read(file: Path) -> Any:
     except OSError as error:
         raise Fault(f"'{file}' is not a readable config: {error.strerror}") from error
     except (ValueError, RecursionError, yaml.YAMLError, Fault) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = first_line(error) or type(error).__name__
         raise Fault(f"'{file}' is not a readable config: {said:.300}") from error
     return found
 
@@ -61,7 +61,7 @@ def resolved(plain: dict[str, Any], file: Path) -> dict[str, Any]:
         _check_size(plain, plain)
         found: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(plain), resolve=True)  # type: ignore[assignment]
     except Exception as error:  # OmegaConf has many kinds
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = first_line(error) or type(error).__name__
         raise Fault(f"'{file}' is not a readable config: {said:.300}") from error
     return found
 

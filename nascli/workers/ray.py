@@ -12,7 +12,7 @@ from contextlib import ExitStack, redirect_stdout, suppress
 from functools import lru_cache
 from typing import Any, cast
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, first_line
 from nascli.core.trial import Proposal
 from nascli.core.words import counted
 from nascli.core.workers import Evaluate, Make
@@ -99,7 +99,7 @@ class _Place:
         except self._ray.exceptions.RayTaskError as error:
             return Failure(str(error), fault=False)
         except self._ray.exceptions.RayError as error:
-            raise DiedError(f"message: {str(error).splitlines()[0]}") from None
+            raise DiedError(f"message: {first_line(error)}") from None
 
     def end(self) -> None:
         if self.answers is not None:
@@ -144,7 +144,7 @@ def _connected(address: str | None, leaving: ExitStack) -> Any:
         )
     except (OSError, ValueError, RuntimeError) as error:
         where = f"no Ray cluster at workers.address={address}" if address else "Ray did not start"
-        raise Fault(f"{where}: {str(error).splitlines()[0]}") from error
+        raise Fault(f"{where}: {first_line(error)}") from error
     leaving.callback(ray.shutdown)
     return ray
 

@@ -3,8 +3,9 @@ import types
 
 import pytest
 from fixtures import ToyTask, asked, build, composed
+from omegaconf import OmegaConf
 
-from nascli.config import profile, retrain, search
+from nascli.config import building, profile, retrain, search
 from nascli.core.fault import Fault
 from nascli.spaces.nasbench201 import NASBench201
 from nascli.strategies.random import Random
@@ -123,3 +124,23 @@ def test_a_device_that_nothing_is_measured_on_need_not_be_there(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     config = composed("device=cuda", *TABLE[:3])
     assert isinstance(build.search(config).problem.space, NASBench201)
+
+
+class Enormous:
+    """A component whose numbers no machine takes."""
+
+    def __init__(self, channels):
+        raise RuntimeError(f"Storage size calculation overflowed with sizes=[{channels}]\nframe #0")
+
+
+def test_a_size_out_of_reach_is_no_crash():
+    config = OmegaConf.create({"space": {"_target_": f"{__name__}.Enormous", "channels": 2**62}})
+    with pytest.raises(Fault, match=r"^space: Storage size calculation overflowed .*\]$"):
+        building.component(config, "space")
+
+
+def test_a_size_that_is_no_size_is_named():
+    config = composed("space=cell", "strategy=random")
+    config.training.network = {"cell": {"operations": [1, 2]}}
+    with pytest.raises(Fault, match="training.network does not fit space 'cell'"):
+        building.sized(config)

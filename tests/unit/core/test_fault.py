@@ -1,0 +1,9 @@
+"""What an error says, in words for a person."""
+
+from nascli.core.fault import first_line
+
+
+def test_the_first_line_of_what_goes_on_with_frames():
+    assert first_line(RuntimeError("\nout of memory\nframe #0: main")) == "out of memory"
+    assert first_line(ValueError()) == ""
+    assert len(first_line(ValueError("x" * 5000))) == 300
