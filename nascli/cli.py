@@ -105,7 +105,7 @@ def _composed(verb: str, arguments: list[str]) -> int:
     ready = checked(verb, words, directories, multirun=multirun)
     if any(word.lstrip("+~").startswith("hydra") for word in ready) or _for_hydra(flags):
         return _hydra(verb, [*flags, *ready], directories)
-    line = ["nas", verb, *flags, *ready]
+    line = ["nas", verb, *flags, *words]  # not what follows from it: that is not given by hand
     return _job(verb, lambda: composed(verb, ready, directories, line))
 
 

@@ -7,6 +7,8 @@ from nascli.config import export as config
 from nascli.config.compose import Asked
 from nascli.programs import export as program
 
+_PIXELS = {"uint8": "pixels 0 to 255", "float32": "numbers as it was trained on"}
+
 
 def main(asked: Asked) -> None:
     """Exports, and prints the path of the file.
@@ -21,8 +23,8 @@ def main(asked: Asked) -> None:
         card, report = parts.trained.card, found.report
         shape = " x ".join(map(str, card.input_shape))
         ui.say(
-            f"{found.file.name}: {report['bytes'] / 1e6:.2f} MB; takes images (batch, {shape}) as "
-            f"float32 with pixels as {card.pixels}, normalises them itself, gives "
+            f"{' and '.join(found.files)}: {report['bytes'] / 1e6:.2f} MB; takes images "
+            f"(batch, {shape}) as float32 ({_PIXELS[card.pixels]}), normalises them itself, gives "
             f"{card.classes} logits"
         )
         ui.say(f"loaded back: logits differ by {report['difference']:.1e} of the largest at most")

@@ -50,6 +50,7 @@ def main(asked: Asked) -> None:
                 ui.say(line)
         ui.say(f"weights: {run.path / program.WEIGHTS} (reloaded and scored)")
         ui.say(f"report:  {run.path / 'report.html'}")
+        ui.say(f"next:    {asked.then('export', f'genotype={run.path}', 'format=onnx')}")
     ui.path(run.path)
 
 

@@ -103,8 +103,8 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
 def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> Problem | None:
     """Space, task, recipe and device as one problem; None if one of them has a fault."""
     absolute(config)
-    training = faults.attempt(lambda: component(config, "training"))
-    task = faults.attempt(lambda: images.task(config, component(config, "data")))
+    training = faults.attempt(lambda: _needed(config, "training"))
+    task = faults.attempt(lambda: images.task(config, _needed(config, "data")))
     device = faults.attempt(lambda: component(config, "device"))
     run_on = faults.attempt(lambda: values.accelerator(config))
     made = faults.attempt(lambda: space(config, task)) if task else None
@@ -146,7 +146,15 @@ def absolute(config: DictConfig) -> None:
 
 def space(config: DictConfig, task: object) -> SearchSpace:
     """The space, with the size of network that the training recipe or the user asks for."""
-    return cast(SearchSpace, component(sized(config), "space", task))
+    return cast(SearchSpace, _needed(sized(config), "space", task))
+
+
+def _needed(config: DictConfig, key: str, *args: object) -> Any:
+    """The component, without which there is no problem."""
+    made = component(config, key, *args)
+    if made is None:
+        raise Fault(f"{key} is empty; it must be one of those that nas list {key} shows")
+    return made
 
 
 def sized(config: DictConfig) -> DictConfig:

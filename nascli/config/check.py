@@ -70,7 +70,7 @@ def _parse(text: str, found: list[str]) -> Override | None:
 
     try:
         return OverridesParser.create().parse_override(text)
-    except HydraException:
+    except (HydraException, ValueError, RecursionError):  # 5,000 digits, or brackets
         hint = "quote a value that has spaces or special characters: \"key='value'\""
         found.append(f"cannot read '{text}': write key=value; {hint}")
         return None

@@ -44,13 +44,17 @@ def checked(
 def _check_known(carried: Sequence[str], directories: Sequence[Path]) -> None:
     """Raises a Fault for a component of the run that `carried` is of which no config here names."""
     for override in carried:
-        group, _, option = override.partition("=")
-        files = [base / group / f"{option}.yaml" for base in (root(), *directories)]
-        if group.isidentifier() and not any(file.is_file() for file in files):
-            raise Fault(
-                f"it was made with {override}, which no config of this installation names; if it "
-                "is yours, give its folder with --config-dir"
-            )
+        key, _, chosen = override.partition("=")
+        group, at, _ = key.partition("@")
+        named = group.isidentifier() and (at or key == group)
+        options = chosen.strip("[]").split(",") if named else ()
+        for option in options:
+            files = [base / group / f"{option.strip()}.yaml" for base in (root(), *directories)]
+            if not any(file.is_file() for file in files):
+                raise Fault(
+                    f"it was made with {group}={option.strip()}, which no config of this "
+                    "installation names; if it is yours, give its folder with --config-dir"
+                )
 
 
 def asked_for(verb: str, words: Sequence[str], directories: Sequence[Path]) -> Asked:

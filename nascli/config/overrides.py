@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nascli.config.files import FREE, GIVEN
 from nascli.core.fault import Fault
@@ -209,6 +210,8 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     said = [str(o) for o in recorded["overrides"] if not str(o).startswith("space=")]
     if (folder / "config.yaml").is_file():
         plain = reading.config(folder)
+        if verb != "retrain" and "strategy" not in plain:
+            said = [o for o in said if not _of_the_search(o, plain)]
         data = plain.get("data")
         rule = data.get("split_rule") if isinstance(data, dict) else None
         said += ["data.split_rule=1"] if rule == 1 else []
@@ -217,6 +220,16 @@ def _recorded(folder: Path, verb: str) -> list[str]:
             chosen = [o for o in chosen if not o.startswith("data=")]
             said = [o for o in said if not o.startswith("data.")] + own
     return list(dict.fromkeys([*chosen, *(o for o in said if "_target_" not in o)]))
+
+
+def _of_the_search(override: str, plain: Mapping[str, Any]) -> bool:
+    """Whether a retraining had this from its search: a size that its recipe then had overruled."""
+    size = re.fullmatch(r"space\.(\w+)=.*", override)
+    node = plain.get("training")
+    for key in ("network", GIVEN):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    given = node if isinstance(node, Mapping) else {}
+    return size is not None and size[1] not in given
 
 
 def keywords(verb: str, given: Mapping[str, object]) -> Iterator[str]:

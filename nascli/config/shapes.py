@@ -90,6 +90,9 @@ def check(verb: str, config: Mapping[str, Any]) -> None:
     folder = ("genotype",) if verb in ("export", "predict") else ()  # there it is always one
     paths = _paths(config, ("outputs", "resume", "supernet", *folder))
     found += [line for key, text in paths for line in _path(key, text)]
+    for key in ("resume", "genotype", "supernet"):
+        if config.get(key) == "":
+            found.append(f"{key} is empty; give a run folder, or leave it out")
     if found:
         raise Fault("\n".join(dict.fromkeys(found)))
 

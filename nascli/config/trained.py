@@ -75,7 +75,9 @@ def _folder(reference: object) -> Path:
     folder = Path(str(reference)).expanduser().absolute()
     if not (folder / WEIGHTS).is_file():
         there = f"'{folder}' has no {WEIGHTS}" if folder.is_dir() else f"no folder at '{folder}'"
-        raise Fault(f"{there}; train the network first: nas retrain genotype={reference}")
+        named = not folder.is_dir() or (folder / genotypes.FILE).is_file()
+        hint = f"train the network first: nas retrain genotype={reference}" if named else ""
+        raise Fault(f"{there}; {hint or 'give the folder of a run of nas retrain'}")
     return folder
 
 

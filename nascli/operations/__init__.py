@@ -27,6 +27,8 @@ def resolve(operations: Mapping[str, Any]) -> dict[str, Factory]:
 
 
 def _resolve(name: str, value: Any) -> Factory:
+    if not name:
+        raise Fault("an operation has an empty name; it must be a word")
     if not isinstance(value, Mapping):
         if callable(value):
             factory: Factory = value

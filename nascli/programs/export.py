@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Outcome:
     """The file, and how its answers compare with the network's own."""
 
     file: Path
+    files: Sequence[str]
     report: Mapping[str, Any]
 
 
@@ -57,10 +58,11 @@ def export(run: Run, parts: Parts) -> Outcome:
             f"'{file}' answers otherwise than the network: logits differ by {difference:.2g} of "
             f"the largest, and {parts.format.tolerance:g} is allowed"
         )
+    files = sorted(f.name for f in run.path.glob("network.*") if f.suffix != ".json")
     report: dict[str, Any] = {
         "verb": "export",
         "file": file.name,
-        "bytes": sum(f.stat().st_size for f in run.path.glob("network.*") if f.suffix != ".json"),
+        "bytes": sum((run.path / name).stat().st_size for name in files),
         "genotype": trained.genotype.to_json(),
         "description": trained.card.description,
         "difference": difference,
@@ -72,7 +74,7 @@ def export(run: Run, parts: Parts) -> Outcome:
         report["accuracy"], report["network_accuracy"] = _accuracies(network, loaded, test)
     run.write_json(cards.FILE, trained.card.to_json())
     run.write_json(REPORT, report)
-    return Outcome(file, report)
+    return Outcome(file, files, report)
 
 
 def _some(parts: Parts) -> Tensor:

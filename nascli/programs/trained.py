@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nascli.core.fault import Fault, unknown
+from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.data import images
 from nascli.data.split import Split, chunks
@@ -132,6 +132,5 @@ def image_files(given: Sequence[str]) -> list[Path]:
         elif place.exists():
             found.append(place)
         else:
-            near = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
-            raise Fault(unknown("image", place.name, near) if near else f"no image at '{text}'")
+            raise Fault(f"no image, and no folder of images, at '{text}'")
     return found

@@ -27,7 +27,8 @@ def settings(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str,
         if last == "_target_":
             flat[node] = names.get(node, str(value).rpartition(".")[2])
         elif key.partition(".")[0] not in _PLACE and not last.startswith("_"):
-            flat[key] = value
+            whole = isinstance(value, float) and value.is_integer()
+            flat[key] = int(value) if whole else value  # 1 and 1.0 are the same setting
     return flat
 
 

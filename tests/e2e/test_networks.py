@@ -243,3 +243,22 @@ def test_what_cannot_be_scaled_is_refused(nas, arguments, says):
     done = nas("scale", "data=synthetic", *arguments)
     assert done.code == 2
     assert says in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_retraining_is_shown_at_its_own_size_and_can_be_run_again(nas, tmp_path):
+    """A small network is retrained larger: what is said of the run is of the larger one."""
+    few = ("data=synthetic", "data.images=128", "training.epochs=1", "device=none")
+    done = nas("search", "strategy=random", "estimator=zero_cost", "space=nasbench201",
+               "space.channels=2", "space.cells_per_stage=1", "budget.trials=1",
+               "estimator.batch_size=16", *few)  # fmt: skip
+    assert done.code == 0, done.stderr
+    trained = nas("retrain", f"genotype={done.run}", "space.cells_per_stage=1", *few[1:])
+    assert trained.code == 0, trained.stderr
+    folder = tmp_path / trained.run
+    costs = json.loads((folder / "report.json").read_text())["costs"]
+    shown = nas("show", str(trained.run))
+    assert f" {costs['params']:,.0f}" in shown.stdout, shown.stdout
+    command = json.loads((folder / "environment.json").read_text())["command"]
+    assert command == " ".join(
+        ["nas", "retrain", f"genotype={done.run}", "space.cells_per_stage=1", *few[1:]]
+    )

@@ -96,7 +96,10 @@ def test_from_python(trained):
         (["export", "{run}", "format=onx"], "did you mean 'onnx'?"),
         (["export", "{run}", "format.int8=true"], "takes its ranges from the training images"),
         (["predict", "{run}"], "say which images"),
-        (["predict", "{run}", "nowhere.png"], "'nowhere.png' is not known"),
+        (
+            ["predict", "{run}", "nowhere.png"],
+            "no image, and no folder of images, at 'nowhere.png'",
+        ),
         (["predict", "{run}", "new.txt"], "new.txt: it is in no known image format"),
         (["predict", "{run}", "gone", "top=0"], "top is 0"),
         (["predict", "gone", "new.txt"], "has no weights.pt"),

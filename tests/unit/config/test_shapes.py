@@ -37,6 +37,7 @@ def test_shipped_configs_are_sound_and_need_every_key_of_theirs(verb):
             {"budget": {"trial": 1}},
             "'trial' is not known; allowed: failures, proposals, repeats, seconds, trials",
         ),
+        ({"resume": ""}, "resume is empty; give a run folder, or leave it out"),
         ({"constraints": ["params"]}, "constraints is ['params']; it must be a mapping"),
         (
             {"objectives": {"params": "low"}},
