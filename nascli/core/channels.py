@@ -4,6 +4,8 @@ from __future__ import annotations
 
 STEP = 8
 """What published networks round their channels to multiples of."""
+SQUEEZES = ("none", "se", "se8")
+"""Rules of how many channels a squeeze-excite has inside (see `squeezed`)."""
 
 
 def rounded(channels: float, step: int = STEP) -> int:

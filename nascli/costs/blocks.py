@@ -21,7 +21,6 @@ from nascli.costs.steps import (
 )
 
 ACTIVATIONS = ("relu", "relu6", "swish", "hswish", "linear")
-SQUEEZES = ("none", "se", "se8")
 
 
 def conv_norm(layer: Layer, kernel: int = 3, activation: str = "relu6") -> Cost:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from nascli.core.channels import SQUEEZES
 from nascli.core.plan import Layer
 from nascli.costs.blocks import (
     ACTIVATIONS,
-    SQUEEZES,
     conv_norm,
     hidden_classifier,
     identity,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from nascli.core.channels import expanded, squeezed
+from nascli.core.channels import SQUEEZES, expanded, squeezed
 from nascli.core.fault import Fault, unknown
 from nascli.kernels.depthwise import Depthwise
 from nascli.operations.blocks import convolution
@@ -20,7 +20,6 @@ _ACTIVATIONS = {
     "hswish": nn.Hardswish,
     "linear": nn.Identity,
 }
-_SQUEEZES = ("none", "se", "se8")
 
 
 def named(name: str) -> nn.Module:
@@ -97,8 +96,8 @@ class InvertedResidual(nn.Module):
         super().__init__()
         if expansion <= 0:
             raise Fault(f"an operation has expansion={expansion}; it must be above 0")
-        if squeeze not in _SQUEEZES:
-            raise Fault(unknown("squeeze of an operation", squeeze, _SQUEEZES))
+        if squeeze not in SQUEEZES:
+            raise Fault(unknown("squeeze of an operation", squeeze, SQUEEZES))
         inside = expanded(in_channels, expansion)
         steps: list[nn.Module] = []
         if expansion != 1 or keep:

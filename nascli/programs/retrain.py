@@ -292,7 +292,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
 def _write_card(run: Run, problem: Problem, genotype: Genotype) -> None:
     """What somebody must know who uses the network without these data."""
     task = cast(Task, problem.task)
-    known = costs_of(problem, genotype)
+    known = costs_of(replace(problem, device=None), genotype)  # timed once, by the trial
     description = problem.space.describe(genotype)
     card = card_of(task.split("train"), description, task.name, task.class_names, known)
     run.write_json(cards.FILE, card.to_json())
