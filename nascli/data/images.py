@@ -55,7 +55,7 @@ SUFFIXES = frozenset(suffix for several in _SUFFIXES.values() for suffix in seve
 SUFFIXES_1 = frozenset(
     (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 )  # with rule 1 of the splits, whose draw follows from the number of files
-_MOST_PIXELS = 100_000_000
+_MOST_PIXELS = 64_000_000  # less than a gigabyte in any mode, with all that is made on the way
 _MOST_BYTES = 1_000_000_000
 
 # What PIL would print in the middle of things: our own limit of pixels, or a Fault, says it better.
@@ -92,6 +92,7 @@ class Decoder:
         image = _opened(file, _read(file))
         self._fits(image, file)
         plain = _plain(image, file, "L" if channels == 1 else "RGB")
+        del image  # a large one has to be gone before its array is made
         if plain.size != (width, height):
             if not self.resize:
                 raise self._other_size(file, plain.height, plain.width)
@@ -148,6 +149,11 @@ def _opened(file: str, data: bytes) -> Image.Image:
         raise Fault(f"cannot read image {file}: it is in no known image format") from error
     except Exception as error:  # decoders raise whatever they like
         raise Fault(f"cannot read image {file}: {_first(error)}") from error
+    _check_size(image, file)
+    return image
+
+
+def _check_size(image: Image.Image, file: str) -> None:
     if image.width * image.height > _MOST_PIXELS:
         raise Fault(
             f"image {file} has {image.width:,}x{image.height:,} pixels; the most are "
@@ -155,12 +161,15 @@ def _opened(file: str, data: bytes) -> Image.Image:
         )
     if not image.width * image.height:
         raise Fault(f"image {file} has no pixels")
-    return image
 
 
 def _plain(image: Image.Image, file: str, mode: str) -> Image.Image:
     try:
         image.load()
+    except Exception as error:  # decoders raise whatever they like
+        raise Fault(f"cannot read image {file}: {_first(error)}") from error
+    _check_size(image, file)  # an icon's may be other than its header says
+    try:
         return pixels.eight_bits(image, mode)
     except Fault as fault:
         raise Fault(f"cannot read image {file}: {fault}") from fault

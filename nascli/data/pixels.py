@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from nascli.core.fault import Fault
@@ -21,6 +22,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_PART = 2**20  # pixels that are converted at once
 _SLACK = 1e-3  # by which resampling may leave the range of floats
 
 
@@ -59,48 +61,72 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
-    info = image.info
+    """Part by part, so that what is made on the way stays small beside a large image."""
+    step = _step(image)
+    boxes = _parts(image)
+    if len(boxes) == 1:
+        return step(image).convert(mode)
+    found = Image.new(mode, image.size)
+    for box in boxes:
+        found.paste(step(image.crop(box)).convert(mode), box)
+    return found
+
+
+def _parts(image: Image.Image) -> list[tuple[int, int, int, int]]:
+    """Left, top, right and bottom of parts of at most `_PART` pixels."""
+    rows = max(1, _PART // image.width)
+    columns = min(image.width, _PART // rows)
+    return [
+        (left, top, min(left + columns, image.width), min(top + rows, image.height))
+        for top in range(0, image.height, rows)
+        for left in range(0, image.width, columns)
+    ]
+
+
+def _step(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """What makes 8 bits of any part of that image."""
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        plain = Image.fromarray(_scaled(image))
-        if "transparency" in info and image.mode != "F":
-            clear = np.asarray(image) == info["transparency"]
-            plain.paste(255, mask=Image.fromarray(clear))
-    elif image.mode == "L" and _tag(image, _SAMPLES) == 2:
-        plain = _signed(image)
-    elif image.mode in _ALPHA or "transparency" in info:
-        plain = _on_white(image)
-    elif image.mode == "LAB":
-        plain = _from_lab(image)
-    else:
-        plain = image
-    return plain.convert(mode)
+        return _scaling(image)
+    if image.mode == "L" and _tag(image, _SAMPLES) == 2:
+        return _signed
+    if image.mode in _ALPHA or "transparency" in image.info:
+        return _on_white
+    return _from_lab if image.mode == "LAB" else lambda part: part
 
 
-def _scaled(image: Image.Image) -> NDArray[np.uint8]:
+def _scaling(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """Numbers of more than 8 bits as 0 to 255, by the depth that the file declares."""
-    values = np.asarray(image)
-    top, rounded = _top(image)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
+    top, floating = _top(image)
+    arrays = (np.asarray(image.crop(box)) for box in _parts(image))
+    ends = np.array([(array.min(), array.max()) for array in arrays], float)
+    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    if not np.isfinite([low, high]).all():
         raise Fault("it holds numbers that are not finite")
-    low, high = float(values.min()), float(values.max())
-    slack = _SLACK if values.dtype.kind == "f" else 0
+    slack = _SLACK if floating else 0
     if low < -slack or high > top + slack:
         raise Fault(
             f"its values go from {low:g} to {high:g}, and in {_depth(image)} they have to lie in "
             f"0 to {top:g}, from black to white; save the images with 8 or 16 bits without a sign"
         )
-    found: NDArray[np.uint8]
-    if rounded:
-        found = (values.clip(0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-    else:
-        found = (values // np.array((top + 1) // 256, values.dtype)).astype(np.uint8)
-    if _tag(image, _PHOTOMETRIC) == 0:  # a TIFF in which zero is white
-        found = 255 - found
-    return found
+    negative = _tag(image, _PHOTOMETRIC) == 0  # a TIFF in which zero is white
+    transparent = None if floating else image.info.get("transparency")
+
+    def scaled(part: Image.Image) -> Image.Image:
+        values = np.asarray(part)
+        if floating:
+            found = (values.clip(0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        else:
+            found = (values // np.array((top + 1) // 256, values.dtype)).astype(np.uint8)
+        plain = Image.fromarray(255 - found if negative else found)
+        if transparent is not None:
+            plain.paste(255, mask=Image.fromarray(values == transparent))
+        return plain
+
+    return scaled
 
 
 def _top(image: Image.Image) -> tuple[int, bool]:
-    """The number that stands for white, and whether smaller ones are fractions of it."""
+    """The number that stands for white, and whether numbers between are fractions of it."""
     if image.mode == "F":
         return 1, True
     if image.mode != "I":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, features
 
 from nascli.core.fault import Fault
+from nascli.data import pixels
 from nascli.data.image_folder import ImageFolder
 from nascli.data.images import Decoder, shape
 
@@ -213,3 +216,27 @@ def test_images_of_one_colour_are_said(tmp_path: Path) -> None:
     task = ImageFolder(str(tmp_path), valid_fraction=0.01, test_fraction=0.01)
     task.split("train")
     assert any("train images have one colour all over" in line for line in task.splits.notices)
+
+
+def test_large_images_are_converted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rgba = Image.fromarray(np.dstack([COLOUR, GREY]))
+    images = [Image.fromarray(WIDE), Image.fromarray(WIDE / np.float32(65535)), rgba]
+    images += [rgba.convert("RGB").convert(mode) for mode in ("L", "CMYK", "YCbCr", "LAB", "P")]
+    for name in (0, -1):  # 16 bits and a palette, in which a number stands for transparent
+        images[name].info["transparency"] = int(np.asarray(images[name])[0, 1])
+    for image, mode in itertools.product(images, ("L", "RGB")):
+        whole = np.asarray(pixels.eight_bits(image, mode))
+        for most in (5, 20):
+            monkeypatch.setattr(pixels, "_PART", most)
+            assert (np.asarray(pixels.eight_bits(image, mode)) == whole).all(), (image, most)
+        monkeypatch.undo()
+
+
+def test_floats_beside_their_image_take_little_memory() -> None:
+    image = Image.new("F", (3000, 3000), 0.5)  # 36 MB
+    tracemalloc.start()
+    plain = pixels.eight_bits(image, "L")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert plain.getpixel((2999, 2999)) == 128
+    assert peak < 30e6
