@@ -55,7 +55,7 @@ SUFFIXES = frozenset(suffix for several in _SUFFIXES.values() for suffix in seve
 SUFFIXES_1 = frozenset(
     (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 )  # with rule 1 of the splits, whose draw follows from the number of files
-_MOST_PIXELS = 64_000_000  # less than a gigabyte in any mode, with all that is made on the way
+_MOST_PIXELS = 50_000_000  # less than a gigabyte in any mode, with all that is made on the way
 _MOST_BYTES = 1_000_000_000
 
 # What PIL would print in the middle of things: our own limit of pixels, or a Fault, says it better.
