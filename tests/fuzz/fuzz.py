@@ -113,14 +113,16 @@ def case(kind: Kind, files: list[tuple[str, bytes]], seed: int, folder: str) -> 
     """How the file of that seed escapes, or nothing; and whether it could be read."""
     rng = random.Random(seed)
     name, data = rng.choice(files)
+    made: bytes | None = None
     if kind.parse is not None and rng.random() < 0.6:
-        data = kind.dump(altered(kind.parse(data), rng))
-    else:
-        data = damaged(data, [content for _, content in files], rng)
+        with suppress(RecursionError):  # too deep to be written: it is damaged as bytes then
+            made = kind.dump(altered(kind.parse(data), rng))
+    if made is None:
+        made = damaged(data, [content for _, content in files], rng)
     file = Path(folder, name)
     file.parent.mkdir(exist_ok=True)
     kind.folder(file.parent)
-    file.write_bytes(data)
+    file.write_bytes(made)
     start, before, said, good = _seconds(), _peak(), "", False
     _FOLDER[:] = [folder]
     try:

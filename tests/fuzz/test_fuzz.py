@@ -23,7 +23,7 @@ CASES = {
     "answers": 300,
     "latency": 300,
     "own": 4,
-    "list": 4,
+    "list": 30,
 }
 
 
