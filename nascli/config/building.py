@@ -15,7 +15,7 @@ from nascli.config.files import GIVEN
 from nascli.core import protocols
 from nascli.core.device import Device, available
 from nascli.core.estimator import COSTS, Estimator
-from nascli.core.fault import Fault, first_line, unknown
+from nascli.core.fault import Fault, OfDataError, first_line, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Scalarisation
 from nascli.core.listener import SILENT, Listener
@@ -84,12 +84,15 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
     if missing:
         raise Fault("\n".join(f"{m} is missing: give {m}=VALUE" for m in missing))
     kinds.target(node._target_, key)
+    if wrong := list(kinds.wrong(cast(dict[str, Any], OmegaConf.to_container(node)), key)):
+        raise Fault("\n".join(wrong))
     try:
         made = instantiate(node, *args, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, Fault):
-            raise Fault(f"{key}: {cause}") from error
+            where = "data" if isinstance(cause, OfDataError) else key
+            raise Fault(f"{where}: {cause}") from error
         if isinstance(cause, (TypeError, ValueError, ImportError, AttributeError)):
             raise Fault(f"{key}: {' '.join(str(cause).split())}") from error
         if isinstance(cause, (RuntimeError, OverflowError, MemoryError)):  # of a size out of reach

@@ -28,8 +28,12 @@ def checked(
     given = overrides.gathered(given) if verb == "compare" else given
     given = overrides.looked_at(given) if verb == "predict" else given
     given = overrides.quoted(given, multirun=multirun)
-    carried = overrides.carried(verb, given)
-    _check_known(carried, directories)
+    try:
+        carried = overrides.carried(verb, given)
+        _check_known(carried, directories)
+    except Fault as fault:
+        others = _beside(str(fault), verb, given, directories, multirun=multirun)
+        raise Fault("\n".join([str(fault), *others])) from fault
     found, good = check.faults(verb, carried + given, directories, multirun=multirun)
     if found:
         found += _deeper(verb, overrides.rewritten(good), directories)
@@ -39,6 +43,20 @@ def checked(
     if verb != "retrain":  # a training's recipe sizes the network; to look at a run is to keep it
         carried = overrides.rewritten(carried)
     return [*carried, *overrides.rewritten(given)]
+
+
+def _beside(
+    fault: str, verb: str, given: Sequence[str], directories: Sequence[Path], *, multirun: bool
+) -> list[str]:
+    """What is wrong besides a network, or a run, that cannot be had; not with what follows from it.
+
+    Building is asked too where it meets the same fault: what it says else is no consequence.
+    """
+    rest = [o for o in given if not o.lstrip("+~").startswith(("space", "data", "operation@"))]
+    found, good = check.faults(verb, rest, directories, multirun=multirun)
+    deeper = _deeper(verb, overrides.rewritten(good), directories)
+    found += deeper if set(fault.splitlines()) <= set(deeper) else []
+    return [line for line in dict.fromkeys(found) if line not in fault.splitlines()]
 
 
 def _check_known(carried: Sequence[str], directories: Sequence[Path]) -> None:

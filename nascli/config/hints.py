@@ -86,7 +86,7 @@ def unknown_key(
         text = unknown("key", ".".join(parts), names, meant="" if there else None)
         return f"{text}; {_key_of(above[0], there)}" if there else text
     meant = _MEANT.get(name, name)
-    keys = sorted(_keys(config), key=lambda key: key.count("."))
+    keys = sorted(_keys(config), key=lambda key: (key.count("."), not key.startswith("training.")))
     same = [key for key in keys if meant in (key, key.rpartition(".")[2])]
     if same or "." in meant:
         return unknown("key", name, names, meant=[*same, meant][0])

@@ -7,7 +7,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from nascli.core.fault import Fault
@@ -59,6 +59,13 @@ def names(node: Mapping[str, Any]) -> list[str] | None:
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in found.values()):
         return None
     return list(found)
+
+
+def wrong(node: Mapping[str, Any], where: str) -> Iterator[str]:
+    """What is wrong with the settings of the component that `node` builds, by their annotations."""
+    for key, value in node.items():
+        if not key.startswith("_") and (expected := wanted(of(node, key), value)):
+            yield f"{where}.{key} is {written(value)}; it must be {expected}"
 
 
 def field(annotation: Any, key: str) -> Any:

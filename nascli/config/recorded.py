@@ -181,20 +181,19 @@ def check_shape(plain: Mapping[str, Any], file: Path) -> None:
 
 
 def _settings(node: Any, where: str) -> Iterator[str]:
-    """What is wrong with the settings of the components below a node, by their annotations."""
+    """What is wrong with the settings of the components below a node."""
     if isinstance(node, list):
         for number, value in enumerate(node):
             yield from _settings(value, f"{where}[{number}]")
     if not isinstance(node, Mapping):
         return
+    names = None
+    if "_target_" in node:
+        yield from kinds.wrong(node, where)
+        names = kinds.names(node)
     for key, value in node.items():
-        if "_target_" in node and not key.startswith("_"):
-            expected = kinds.wanted(kinds.of(node, key), value)
-            if expected:
-                yield f"{where}.{key} is {kinds.written(value)}; it must be {expected}"
-            names = kinds.names(node)
-            if names is not None and key not in names:
-                yield unknown(f"key of {where}", key, names)
+        if names is not None and not key.startswith("_") and key not in names:
+            yield unknown(f"key of {where}", key, names)
         yield from _settings(value, f"{where}.{key}")
 
 

@@ -9,6 +9,10 @@ class Fault(Exception):  # noqa: N818 - it is the user's, not ours
     """What is wrong, the value got, what is allowed and the nearest fix, in one message."""
 
 
+class OfDataError(Fault):
+    """A fault of the images, whichever component has asked for them first."""
+
+
 class Stopped(Fault):
     """A fault that only shows under way: what was found before it stands, and is reported."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, OfDataError
 from nascli.core.words import counted
 from nascli.data.holdout import Holdout, Rows
 from nascli.data.membership import Membership, fingerprint
@@ -47,7 +47,10 @@ class Splits:
 
     def __getitem__(self, name: str) -> Split:
         if name not in self._read:
-            self._read[name] = self._split(name)
+            try:
+                self._read[name] = self._split(name)
+            except Fault as fault:
+                raise OfDataError(str(fault)) from fault
         return self._read[name]
 
     @property
@@ -103,11 +106,7 @@ class Splits:
         before = np.empty(0, np.uint64)
         if self._kept is not None:
             before = np.setdiff1d(self._kept.tested, parts["test"].keys)
-            there = np.concatenate([source.keys for source in parts.values()])
-            gone = len(np.setdiff1d(self._kept.keys["test"], there))
-            if gone:
-                of = len(self._kept.keys["test"])
-                self._notice(f"{gone:,} of {of:,} images that the earlier run tested on are gone")
+            self._compare(self._kept, np.concatenate([source.keys for source in parts.values()]))
         return Membership(
             tested_before=before,
             fingerprint=fingerprint(
@@ -116,6 +115,22 @@ class Splits:
             drawn=(held.split_rule, held.split_seed, held.valid_fraction, held.test_fraction),
             keys={name: source.keys for name, source in parts.items()},
         )
+
+    def _compare(self, before: Membership, now: Keys) -> None:
+        """Says how many images of the earlier run are gone, and how many are new."""
+        tested, gone = before.keys["test"], len(np.setdiff1d(before.keys["test"], now))
+        if gone:
+            self._notice(
+                f"{gone:,} of {len(tested):,} images that the earlier run tested on are gone"
+            )
+        others = np.union1d(before.keys["train"], before.keys["valid"])
+        gone = len(np.setdiff1d(others, np.union1d(now, self._train.keys)))  # or else left out
+        new = len(np.setdiff1d(now, np.union1d(others, before.tested)))
+        if gone or new:
+            self._notice(
+                f"the images are not those of the earlier run: of {len(others):,} that it trained "
+                f"and validated on {gone:,} are gone or changed, and {new:,} are new"
+            )
 
     def without(self, classes: int) -> dict[str, list[int]]:
         """Split -> the classes of which it has no image."""

@@ -91,6 +91,7 @@ def test_a_retraining_never_trains_on_what_the_search_tested_on(nas, tmp_path, p
         draw(photos / label, [f"more{number}" for number in range(20)])
     done = nas("retrain", f"genotype={run}", *NETWORK, *SMALL)
     assert done.code == 0, done.stderr
+    assert "0 are gone or changed, and 40 are new" in done.stderr
     before, now = keys(tmp_path / run), keys(tmp_path / done.run)
     assert before["test"] <= now["test"]
     assert not (before["train"] | before["valid"]) & now["test"]

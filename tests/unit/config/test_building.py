@@ -74,6 +74,21 @@ def test_a_component_that_cannot_do_is_refused_when_it_is_built(own, key, target
         search.build(asked(config), survey=False)
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["strategy=darts", "strategy.stages=[aaa]"], "strategy.stages is ['aaa']; it must be a "),
+        (["estimator=zero_cost", "estimator.scores=[2]"], "estimator.scores is [2]; it must be a "),
+        (["strategy=darts", "data=synthetic", "data.images=2"], "data: too few images (2): none "),
+        (["estimator=one_shot", "data=synthetic", "data.images=2"], "data: too few images (2): "),
+    ],
+)
+def test_faults_are_of_what_is_wrong(words, says):
+    with pytest.raises(Fault) as caught:
+        search.build(asked(composed(*words, "device=none")), survey=False)
+    assert str(caught.value).startswith(says)
+
+
 def test_a_function_may_make_a_component(own):
     config = composed(*TABLE)
     config.strategy._target_ = "own.made_random"

@@ -69,6 +69,7 @@ def test_right_overrides(overrides):
         ),
         (["device=gpu"], "did you mean 'cuda'?"),
         (["lr=0.1"], "did you mean 'training.learning_rate'?"),
+        (["batch_size=4", "estimator=one_shot"], "did you mean 'training.batch_size'?"),
         (["epochs=3"], "did you mean 'training.epochs'?"),
         (["params=1e6"], "did you mean 'constraints.params'?"),
         (["population=3"], "did you mean 'strategy.population'? (it is a key of strategy=evo"),

@@ -39,3 +39,23 @@ def test_what_refers_to_nothing_is_said_before_hydra_runs():
     for words in (["outputs=a${x}"], ["constraints.params=${x}"], ["seed=1,2", "outputs=${x}"]):
         with pytest.raises(Fault, match="Interpolation key 'x' not found"):
             command_line.checked("search", words, [], multirun=len(words) > 1)
+
+
+def test_a_network_that_is_not_there_hides_no_other_fault():
+    words = ["genotype=nope", "baselines=[bad]", "lr=1", "space.channels=x", "training.epochs=x"]
+    with pytest.raises(Fault) as caught:
+        command_line.checked("retrain", words, [])
+    begins = [line.partition(";")[0] for line in str(caught.value).splitlines()]
+    assert begins == [
+        "there is no file or run folder 'nope', and genotype 'nope' is not known",
+        "key 'lr' is not known",
+        "training.epochs is 'x'",
+        "baseline 'bad' is not known",
+    ]  # and nothing of a space that is not known
+
+
+def test_what_follows_from_a_missing_network_is_not_said():
+    for words in (["genotype=nope"], ["-m", "genotype=nope,darts_v2", "baselines=[bad]"]):
+        with pytest.raises(Fault, match="nope") as caught:
+            command_line.checked("retrain", words[-2:], [], multirun=words[0] == "-m")
+        assert len(str(caught.value).splitlines()) == 1

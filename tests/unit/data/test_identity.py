@@ -148,6 +148,31 @@ def test_what_was_tested_on_is_never_trained_on(folder: Path, settings: dict[str
             assert set(before.keys[name].tolist()) <= now[name]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"), [("add", (0, 1)), ("remove", (1, 0)), ("change", (1, 1)), ("none", None)]
+)
+def test_what_goes_on_with_other_images_says_so(
+    folder: Path, change: str, said: tuple[int, int] | None
+) -> None:
+    settings: dict[str, Any] = {"test_fraction": 0.2}
+    before = identity.membership(ImageFolder(str(folder), **settings))
+    trained = before.keys["train"].tolist()
+    file = next(f for f in folder.glob("a/*") if keys.of_files([str(f)]).tolist()[0] in trained)
+    if change == "remove":
+        file.unlink()
+    elif change != "none":
+        picture(folder, "a/new" if change == "add" else f"a/{file.stem}")
+    task = ImageFolder(str(folder), **settings)
+    identity.keep(task, before)
+    identity.membership(task)
+    of = len(before.keys["train"]) + len(before.keys["valid"])
+    wanted = [] if said is None else [
+        f"the images are not those of the earlier run: of {of} that it trained and validated "
+        f"on {said[0]} are gone or changed, and {said[1]} are new"
+    ]  # fmt: skip
+    assert [line for line in task.splits.notices if "of the earlier run" in line] == wanted
+
+
 def test_an_earlier_rule_leaves_out_what_was_tested_on(folder: Path) -> None:
     before = identity.membership(ImageFolder(str(folder), test_fraction=0.2, split_rule=1))
     picture(folder, "a/000a")
