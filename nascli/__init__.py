@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nascli.api import Run, audit, compare, export, load, profile, retrain, scale, search
+    from nascli.classifier import ImageClassifier
     from nascli.core.fault import Fault
 
 __version__ = "0.2.0"
 __all__ = [
     "Fault",
+    "ImageClassifier",
     "Run",
     "audit",
     "compare",
@@ -32,6 +34,10 @@ def __getattr__(name: str) -> Any:
         from nascli.core.fault import Fault
 
         return Fault
+    if name == "ImageClassifier":
+        from nascli.classifier import ImageClassifier
+
+        return ImageClassifier
     if name in __all__:
         from nascli import api
 

@@ -40,10 +40,13 @@ def main(asked: Asked) -> None:
             listener.step = lambda done, text: bar.update(ended + done * epochs, text)
             listener.ended = one_more
             report = program.retrain(run, parts)
-        values = {**report["result"], **report["costs"]}
+        test = report["test"]
+        beside = {name: value for name, value in test.items() if isinstance(value, float)}
+        values = {**report["result"], **beside, **report["costs"]}
         rows = [[named(name), readable(name, v)] for name, v in values.items()]
         which = "" if parts.networks.alone else ", its first seed"
         ui.table(f"network for {report['problem']['networks']}{which}", ("", ""), rows)
+        ui.say(_hardest(test["per_class"]))
         if "verdict" in report:
             ui.table("all from scratch, by the same recipe", *words.table(report["networks"]))
             for line in report["verdict"]:
@@ -56,3 +59,10 @@ def main(asked: Asked) -> None:
 
 def _rows(sizes: Sequence[Mapping[str, str]]) -> list[list[str]]:
     return [list(row.values()) for row in sizes]
+
+
+def _hardest(shares: Mapping[str, float | None]) -> str:
+    """The classes that it recognises least."""
+    known = sorted((share, name) for name, share in shares.items() if share is not None)
+    worst = ", ".join(f"{name} {share:.1f} %" for share, name in known[:3])
+    return f"test images, hardest classes: {worst} (all of them, and the confusion: report.json)"

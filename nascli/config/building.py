@@ -25,6 +25,7 @@ from nascli.core.space import Planned, SearchSpace, known
 from nascli.core.strategy import Strategy
 from nascli.core.supernet import SharedWeights
 from nascli.core.task import Task
+from nascli.core.traits import traits_of
 from nascli.estimators.costs import Costs
 
 T = TypeVar("T")
@@ -197,7 +198,7 @@ def estimators(
     chain: tuple[Estimator, ...] = (chosen,)
     if not set(COSTS) & set(chosen.metrics):
         chain = (Costs(made), chosen)
-    known = [metric for estimator in chain for metric in estimator.metrics]
+    known = [m for one in chain for m in (*one.metrics, *traits_of(one).on_request)]
     wanted = [("objectives", o.metric) for o in made.goal.objectives]
     wanted += [("constraints", metric) for metric in config.get("constraints") or {}]
     scalar = made.goal.scalarisation

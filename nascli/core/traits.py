@@ -33,6 +33,7 @@ class Traits:
     - `immediate`: an answer takes no training, so costs can be looked at before the search.
     - `objective`: what a search with it is for, unless the user says otherwise.
     - `fidelities`: the answer depends on the proposal's fidelity.
+    - `on_request`: metrics that it reports, besides its usual ones, where the goal looks at them.
     - `final`: genotype -> what is kept for the final report, such as a table's test accuracy.
     - `genotypes`: those that it has answers for, equivalent ones once; None: all of the space.
     - `learnt`: the genotypes whose answers it has seen, which an audit leaves out.
@@ -54,6 +55,7 @@ class Traits:
     immediate: bool = False
     fidelities: bool = True
     objective: Objective = field(default_factory=lambda: Objective("accuracy", "max"))
+    on_request: tuple[str, ...] = ()
     final: Callable[[Genotype], Mapping[str, float]] | None = None
     genotypes: Callable[[], Sequence[Genotype] | None] | None = None
     learnt: tuple[Genotype, ...] = ()

@@ -27,6 +27,9 @@ class Augment(Protocol):
         the CPU, so that they are the same on every accelerator.
         """
 
+    def pixels(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """The same for images as they are stored, before they are normalised."""
+
 
 def seeded(seed: int, *names: str | int) -> torch.Generator:
     """torch's generator on the CPU, its seed by `nascli.core.randomness.seed_of`."""
@@ -132,10 +135,11 @@ def _preparing(split: Split, device: str) -> Prepare:
     def prepare(
         images: Tensor, augment: Augment | None, generator: torch.Generator | None
     ) -> Tensor:
+        if augment is None:
+            return torch.addcmul(shift, images.float(), scale)
+        assert generator is not None
+        images = augment.pixels(images, generator)
         images = torch.addcmul(shift, images.float(), scale)
-        if augment is not None:
-            assert generator is not None
-            images = augment(images, black, generator)
-        return images
+        return augment(images, black, generator)
 
     return prepare

@@ -74,7 +74,8 @@ class Cached:
         self._read = 0  # bytes of the file that are known
         self._answers: dict[Key, Metrics] = {}
         self._task = problem.task
-        self._depends = (__version__, of, problem.seed, problem.space.name, depends)
+        asked = [metric for metric in self.metrics if metric in self.traits.on_request]
+        self._depends = (__version__, of, problem.seed, problem.space.name, depends, *asked)
         self._identified = was_read(self._task)
         self._fingerprint = self._identity()
         self._refresh()

@@ -20,7 +20,9 @@ class Train:
     """Trains the network of a proposal from scratch for its share of the recipe's epochs.
 
     Reports `accuracy`, percent of the validation split after the last epoch, and `train_accuracy`,
-    percent of the augmented training images in that epoch. Weights and batches follow from the
+    percent of the augmented training images in that epoch. `balanced_accuracy`, `macro_f1` and
+    `top5_accuracy`, percent of the validation split too, are reported where the goal looks at them;
+    see `nascli.training.scoring.Judgement`. Weights and batches follow from the
     problem's seed alone, so every proposal starts alike and the order of proposals does not matter.
     The test split is never read.
 
@@ -32,13 +34,15 @@ class Train:
         Fault: the task's images cannot be read, or one at a time are too few to train on.
     """
 
-    metrics = ("accuracy", "train_accuracy")
-    traits = Traits()
+    metrics: tuple[str, ...] = ("accuracy", "train_accuracy")
+    traits = Traits(on_request=("balanced_accuracy", "macro_f1", "top5_accuracy"))
 
     def __init__(self, problem: Problem, batch_size: int | None = None) -> None:
         recipe: Recipe = problem.recipe
         self._recipe = recipe if batch_size is None else replace(recipe, batch_size=batch_size)
         self._problem = problem
+        self._asked = [m for m in self.traits.on_request if m in problem.goal.metrics]
+        self.metrics = (*type(self).metrics, *self._asked)
         task = cast(Task, problem.task)
         epochs = max(1, round(problem.fidelity * recipe.epochs))
         self.meaning = f"on the validation split, after {counted(epochs, 'epoch')} from scratch"
@@ -56,7 +60,8 @@ class Train:
         import torch  # here, for what is wrong with a search is found without it
 
         from nascli.training.divergence import DivergedError
-        from nascli.training.fit import fit, score
+        from nascli.training.fit import fit
+        from nascli.training.scoring import judged
 
         problem = self._problem
         mine = {"genotype": proposal.genotype.to_json(), "fidelity": proposal.fidelity}
@@ -81,10 +86,14 @@ class Train:
             budget=problem.budget,
             on_cut=keep,
         )
-        valid = score(network, self._valid, problem.accelerator)
-        if not math.isfinite(valid.loss):
-            raise DivergedError(f"the validation loss is {valid.loss}")
-        return {"accuracy": valid.accuracy, "train_accuracy": epochs[-1].train.accuracy}
+        found = judged(network, self._valid, problem.accelerator)
+        if not math.isfinite(found.score.loss):
+            raise DivergedError(f"the validation loss is {found.score.loss}")
+        accuracies = {
+            "accuracy": found.score.accuracy,
+            "train_accuracy": epochs[-1].train.accuracy,
+        }
+        return {**accuracies, **{name: found.metrics[name] for name in self._asked}}
 
     def state_dict(self) -> dict[str, Any]:
         """The training that was cut; empty if there is none."""

@@ -30,6 +30,7 @@ from nascli.programs.baselines import SCORES, SPLITS, Networks
 from nascli.programs.networks import costs_of, network_of
 from nascli.programs.recording import kept_by, looped
 from nascli.programs.reporting import write_report
+from nascli.programs.tested import tested
 from nascli.programs.threads import computing_with
 from nascli.programs.trained import card_of
 from nascli.report import baselines as words
@@ -39,7 +40,9 @@ from nascli.runs import card as cards
 from nascli.runs.folder import Run
 from nascli.training import divergence
 from nascli.training.divergence import DivergedError
-from nascli.training.fit import Epoch, State, fit, score
+from nascli.training.fit import fit
+from nascli.training.scoring import score
+from nascli.training.under_way import Epoch, State, best_of, line, over, row
 from nascli.workers.serial import Serial
 
 WEIGHTS = baselines.WEIGHTS
@@ -130,7 +133,7 @@ class FromScratch:
     @property
     def epochs(self) -> list[dict[str, float]]:
         """A row of the report for every epoch there was."""
-        return [_row(epoch) for epoch in (self._training or {}).get("history", [])]
+        return [row(epoch) for epoch in (self._training or {}).get("history", [])]
 
     @property
     def first(self) -> list[dict[str, float]]:
@@ -140,7 +143,7 @@ class FromScratch:
     def finished(self, trial: Trial) -> bool:
         """Whether what is to be kept of this training is there: its weights, the first's epochs."""
         file = self._networks.weights(trial.genotype, self._seed_of(trial.metrics))
-        if file == WEIGHTS and len(self.first) != self._problem.recipe.epochs:
+        if file == WEIGHTS and not over(self.first, self._problem.recipe):
             return False
         return file is None or (self._run.place / file).is_file()
 
@@ -192,7 +195,7 @@ class FromScratch:
             nonlocal told
             self._training = copy.deepcopy(checkpoint)  # its tensors go on being trained
             self._save()
-            told = self._label() + _line(epoch)
+            told = self._label() + line(epoch)
             self._run.log(told)
             hear(epoch.number / recipe.epochs, told)
 
@@ -208,6 +211,13 @@ class FromScratch:
             state=self._training,
             scale=self._scale,
         )
+        rows = self.epochs
+        if len(rows) < recipe.epochs:
+            best = best_of([row["valid_accuracy"] for row in rows]) + 1
+            problem.listener.warn(
+                f"{self._label()}ended after {counted(len(rows), 'epoch')}: none of the last "
+                f"{recipe.patience} was better than epoch {best}, whose weights are kept"
+            )
         if (file := self._file()) is not None:
             self._run.save(file, network.state_dict())
 
@@ -226,7 +236,9 @@ class FromScratch:
             f"{name}_accuracy": score(network, task.split(name), accelerator).accuracy
             for name in SPLITS
         }
-        reloaded, trained = found["valid_accuracy"], self.epochs[-1]["valid_accuracy"]
+        accuracies = [row["valid_accuracy"] for row in self.epochs]
+        last = best_of(accuracies) if problem.recipe.patience else -1
+        reloaded, trained = found["valid_accuracy"], accuracies[last]
         if abs(reloaded - trained) > _ROUNDING:
             raise RuntimeError(
                 f"the reloaded weights score {reloaded} %, the trained ones {trained} %"
@@ -259,8 +271,8 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
     seeds = [{} if networks.alone else {"seed": seed} for _, seed in listed]
     strategy = Listed(problem, [one for one, _ in listed], seeds)
     loop = Search(strategy, evaluation, Serial(lambda: evaluation), Budget(), what="trainings")
-    for line in [] if networks.alone else networks.plan():
-        problem.listener.warn(line)
+    for said in [] if networks.alone else networks.plan():
+        problem.listener.warn(said)
 
     def keep(trial: Trial) -> bool:
         """A training that failed is taken up again."""
@@ -282,6 +294,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
             raise RuntimeError(f"the training failed: {error} (see log.txt in {run.path})")
         seconds = round(time.monotonic() - start, 3)
         report = baselines.report(networks, trials, training.first, seconds)
+        report["test"] = tested(run, parts.problem, genotype)
         if parts.sizes is not None and not networks.alone:
             report["sizes"] = words.compared(*parts.sizes)
         drawn = {**curves.training(training.first), **drawings.draw(problem.space, genotype)}
@@ -296,23 +309,3 @@ def _write_card(run: Run, problem: Problem, genotype: Genotype) -> None:
     description = problem.space.describe(genotype)
     card = card_of(task.split("train"), description, task.name, task.class_names, known)
     run.write_json(cards.FILE, card.to_json())
-
-
-def _row(epoch: Mapping[str, Any]) -> dict[str, float]:
-    """One epoch of the report."""
-    row = {
-        "epoch": epoch["number"],
-        "learning_rate": epoch["learning_rate"],
-        "train_loss": epoch["train"]["loss"],
-        "train_accuracy": epoch["train"]["accuracy"],
-    }
-    if epoch["valid"] is not None:
-        valid = epoch["valid"]
-        row |= {"valid_loss": valid["loss"], "valid_accuracy": valid["accuracy"]}
-    return row
-
-
-def _line(epoch: Epoch) -> str:
-    text = f"epoch {epoch.number}: training loss {epoch.train.loss:.3f}"
-    text += f", accuracy {epoch.train.accuracy:.2f} %"
-    return f"{text}, validation {epoch.valid.accuracy:.2f} %" if epoch.valid else text

@@ -17,6 +17,9 @@ _NAMES = {
     "valid_loss": "validation loss",
     "train_accuracy": "training accuracy",
     "train_loss": "training loss",
+    "macro_f1": "F1, mean over classes",
+    "balanced_accuracy": "accuracy, mean over classes",
+    "top5_accuracy": "accuracy among the five likeliest",
     "search_epoch_seconds": "time of a search epoch",
     "search_memory_mb": "peak memory of the search",
     "search_epoch_joules": "energy of a search epoch",
@@ -27,7 +30,7 @@ _SUFFIXES = {"_ms": "ms", "_mb": "MB", "_seconds": "s", "_joules": "J"}
 
 def unit(metric: str) -> str:
     """The unit of a metric, as its name tells it: %, ms, MB, s, J, or none."""
-    if metric == "accuracy" or metric.endswith("_accuracy"):
+    if metric in ("accuracy", "macro_f1") or metric.endswith("_accuracy"):
         return "%"
     if metric == "seconds":
         return "s"

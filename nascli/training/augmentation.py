@@ -1,43 +1,58 @@
-"""Augmentation of a whole batch at once, on the accelerator: crop, flip and cutout."""
+"""Augmentation of a batch, on the accelerator: RandAugment, crop, flip and cutout."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
+from torchvision.transforms import v2
 
+from nascli.core.fault import Fault
+from nascli.data.split import Split
 from nascli.training.recipe import Recipe
 
 
-class Flippable(Protocol):
-    """Data that know whether a mirrored image is still of its class: a task or a split."""
+def augmentation(recipe: Recipe, split: Split) -> Augmentation | None:
+    """What the recipe asks for and the data allow; None for nothing.
 
-    @property
-    def flips(self) -> bool:
-        """Whether it is."""
-
-
-def augmentation(recipe: Recipe, data: Flippable) -> Augmentation | None:
-    """What the recipe asks for and the data allow; None for nothing."""
-    flip = recipe.flip and data.flips
-    if not (recipe.crop_padding or flip or recipe.cutout):
+    Raises:
+        Fault: RandAugment is asked for, and the images are no grey or coloured ones of 8 bits.
+    """
+    flip = recipe.flip and split.flips
+    if not (recipe.crop_padding or flip or recipe.cutout or recipe.rand_augment):
         return None
-    return Augmentation(recipe.crop_padding, flip, recipe.cutout)
+    if recipe.rand_augment:
+        _check_pixels(split)
+    strength = recipe.rand_augment_magnitude
+    return Augmentation(recipe.crop_padding, flip, recipe.cutout, recipe.rand_augment, strength)
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random crop out of a black frame, mirroring, then cutout; every image has its own draws.
+    """RandAugment, random crop out of a black frame, mirroring, cutout; every image by itself.
 
-    See `nascli.training.recipe.Recipe` for the three. As published, the square of the cutout
-    reaches from its centre `cutout // 2` pixels up and left, and one fewer down and right.
+    See `nascli.training.recipe.Recipe` for them. As published, the square of the cutout reaches
+    from its centre `cutout // 2` pixels up and left, and one fewer down and right. RandAugment is
+    torchvision's, which mirrors nothing.
     """
 
     crop_padding: int = 0
     flip: bool = False
     cutout: int = 0
+    rand_augment: int = 0
+    magnitude: int = 9
+
+    def pixels(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """See `nascli.data.batches.Augment`."""
+        if not self.rand_augment:
+            return images
+        transform = v2.RandAugment(self.rand_augment, self.magnitude)
+        seed = int(torch.randint(2**62, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):  # it draws on the CPU
+            torch.manual_seed(seed)
+            changed = torch.stack([transform(image) for image in images])
+        return changed.contiguous(memory_format=torch.channels_last)
 
     def __call__(self, images: Tensor, black: Tensor, generator: torch.Generator) -> Tensor:
         """See `nascli.data.batches.Augment`; the images come back in channels_last memory."""
@@ -78,3 +93,16 @@ def _cut(pixels: Tensor, reach: int, row: Tensor, column: Tensor) -> Tensor:
     wide = (columns >= column[:, None] - reach) & (columns < column[:, None] + reach)  # (B, W * C)
     inside = tall[:, :, None] & wide[:, None, :]
     return pixels.flatten(2).masked_fill(inside, 0.0).view(pixels.shape)
+
+
+def _check_pixels(split: Split) -> None:
+    pixels, _ = next(iter(split.source.fetch(torch.tensor([0]), 1, "cpu")))
+    if pixels.dtype != torch.uint8:
+        raise Fault(
+            f"training.rand_augment works on pixels of 8 bits; these images are {pixels.dtype}"
+        )
+    if pixels.shape[1] not in (1, 3):
+        raise Fault(
+            "training.rand_augment works on grey or coloured images; these have "
+            f"{pixels.shape[1]} channels"
+        )

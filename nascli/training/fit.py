@@ -1,50 +1,24 @@
-"""The one ordinary training loop, and scoring."""
+"""The one ordinary training loop."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from nascli.core.budget import Budget, OutOfTime
-from nascli.core.fault import Fault
 from nascli.core.randomness import seed_of
 from nascli.data.batches import batches, seeded
 from nascli.data.split import Split
 from nascli.training.augmentation import augmentation
 from nascli.training.divergence import DivergedError, check
+from nascli.training.loss import dominant
 from nascli.training.recipe import Recipe, learning_rate
-
-
-@dataclass(frozen=True)
-class Score:
-    """The mean cross-entropy over some images, and the accuracy in percent."""
-
-    loss: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch (numbered from 1) came to; accuracies in percent.
-
-    The training figures are means over the epoch's augmented batches while the weights moved, the
-    loss being the one that is minimised. `valid` is None where nothing was validated.
-    """
-
-    number: int
-    learning_rate: float
-    train: Score
-    valid: Score | None
-
-
-State = dict[str, Any]
+from nascli.training.scoring import Score, Tally, score
+from nascli.training.under_way import Epoch, State, TrainingState, out_of_patience
 
 
 def fit(
@@ -69,7 +43,8 @@ def fit(
     whatever ran before, and a training that goes on from a checkpoint (on a CPU) bit for bit as if
     it had never stopped. A network in training mode may return a pair: logits and those of its
     auxiliary head. If it has an attribute `drop_path`, it is set to recipe.drop_path * epoch /
-    epochs (epoch from 0).
+    epochs (epoch from 0). With an average of the weights, it is what is validated and what
+    `network` ends with; with the recipe's patience (and `valid`), the best epoch's weights are.
 
     Args:
         network: images (B, C, H, W) -> logits (B, classes).
@@ -96,48 +71,31 @@ def fit(
     """
     epochs = recipe.epochs if epochs is None else epochs
     network.to(accelerator, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.nesterov,
-        fused=True,  # of 900 small tensors, a step takes 2 ms instead of 14
-    )
-    history = _restored(state, network, optimizer, epochs) if state else []
-    begun: State = (state or {}).get("under_way", {})
     course = _Course(train, recipe, epochs, accelerator, seed, progress, scale, budget or Budget())
+    trained = TrainingState(network, train, recipe, epochs, accelerator)
+    begun: State = {}
+    if state:
+        trained.restore(state)
+        begun = state.get("under_way", {})
+    history = trained.history
 
     def cut(under_way: State) -> None:
-        on_cut({**_checkpoint(network, optimizer, epochs, history), "under_way": under_way})
+        on_cut({**trained.checkpoint(), "under_way": under_way})
 
     cuda = [torch.cuda.current_device()] if accelerator != "cpu" else []
     with torch.random.fork_rng(devices=cuda):
-        for number in range(len(history), epochs):
-            trained = course.epoch(network, optimizer, number, begun, cut)
+        while len(history) < epochs and not out_of_patience(trained.accuracies, recipe.patience):
+            number = len(history)
+            found = course.epoch(trained, number, begun, cut)
             begun = {}
-            validated = score(network, valid, accelerator) if valid is not None else None
-            _check(number, network, trained, validated)
+            validated = score(trained.answer, valid, accelerator) if valid is not None else None
+            _check(number, network, found, validated)
             rate = scale * learning_rate(recipe, epochs, number, 0, course.steps)
-            history.append(Epoch(number + 1, rate, trained, validated))
-            on_epoch(history[-1], _checkpoint(network, optimizer, epochs, history))
+            history.append(Epoch(number + 1, rate, found, validated))
+            trained.keep_best()
+            on_epoch(history[-1], trained.checkpoint())
+    trained.finish()
     return tuple(history)
-
-
-def score(
-    network: nn.Module, split: Split, accelerator: str = "cpu", batch_size: int = 500
-) -> Score:
-    """Loss and accuracy of `network` (in eval mode) over all of `split`, in float32."""
-    network.to(accelerator, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    training = network.training
-    network.eval()
-    tally = _Tally(accelerator)
-    with torch.no_grad():
-        for images, labels in batches(split, batch_size, accelerator):
-            logits = network(images)
-            tally.add(cross_entropy(logits, labels), logits, labels)
-    network.train(training)
-    return tally.score()
 
 
 @dataclass(frozen=True)
@@ -160,18 +118,13 @@ class _Course:
         return whole + (rest > (1 if whole else 0))
 
     def epoch(
-        self,
-        network: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        number: int,
-        begun: State,
-        cut: Callable[[State], None],
+        self, trained: TrainingState, number: int, begun: State, cut: Callable[[State], None]
     ) -> Score:
         """One pass over the images; changes the global random state.
 
         `begun` is empty, or what `cut` was given when the time was over in this epoch.
         """
-        recipe, steps = self.recipe, self.steps
+        recipe, steps, network = self.recipe, self.steps, trained.network
         torch.manual_seed(seed_of(self.seed, "network", number))
         if hasattr(network, "drop_path"):
             network.drop_path = recipe.drop_path * number / self.epochs  # type: ignore[assignment]
@@ -184,74 +137,55 @@ class _Course:
             augment=augmentation(recipe, self.split),
         )
         network.train()
-        tally = _Tally(self.accelerator)
+        tally = Tally(self.accelerator)
         if begun:
             tally.restore(begun["tally"])
             _set_random(begun["random"])
         for step, (images, labels) in enumerate(stream):
             if step < begun.get("step", 0):
                 continue  # trained before a resume: taken only for what it has drawn
-            if self.budget.seconds_left == 0:
+            done = step % recipe.accumulate  # batches of the step before this one
+            if not done and self.budget.seconds_left == 0:
                 random = _random(self.accelerator)
                 cut({"step": step, "tally": tally.state(), "random": random})
                 raise OutOfTime
             self.progress(
                 (number + step / steps) / self.epochs, f"epoch {number + 1}/{self.epochs}"
             )
-            rate = self.scale * learning_rate(recipe, self.epochs, number, step, steps)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            tally.add(*self._step(network, optimizer, images, labels), labels)
+            if not done:
+                rate = self.scale * learning_rate(recipe, self.epochs, number, step, steps)
+                for group in trained.optimizer.param_groups:
+                    group["lr"] = rate
+                trained.optimizer.zero_grad()
+            together = min(recipe.accumulate, steps - step + done)
+            images, targets = trained.mixing(images, labels)
+            loss, logits = self._gradients(trained, images, targets, 1 / together)
+            if done + 1 == together:
+                self._step(trained)
+            tally.add(loss, logits, dominant(targets))
         return tally.score()
 
-    def _step(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor
+    def _gradients(
+        self, trained: TrainingState, images: Tensor, targets: Tensor, share: float
     ) -> tuple[Tensor, Tensor]:
-        """Descends the loss of one batch; gives the loss and the logits."""
-        recipe = self.recipe
-        low = recipe.precision == "bfloat16"
+        """Adds to the gradients a share of those of one batch; gives its loss and the logits."""
+        low = self.recipe.precision == "bfloat16"
         with torch.autocast(self.accelerator, torch.bfloat16, enabled=low):
-            output = network(images)
-            logits, *auxiliary = output if isinstance(output, tuple) else (output,)
-            loss = cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-            for head in auxiliary:
-                second = cross_entropy(head, labels, label_smoothing=recipe.label_smoothing)
-                loss = loss + recipe.auxiliary_weight * second
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        if recipe.gradient_clip < math.inf:
-            weights = optimizer.param_groups[0]["params"]  # network.parameters() walks every module
-            nn.utils.clip_grad_norm_(weights, recipe.gradient_clip)
-        optimizer.step()
+            output = trained.run(images)
+            loss = trained.loss(output, targets)
+        (loss if share == 1 else share * loss).backward()  # type: ignore[no-untyped-call]
+        logits = output[0] if isinstance(output, tuple) else output
         return loss.detach(), logits.detach()
 
-
-class _Tally:
-    """Sums up batches on the accelerator, so that the host waits for it once, at the end."""
-
-    def __init__(self, accelerator: str) -> None:
-        self._loss, self._correct = torch.zeros(2, dtype=torch.float64, device=accelerator)
-        self._count = 0
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """A batch's mean loss and its logits (B, classes)."""
-        self._loss += loss * len(labels)
-        self._correct += (logits.argmax(1) == labels).sum()
-        self._count += len(labels)
-
-    def state(self) -> list[float]:
-        """What `restore` takes back."""
-        return [float(self._loss), float(self._correct), self._count]
-
-    def restore(self, state: Sequence[float]) -> None:
-        """Goes on from where `state` was given."""
-        self._loss.fill_(state[0])
-        self._correct.fill_(state[1])
-        self._count = int(state[2])
-
-    def score(self) -> Score:
-        """Their means."""
-        return Score(float(self._loss) / self._count, 100 * float(self._correct) / self._count)
+    def _step(self, trained: TrainingState) -> None:
+        """Descends along the gradients."""
+        if self.recipe.gradient_clip < math.inf:
+            # network.parameters() would walk every module
+            weights = trained.optimizer.param_groups[0]["params"]
+            nn.utils.clip_grad_norm_(weights, self.recipe.gradient_clip)
+        trained.optimizer.step()
+        if trained.average is not None:
+            trained.average.update_parameters(trained.network)
 
 
 def _check(number: int, network: nn.Module, trained: Score, validated: Score | None) -> None:
@@ -273,34 +207,3 @@ def _set_random(states: Sequence[Tensor]) -> None:
     torch.set_rng_state(states[0])
     if len(states) > 1 and torch.cuda.is_available():
         torch.cuda.set_rng_state(states[1])
-
-
-def _checkpoint(
-    network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int, history: Sequence[Epoch]
-) -> State:
-    return {
-        "epochs": epochs,
-        "history": [asdict(epoch) for epoch in history],
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-
-
-def _restored(
-    state: State, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int
-) -> list[Epoch]:
-    """Puts network and optimizer where the checkpoint stands; gives the epochs before it."""
-    try:
-        if state["epochs"] != epochs:
-            raise Fault(f"the checkpoint is of {state['epochs']} epochs, not of {epochs}")
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # it would train the given one
-        return [_epoch(**epoch) for epoch in state["history"]]
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise Fault(f"the checkpoint is of another network or recipe: {error}") from error
-
-
-def _epoch(
-    number: int, learning_rate: float, train: dict[str, float], valid: dict[str, float] | None
-) -> Epoch:
-    return Epoch(number, learning_rate, Score(**train), Score(**valid) if valid else None)

@@ -9,7 +9,11 @@ from typing import Any, Literal
 
 from nascli.core.fault import Fault, unknown
 
-_CHOICES = {"schedule": ("epoch", "step"), "precision": ("float32", "bfloat16")}
+_CHOICES = {
+    "schedule": ("epoch", "step"),
+    "precision": ("float32", "bfloat16"),
+    "class_weights": ("none", "balanced"),
+}
 _INF = math.inf
 # name -> (least, greatest, whether it is an integer)
 _RANGES: Mapping[str, tuple[float, float, bool]] = {
@@ -26,6 +30,13 @@ _RANGES: Mapping[str, tuple[float, float, bool]] = {
     "cutout": (0, _INF, True),
     "drop_path": (0, 1, False),
     "auxiliary_weight": (0, _INF, False),
+    "mixup": (0, _INF, False),
+    "cutmix": (0, _INF, False),
+    "rand_augment": (0, _INF, True),
+    "rand_augment_magnitude": (0, 30, True),
+    "average": (0, 0.9999999, False),
+    "accumulate": (1, _INF, True),
+    "patience": (0, _INF, True),
 }
 _ARCHITECTURE: Mapping[str, Any] = {
     "learning_rate": 3e-4,
@@ -58,6 +69,18 @@ class Recipe:
         drop_path: chance that a path is dropped at the end of training; it rises linearly from 0.
         auxiliary_weight: of the auxiliary head's loss.
         precision: "bfloat16" computes under autocast; weights stay float32.
+        mixup: alpha of mixup's Beta distribution, 0 for none; see `nascli.training.loss.mixing`.
+        cutmix: that of CutMix; with both, one of the two is drawn for every batch.
+        rand_augment: how many operations RandAugment draws for an image (Cubuk et al. 2020, arXiv
+            1909.13719), 0 for none; on images of 8 bits, before all other augmentation.
+        rand_augment_magnitude: how strong they are, of 30.
+        average: decay of the exponential average of the weights that is validated and kept, 0
+            for none; it is lower at first, (1 + step) / (10 + step), so that it forgets the start.
+        accumulate: batches whose gradients make one step together; the rest of an epoch makes one.
+        patience: epochs without a better validation accuracy after which a retraining ends; the
+            best epoch's weights are kept. 0 trains all epochs and keeps the last.
+        class_weights: "balanced" makes every class count the same, however many images it has.
+        compile: whether torch.compile makes kernels of the network first.
         network: space -> its keys that the recipe fixes, such as channels and cells.
         architecture: Adam's learning_rate, betas and weight_decay for the architecture weights of a
             gradient search; by default those of DARTS (Liu et al. 2019, arXiv 1806.09055).
@@ -83,6 +106,15 @@ class Recipe:
     drop_path: float = 0.0
     auxiliary_weight: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    rand_augment: int = 0
+    rand_augment_magnitude: int = 9
+    average: float = 0.0
+    accumulate: int = 1
+    patience: int = 0
+    class_weights: Literal["none", "balanced"] = "none"
+    compile: bool = False
     network: Mapping[str, Any] = field(default_factory=dict)
     architecture: Mapping[str, Any] = field(default_factory=dict)
 
@@ -92,6 +124,8 @@ class Recipe:
             faults.append(f"warmup_epochs is {self.warmup_epochs}; epochs is only {self.epochs}")
         if not faults and self.nesterov and not self.momentum:
             faults.append("nesterov needs a momentum above 0")
+        if not faults and self.compile and self.drop_path:
+            faults.append("compile needs drop_path=0, whose chance differs from epoch to epoch")
         if faults:
             raise Fault("\n".join(f"training.{fault}" for fault in faults))
         object.__setattr__(self, "architecture", {**_ARCHITECTURE, **self.architecture})
@@ -107,7 +141,7 @@ class Recipe:
         for name, allowed in _CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 yield unknown(name, value, allowed)
-        for name in ("nesterov", "flip"):
+        for name in ("nesterov", "flip", "compile"):
             if not isinstance(value := getattr(self, name), bool):
                 yield f"{name} is {value!r}; it must be true or false"
 

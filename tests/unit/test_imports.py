@@ -14,6 +14,7 @@ PACKAGE = ROOT / "nascli"
 # room -> rooms it may import from (itself is checked apart: siblings in some rooms are strangers)
 ALLOWED = {
     "api": {"config", "programs", "runs", "genotypes", "core"},
+    "classifier": {"api", "core", "runs.card", "programs.trained"},
     "cli": {"commands", "config", "ui", "core"},
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
     | {"costs.latency_table"},

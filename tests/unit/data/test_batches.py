@@ -9,8 +9,18 @@ from nascli.data.batches import Endless, batches, halves, seeded
 from nascli.data.split import Memory, Split, statistics
 
 
-def noisy(images: Tensor, black: Tensor, generator: torch.Generator) -> Tensor:
-    return images + torch.rand(images.shape, generator=generator)
+class Noisy:
+    """Draws for the stored pixels, and for the normalised ones."""
+
+    def pixels(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        assert images.dtype == torch.uint8
+        return images ^ torch.randint(2, images.shape, generator=generator, dtype=torch.uint8)
+
+    def __call__(self, images: Tensor, black: Tensor, generator: torch.Generator) -> Tensor:
+        return images + torch.rand(images.shape, generator=generator)
+
+
+noisy = Noisy()
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +89,12 @@ def test_augmentation_needs_a_generator(split: Split) -> None:
 
 
 def test_augmentation_learns_what_black_is(split: Split) -> None:
-    def check(images: Tensor, black: Tensor, generator: torch.Generator) -> Tensor:
-        torch.testing.assert_close(black, -split.mean / split.std)
-        return images
+    class Check(Noisy):
+        def __call__(self, images: Tensor, black: Tensor, generator: torch.Generator) -> Tensor:
+            torch.testing.assert_close(black, -split.mean / split.std)
+            return images
 
-    next(batches(split, 16, "cpu", generator=seeded(0), augment=check))
+    next(batches(split, 16, "cpu", generator=seeded(0), augment=Check()))
 
 
 def test_the_global_random_state_is_left_alone(split: Split) -> None:

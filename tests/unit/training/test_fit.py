@@ -18,8 +18,10 @@ from nascli.data.split import Split
 from nascli.data.synthetic import Synthetic
 from nascli.training.augmentation import augmentation
 from nascli.training.divergence import DivergedError
-from nascli.training.fit import Epoch, State, fit, score
+from nascli.training.fit import fit
 from nascli.training.recipe import Recipe
+from nascli.training.scoring import score
+from nascli.training.under_way import Epoch, State
 
 TASK = Synthetic(images=160, size=6, channels=2, classes=3, noise=0.3)
 TRAIN, VALID = TASK.split("train"), TASK.split("valid")

@@ -1,0 +1,169 @@
+"""scikit-learn's conventions, one by one: its own estimator checks know no images."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import nascli
+from nascli.classifier import _seconds
+
+TINY: dict[str, object] = {
+    "space.channels": 2,
+    "space.cells_per_stage": 1,
+    "training.epochs": 1,
+    "training.batch_size": 16,
+    "accelerator": "cpu",
+    "budget.trials": 1,  # so that no clock decides
+    "budget.seconds": None,
+}
+
+
+def classifier(**changes: Any) -> nascli.ImageClassifier:
+    given: dict[str, Any] = {"budget": 0.001, "space": "nasbench201", "settings": TINY}
+    return nascli.ImageClassifier(**{**given, "strategy": "random", "random_state": 3, **changes})
+
+
+def images(channels: int | None) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    rng = np.random.default_rng(0)
+    labels = np.array(["zebra", "ant", "moth"])[np.arange(60) % 3]
+    shape = (60, 8, 8) if channels is None else (60, 8, 8, channels)
+    noise = rng.integers(0, 100, shape)
+    shade = np.array([{"zebra": 0, "ant": 70, "moth": 150}[name] for name in labels])
+    return (noise + shade.reshape(-1, *[1] * (len(shape) - 1))).astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def grey() -> tuple[nascli.ImageClassifier, NDArray[np.uint8], NDArray[Any]]:
+    pixels, labels = images(None)
+    return classifier().fit(pixels, labels), pixels, labels
+
+
+def test_making_one_does_nothing_and_keeps_what_it_was_given() -> None:
+    settings: dict[str, object] = {"space.channels": 4}
+    made = nascli.ImageClassifier("nonsense", settings=settings)  # type: ignore[arg-type]
+    assert made.get_params() == {
+        "budget": "nonsense",
+        "space": "cell",
+        "strategy": "evolution",
+        "settings": settings,
+        "outputs": None,
+        "random_state": None,
+    }
+    assert made.get_params()["settings"] is settings
+    assert vars(made) == made.get_params()
+    assert made.set_params(budget="1 minute") is made and made.budget == "1 minute"
+    other = clone(made)
+    assert other.get_params() == made.get_params() and other is not made
+    assert is_classifier(made)
+
+
+def test_before_fit_it_says_so(tmp_path: Path) -> None:
+    pixels, labels = images(None)
+    for ask in (
+        lambda c: c.predict(pixels),
+        lambda c: c.predict_proba(pixels),
+        lambda c: c.score(pixels, labels),
+        lambda c: c.export(str(tmp_path)),
+    ):
+        with pytest.raises(NotFittedError):
+            ask(classifier())
+
+
+def test_fitted_it_answers_in_the_words_of_the_labels(grey: Any) -> None:
+    made, pixels, labels = grey
+    assert made.classes_.tolist() == ["ant", "moth", "zebra"]
+    shares = made.predict_proba(pixels)
+    assert shares.shape == (60, 3)
+    assert shares.sum(1) == pytest.approx(np.ones(60), abs=1e-5)
+    assert made.predict(pixels).tolist() == made.classes_[shares.argmax(1)].tolist()
+    assert made.score(pixels, labels) == np.mean(made.predict(pixels) == labels)
+    assert 0 <= made.test_accuracy_ <= 100
+    assert made.genotype_ is not None and made.runs_ == ()
+    with pytest.raises(nascli.Fault, match="shape"):
+        made.predict(pixels[:, :4])
+
+
+def test_the_same_seed_is_the_same_classifier(grey: Any) -> None:
+    made, pixels, labels = grey
+    again = clone(made).fit(pixels, labels)
+    assert again.genotype_ == made.genotype_
+    assert np.array_equal(again.predict_proba(pixels), made.predict_proba(pixels))
+
+
+def test_it_survives_pickling_and_then_still_exports(grey: Any, tmp_path: Path) -> None:
+    made, pixels, _ = grey
+    back = pickle.loads(pickle.dumps(made))
+    assert np.array_equal(back.predict_proba(pixels), made.predict_proba(pixels))
+    file = back.export(str(tmp_path / "there"), format="pt2")
+    exported = torch.export.load(file).module()
+    batch = torch.from_numpy(pixels)[:, None].float()
+    with torch.no_grad():
+        shares = exported(batch).softmax(1).numpy()
+    assert shares == pytest.approx(made.predict_proba(pixels), abs=1e-4)
+
+
+def test_cross_validation_a_grid_and_a_pipeline_on_coloured_images() -> None:
+    pixels, labels = images(3)
+    darker = FunctionTransformer(lambda X: X // 2)
+    scores = cross_val_score(make_pipeline(darker, classifier()), pixels, labels, cv=2)
+    assert scores.shape == (2,) and np.isfinite(scores).all()
+    grid = GridSearchCV(classifier(), {"random_state": [5]}, cv=2).fit(pixels, labels)
+    assert grid.predict(pixels).shape == (60,) and grid.best_estimator_.random_state == 5
+
+
+def test_kept_folders_are_there(tmp_path: Path) -> None:
+    pixels, labels = images(None)
+    made = classifier(outputs=str(tmp_path)).fit(pixels, labels)
+    search, training = made.runs_
+    assert (search / "history.jsonl").is_file() and (training / "weights.pt").is_file()
+    assert tmp_path in search.parents
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "said"),
+    [
+        (np.zeros((4, 8)), [0, 1, 0, 1], r"X has the shape \(4, 8\)"),
+        (np.zeros((0, 8, 8)), [], r"X has the shape \(0, 8, 8\)"),
+        (np.zeros((4, 8, 8)), [0, 1], r"y has the shape \(2,\); it must be \(4,\)"),
+        (np.zeros((4, 8, 8)), [1, 1, 1, 1], "y has the one class"),
+        (np.full((4, 8, 8), "a"), [0, 1, 0, 1], "it must be numbers"),
+    ],
+)
+def test_what_it_cannot_learn_from_is_said(X: Any, y: Any, said: str) -> None:
+    with pytest.raises(nascli.Fault, match=said):
+        classifier().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("10 minutes", 600),
+        ("90 seconds", 90),
+        ("1.5 hours", 5400),
+        ("2 h", 7200),
+        ("5min", 300),
+        ("1 day", 86400),
+        (42, 42),
+        (0.5, 0.5),
+    ],
+)
+def test_a_budget_in_words(text: Any, seconds: float) -> None:
+    assert _seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "-3", "0 minutes", "10 parsecs", "1e999", "nan", ""])
+def test_a_budget_that_is_none(text: str) -> None:
+    with pytest.raises(nascli.Fault, match="budget is"):
+        _seconds(text)
