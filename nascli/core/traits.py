@@ -33,6 +33,7 @@ class Traits:
     - `immediate`: an answer takes no training, so costs can be looked at before the search.
     - `objective`: what a search with it is for, unless the user says otherwise.
     - `fidelities`: the answer depends on the proposal's fidelity.
+    - `rungs`: the only fidelities that it tells apart, rising; empty: any are.
     - `final`: genotype -> what is kept for the final report, such as a table's test accuracy.
     - `genotypes`: those that it has answers for, equivalent ones once; None: all of the space.
     - `learnt`: the genotypes whose answers it has seen, which an audit leaves out.
@@ -53,6 +54,7 @@ class Traits:
     by_genotype: bool = False
     immediate: bool = False
     fidelities: bool = True
+    rungs: tuple[float, ...] = ()
     objective: Objective = field(default_factory=lambda: Objective("accuracy", "max"))
     final: Callable[[Genotype], Mapping[str, float]] | None = None
     genotypes: Callable[[], Sequence[Genotype] | None] | None = None
