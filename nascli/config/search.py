@@ -110,7 +110,10 @@ def _searching(
         problem = with_numbers(config, problem, estimators, surveyed)
         shared, survey = shared_weights.of(config, problem), False
         estimators = building.estimators(config, problem, shared)
-    strategy = faults.attempt(lambda: building.given(config, "strategy", problem, shared))
+    if estimators is not None:
+        problem = replace(problem, fidelities=traits_of(estimators[-1]).rungs)
+    stated = problem
+    strategy = faults.attempt(lambda: building.given(config, "strategy", stated, shared))
     if survey:
         faults.check()
         assert estimators is not None

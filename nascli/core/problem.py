@@ -46,11 +46,13 @@ class Problem:
 
     `recipe` is that of the `training` config group. `run_on` ("auto", "cpu" or "cuda") is where the
     search runs, `device` the hardware that the network is for (None: do not measure). `fidelity` is
-    the share of the recipe that a full trial gets. `listener` is told how far one long step is, and
-    what the user ought to know. `budget` is that of the search: what trains calls `budget.check()`
-    before every step, and can be gone on with from there. `latencies` are those of the space's
-    layers, once they are measured (`nascli.costs.latency_table.measured`). A problem that differs
-    is made with `dataclasses.replace`.
+    the share of the recipe that a full trial gets; `fidelities` are the only ones that the search's
+    estimator tells apart, rising, or none if any share of the recipe is another. `listener` is told
+    how far one long step is, and what the user ought to know. `budget` is that of the search: what
+    trains calls `budget.check()` before every step, and can be gone on with from there. `latencies`
+    are those of the space's layers, once they are measured
+    (`nascli.costs.latency_table.measured`). A problem that differs is made with
+    `dataclasses.replace`.
     """
 
     space: SearchSpace
@@ -62,6 +64,7 @@ class Problem:
     seed: int = 0
     fidelity: float = 1.0
     listener: Listener = SILENT
+    fidelities: tuple[float, ...] = ()
     budget: Budget = field(default_factory=Budget)
     latencies: Latencies = field(default_factory=Latencies, compare=False)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nascli.core.estimator import Stateful
     from nascli.core.plan import Layer
+    from nascli.core.space import SearchSpace
 
 Level = Literal["weights", "architecture"]
 """Which of the two levels of a bilevel search a step is of."""
@@ -47,6 +48,10 @@ class Supernet(Protocol):
     """All networks of a space in one `nn.Module`."""
 
     @property
+    def space(self) -> SearchSpace:
+        """Whose networks they are."""
+
+    @property
     def choices(self) -> Sequence[Choice]:
         """The places where options compete, in the order of a mixture's rows."""
 
@@ -62,7 +67,7 @@ class Supernet(Protocol):
     # What every nn.Module has, named here because protocols cannot inherit from it.
     def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
     def modules(self) -> Iterator[nn.Module]: ...  # noqa: D102
-    def buffers(self) -> Iterator[Tensor]: ...  # noqa: D102
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]: ...  # noqa: D102
     def train(self, mode: bool = True) -> Any: ...  # noqa: D102
     def eval(self) -> Any: ...  # noqa: D102
     def to(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102

@@ -34,6 +34,7 @@ class Traits:
     - `objective`: what a search with it is for, unless the user says otherwise.
     - `fidelities`: the answer depends on the proposal's fidelity.
     - `on_request`: metrics that it reports, besides its usual ones, where the goal looks at them.
+    - `rungs`: the only fidelities that it tells apart, rising; empty: any are.
     - `final`: genotype -> what is kept for the final report, such as a table's test accuracy.
     - `genotypes`: those that it has answers for, equivalent ones once; None: all of the space.
     - `learnt`: the genotypes whose answers it has seen, which an audit leaves out.
@@ -54,6 +55,7 @@ class Traits:
     by_genotype: bool = False
     immediate: bool = False
     fidelities: bool = True
+    rungs: tuple[float, ...] = ()
     objective: Objective = field(default_factory=lambda: Objective("accuracy", "max"))
     on_request: tuple[str, ...] = ()
     final: Callable[[Genotype], Mapping[str, float]] | None = None

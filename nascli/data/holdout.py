@@ -39,7 +39,8 @@ def spread(labels: NDArray[np.int64], seed: int) -> Rows:
 class Holdout:
     """What is held out of the images to train on, where nothing is published for it.
 
-    `test_fraction` is the share of all images, `valid_fraction` the share of what then is left.
+    `test_fraction` is the share of all images, `valid_fraction` the share of what then is left; 0
+    leaves the validation split empty, for trainings by which nothing is chosen.
     `limit_train` caps the images left for training and validation together (for small machines).
     `split_seed` fixes the draw: it is the data's, not the search's, so that searches compare.
     `split_rule` is 2 (`nascli.data.places`), or 1, which earlier versions drew by: the order of
@@ -57,7 +58,7 @@ class Holdout:
 
     def __post_init__(self) -> None:
         with checked() as values:
-            values.fraction("valid_fraction", self.valid_fraction)
+            values.fraction("valid_fraction", self.valid_fraction, zero=True)
             values.fraction("test_fraction", self.test_fraction, zero=True)
             values.whole("split_seed", self.split_seed, 0)
             values.whole("limit_train", self.limit_train, 2, null=True)
@@ -66,7 +67,7 @@ class Holdout:
     def shares(self, wanted: Collection[str]) -> Shares:
         """What rule 2 needs to know where `wanted` ("valid", "test") are held out."""
         return Shares(
-            self.valid_fraction if "valid" in wanted else None,
+            self.valid_fraction if "valid" in wanted and self.valid_fraction else None,
             self.test_fraction if "test" in wanted else None,
             self.split_seed,
         )
@@ -98,7 +99,7 @@ class Holdout:
             rows = limited(placed, labels, keys, shares, self.limit_train)
         rows = {name: np.sort(rows[name]) for name in ("train", *wanted)}
         for name, chosen in rows.items():
-            if not len(chosen):
+            if not len(chosen) and not (name == "valid" and self.valid_fraction == 0):
                 raise Fault(
                     f"too few images ({len(labels)}): none is left for the {name} split; give "
                     "more images or other fractions (data.valid_fraction, data.test_fraction)"

@@ -133,12 +133,13 @@ class Splits:
             )
 
     def without(self, classes: int) -> dict[str, list[int]]:
-        """Split -> the classes of which it has no image."""
+        """Split -> the classes of which it has no image; none of a split that is empty."""
         return {
             name: np.flatnonzero(
                 np.bincount(self[name].labels.numpy(), minlength=classes) == 0
             ).tolist()
             for name in SPLITS
+            if len(self[name])
         }
 
     @property

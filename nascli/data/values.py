@@ -37,12 +37,14 @@ class Values:
         return self._wrong(name, value, f"a number of at least {least:g}")
 
     def fraction(self, name: str, value: object, *, zero: bool = False) -> bool:
-        """A number between 0 and 1."""
+        """A number between 0 and 1, or with `zero` 0 itself."""
         good = isinstance(value, (int, float)) and not isinstance(value, bool)
         if good and isinstance(value, (int, float)) and (0 < value < 1 or (zero and value == 0)):
             return True
+        bounds = "be 0 or lie" if zero else "lie"
+        excluded = "1 excluded" if zero else "both excluded"
         self.faults.append(
-            f"data.{name} is {value!r}; it must lie between 0 and 1, both excluded (such as 0.1)"
+            f"data.{name} is {value!r}; it must {bounds} between 0 and 1, {excluded} (such as 0.1)"
         )
         return False
 

@@ -84,6 +84,7 @@ class Table:
         self.traits = replace(
             self.traits,
             fidelities=path is None,
+            rungs=(_SHORT, 1.0) if path is None else (),
             final=self._table.final,
             genotypes=self._table.genotypes,
         )

@@ -11,7 +11,7 @@ from nascli.core.problem import Problem
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.core.words import counted
-from nascli.data.task import Task
+from nascli.data.task import Task, selecting
 from nascli.training.recipe import Recipe
 from nascli.training.steps import check_steps
 
@@ -47,7 +47,7 @@ class Train:
         epochs = max(1, round(problem.fidelity * recipe.epochs))
         self.meaning = f"on the validation split, after {counted(epochs, 'epoch')} from scratch"
         check_steps(problem, self._recipe.batch_size)
-        self._train, self._valid = task.split("train"), task.split("valid")
+        self._train, self._valid = task.split("train"), selecting(task)
         self._cut: dict[str, Any] = {}  # the training that was cut when the time was over
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:

@@ -5,7 +5,7 @@ Liu et al., DARTS, ICLR 2019 (arXiv 1806.09055), Algorithm 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,7 @@ from nascli.gradient.stage_setup import (
     without_skips,
 )
 from nascli.gradient.stages import Stage
-from nascli.gradient.unrolled import Unrolled, frozen
+from nascli.gradient.unrolled import Unrolled, frozen, leaf
 from nascli.supernet.recalibration import preserved
 from nascli.supernet.training import WeightTraining
 from nascli.training.divergence import check
@@ -90,6 +90,7 @@ class Bilevel:
         self._within = Within(problem)
         self._skips = skip_mask(self.supernet, problem.accelerator)
         self._generator = seeded(problem.seed, "skips", stage.number)
+        self._decided: Callable[[Mixture], Mixture] | None = None
         self._at()
         shared.relaxation, shared.sampler = self._relaxation, self._sampler
         shared.training = self._training
@@ -157,7 +158,8 @@ class Bilevel:
             group["lr"] = scale * self._recipe.architecture["learning_rate"]
 
     def _mixtures(self, now: float, level: Level) -> Sequence[Mixture]:
-        mixtures = self._drawn(now / self._epochs, level)
+        drawn = self._drawn(now / self._epochs, level)
+        mixtures = [self._decided(mixture) for mixture in drawn] if self._decided else drawn
         chance = self.stage.dropout(now)
         if not chance:
             return mixtures
@@ -198,7 +200,7 @@ class Bilevel:
         mixture is the same one throughout. The training batch is that of the coming weight step.
         """
         assert self._method.second_order is not None
-        leaves = [_leaf(mixture) for mixture in mixtures]
+        leaves = [leaf(mixture) for mixture in mixtures]
         inputs = [t for m in leaves for t in (m.weights, m.edges) if t is not None]
         outputs = [t for m in mixtures for t in (m.weights, m.edges) if t is not None]
         weights, state = self._training.weights, self._training.optimizer.state
@@ -239,10 +241,13 @@ class Bilevel:
 
     def _perturbed(self, batch: Batch, mixture: Mixture, now: float) -> Mixture:
         assert self._method.perturbation is not None
+
+        def loss(mixture: Mixture, *, evaluating: bool = False) -> Tensor:
+            self.supernet.train(not evaluating)
+            return self._training.loss(batch, [mixture])[1]
+
         with preserved(self.supernet), frozen(self._training.weights):
-            return self._method.perturbation(
-                mixture, lambda other: self._training.loss(batch, [other])[1], now / self._epochs
-            )
+            return self._method.perturbation(mixture, loss, now / self._epochs)
 
     def derive(self, strengths: Tensor) -> Genotype:
         """See `nascli.gradient.parts.Trained`."""
@@ -269,6 +274,18 @@ class Bilevel:
         self.supernet.train()
         for _ in range(max(1, round(share * self._halves.steps))):
             self._training.step(self._halves.train(), [mixture])
+
+    def adapt(self, decided: Callable[[Mixture], Mixture], share: float, done: float) -> None:
+        """See `nascli.gradient.parts.Trained`."""
+        self.supernet.train()
+        self._decided = decided
+        if done == 0:
+            self._training.begin_anew()
+        rate = self._training.anneal(done)
+        for _ in range(max(1, round(share * self._halves.steps))):
+            if self._architect is not None:
+                self._architecture_step(self.epoch, rate)
+            self._weight_step(self.epoch)
 
     def eigenvalue(self) -> float:
         """The largest one of the Hessian of the validation loss by alpha, on a fixed batch."""
@@ -307,13 +324,3 @@ class Bilevel:
         self._generator.set_state(state["skips"])
         if self._method.perturbation is not None:
             self._method.perturbation.load_state_dict(state["perturbation"])
-
-
-def _leaf(mixture: Mixture) -> Mixture:
-    """The same values, to be differentiated by."""
-    edges = mixture.edges
-    return replace(
-        mixture,
-        weights=mixture.weights.detach().requires_grad_(),
-        edges=None if edges is None else edges.detach().requires_grad_(),
-    )

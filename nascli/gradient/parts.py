@@ -19,8 +19,12 @@ from nascli.core.traits import traits_of
 if TYPE_CHECKING:
     from nascli.core.problem import Problem
 
-Loss = Callable[[Mixture], Tensor]
-"""The supernet's loss on the batch of a step, under a mixture; differentiable."""
+
+class Loss(Protocol):
+    """The supernet's loss on the batch of a step, under a mixture; differentiable."""
+
+    def __call__(self, mixture: Mixture, *, evaluating: bool = False) -> Tensor:
+        """In training mode, or in evaluation mode, where batch norms take their running means."""
 
 
 class Penalty(Protocol):
@@ -97,6 +101,14 @@ class Trained(Protocol):
 
     def tune(self, mixture: Mixture, share: float) -> None:
         """Trains the weights under `mixture`, for a share of an epoch (at least one step)."""
+
+    def adapt(self, decided: Callable[[Mixture], Mixture], share: float, done: float) -> None:
+        """Trains both levels for a share of an epoch, where `decided` says what is settled.
+
+        From now on every mixture is what `decided` makes of the relaxation's. `done` is the share
+        of all such training that is over: at 0 the weights' optimizer begins anew, at a tenth of
+        its learning rate, and from there a cosine falls to the recipe's last.
+        """
 
 
 class Discretisation(Protocol):

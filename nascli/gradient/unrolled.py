@@ -21,11 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from nascli.core.supernet import Mixture
 from nascli.gradient.gradients import gradients, with_zeros
 from nascli.gradient.method import SecondOrder
 
@@ -131,3 +132,13 @@ def frozen(weights: Sequence[Tensor]) -> Iterator[None]:
     finally:
         for weight in weights:
             weight.requires_grad_()
+
+
+def leaf(mixture: Mixture) -> Mixture:
+    """The same values, to be differentiated by."""
+    edges = mixture.edges
+    return replace(
+        mixture,
+        weights=mixture.weights.detach().requires_grad_(),
+        edges=None if edges is None else edges.detach().requires_grad_(),
+    )

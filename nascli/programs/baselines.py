@@ -24,6 +24,11 @@ SCORES = tuple(f"{name}_accuracy" for name in SPLITS)
 _SCORE = SCORES[-1]
 
 
+def there(task: Task) -> tuple[SplitName, ...]:
+    """The splits with images: `data.valid_fraction=0` leaves none to validate on."""
+    return tuple(name for name in SPLITS if len(task.split(name)))
+
+
 @dataclass(frozen=True)
 class Networks:
     """A genotype and its baselines, each trained once a seed.
@@ -117,7 +122,7 @@ def report(
         },
         "genotype": trial.genotype.to_json(),
         "description": problem.space.describe(trial.genotype),
-        "result": {name: metrics[name] for name in SCORES},
+        "result": {name: metrics[name] for name in SCORES if name in metrics},
         "costs": {name: metrics[name] for name in COSTS if name in metrics},
         "epochs": list(epochs),
         **({} if networks.alone else _compared(networks, trials)),

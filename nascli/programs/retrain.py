@@ -13,7 +13,7 @@ from torch import nn
 from nascli.core.budget import Budget
 from nascli.core.estimator import COSTS
 from nascli.core.evaluation import Evaluation
-from nascli.core.fault import Stopped
+from nascli.core.fault import Fault, Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Objective
 from nascli.core.listed import Listed
@@ -26,7 +26,7 @@ from nascli.core.trial import Open, Proposal, Trial
 from nascli.core.words import counted
 from nascli.data.task import Task
 from nascli.programs import baselines, images
-from nascli.programs.baselines import SCORES, SPLITS, Networks
+from nascli.programs.baselines import SCORES, Networks
 from nascli.programs.networks import costs_of, network_of
 from nascli.programs.recording import kept_by, looped
 from nascli.programs.reporting import write_report
@@ -68,10 +68,9 @@ class Parts:
 
     @property
     def networks(self) -> Networks:
-        """All that is trained; the validation split says here how good a network is."""
-        problem = replace(
-            self.problem, goal=Goal((Objective("valid_accuracy", "max"),)), fidelity=1.0
-        )
+        """All that is trained; nothing is chosen, so any split may say how good a network is."""
+        score = Objective("train_accuracy", "max")
+        problem = replace(self.problem, goal=Goal((score,)), fidelity=1.0)
         return Networks(problem, self.genotype, self.seeds, self.baselines, self.known)
 
 
@@ -189,7 +188,7 @@ class FromScratch:
     def _train(self, problem: Problem, network: nn.Module) -> None:
         """All epochs that are left; weights that are kept are in the run folder afterwards."""
         task, recipe, hear = cast(Task, problem.task), problem.recipe, problem.listener.progress
-        train, told = task.split("train"), ""
+        train, valid, told = task.split("train"), task.split("valid"), ""
 
         def ended(epoch: Epoch, checkpoint: State) -> None:
             nonlocal told
@@ -202,7 +201,7 @@ class FromScratch:
         fit(
             network,
             train,
-            task.split("valid"),
+            valid if len(valid) else None,
             recipe,
             accelerator=problem.accelerator,
             seed=problem.seed,
@@ -229,16 +228,19 @@ class FromScratch:
     def _scores(self, problem: Problem, network: nn.Module) -> dict[str, float]:
         """The accuracies of the weights, as their file gives them back if they are kept."""
         task, accelerator = cast(Task, problem.task), problem.accelerator
+        validated = [row["valid_accuracy"] for row in self.epochs if "valid_accuracy" in row]
+        if validated:
+            trained = validated[best_of(validated) if problem.recipe.patience else -1]
+        else:  # what the epochs say of the training split is of other weights
+            trained = score(network, task.split("train"), accelerator).accuracy
         if self._genotype is not None and (file := self._file()) is not None:
             network = network_of(problem, self._genotype)
             network.load_state_dict(self._run.load(file))
         found = {
             f"{name}_accuracy": score(network, task.split(name), accelerator).accuracy
-            for name in SPLITS
+            for name in baselines.there(task)
         }
-        accuracies = [row["valid_accuracy"] for row in self.epochs]
-        last = best_of(accuracies) if problem.recipe.patience else -1
-        reloaded, trained = found["valid_accuracy"], accuracies[last]
+        reloaded = found.get("valid_accuracy", found["train_accuracy"])
         if abs(reloaded - trained) > _ROUNDING:
             raise RuntimeError(
                 f"the reloaded weights score {reloaded} %, the trained ones {trained} %"
@@ -255,6 +257,8 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
     """
     start, genotype, networks = time.monotonic(), parts.genotype, parts.networks
     images.record(run, parts.problem, tested=True)
+    if parts.problem.recipe.patience and not len(cast(Task, parts.problem.task).split("valid")):
+        raise Fault("training.patience needs images to validate on: data.valid_fraction above 0")
     _write_card(run, parts.problem, genotype)
     problem, training = networks.problem, FromScratch(run, networks)
 

@@ -8,19 +8,23 @@ Wu et al., FBNet, CVPR 2019 (arXiv 1812.03443). The distribution: Jang et al. 20
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, unknown
 from nascli.core.supernet import Level, Mixture, Supernet
 from nascli.relaxations.weights import Weights
+
+_COURSES = ("linear", "geometric")
 
 
 class Gumbel(Weights):
     """softmax((log p + Gumbel noise) / temperature), where p is the softmax of alpha.
 
-    The temperature falls geometrically from `start` to `end` over the search. `hard` takes the
+    The temperature falls from `start` to `end` over the search, by equal steps as GDAS publishes it
+    ("linear") or by equal factors ("geometric"). `hard` takes the
     largest option of every choice alone, with weight 1 and the gradient of the soft sample
     (straight-through): such a step costs one path. As the sample has to be known before the
     supernet runs, a search on a GPU waits there for alpha once a step.
@@ -34,10 +38,11 @@ class Gumbel(Weights):
         hard: whether one option a choice takes part.
         start: temperature at the beginning.
         end: temperature at the end.
+        course: how it falls; "geometric" is what earlier versions always did.
         scale: standard deviation of the first weights.
 
     Raises:
-        Fault: a temperature is not above 0.
+        Fault: a temperature is not above 0, or there is no such course.
     """
 
     def __init__(
@@ -48,15 +53,20 @@ class Gumbel(Weights):
         start: float = 10.0,
         end: float = 0.1,
         scale: float = 1e-3,
+        course: Literal["linear", "geometric"] = "geometric",
     ) -> None:
         super().__init__(supernet, seed, scale)
         for key, value in (("start", start), ("end", end)):
             if not value > 0:
                 raise Fault(f"strategy.relaxation.{key} is {value}; a temperature is above 0")
-        self._hard, self._start, self._end = hard, start, end
+        if course not in _COURSES:
+            raise Fault(unknown("strategy.relaxation.course", course, _COURSES))
+        self._hard, self._start, self._end, self._course = hard, start, end, course
 
     def temperature(self, progress: float) -> float:
         """From `start` to `end` as `progress` goes from 0 to 1."""
+        if self._course == "linear":
+            return self._start + (self._end - self._start) * progress
         return float(self._start * (self._end / self._start) ** progress)
 
     def mixtures(self, progress: float, level: Level = "weights") -> Sequence[Mixture]:

@@ -18,7 +18,7 @@ from nascli.core.problem import Problem
 from nascli.core.randomness import generator
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
-from nascli.strategies.halving import draw, kept, rungs
+from nascli.strategies.halving import Fidelities, draw, kept, rungs
 
 Entry = tuple[float, int]  # the loss, and the number of the genotype
 
@@ -69,7 +69,7 @@ class ASHA:
         problem: Problem,
         reduction: float = 4,
         lowest: float = 0.06,
-        fidelities: Sequence[float] | None = None,
+        fidelities: Fidelities = None,
     ) -> None:
         self._problem = problem
         self._fidelities = rungs(problem, reduction, lowest, fidelities)

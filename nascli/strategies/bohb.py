@@ -21,7 +21,7 @@ from nascli.core.problem import Problem
 from nascli.core.randomness import generator
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
-from nascli.strategies.halving import Brackets, draw, rungs
+from nascli.strategies.halving import Brackets, Fidelities, draw, rungs
 
 Entry = tuple[float, float, int, tuple[str, ...]]  # violation, loss, order, options
 
@@ -137,7 +137,7 @@ class BOHB:
         problem: Problem,
         reduction: float = 3,
         lowest: float = 0.06,
-        fidelities: Sequence[float] | None = None,
+        fidelities: Fidelities = None,
         random_fraction: float = 1 / 3,
         good_fraction: float = 0.15,
         candidates: int = 64,

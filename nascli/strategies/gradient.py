@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.supernet import Relaxation, Sampler, SharedWeights, Supernet
@@ -35,6 +35,7 @@ from nascli.training.divergence import Caution
 from nascli.training.epoch_cost import EpochCost
 from nascli.training.steps import check_steps
 
+_ANSWERS = ("best", "last")
 Part = Callable[..., Any]
 """`Part(problem)`, or `Part(problem, shared)` with the trait `weight_sharing`."""
 
@@ -50,8 +51,8 @@ class GradientSearch:
     The proposals of a stage that is not the last have a lower fidelity, the share of the search
     that is over at its end, for their supernets do not compare with the last one's.
 
-    Departure: the answer is the epoch whose genotype scored best on the validation split, which no
-    step has seen, and not the last epoch's.
+    Departure: unless `answer` is "last", the answer is the epoch whose genotype scored best on the
+    validation split, which no step has seen, and not the last epoch's.
 
     Args:
         problem: what is searched for; its space needs a supernet.
@@ -69,6 +70,8 @@ class GradientSearch:
         perturbation: what moves the mixture of a weight step.
         stopper: what ends the search early.
         stages: progressive searches; see `nascli.gradient.stages.Stage` for the keys.
+        answer: "best", the epoch that scored best, or "last": that of the last epoch, or where a
+            stopper ended the search, of the one that it answers with; both as published.
         cuda_graphs: whether a GPU records the passes of steps and replays them (see
             `nascli.gradient.cuda_graphs`).
 
@@ -96,10 +99,14 @@ class GradientSearch:
         stopper: Part | None = None,
         stages: Sequence[Mapping[str, Any]] = (),
         cuda_graphs: bool = False,
+        answer: Literal["best", "last"] = "best",
     ) -> None:
         task: Any = problem.task
         task.split("train")  # data that are not there should be missed before anything starts
         self._problem, self._shared = problem, shared
+        if answer not in _ANSWERS:
+            raise Fault(unknown("strategy.answer", answer, _ANSWERS))
+        self._answer = answer
         if cuda_graphs and problem.accelerator != "cuda":
             raise Fault(
                 "strategy.cuda_graphs is true, but the search runs on "
@@ -194,9 +201,13 @@ class GradientSearch:
         """The weights have learnt already."""
 
     def recommend(self, history: History) -> Genotype | None:
-        """The best-validation epoch's genotype; a stopper sets the last of those that count."""
+        """The genotype of the epoch that `answer` says; a stopper sets the last that counts."""
         back = self._stopper.back if self._stopper is not None and self._stopped else 0
-        return History(history[: len(history) - back]).answer(self._problem.goal)
+        counting = History(history[: len(history) - back])
+        if self._answer == "last":
+            good = counting.full(self._problem.goal)
+            return good[-1].genotype if good else None
+        return counting.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, architecture weights, optimizers, streams of batches, stage, all draws."""

@@ -11,15 +11,16 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import SearchSpace, at, sample, size
 from nascli.core.trial import Proposal, Trial
 
 Rungs = tuple[float, ...]
+Fidelities = Sequence[float] | Literal["auto"] | None
 Seen = Collection[Genotype]
 Draw = Callable[[int], Genotype | None]
 
@@ -27,19 +28,23 @@ _TRIES = 100
 _ROUNDING = 1e-9  # 3 * (1/3) has to be 1
 
 
-def rungs(
-    problem: Problem, reduction: float, lowest: float, fidelities: Sequence[float] | None
-) -> Rungs:
+def rungs(problem: Problem, reduction: float, lowest: float, fidelities: Fidelities) -> Rungs:
     """The fidelities of the rungs, rising to `problem.fidelity`.
 
-    `fidelities` gives them directly. Without it they are problem.fidelity / reduction^k down to
-    `lowest`, each rounded to whole epochs of the recipe, one at least: what a rung is charged is
-    what it trains.
+    `fidelities` gives them directly; "auto" takes those that the estimator tells apart, from
+    `lowest` on, if there are only so many, as on a table. Without either they are problem.fidelity
+    / reduction^k down to `lowest`, each rounded to whole epochs of the recipe, one at least: what a
+    rung is charged is what it trains.
 
     Raises:
         Fault: they do not rise to `problem.fidelity`, or the numbers make no sense.
     """
     full = problem.fidelity
+    if isinstance(fidelities, str):
+        if fidelities != "auto":
+            raise Fault(unknown("fidelities", fidelities, ("auto", "null", "a list")))
+        known = [share for share in problem.fidelities if lowest <= share <= full]
+        fidelities = known if full in known else None
     if fidelities is not None:
         given = tuple(map(float, fidelities))
         rising = all(low < high for low, high in pairwise(given))

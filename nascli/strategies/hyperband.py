@@ -14,7 +14,7 @@ from nascli.core.problem import Problem
 from nascli.core.randomness import generator
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
-from nascli.strategies.halving import Brackets, draw, rungs
+from nascli.strategies.halving import Brackets, Fidelities, draw, rungs
 
 
 class Hyperband:
@@ -38,7 +38,7 @@ class Hyperband:
         problem: Problem,
         reduction: float = 3,
         lowest: float = 0.06,
-        fidelities: Sequence[float] | None = None,
+        fidelities: Fidelities = None,
     ) -> None:
         self._problem = problem
         self._rng = generator(problem.seed, "hyperband")

@@ -41,12 +41,12 @@ def recalibrate(supernet: Supernet, mixture: Mixture, batches: Iterable[Tensor])
 @contextmanager
 def preserved(supernet: Supernet) -> Iterator[None]:
     """Puts all buffers and the mode of every module back at the end."""
-    buffers = [(buffer, buffer.clone()) for buffer in supernet.buffers()]
+    before = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
     modes = [(module, module.training) for module in supernet.modules()]
     try:
         yield
     finally:
-        for buffer, before in buffers:
-            buffer.copy_(before)
+        for name, buffer in supernet.named_buffers():  # a pass may have put others in their place
+            buffer.copy_(before[name])
         for module, mode in modes:
             module.training = mode

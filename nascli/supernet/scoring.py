@@ -10,7 +10,7 @@ from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, SharedWeights
 from nascli.data.batches import batches, seeded
-from nascli.data.task import Task
+from nascli.data.task import Task, selecting
 from nascli.supernet.recalibration import preserved, recalibrate
 
 
@@ -27,7 +27,7 @@ class Scoring:
         recalibration_batches: how many batches of training images the statistics come from.
 
     Raises:
-        Fault: `batch_size` or `recalibration_batches` is below 1.
+        Fault: `batch_size` or `recalibration_batches` is below 1, or nothing is held out.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Scoring:
         for key, value in given.items():
             if value < 1:
                 raise Fault(f"estimator.{key} is {value}; it must be at least 1")
+        selecting(cast(Task, problem.task))
         self._problem, self._shared = problem, shared
         self._size, self._batches = batch_size, recalibration_batches
 

@@ -43,13 +43,29 @@ class WeightTraining:
             nesterov=recipe.nesterov,
             fused=True,
         )
-        if recipe.momentum:  # fused SGD wants them of all weights or none; paths step on some
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forgets the momentum."""
+        if self._recipe.momentum:  # fused SGD wants it of all weights or none; paths step on some
             for weight in self.weights:
                 self.optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
 
     def set_rate(self, epochs: int, epoch: int, step: int, steps: int) -> float:
         """Sets and gives the learning rate of a step (of `steps`) of an epoch (of `epochs`)."""
-        rate = self.scale * learning_rate(self._recipe, epochs, epoch, step, steps)
+        return self._set(learning_rate(self._recipe, epochs, epoch, step, steps))
+
+    def anneal(self, done: float) -> float:
+        """Sets and gives the learning rate of a tuning of which the share `done` is over.
+
+        From a tenth of the recipe's, by a cosine, to the recipe's last if that is less.
+        """
+        first = self._recipe.learning_rate / 10
+        last = min(first, self._recipe.final_learning_rate)
+        return self._set(last + (first - last) * (1 + math.cos(math.pi * done)) / 2)
+
+    def _set(self, rate: float) -> float:
+        rate *= self.scale
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate

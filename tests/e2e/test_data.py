@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from fixtures import TINY, TINY_SPACE
 from PIL import Image
 from recorded.record import take
 
@@ -182,3 +183,24 @@ def test_bad_input_is_one_clear_message(nas, tmp_path, photos, settings, says):
 def test_a_fraction_of_a_megabyte(nas, photos):
     done = nas("search", *SEARCH, "data.memory_mb=0.001", "data.workers=0")
     assert done.code == 0, done.stderr
+
+
+def test_a_retraining_may_train_on_all_that_is_not_tested_on_and_a_search_may_not(nas, tmp_path):
+    data = ("data.images=64", "data.valid_fraction=0")
+    done = nas("retrain", "genotype=darts_v2", *TINY, *TINY_SPACE["cell"], *data)
+    assert done.code == 0, done.stderr
+    report = json.loads((tmp_path / done.run / "report.json").read_text())
+    images = report["problem"]["images"]
+    assert images["valid"] == 0
+    assert report["result"].keys() == {"train_accuracy", "test_accuracy"}
+    assert "valid_loss" not in report["epochs"][0]
+    assert "no valid image" not in done.stderr
+    kept = membership.read(tmp_path / done.run / membership.FILE)
+    assert len(kept.keys["train"]) == images["train"] and not len(kept.keys["valid"])
+    small = (*TINY, *TINY_SPACE["nasbench201"], "space=nasbench201", *data)
+    for choosing in ("strategy=random", "strategy=darts"):
+        refused = nas("search", choosing, *small)
+        assert refused.code == 2
+        assert "no image is held out to choose networks by" in refused.stderr
+        assert "data.valid_fraction=0.1" in refused.stderr
+    assert not (tmp_path / "outputs" / "search").exists()

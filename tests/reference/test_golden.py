@@ -25,6 +25,10 @@ TABLE = ("space=nasbench201", "estimator=table", "device=none")
 SMALL = {
     "evolution": ("strategy.population=20", "strategy.tournament=5"),
     "nsga2": ("strategy.population=20",),
+    # as recorded before tables had rungs of their own
+    "asha": ("strategy.fidelities=null",),
+    "hyperband": ("strategy.fidelities=null",),
+    "bohb": ("strategy.fidelities=null",),
     "screening": (
         "strategy.candidates=60",
         "strategy.keep=20",

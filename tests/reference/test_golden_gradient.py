@@ -41,14 +41,23 @@ SETTINGS = {
     "drnas": ("strategy.warmup=0.2",),
     "pc_darts": ("strategy.warmup=0.3",),
     # stops after two epochs
-    "robust_darts": ("strategy.stopper.window=1", "strategy.stopper.ratio=1.0"),
+    "robust_darts": (
+        "strategy.stopper.window=1",
+        "strategy.stopper.ratio=1.0",
+        "strategy.answer=best",
+    ),
+    # as recorded before the published rules came: run folders of that time go on so
+    "darts_pt": ("strategy.discretisation.rule=1",),
+    "gdas": ("strategy.relaxation.course=geometric",),
+    "sdarts_adv": ("strategy.perturbation.rule=1",),
+    "random_ws": ("strategy.sampler.rule=1",),
 }
 VARIANTS = {
     # what these add to darts sees nothing of the space, and takes long
     "darts_2nd": ("strategy=darts_2nd", *TABLE, MORE),
-    "sdarts_adv": ("strategy=sdarts_adv", *TABLE, MORE),
+    "sdarts_adv": ("strategy=sdarts_adv", *TABLE, MORE, *SETTINGS["sdarts_adv"]),
     "darts_nasbench201": ("strategy=darts", *TABLE, MORE),
-    "gdas_nasbench201": ("strategy=gdas", *TABLE, MORE),
+    "gdas_nasbench201": ("strategy=gdas", *TABLE, MORE, *SETTINGS["gdas"]),
     "drnas_nasbench201": ("strategy=drnas", *TABLE, MORE),
     "darts_exact": ("strategy=darts_2nd", "strategy.second_order=exact", *TABLE, MORE),
 }

@@ -24,34 +24,51 @@ class Adversarial:
     """Moves the mixture where the loss of the step's own batch is largest nearby.
 
     A random start, then `steps` steps along the sign of the gradient, each held within the radius.
+    The losses are those of a supernet in evaluation mode, and where the ascent has not come to a
+    larger one the mixture stays as it was: both as in the published code.
 
     Args:
         problem: its seed is the start's.
         radius: of the ball around the mixture, at the end; 0.3 is published, growing from 0.03.
         steps: of the ascent, each a forward and a backward pass. Published are 7.
+        rule: 2; or 1, that of earlier versions: in training mode, and wherever the ascent ends. A
+            run folder of theirs goes on with it.
 
     Raises:
-        Fault: `radius` is not above 0 and at most 1, or `steps` below 1.
+        Fault: `radius` is not above 0 and at most 1, `steps` below 1, or there is no such rule.
     """
 
-    def __init__(self, problem: Problem, radius: float = 0.3, steps: int = 3) -> None:
+    def __init__(
+        self, problem: Problem, radius: float = 0.3, steps: int = 3, rule: int = 1
+    ) -> None:
         self._radius, self._steps = checked(radius), steps
         if steps < 1:
             raise Fault(f"strategy.perturbation.steps is {steps}; it must be at least 1")
+        if rule not in (1, 2):
+            raise Fault(f"strategy.perturbation.rule is {rule}; it must be 1 or 2")
+        self._evaluating = rule == 2
         self._generator = seeded(problem.seed, "perturbation")
 
     def __call__(self, mixture: Mixture, loss: Loss, progress: float) -> Mixture:
-        """The mixture at the end of the ascent."""
+        """The mixture at the end of the ascent, or as it was where that is no worse."""
         radius, there = radius_at(self._radius, progress), present(mixture)
         noise = 2 * torch.rand(mixture.weights.shape, generator=self._generator) - 1
         moved = among(mixture, mixture.weights + radius * noise.to(mixture.weights), there)
         low, high = mixture.weights - radius, mixture.weights + radius
         for _ in range(self._steps):
             weights = moved.weights.requires_grad_()
-            (gradient,) = gradients(loss(replace(moved, weights=weights)), [weights])
+            found = loss(replace(moved, weights=weights), evaluating=self._evaluating)
+            (gradient,) = gradients(found, [weights])
             ascended = weights.detach() + 2 * radius / self._steps * gradient.sign()
             moved = among(mixture, ascended.clamp(low, high), there)
-        return moved
+        return self._worse(mixture, moved, loss) if self._evaluating else moved
+
+    @staticmethod
+    @torch.no_grad()
+    def _worse(before: Mixture, after: Mixture, loss: Loss) -> Mixture:
+        """`after`, unless the loss has fallen; the accelerator is asked for no value."""
+        fell = loss(before, evaluating=True) > loss(after, evaluating=True)
+        return replace(after, weights=torch.where(fell, before.weights, after.weights).detach())
 
     def state_dict(self) -> dict[str, Any]:
         """Where the generator stands."""

@@ -50,6 +50,18 @@ def test_a_limit_leaves_the_test_split_as_it_was() -> None:
     assert len(set(small["train"]) | set(small["valid"])) == 30
 
 
+@pytest.mark.parametrize("rule", [1, 2])
+def test_nothing_need_be_held_out_to_validate_on(rule: int) -> None:
+    wanted, keys = ("valid", "test"), np.arange(101, dtype=np.uint64)
+    rows = Holdout(0.0, 0.2, split_rule=rule).divide(LABELS, wanted, keys)
+    half = Holdout(0.5, 0.2, split_rule=rule).divide(LABELS, wanted, keys)
+    assert len(rows["valid"]) == 0
+    assert (rows["test"] == half["test"]).all()
+    assert sorted([*half["train"], *half["valid"]]) == list(rows["train"])
+    with pytest.raises(Fault, match="none is left for the valid split"):
+        Holdout(0.001, 0.2, split_rule=1).divide(LABELS, wanted)
+
+
 def test_all_bad_values_are_named_at_once() -> None:
     with pytest.raises(Fault) as fault:
         Holdout(1.5, -0.1, split_seed=-1, limit_train=0)

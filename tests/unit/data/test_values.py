@@ -17,7 +17,7 @@ from nascli.data.image_folder import ImageFolder
 from nascli.data.synthetic import Synthetic
 
 EVERYWHERE = {
-    "valid_fraction": (0, 1, True, "a", None, float("nan")),
+    "valid_fraction": (1, -0.1, True, "a", None, float("nan")),
     "split_seed": (-1, True, 0.5, None),
     "limit_train": (1, 0, -3, True, 2.5, "10"),
     "split_rule": (0, 3, True, None, "2"),

@@ -180,6 +180,50 @@ def test_a_perturbed_weight_step_moves_them_once():
     assert counts and all(int(count) == 1 for count in counts)
 
 
+def test_the_adversary_sees_a_supernet_in_evaluation_mode_and_the_step_one_in_training():
+    bilevel = training(strategy="sdarts_adv")
+    modes = []
+    bilevel.supernet.register_forward_pre_hook(lambda net, _: modes.append(net.training))
+    bilevel.supernet.train()
+    bilevel._weight_step(0.0)
+    assert modes == [False] * 5 + [True]  # three steps of the ascent, before and after; the step
+
+
+def test_adapting_trains_both_levels_at_a_tenth_of_the_rate_that_falls_by_a_cosine():
+    bilevel = training(strategy="darts_pt")
+    bilevel._weight_step(0.0)
+    (alpha,), weights = bilevel._alphas, bilevel._training.weights
+    before = alpha.detach().clone()
+    weight = weights[0].detach().clone()
+    rates, momenta, open_rows = [], [], []
+    step = bilevel._training.step
+
+    def stepped(batch, mixtures):
+        rates.append(bilevel._training.optimizer.param_groups[0]["lr"])
+        state = bilevel._training.optimizer.state
+        momenta.append(float(state[weights[0]]["momentum_buffer"].abs().sum()))
+        open_rows.append(int((mixtures[0].weights > 0).sum(1).min()))
+        return step(batch, mixtures)
+
+    bilevel._training.step = stepped
+
+    def decided(mixture):
+        kept = mixture.weights.detach().clone()
+        kept[0] = torch.eye(len(kept[0]))[1]
+        row = torch.arange(len(kept))[:, None] == 0
+        return replace(mixture, weights=torch.where(row, kept, mixture.weights))
+
+    last = bilevel._recipe.final_learning_rate
+    for done in (0.0, 0.5):
+        bilevel.adapt(decided, 0.01, done)
+    middle = (0.01 + min(last, 0.01)) / 2
+    assert rates == pytest.approx([0.01, middle])
+    assert momenta[0] == 0.0 and momenta[1] > 0.0
+    assert open_rows == [1, 1]
+    assert not torch.equal(weights[0], weight)
+    assert (alpha.detach() != before)[1:].all()
+
+
 def test_the_eigenvalue_is_that_of_the_whole_hessian(bilevel):
     (alpha,) = bilevel._alphas
     images, labels = bilevel._halves.probe()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 import torch
+from fixtures import composed
+from hydra.utils import instantiate
 
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
@@ -62,6 +65,21 @@ def test_the_temperature_falls_geometrically():
     gumbel = Gumbel(MANY, seed=0, start=10.0, end=0.1)
     found = [gumbel.temperature(progress) for progress in (0.0, 0.5, 1.0)]
     assert found == pytest.approx([10.0, 1.0, 0.1])
+
+
+def test_half_of_a_gdas_search_is_above_a_temperature_of_five():
+    """Dong and Yang: from 10 to 0.1 by equal steps, so that most of a search samples widely."""
+    make = instantiate(composed("strategy=gdas").strategy.relaxation)
+    gumbel = make(MANY, seed=0)
+    steps = [gumbel.temperature(epoch / 250) for epoch in range(251)]
+    assert [steps[0], steps[125], steps[250]] == pytest.approx([10.0, 5.05, 0.1])
+    drops = {round(a - b, 9) for a, b in pairwise(steps)}
+    assert drops == {round(9.9 / 250, 9)}
+
+
+def test_another_course_is_a_fault():
+    with pytest.raises(Fault, match="strategy.relaxation.course 'steep' is not known"):
+        Gumbel(MANY, seed=0, course="steep")
 
 
 def test_a_temperature_of_zero_is_a_fault():

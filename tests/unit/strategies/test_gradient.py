@@ -2,6 +2,7 @@
 
 import copy
 import re
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -79,6 +80,31 @@ def test_stages_drop_the_weakest_options_and_keep_the_rest_s_weights():
     assert made.shared.relaxation.expected().active == tuple(
         tuple(numbers.nonzero().flatten().tolist()) for numbers in kept
     )
+
+
+def test_the_answer_may_be_the_last_epoch_s_as_published():
+    made = search("strategy.answer=last")
+    told = trials(made.problem.space, [30, 10, 20])
+    assert made.strategy.recommend(History(told)) == at(made.problem.space, 2)
+    assert made.strategy.recommend(History([])) is None
+    failed = replace(told[-1], metrics={}, error="no")
+    assert made.strategy.recommend(History([*told[:-1], failed])) == at(made.problem.space, 1)
+    with pytest.raises(Fault, match="strategy.answer 'first' is not known"):
+        search("strategy.answer=first")
+
+
+@pytest.mark.parametrize(("answer", "epoch"), [("last", 2), ("best", 1)])
+def test_robust_darts_answers_with_the_epoch_a_window_before_the_stop(answer, epoch):
+    """Zela et al., 4.3: the stop is at i, the answer alpha of i - k, whatever scored better."""
+    words = ["strategy.stopper.window=1", "strategy.stopper.ratio=1.0"]
+    if answer == "best":
+        words.append("strategy.answer=best")
+    made = search(*words, strategy="robust_darts", epochs=5)
+    eigenvalues = iter([1.0, 0.9, 0.8, 1.2])
+    made.strategy._training().eigenvalue = lambda: next(eigenvalues)
+    assert [len(made.strategy.ask(1)) for _ in range(5)] == [1, 1, 1, 1, 0]  # it stops at epoch 4
+    told = trials(made.problem.space, [10, 20, 15, 30])
+    assert made.strategy.recommend(History(told)) == at(made.problem.space, epoch)
 
 
 def test_a_stopper_ends_the_search_and_sets_the_answer_back():

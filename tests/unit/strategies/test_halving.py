@@ -47,6 +47,17 @@ def test_rungs_can_be_given(problem):
     assert rungs(problem, 3, 0.5, [0.06, 1.0]) == (0.06, 1.0)
 
 
+def test_rungs_of_an_estimator_with_few_fidelities_are_those(problem):
+    quick = replace(problem, recipe=SimpleNamespace(epochs=4))  # whose epochs no table trains
+    table = replace(quick, fidelities=(0.06, 1.0))
+    assert rungs(table, 4, 0.06, "auto") == (0.06, 1.0)
+    assert rungs(replace(table, fidelity=0.06), 4, 0.06, "auto") == (0.06,)
+    assert rungs(table, 4, 0.06, None) == (0.25, 1.0)  # what earlier versions have recorded
+    assert rungs(quick, 4, 0.06, "auto") == (0.25, 1.0)
+    with pytest.raises(Fault, match="fidelities 'all' is not known"):
+        rungs(table, 4, 0.06, "all")
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

@@ -66,6 +66,24 @@ def test_everything_is_put_back(fails):
     assert [module.training for module in supernet.modules()] == modes
 
 
+def test_buffers_that_a_pass_replaces_are_put_back_too(monkeypatch):
+    """Side by side, as on a GPU, batch norms get new buffers at the first pass."""
+    space = instantiate(composed("space=nasbench201").space, _partial_=True)(
+        ToyTask(), channels=3, cells_per_stage=1
+    )
+    supernet = space.supernet()
+    monkeypatch.setattr("nascli.supernet.graph.stacks", lambda _images: True)
+    before = {name: value.clone() for name, value in supernet.state_dict().items()}
+    replaced = [id(buffer) for buffer in supernet.buffers()]
+    with preserved(supernet):
+        supernet(torch.randn(4, 1, 8, 8), Mixture(torch.rand(6, 5)))
+        assert [id(buffer) for buffer in supernet.buffers()] != replaced
+        changed = supernet.state_dict()
+        assert any(not torch.equal(changed[name], before[name]) for name in before)
+    after = supernet.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 def test_a_batch_that_fails_leaves_the_momentum_alone():
     space, supernet = make()
     with pytest.raises(RuntimeError):

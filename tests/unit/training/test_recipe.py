@@ -93,6 +93,25 @@ def test_the_published_recipes() -> None:
     assert bench.gradient_clip == math.inf
 
 
+def test_the_searches_of_pc_darts_and_p_darts_have_their_own_recipes() -> None:
+    """Xu et al. 2020, section 4.2 (four times the batch and the rate); Chen et al. 2019, 4.2.2."""
+    darts, partial, progressive = map(loaded, ("search", "search_pc_darts", "search_p_darts"))
+    assert (partial.batch_size, partial.learning_rate) == (
+        4 * darts.batch_size,
+        4 * darts.learning_rate,
+    )
+    assert (partial.epochs, partial.final_learning_rate) == (50, 0.001)
+    assert partial.network["cell"] == {"channels": 16, "cells": 8}
+    assert (progressive.epochs, progressive.batch_size) == (3 * 25, 96)
+    assert (progressive.learning_rate, progressive.final_learning_rate) == (0.025, 0)
+    assert progressive.network["cell"] == {"channels": 16, "cells": 5}  # deeper in later stages
+    for recipe in (partial, progressive):
+        assert (recipe.momentum, recipe.weight_decay, recipe.gradient_clip) == (0.9, 3e-4, 5)
+        assert recipe.architecture["learning_rate"] == 6e-4
+        assert list(recipe.architecture["betas"]) == [0.5, 0.999]
+        assert recipe.architecture["weight_decay"] == 1e-3
+
+
 def test_the_cosine_is_torchs() -> None:
     recipe = Recipe(20, 8, 0.025, 0.001)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.025)

@@ -42,6 +42,7 @@ def trained(supernet, strengths, loss=lambda mixture: 0.0):
         epoch=1,
         loss=loss,
         tune=lambda mixture, share: tuned.append((mixture, share)),
+        adapt=lambda decided, share, done: tuned.append((decided(Mixture(strengths)), share, done)),
         tuned=tuned,
     )
 
@@ -137,6 +138,55 @@ def test_what_the_supernet_can_least_do_without_is_kept():
         assert (mixture.weights.sum(1) == 1).all()
 
 
+@pytest.mark.parametrize(("space", "supernet"), [(BENCH, BENCHES), (CELL, CELLS)])
+def test_by_the_published_rule_options_are_decided_first_and_then_the_edges_of_every_node(
+    space, supernet
+):
+    drawn = (sample(space, random.Random(seed)) for seed in range(100))
+    genotype = next(g for g in drawn if "none" not in g.options)
+    width = len(supernet.choices[0].options)
+    made = trained(
+        supernet,
+        torch.full((len(supernet.choices), width), 0.1),
+        wanting(genotype, supernet),
+    )
+    problem = Problem(space=space, task=None, recipe=None, seed=1)
+    assert Perturbed(problem, tuning=0.5, rule=2)(made) == genotype
+    edges = len(supernet.choices)
+    targets = [(edge.group, edge.target) for edge in supernet.choices]
+    nodes = sum(targets.count(target) > 1 for target in set(targets))
+    assert len(made.tuned) == edges + nodes
+    open_edges = [sum(len(a) == width for a in mixture.active) for mixture, *_ in made.tuned]
+    assert open_edges == [*range(edges - 1, -1, -1), *[0] * nodes]
+    there = [sum(map(bool, mixture.active)) for mixture, *_ in made.tuned]
+    assert there[:edges] == [edges] * edges
+    assert there[-1] == sum(map(bool, supernet.path(genotype).active))
+    assert there == sorted(there, reverse=True)
+    assert [done for *_, done in made.tuned] == [n / len(made.tuned) for n in range(edges + nodes)]
+
+
+def test_edges_go_one_by_one_for_one_may_stand_in_for_another():
+    """Two edges do for each other: ranked once both look useless, one by one the second is not."""
+    edges = enumerate(CELLS.choices)
+    node = [row for row, edge in edges if (edge.group, edge.target) == ("normal", 4)]
+    first, second, third, fourth = node
+
+    def loss(mixture):
+        there = [bool(mixture.weights[row].any()) for row in node]
+        return 3.0 * (not (there[0] or there[1])) + 1.0 * (not there[2]) + 0.5 * (not there[3])
+
+    strengths = torch.full((len(CELLS.choices), 8), 0.1)
+    strengths[:, 2:] = 0.0
+    kept = {}
+    for rule in (1, 2):
+        problem = Problem(space=CELL, task=None, recipe=None, seed=1)
+        genotype = Perturbed(problem, tuning=0.0, rule=rule)(trained(CELLS, strengths, loss))
+        active = CELLS.path(genotype).active
+        kept[rule] = {row for row in node if active[row]}
+    assert kept[1] == {third, fourth}
+    assert third in kept[2] and kept[2] & {first, second}
+
+
 def test_none_is_not_chosen_and_tuning_may_be_left_out():
     problem = Problem(space=BENCH, task=None, recipe=None)
     made = trained(BENCHES, torch.full((6, 5), 0.2), lambda m: -float(m.weights[:, 0].sum()))
@@ -150,6 +200,7 @@ def test_none_is_not_chosen_and_tuning_may_be_left_out():
         (SkipLimit, {"most": -1}, "strategy.discretisation.most is -1; it must be at least 0"),
         (BestPath, {"candidates": 0}, "strategy.discretisation.candidates is 0; it must be at"),
         (Perturbed, {"tuning": -1.0}, "strategy.discretisation.tuning is -1.0; it must be at"),
+        (Perturbed, {"rule": 3}, "strategy.discretisation.rule is 3; it must be 1 or 2"),
     ],
 )
 def test_values_out_of_range_are_faults(make, settings, says):

@@ -15,7 +15,7 @@ WEIGHTS = torch.tensor([[0.2, 0.3, 0.5], [0.6, 0.4, 0.0]])
 MIXTURE = Mixture(WEIGHTS, ((0, 1, 2), (0, 1)))
 
 
-def rising(mixture):
+def rising(mixture, *, evaluating=False):
     """A loss that grows with every first option, and falls with the last."""
     return (mixture.weights * torch.tensor([1.0, 0.0, -1.0])).sum()
 
@@ -61,6 +61,30 @@ def test_the_adversary_finds_where_the_loss_is_larger():
     assert worst.weights[0, 0] > WEIGHTS[0, 0] and worst.weights[0, 2] < WEIGHTS[0, 2]
 
 
+def test_the_adversary_ascends_in_evaluation_mode():
+    modes = []
+
+    def loss(mixture, *, evaluating=False):
+        modes.append(evaluating)
+        return rising(mixture)
+
+    Adversarial(PROBLEM, steps=3, rule=2)(MIXTURE, loss, 0.5)
+    assert modes == [True] * 5  # three steps, then before and after
+    modes.clear()
+    Adversarial(PROBLEM, steps=3)(MIXTURE, loss, 0.5)  # as recorded by earlier versions
+    assert modes == [False] * 3
+
+
+def test_a_mixture_that_is_the_worst_already_stays():
+    def peak(mixture, *, evaluating=False):
+        return -(mixture.weights - WEIGHTS).square().sum()
+
+    assert torch.equal(Adversarial(PROBLEM, rule=2)(MIXTURE, peak, 1.0).weights, WEIGHTS)
+    assert not torch.equal(Adversarial(PROBLEM)(MIXTURE, peak, 1.0).weights, WEIGHTS)
+    worst = Adversarial(PROBLEM, radius=0.1, rule=2)(MIXTURE, rising, 1.0)
+    assert float(rising(worst)) > float(rising(MIXTURE)) + 0.1
+
+
 def test_edges_keep_their_factor_and_sums_other_than_one():
     mixture = Mixture(torch.tensor([[0.9, 0.9, 0.2]]), edges=torch.tensor([0.5]))
     moved = Random(PROBLEM)(mixture, rising, 0.0)
@@ -84,3 +108,5 @@ def test_values_out_of_range_are_faults():
             make(PROBLEM, radius=1.5)
     with pytest.raises(Fault, match=r"strategy.perturbation.steps is 0; it must be at least 1"):
         Adversarial(PROBLEM, steps=0)
+    with pytest.raises(Fault, match=r"strategy.perturbation.rule is 0; it must be 1 or 2"):
+        Adversarial(PROBLEM, rule=0)
