@@ -11,11 +11,10 @@ from torch.fx.node import map_aggregate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nascli.core.fault import Fault, first_line
-from nascli.formats.deployed import Deployed
 from nascli.kernels.depthwise import Depthwise
 
 
-def traced(network: Deployed, images: Tensor) -> fx.GraphModule:
+def traced(network: nn.Module, images: Tensor) -> fx.GraphModule:
     """A copy as a graph, for images of this size and any number of them.
 
     Raises:
@@ -38,7 +37,7 @@ def traced(network: Deployed, images: Tensor) -> fx.GraphModule:
     return found
 
 
-def folded(network: Deployed, images: Tensor) -> fx.GraphModule:
+def folded(network: nn.Module, images: Tensor) -> fx.GraphModule:
     """The same function with every batch norm that follows a convolution inside of its weights.
 
     z = gamma (W x - mu) / sigma + beta is a convolution too, of weights gamma W / sigma.

@@ -55,6 +55,7 @@ ALLOWED = {
     "training": {"core", "data"},
     "data": {"core"},
     "devices": {"core"},
+    "devices.running": {"core", "formats.tracing"},
     "workers": {"core"},
     "scalarisations": {"core"},
     "scalings": {"core"},
