@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nascli.core.device import EAGER, Latency
 from nascli.core.fault import Fault
+from nascli.devices.processor import processor
 from nascli.devices.settings import Limits, check
 
 if TYPE_CHECKING:
@@ -102,14 +101,6 @@ class Cpu:
             channels_last=self.channels_last,
         )
         return (compiled(ours, images), images) if self.compile else (ours, images)
-
-
-def processor() -> str:
-    """The processor's name as its maker gives it, as far as the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def _milliseconds(network: _Runs, images: Tensor) -> float:

@@ -15,12 +15,12 @@ from nascli.kernels.depthwise import Depthwise
 
 
 def traced(network: nn.Module, images: Tensor) -> fx.GraphModule:
-    """A copy as a graph, for images of this size and any number of them.
+    """A copy in eval mode as a graph, for images of this size and any number of them.
 
     Raises:
         Fault: a module does what depends on the values that it sees.
     """
-    network = copy.deepcopy(network)
+    network = copy.deepcopy(network).eval()
     for module in network.modules():
         if isinstance(module, Depthwise):  # PyTorch's own, but for how gradients are computed
             module.__class__ = nn.Conv2d  # type: ignore[assignment]

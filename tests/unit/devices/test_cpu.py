@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from nascli.core.fault import Fault
-from nascli.devices.cpu import Cpu, processor
+from nascli.devices.cpu import Cpu
+from nascli.devices.processor import processor
 
 
 class Witness(nn.Module):
