@@ -42,19 +42,19 @@ def _costs(costs: Mapping[str, float], networks: str) -> str:
 
 def _show(table: LatencyTable, networks: str) -> None:
     """The slowest layers."""
-    slowest = sorted(table, key=lambda layer: -table[layer].median_ms)[:10]
+    slowest = sorted(table, key=lambda layer: -table[layer].ms)[:10]
     rows = [
         [
             layer.operation,
             f"{layer.in_channels} -> {layer.out_channels}",
             str(layer.stride),
             f"{layer.height} x {layer.width}",
-            f"{table[layer].median_ms:.3f}",
+            f"{table[layer].ms:.3f}",
             f"{table[layer].p10_ms:.3f} .. {table[layer].p90_ms:.3f}",
         ]
         for layer in slowest
     ]
-    head = ("operation", "channels", "stride", "input", "median ms", "p10 .. p90")
+    head = ("operation", "channels", "stride", "input", "ms", "p10 .. p90")
     timed = f"{counted(len(table), 'layer')} timed of networks for {networks}; the slowest:"
     ui.table(timed, head, rows)
 

@@ -18,7 +18,7 @@ from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from nascli.config import shapes
+from nascli.config import overrides, shapes
 from nascli.config.files import root
 from nascli.core.fault import Fault, first_line
 from nascli.runs import aliases
@@ -82,6 +82,9 @@ class Asked:
         kept = [f"outputs={outputs}"] if outputs not in (None, _OUTPUTS) else []
         if self.config.get("resume"):
             kept += [text for text in self.overrides if text.startswith("data.path=")]
+        command = OmegaConf.select(self.config, "device.command")
+        if command and any(word.startswith("resume=") for word in words):  # see recorded.opened
+            kept.append(f"device.command={overrides.written(command)}")
         return shlex.join(["nas", verb, *flags, *words, *kept])
 
     def plain(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from nascli.runs.folder import CONFIG, Run
 
 _MARKS = {"audit": "reference", "search": "strategy", "retrain": "genotype"}
 """Verb that can be resumed -> a key that of these its config alone has."""
-_CHANGEABLE = ("budget.", "accelerator", "outputs", "resume", "data.path")
+_CHANGEABLE = ("budget.", "accelerator", "outputs", "resume", "data.path", "device.command")
 
 
 def claimed(asked: Asked, *groups: str, files: Mapping[str, str] | None = None) -> Run:
@@ -113,6 +113,7 @@ def _going_on(run: Run, asked: Asked) -> Asked:
             f"'{run.path}' has no record of its images ({membership.FILE}), so it cannot be told "
             "whether data.path holds the same: put them back where they were"
         )
+    _check_command(config, asked, keys)
     reading.environment(run.path)  # which the report in the end is to hold
     for key in config.get("budget", ()):
         if key not in asked.config.budget:
@@ -122,6 +123,18 @@ def _going_on(run: Run, asked: Asked) -> Asked:
             OmegaConf.update(config, key, OmegaConf.select(asked.config, key))
     config.resume = str(run.path)
     return asked.with_config(config)
+
+
+def _check_command(config: DictConfig, asked: Asked, keys: Sequence[str]) -> None:
+    """Raises a Fault if a run folder would have a program started that the user has not named."""
+    command = (config.get("device") or {}).get("command")
+    given = OmegaConf.select(asked.config, "device.command") if "device.command" in keys else None
+    if given != command:
+        said = f"device.command={written(command)}" if command else "no device.command"
+        raise Fault(
+            f"this run starts a program on this machine, and its folder is data: give {said} with "
+            "resume=, if that is what you mean to start"
+        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from nascli.config.compose import Asked
 from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
 from nascli.core.budget import Budget
+from nascli.core.device import available
 from nascli.core.estimator import Estimator, Prepared
 from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
@@ -66,6 +67,9 @@ def build(
     workers = faults.attempt(lambda: remote.workers(config))
     problem = building.problem(config, faults, listener)
     if problem is not None:
+        if survey:  # also where nothing asks it before the first step
+            device = problem.device
+            faults.attempt(lambda: available(device))
         problem = replace(problem, budget=budget or Budget())
         if survey:
             refuse(config, problem, faults)

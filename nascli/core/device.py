@@ -11,12 +11,20 @@ from nascli.core.plan import Layer
 if TYPE_CHECKING:
     from torch import nn
 
+EAGER = "eager"
+"""The runtime that computes a network layer by layer, so that times of layers add up."""
+
+_ADDING = (EAGER, "cuda graphs")
+_UNSTEADY = 2.0  # times the lower quartile, beyond which a 90th percentile says: not alone here
+_JITTER_MS = 0.02  # what clock and scheduler add to the shortest of passes
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:
     """Measured milliseconds of one forward pass, and under which conditions.
 
-    `conditions` holds threads, dtype, batch and the runtime's version.
+    `conditions` holds threads, dtype, batch, runtime and the runtime's version.
+    `lower_quartile_ms` is None where it was not recorded.
     """
 
     median_ms: float
@@ -24,6 +32,17 @@ class Latency:
     p90_ms: float
     repeats: int
     conditions: Mapping[str, str | int] = field(default_factory=dict)
+    lower_quartile_ms: float | None = None
+
+    @property
+    def ms(self) -> float:
+        """What stands for it: the lower quartile, since whatever else runs only ever adds time."""
+        return self.median_ms if self.lower_quartile_ms is None else self.lower_quartile_ms
+
+    @property
+    def steady(self) -> bool:
+        """Whether its passes agree; if not, other work was in the way of most of them."""
+        return self.p90_ms <= _UNSTEADY * self.ms + _JITTER_MS
 
 
 @dataclass
@@ -52,6 +71,22 @@ class Device(Protocol):
 
 
 @runtime_checkable
+class Stated(Protocol):
+    """A device that knows without measuring what its times depend on."""
+
+    def conditions(self) -> Mapping[str, str | int]:
+        """Those of a `Latency` that it would measure now."""
+
+
+def adds_up(conditions: Mapping[str, object]) -> bool:
+    """Whether times of layers add up to that of a network; not where a runtime fuses layers.
+
+    A sum was 89 % off on onnxruntime (median over networks of NAS-Bench-201).
+    """
+    return conditions.get("runtime", EAGER) in _ADDING
+
+
+@runtime_checkable
 class Located(Protocol):
     """A device that can tell whether its hardware is within reach."""
 
@@ -59,7 +94,7 @@ class Located(Protocol):
         """Raises a Fault if it is not."""
 
 
-def available(device: Device | None) -> None:
+def available(device: object) -> None:
     """Whether what is to be measured with is there, as far as it can tell.
 
     Raises:
@@ -67,3 +102,20 @@ def available(device: Device | None) -> None:
     """
     if isinstance(device, Located):
         device.check()
+
+
+def unsteady(latencies: Sequence[Latency], what: str) -> str | None:
+    """What to say of measurements in which other work was in the way; None if there are none.
+
+    `what` names one of them: "layer", "network".
+    """
+    bad = [latency for latency in latencies if not latency.steady]
+    if not bad:
+        return None
+    worst = max(bad, key=lambda latency: latency.p90_ms / max(latency.ms, 1e-9))
+    which = f"this {what}" if len(latencies) == 1 else f"{len(bad)} of {len(latencies)} {what}s"
+    return (
+        f"the latency of {which} is uncertain: one pass in ten took {worst.p90_ms:.3g} ms or more "
+        f"where the lower quartile is {worst.ms:.3g} ms, after every repeat; other work is running "
+        "on the device"
+    )

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import platform
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-from nascli.core.device import Latency
-from nascli.devices.settings import check
+from nascli.core.device import EAGER, Latency
+from nascli.core.fault import Fault
+from nascli.devices.processor import processor
+from nascli.devices.settings import Limits, check
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    _Runs = Callable[[Tensor], object]
 
 
 class Cpu:
     """Times forward passes on `threads` threads, over `batch` images at once.
 
-    Every network is called `warmup` times untimed and at most `repeats` times timed, and drops out
-    early once it has taken `seconds` in all. One thread is the default because two or more vary
-    several times as much from one run to the next.
+    One thread is the default because two or more vary several times as much from one run to the
+    next. `warmup`, `repeats`, `seconds` and `precision` are `nascli.devices.settings.Limits`.
+    `compile` has every network compiled by PyTorch first, which takes seconds to minutes each.
     """
 
     name = "cpu"
@@ -33,34 +37,60 @@ class Cpu:
         warmup: int = 5,
         repeats: int = 50,
         seconds: float = 1.0,
+        precision: float = 0.01,
         dtype: str = "float32",
         channels_last: bool = False,
+        compile: bool = False,
     ) -> None:
-        check(self.name, dtype, seconds, threads=threads, batch=batch, repeats=repeats)
+        check(self.name, dtype, threads=threads, batch=batch)
+        self._limits = Limits(warmup, repeats, seconds, precision)
+        self._limits.check(self.name)
         self.threads, self.batch, self.dtype = threads, batch, dtype
-        self.warmup, self.repeats, self.seconds = warmup, repeats, seconds
-        self.channels_last = channels_last
+        self.channels_last, self.compile = channels_last, compile
+
+    def check(self) -> None:
+        """See `nascli.core.device.Located`."""
+        if self.compile and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+            raise Fault(
+                "device.compile=true needs a C++ compiler, and this machine has none (c++, g++, "
+                "clang++): install one, or leave it out"
+            )
+
+    def conditions(self) -> dict[str, str | int]:
+        """What its times depend on besides the network, as it stands now."""
+        from nascli.devices.running import conditions
+
+        return conditions(
+            processor(),
+            "compiled" if self.compile else EAGER,
+            self.dtype,
+            self.batch,
+            self.threads,
+            channels_last=self.channels_last,
+        )
 
     def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
         """The latency of one forward pass over (batch, *input_shape); `network` stays as it is."""
         return self.latencies([(network, input_shape)])[0]
 
     def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
-        """The same for many modules, in interleaved rounds."""
+        """The same for many modules, in interleaved rounds.
+
+        Raises:
+            Fault: a network cannot be compiled.
+        """
         import torch
 
-        from nascli.devices.measuring import conditions, quantiles, rounds
+        from nascli.devices.measuring import timed
 
-        with _threads(self.threads), torch.inference_mode():
-            passes = [self._pass(network, shape) for network, shape in cases]
-            taken = rounds(passes, self.warmup, self.repeats, self.seconds)
-            under = conditions(
-                processor(), self.dtype, self.batch, channels_last=self.channels_last
-            )
-        return [quantiles(values, under) for values in taken]
+        with _threads(self.threads):
+            compiled = [self._ready(network, shape) for network, shape in cases]
+            with torch.inference_mode():
+                passes = [partial(_milliseconds, network, images) for network, images in compiled]
+                return timed(passes, self._limits, self.conditions())
 
-    def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], float]:
-        from nascli.devices.measuring import ready
+    def _ready(self, network: nn.Module, shape: tuple[int, ...]) -> tuple[_Runs, Tensor]:
+        from nascli.devices.running import compiled, ready
 
         ours, images = ready(
             network,
@@ -70,18 +100,10 @@ class Cpu:
             dtype=self.dtype,
             channels_last=self.channels_last,
         )
-        return lambda: _milliseconds(ours, images)
+        return (compiled(ours, images), images) if self.compile else (ours, images)
 
 
-def processor() -> str:
-    """The processor's name as its maker gives it, as far as the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
-
-
-def _milliseconds(network: nn.Module, images: Tensor) -> float:
+def _milliseconds(network: _Runs, images: Tensor) -> float:
     start = time.perf_counter_ns()
     network(images)
     return (time.perf_counter_ns() - start) / 1e6

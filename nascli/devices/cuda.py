@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from nascli.core.device import Latency
+from nascli.core.device import EAGER, Latency
 from nascli.core.fault import Fault
-from nascli.devices.settings import check
+from nascli.devices.settings import Limits, check
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    import torch
+    from torch import nn
 
 
 class Cuda:
     """Times forward passes on the current GPU, over `batch` images at once.
 
-    Every network is called `warmup` times untimed and at most `repeats` times timed, and drops out
-    early once it has taken `seconds` in all. The clock starts on an idle GPU, so the gaps between
-    kernels that a small batch leaves are part of the latency.
+    The clock starts on an idle GPU, so the gaps between kernels that a small batch leaves are part
+    of the latency; with `graphs` a pass is one recorded CUDA graph, which has no such gaps.
+    `warmup`, `repeats`, `seconds` and `precision` are `nascli.devices.settings.Limits`.
     """
 
     name = "cuda"
@@ -29,12 +31,16 @@ class Cuda:
         warmup: int = 10,
         repeats: int = 100,
         seconds: float = 1.0,
+        precision: float = 0.01,
         dtype: str = "float32",
         channels_last: bool = False,
+        graphs: bool = False,
     ) -> None:
-        check(self.name, dtype, seconds, batch=batch, repeats=repeats)
-        self.batch, self.dtype, self.channels_last = batch, dtype, channels_last
-        self.warmup, self.repeats, self.seconds = warmup, repeats, seconds
+        check(self.name, dtype, batch=batch)
+        self._limits = Limits(warmup, repeats, seconds, precision)
+        self._limits.check(self.name)
+        self.batch, self.dtype = batch, dtype
+        self.channels_last, self.graphs = channels_last, graphs
 
     def check(self) -> None:
         """See `nascli.core.device.Located`."""
@@ -45,6 +51,21 @@ class Cuda:
                 f"device 'cuda' needs an NVIDIA GPU, and torch {torch.__version__} finds none on "
                 "this machine; take device=cpu, or device=none to leave latency out"
             )
+
+    def conditions(self) -> dict[str, str | int]:
+        """What its times depend on besides the network, as it stands now."""
+        import torch
+
+        from nascli.devices.running import conditions
+
+        return conditions(
+            torch.cuda.get_device_name(),
+            "cuda graphs" if self.graphs else EAGER,
+            self.dtype,
+            self.batch,
+            torch.get_num_threads(),
+            channels_last=self.channels_last,
+        )
 
     def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
         """The latency of one forward pass over (batch, *input_shape); `network` stays as it is.
@@ -62,19 +83,18 @@ class Cuda:
         """
         import torch
 
-        from nascli.devices.measuring import conditions, quantiles, rounds
+        from nascli.devices.measuring import timed
 
         self.check()
         with torch.inference_mode():
-            passes = [self._pass(network, shape) for network, shape in cases]
-            taken = rounds(passes, self.warmup, self.repeats, self.seconds)
-        under = conditions(
-            torch.cuda.get_device_name(), self.dtype, self.batch, channels_last=self.channels_last
-        )
-        return [quantiles(values, under) for values in taken]
+            passes = [partial(_milliseconds, self._pass(*case)) for case in cases]
+            return timed(passes, self._limits, self.conditions())
 
-    def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], float]:
-        from nascli.devices.measuring import ready
+    def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], object]:
+        """What launches one forward pass."""
+        import torch
+
+        from nascli.devices.running import ready
 
         ours, images = ready(
             network,
@@ -84,16 +104,37 @@ class Cuda:
             dtype=self.dtype,
             channels_last=self.channels_last,
         )
-        return lambda: _milliseconds(ours, images)
+        if not self.graphs:
+            return partial(ours, images)
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # what a first pass sets up must not be in the graph
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                ours(images)
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            ours(images)
+        return _Replay(graph, images)
 
 
-def _milliseconds(network: nn.Module, images: Tensor) -> float:
+class _Replay:
+    """A recorded pass, with the images that it reads."""
+
+    def __init__(self, graph: torch.cuda.CUDAGraph, images: torch.Tensor) -> None:
+        self._graph, self._images = graph, images
+
+    def __call__(self) -> None:
+        self._graph.replay()
+
+
+def _milliseconds(run: Callable[[], object]) -> float:
     import torch
 
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
     start.record()
-    network(images)
+    run()
     end.record()
     end.synchronize()
     return float(start.elapsed_time(end))

@@ -1,69 +1,91 @@
-"""What the devices that run torch share: ready networks, interleaved rounds, quantiles."""
+"""How every device that runs networks itself takes its times: interleaved rounds, quantiles.
+
+No torch: a pass is whatever gives its own milliseconds.
+"""
 
 from __future__ import annotations
 
-import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
 from nascli.core.device import Latency
+from nascli.devices.settings import Limits
+
+Pass = Callable[[], float]
+_SHARE = 0.25  # the quantile that stands for a latency
+_SURE = 1.96  # standard deviations of a 95 % confidence interval
+_AGAIN = 2  # times that what other work has spoilt is measured again
+_LOOK = 5  # rounds between two looks at how well the quantiles are known
 
 
-def ready(
-    network: nn.Module,
-    input_shape: tuple[int, ...],
-    *,
-    place: str,
-    batch: int,
-    dtype: str,
-    channels_last: bool,
-) -> tuple[nn.Module, Tensor]:
-    """A copy of `network` in eval mode on `place`, and images (batch, *input_shape) for it.
+def timed(
+    passes: Sequence[Pass], limits: Limits, conditions: Mapping[str, str | int]
+) -> list[Latency]:
+    """The latencies of all passes, in interleaved rounds.
 
-    The images are the same every time and leave torch's global random state alone.
+    Those that other work has spoilt (`Latency.steady`) are measured again together, at most twice;
+    of each pass the best set of rounds is kept.
     """
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(batch, *input_shape, generator=generator)
-    ours = copy.deepcopy(network).eval().to(place, getattr(torch, dtype))
-    if channels_last:
-        ours = ours.to(memory_format=layout)
-    return ours, images.to(place, getattr(torch, dtype)).contiguous(memory_format=layout)
+    found = [summed_up(values, conditions) for values in rounds(passes, limits)]
+    for _ in range(_AGAIN):
+        bad = [number for number, latency in enumerate(found) if not latency.steady]
+        again = rounds([passes[number] for number in bad], limits)
+        for number, values in zip(bad, again, strict=True):
+            latency = summed_up(values, conditions)
+            found[number] = min(found[number], latency, key=_spread)
+    return found
 
 
-def rounds(
-    passes: Sequence[Callable[[], float]], warmup: int, repeats: int, seconds: float
-) -> list[list[float]]:
+def rounds(passes: Sequence[Pass], limits: Limits) -> list[list[float]]:
     """Calls every pass once a round and gives each one's milliseconds, those of warm-up dropped.
 
-    A machine that slows down for a while then slows all passes alike. A pass drops out once it has
-    taken `seconds` in all, but never before its second call; warm-up is at most half its calls.
+    A machine that slows down for a while then slows all passes alike. No pass drops out before its
+    second call, and warm-up is at most half its calls.
     """
     taken: list[list[float]] = [[] for _ in passes]
-    for _ in range(warmup + repeats):
-        for run, values in zip(passes, taken, strict=True):
-            if len(values) < 2 or sum(values) < 1e3 * seconds:
-                values.append(run())
-    return [values[min(warmup, len(values) // 2) :] for values in taken]
+    for number in range(limits.warmup + limits.repeats):
+        going = [
+            (run, values)
+            for run, values in zip(passes, taken, strict=True)
+            if len(values) < 2 or sum(values) < 1e3 * limits.seconds
+        ]
+        if not going or _enough(number, limits, [values for _, values in going]):
+            break
+        for run, values in going:
+            values.append(run())
+    return [values[min(limits.warmup, len(values) // 2) :] for values in taken]
 
 
-def quantiles(milliseconds: Sequence[float], conditions: Mapping[str, str | int]) -> Latency:
-    """Median, 10th and 90th percentile, to the nanosecond."""
-    values = torch.tensor(milliseconds, dtype=torch.float64)
-    at = torch.tensor((0.5, 0.1, 0.9), dtype=torch.float64)
-    median, p10, p90 = (round(q, 6) for q in torch.quantile(values, at).tolist())
-    return Latency(median, p10, p90, len(milliseconds), conditions)
+def _enough(number: int, limits: Limits, going: Sequence[Sequence[float]]) -> bool:
+    """Whether all that still runs is known well enough."""
+    timed = number - limits.warmup
+    if timed < _LOOK or timed % _LOOK or not limits.precision:
+        return False
+    return all(half_width(values[limits.warmup :]) <= limits.precision for values in going)
 
 
-def conditions(device: str, dtype: str, batch: int, *, channels_last: bool) -> dict[str, str | int]:
-    """What a measured latency depends on besides the network."""
-    return {
-        "threads": torch.get_num_threads(),
-        "dtype": dtype,
-        "batch": batch,
-        "layout": "channels_last" if channels_last else "contiguous",
-        "torch": str(torch.__version__),
-        "device": device,
-    }
+def half_width(values: Sequence[float]) -> float:
+    """Half of a 95 % confidence interval of the lower quartile, as a share of it.
+
+    The interval is between two order statistics (Conover, Practical Nonparametric Statistics, 1999,
+    section 3.2), so it takes no distribution for granted; infinite for too few values.
+    """
+    count, ordered = len(values), sorted(values)
+    reach = _SURE * math.sqrt(count * _SHARE * (1 - _SHARE))
+    low, high = math.floor(count * _SHARE - reach), math.ceil(count * _SHARE + reach)
+    if low < 0 or high >= count:
+        return math.inf
+    return (ordered[high] - ordered[low]) / 2 / max(ordered[int(count * _SHARE)], 1e-9)
+
+
+def summed_up(milliseconds: Sequence[float], conditions: Mapping[str, str | int]) -> Latency:
+    """Lower quartile, median, 10th and 90th percentile, to the nanosecond."""
+    found = np.quantile(np.array(milliseconds, dtype=float), (_SHARE, 0.5, 0.1, 0.9))
+    quartile, median, p10, p90 = (round(float(value), 6) for value in found)
+    return Latency(median, p10, p90, len(milliseconds), conditions, quartile)
+
+
+def _spread(latency: Latency) -> float:
+    return latency.p90_ms / max(latency.ms, 1e-9)

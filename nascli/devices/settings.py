@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from nascli.core.fault import Fault, unknown
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
-def check(device: str, dtype: str, seconds: float, **counts: int) -> None:
+def check(device: str, dtype: str, **counts: int) -> None:
     """Refuses settings that cannot be measured with.
 
     Raises:
@@ -15,6 +17,30 @@ def check(device: str, dtype: str, seconds: float, **counts: int) -> None:
     """
     if dtype not in DTYPES:
         raise Fault(unknown(f"dtype of device {device}", dtype, DTYPES))
-    for name, value in {**counts, "seconds": seconds}.items():
+    for name, value in counts.items():
         if not value > 0:
             raise Fault(f"device {device}: {name} must be above 0, not {value}")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long passes are repeated.
+
+    Every pass is called `warmup` times untimed and at most `repeats` times timed; it drops out once
+    it has taken `seconds` in all. Rounds end before that when every lower quartile is known to
+    within `precision` (a share of itself) with a confidence of 95 %; 0 asks for all repeats.
+    """
+
+    warmup: int = 5
+    repeats: int = 50
+    seconds: float = 1.0
+    precision: float = 0.01
+
+    def check(self, device: str) -> None:
+        """Raises a Fault where nothing could be measured so."""
+        for name, value in {"repeats": self.repeats, "seconds": self.seconds}.items():
+            if not value > 0:
+                raise Fault(f"device {device}: {name} must be above 0, not {value}")
+        for name, value in {"warmup": self.warmup, "precision": self.precision}.items():
+            if not value >= 0:
+                raise Fault(f"device {device}: {name} must be 0 or more, not {value}")

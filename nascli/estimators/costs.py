@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nascli.core.device import available
+from nascli.core.device import Latency, available, unsteady
 from nascli.core.estimator import COSTS
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -26,8 +26,8 @@ class Costs:
     """The costs of a genotype's network on the problem's task and device.
 
     They come from the network's plan, without torch; a space that has no plans has its networks
-    built and counted. `latency_ms` is the median of the network itself on `problem.device`; without
-    a device it is left out.
+    built and counted. `latency_ms` is that of the network itself on `problem.device` (the lower
+    quartile of its passes); without a device it is left out.
 
     Raises:
         Fault: the device is not there.
@@ -40,6 +40,7 @@ class Costs:
         available(problem.device)
         self.problem = problem
         self.metrics = COSTS if problem.device else tuple(m for m in COSTS if m != "latency_ms")
+        self._warned = False
         space = problem.space
         self._counter = PlanCounter(space) if isinstance(space, Planned) else None
 
@@ -64,11 +65,19 @@ class Costs:
             with torch.random.fork_rng(devices=[]):  # weights drawn here are never trained
                 network = problem.space.network(genotype).eval()
                 shape = problem.task.input_shape
-                costs["latency_ms"] = problem.device.latency(network, shape).median_ms
+                costs["latency_ms"] = self._steady(problem.device.latency(network, shape)).ms
         if counts.uncounted:
             names = ", ".join(counts.uncounted)
             warnings.warn(f"macs and flops do not include {names}", stacklevel=2)
         return costs
+
+    def _steady(self, latency: Latency) -> Latency:
+        """`latency`; the first time that other work has spoilt one, the listener hears of it."""
+        spoilt = unsteady([latency], "network")
+        if spoilt and not self._warned:
+            self._warned = True
+            self.problem.listener.warn(f"warning: {spoilt} (said once; others may be, too)")
+        return latency
 
     def check(self) -> None:
         """Runs every operation of the user's own once.

@@ -8,14 +8,14 @@ import logging
 import math
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nascli.core.fault import Fault
 from nascli.formats.format import Answers, Exported
@@ -42,52 +42,86 @@ class Onnx:
     suffix = ".onnx"
 
     def __init__(self, int8: bool = False, opset: int = 18) -> None:
-        missing = [name for name in _NEEDED if find_spec(name) is None]
-        if missing:
-            raise Fault(
-                f"format=onnx needs {', '.join(missing)}: pip install 'nascli[onnx]', or take "
-                "format=pt2, which needs nothing"
-            )
+        needed("format=onnx", "format=pt2, which needs nothing")
         self._int8, self._opset = int8, opset
         self.tolerance = math.inf if int8 else 1e-4  # its accuracy says how good it is
 
     def write(self, exported: Exported, file: Path) -> Answers:
         """See `Format.write`."""
-        with _quiet():
-            program = torch.onnx.export(
-                folded(exported.network, exported.some[:2]),
-                (exported.some[:2],),
-                dynamo=True,
-                input_names=["images"],
-                output_names=["logits"],
-                dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
-                opset_version=self._opset,
-                verbose=False,
-            )
-        assert program is not None
-        program.model.metadata_props.update(nascli=json.dumps(exported.card.to_json()))
-        with _quiet():
-            if self._int8:
-                with tempfile.TemporaryDirectory() as folder:
-                    whole = Path(folder) / "float.onnx"
-                    program.save(whole)
-                    _quantise(whole, file, exported.some)
-            else:
-                program.save(file)
+        notes = {"nascli": json.dumps(exported.card.to_json())}
+        save(exported.network, exported.some, file, self._opset, int8=self._int8, notes=notes)
         import onnxruntime
 
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
         return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
-def _quantise(source: Path, target: Path, some: Tensor) -> None:
+def needed(what: str, instead: str) -> None:
+    """Raises a Fault where `what` lacks a package that writes or runs ONNX."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise Fault(
+            f"{what} needs {', '.join(missing)}: pip install 'nascli[onnx]', or take {instead}"
+        )
+
+
+def save(
+    network: nn.Module,
+    some: Tensor,
+    file: Path,
+    opset: int = 18,
+    *,
+    int8: bool = False,
+    batch: int | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Writes `network` as one graph from "images" to "logits".
+
+    Args:
+        network: images (B, C, H, W) -> logits; it stays as it is, and is written in eval mode.
+        some: images to see it at work by, and to take the ranges of 8 bits from: at least two,
+            and as many as the graph takes.
+        file: to be written.
+        opset: version of ONNX's operators.
+        int8: quantise weights and activations.
+        batch: images that the graph takes; None: any number, which takes twice as long to write.
+        notes: what its metadata hold.
+
+    Raises:
+        Fault: it cannot be written down as a graph.
+    """
+    example = some[: 2 if batch is None else batch]
+    sizes = {"images": {0: torch.export.Dim("batch")}} if batch is None else None
+    with _quiet():
+        program = torch.onnx.export(
+            folded(network, example),
+            (example,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=sizes,
+            opset_version=opset,
+            verbose=False,
+        )
+        assert program is not None
+        program.model.metadata_props.update(notes or {})
+        if int8:
+            with tempfile.TemporaryDirectory() as folder:
+                whole = Path(folder) / "float.onnx"
+                program.save(whole)
+                _quantise(whole, file, some, batch or 32)
+        else:
+            program.save(file)
+
+
+def _quantise(source: Path, target: Path, some: Tensor, batch: int) -> None:
     """Static quantisation (Jacob et al., CVPR 2018, arXiv 1712.05877), ranges from `some`."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._batches = (some[n : n + 32] for n in range(0, len(some), 32))
+            self._batches = (some[n : n + batch] for n in range(0, len(some), batch))
 
         def get_next(self) -> Any:
             batch = next(self._batches, None)

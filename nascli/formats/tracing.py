@@ -11,17 +11,16 @@ from torch.fx.node import map_aggregate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nascli.core.fault import Fault, first_line
-from nascli.formats.deployed import Deployed
 from nascli.kernels.depthwise import Depthwise
 
 
-def traced(network: Deployed, images: Tensor) -> fx.GraphModule:
-    """A copy as a graph, for images of this size and any number of them.
+def traced(network: nn.Module, images: Tensor) -> fx.GraphModule:
+    """A copy in eval mode as a graph, for images of this size and any number of them.
 
     Raises:
         Fault: a module does what depends on the values that it sees.
     """
-    network = copy.deepcopy(network)
+    network = copy.deepcopy(network).eval()
     for module in network.modules():
         if isinstance(module, Depthwise):  # PyTorch's own, but for how gradients are computed
             module.__class__ = nn.Conv2d  # type: ignore[assignment]
@@ -38,7 +37,7 @@ def traced(network: Deployed, images: Tensor) -> fx.GraphModule:
     return found
 
 
-def folded(network: Deployed, images: Tensor) -> fx.GraphModule:
+def folded(network: nn.Module, images: Tensor) -> fx.GraphModule:
     """The same function with every batch norm that follows a convolution inside of its weights.
 
     z = gamma (W x - mu) / sigma + beta is a convolution too, of weights gamma W / sigma.

@@ -62,7 +62,8 @@ def _whole(problem: Problem, genotype: Genotype, table: LatencyTable) -> dict[st
     return {
         "genotype": genotype.to_json(),
         "costs": costs_of(problem, genotype),
-        "latency_ms": latency.median_ms,
+        "latency_ms": latency.ms,
+        "median_ms": latency.median_ms,
         "p10_ms": latency.p10_ms,
         "p90_ms": latency.p90_ms,
         "repeats": latency.repeats,

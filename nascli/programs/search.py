@@ -22,7 +22,7 @@ from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.core.words import counted
-from nascli.costs.latency_table import measured
+from nascli.costs.latency_table import layered, measured
 from nascli.programs import images
 from nascli.programs.networks import keep_latencies
 from nascli.programs.recording import Hire, kept_by, looped
@@ -106,7 +106,10 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
         if len(problem.goal.objectives) > 1:
             for trial in history.front(problem.goal):
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
-        if problem.device and "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
+        timing = {"peak_memory_mb", "latency_ms"} <= {
+            m for e in parts.estimators for m in e.metrics
+        }
+        if problem.device and timing and layered(problem.device):
             measured(problem)  # where the search has measured its networks too
     drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
     drawn |= figures.search(history, problem) | curves.readout(history)

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import nascli
-from nascli.devices.cpu import processor
+from nascli.devices.processor import processor
 from nascli.runs.folder import CONFIG, ENVIRONMENT
 
 _PACKAGES = (

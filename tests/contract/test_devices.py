@@ -5,13 +5,23 @@ import torch
 from fixtures import build, composed, options
 from torch import nn
 
+from nascli.core.device import available
+
+NEEDED = {"remote": ("device.command=sh -c 'test -s {network} && echo 1.5 1.25 2.5'",)}
+"""What a device cannot do without."""
+
 
 @pytest.fixture(params=options("device"))
 def device(request):
-    made = build.component(composed(f"device={request.param}"), "device")
-    if request.param == "cuda" and not torch.cuda.is_available():
+    name = request.param
+    config = composed(f"device={name}")
+    for text in NEEDED.get(name, ()):
+        key, _, value = text.partition("=")
+        config.device[key.partition(".")[2]] = value
+    made = build.component(config, "device")
+    if name == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA GPU")
-    return request.param, made
+    return name, made
 
 
 def test_is_named_as_its_file_and_measures(device):
@@ -20,19 +30,28 @@ def test_is_named_as_its_file_and_measures(device):
         assert name == "none"
         return
     assert made.name == name
+    available(made)
     latency = made.latency(nn.Conv2d(3, 4, 3), (3, 16, 16))
-    assert 0 < latency.p10_ms <= latency.median_ms <= latency.p90_ms
+    assert 0 < latency.p10_ms <= latency.ms <= latency.median_ms <= latency.p90_ms
     assert latency.repeats >= 1
-    assert {"dtype", "batch", "torch"} <= set(latency.conditions)
+    assert {"dtype", "batch", "torch", "threads", "runtime", "device"} <= set(latency.conditions)
+    assert latency.conditions == made.conditions()
 
 
-def test_leaves_the_random_state_and_threads_alone(device):
+def test_leaves_the_random_state_threads_and_networks_alone(device):
     _, made = device
     if made is None:
         return
-    cases = [(nn.Linear(4, 4), (4,)), (nn.ReLU(), (4,))]
+    convolution = nn.Conv2d(3, 4, 3).train()
+    weights = convolution.weight.clone()
     torch.manual_seed(3)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    made.latencies(cases)
+    assert len(made.latencies([(convolution, (3, 9, 8)), (nn.ReLU(), (3, 9, 8))])) == 2
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
+    assert convolution.training and torch.equal(convolution.weight, weights)
+
+
+def test_nothing_to_measure_is_measured_at_once(device):
+    _, made = device
+    assert made is None or made.latencies([]) == []

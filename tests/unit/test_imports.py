@@ -25,7 +25,7 @@ ALLOWED = {
     | {"estimators.costs", "costs.latency_table", "workers.serial"},
     "ui": {"runs", "report.units", "core"},
     "runs": {"core"},
-    "runs.environment": {"core", "devices.cpu.processor"},
+    "runs.environment": {"core", "devices.processor"},
     "runs.searches": {"core", "analysis.comparison"},
     "analysis": {"core"},
     "report": {"core", "genotypes", "analysis"},
@@ -56,6 +56,9 @@ ALLOWED = {
     "training": {"core", "data"},
     "data": {"core"},
     "devices": {"core"},
+    "devices.running": {"core", "formats.tracing"},
+    "devices.onnxruntime": {"core", "formats.onnx"},
+    "devices.remote": {"core", "formats.onnx"},
     "workers": {"core"},
     "scalarisations": {"core"},
     "scalings": {"core"},
@@ -151,7 +154,8 @@ def test_a_table_search_needs_no_torch():
     names = ["nascli.core.loop", "nascli.strategies.random", "nascli.strategies.evolution"]
     names += ["nascli.estimators.table", "nascli.spaces.nasbench201", "nascli.workers.serial"]
     names += ["nascli.commands.search", "nascli.data.digits", "nascli.training.recipe"]
-    names += ["nascli.devices.cpu", "nascli.devices.cuda"]
+    names += ["nascli.devices.cpu", "nascli.devices.cuda", "nascli.devices.onnxruntime"]
+    names += ["nascli.devices.remote"]
     names += ["nascli.api", "nascli.config.search", "nascli.programs.search"]
     names += ["nascli.strategies.predictor", "nascli.surrogates.gaussian_process"]
     names += ["nascli.spaces.cell", "nascli.surrogates.graph", "nascli.networks.building"]

@@ -115,3 +115,19 @@ def test_what_only_this_machine_knows_is_written_as_it_is(tmp_path, monkeypatch)
     assert recorded.load(run.path).estimator.dataset == "cifar100"
     assert "estimator.dataset=cifar100" in reading.environment(run.path)["overrides"]
     resumed(run.path, "search")
+
+
+def test_a_run_folder_starts_no_program_that_the_user_does_not_name(tmp_path):
+    run = changed(tmp_path, "evolution_table", "device", {
+        "_target_": "nascli.devices.remote.Remote", "command": "touch /tmp/x {network}",
+    })  # fmt: skip
+    with pytest.raises(Fault, match=r"starts a program on this machine.*device.command='touch"):
+        resumed(run, "search")
+    config = composed("device=remote")
+    config.resume, config.device.command = str(run), "touch /tmp/x {network}"
+    given = asked(config, "search", ["device.command=..."])
+    search.begin(given)[0].close()
+    assert "'device.command='\"'\"'touch" in given.then("search", "resume=x")
+    config.device.command = "touch /tmp/y {network}"
+    with pytest.raises(Fault, match="starts a program on this machine"):
+        search.begin(asked(config, "search", ["device.command=..."]))

@@ -8,13 +8,14 @@ import sys
 
 import pytest
 import torch
-from fixtures import CHECKOUT
+from fixtures import CHECKOUT, Heard
 from torch import nn
 
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
 from nascli.core.plan import IMAGES, Layer, Place, Plan
-from nascli.costs.latency_table import COLUMNS, LatencyTable, layers_of, measure
+from nascli.costs.latency_table import LatencyTable, layers_of, measure, measured
+from nascli.costs.table_file import COLUMNS
 
 CONDITIONS = {
     "threads": 1,
@@ -180,8 +181,66 @@ def test_settings_have_a_column_where_some_layer_has_any(table):
         csv.writer(out).writerows(cells)
         with pytest.raises(Fault, match="line 5, column settings: '.*' is not a JSON object of"):
             LatencyTable.from_csv(out.getvalue())
-    with pytest.raises(Fault, match="line 1, column 17: 'more' should be 'settings'"):
+    with pytest.raises(
+        Fault,
+        match="line 1, column 17: 'more' should be one of lower_quartile_ms, runtime, settings",
+    ):
         LatencyTable.from_csv(text.replace("settings", "more"))
+
+
+def test_the_quartile_and_the_runtime_have_columns_where_every_row_has_them(table):
+    conditions = {**CONDITIONS, "runtime": "compiled"}
+    rows = {
+        layer: Latency(one.median_ms, one.p10_ms, one.p90_ms, 5, conditions, one.median_ms - 0.5)
+        for layer, one in table.items()
+    }
+    text = LatencyTable(rows).to_csv()
+    assert dict(LatencyTable.from_csv(text)) == rows
+    assert text.splitlines()[0] == ",".join((*COLUMNS, "lower_quartile_ms", "runtime"))
+    assert LatencyTable(rows).sum_of([STEM, BODY]) == 40 + 148 - 1
+    old = {**rows, STEM: table[STEM]}  # a row of an earlier version among them
+    head = LatencyTable(old).to_csv().splitlines()[0]
+    assert head == ",".join(COLUMNS)
+    with pytest.raises(
+        Fault, match="column lower_quartile_ms: 147.0 lies outside p10_ms to median"
+    ):
+        LatencyTable.from_csv(text.replace(",147.5,", ",147.0,").replace("147.0,149", "147.5,149"))
+    with pytest.raises(Fault, match="column 18: 'lower_quartile_ms' should be settings"):
+        LatencyTable.from_csv(
+            text.replace("lower_quartile_ms,runtime", "runtime,lower_quartile_ms")
+        )
+
+
+def test_absurd_times_are_refused(table):
+    text = table.to_csv().replace("148.0,147.0,149.0", "1e7,147.0,1e7")
+    with pytest.raises(Fault, match=r"line 3, column median_ms: 1e\+07 ms is more than"):
+        LatencyTable.from_csv(text)
+
+
+class Fusing(Stopwatch):
+    name = "fusing"
+
+    def conditions(self):
+        return {**CONDITIONS, "runtime": "onnxruntime 1.2.3"}
+
+
+def test_layers_are_not_timed_where_a_runtime_fuses_them(problem):
+    made = dataclasses.replace(problem, space=Space(), device=Fusing())
+    with pytest.raises(Fault, match="'fusing' runs layers fused with each other.*latency_table"):
+        measured(made)
+
+
+def test_rows_that_other_work_has_spoilt_are_told_of(problem):
+    class Busy(Stopwatch):
+        def latencies(self, cases):
+            return [dataclasses.replace(one, p90_ms=1e3) for one in super().latencies(cases)]
+
+    said = []
+    made = dataclasses.replace(
+        problem, space=Space(), device=Busy(), listener=Heard(warned=said.append)
+    )
+    measured(made)
+    assert len(said) == 1 and "latency of 3 of 3 layers is uncertain" in said[0]
 
 
 def cell(text, line, column, value):
@@ -200,6 +259,7 @@ def cell(text, line, column, value):
         (2, "median_ms", "fast", "line 2, column median_ms: 'fast' is not a time in milliseconds"),
         (3, "median_ms", "nan", "line 3, column median_ms: 'nan' is not a time"),
         (3, "p10_ms", "-1", "line 3, column p10_ms: '-1' is not a time"),
+        (3, "median_ms", "1e7", "line 3, column median_ms: 10000000.0 lies outside"),
         (3, "p10_ms", "999", "line 3, column median_ms: 148.0 lies outside"),
         (4, "height", "6.5", "line 4, column height: '6.5' is not a whole number from 1 up"),
         (4, "stride", "0", "line 4, column stride: '0' is not a whole number"),

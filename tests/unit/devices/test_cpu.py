@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from nascli.core.fault import Fault
-from nascli.devices.cpu import Cpu, processor
+from nascli.devices.cpu import Cpu
+from nascli.devices.processor import processor
 
 
 class Witness(nn.Module):
@@ -42,7 +43,7 @@ def test_measures_under_the_conditions_that_it_states():
         "training": False,
     }
     assert latency.repeats == 4
-    assert 0 < latency.p10_ms <= latency.median_ms <= latency.p90_ms
+    assert 0 < latency.p10_ms <= latency.ms <= latency.median_ms <= latency.p90_ms
     assert latency.conditions == {
         "threads": 1,
         "dtype": "bfloat16",
@@ -50,7 +51,9 @@ def test_measures_under_the_conditions_that_it_states():
         "layout": "contiguous",
         "torch": torch.__version__,
         "device": processor(),
+        "runtime": "eager",
     }
+    assert latency.conditions == device.conditions()
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -83,6 +86,39 @@ def test_gives_one_latency_a_case_in_order():
 def test_refuses_an_unknown_dtype():
     with pytest.raises(Fault, match="dtype of device cpu 'int8' is not known"):
         Cpu(dtype="int8")
+
+
+def test_compiled_networks_are_compiled_each_as_a_graph_of_its_own(monkeypatch):
+    compiled = []
+
+    def compile(graph, *, fullgraph, dynamic):
+        assert fullgraph and not dynamic  # else a full cache would leave networks as they are
+        compiled.append(graph)
+        return lambda images: graph(images)
+
+    monkeypatch.setattr(torch, "compile", compile)
+    device = Cpu(compile=True, repeats=3, warmup=1)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+    latencies = device.latencies([(network, (3, 8, 8))] * 2)
+    assert all(isinstance(graph, torch.fx.GraphModule) for graph in compiled)
+    assert len({type(graph).forward for graph in compiled}) == len(compiled) == 2
+    assert {latency.conditions["runtime"] for latency in latencies} == {"compiled"}
+
+
+def test_what_does_not_compile_is_said(monkeypatch):
+    def compile(graph, **_):
+        raise RuntimeError("no such kernel\nand a long trace")
+
+    monkeypatch.setattr(torch, "compile", compile)
+    with pytest.raises(Fault, match=r"compile=true: a network does not compile \(.*kernel\)$"):
+        Cpu(compile=True).latency(nn.Conv2d(3, 4, 3), (3, 8, 8))
+
+
+def test_compiling_needs_a_compiler(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    Cpu().check()
+    with pytest.raises(Fault, match=r"device.compile=true needs a C\+\+ compiler"):
+        Cpu(compile=True).check()
 
 
 def test_the_processor_has_a_name():

@@ -1,9 +1,16 @@
+"""Measuring against a fake clock: passes that say how long they took."""
+
+import math
+import random
+
 import pytest
 import torch
 from torch import nn
 
+from nascli.core.device import Latency, unsteady
 from nascli.core.fault import Fault
-from nascli.devices import measuring, settings
+from nascli.devices import measuring, running, settings
+from nascli.devices.settings import Limits
 
 
 def script(log, name, milliseconds):
@@ -17,17 +24,21 @@ def script(log, name, milliseconds):
     return run
 
 
+ALL = {"precision": 0}  # every repeat, however well the quantile is known
+
+
 def test_rounds_alternate_and_drop_the_warm_up():
     log = []
     passes = [script(log, "a", [9, 9, 1, 2, 3]), script(log, "b", [9, 9, 4, 5, 6])]
-    assert measuring.rounds(passes, warmup=2, repeats=3, seconds=1) == [[1, 2, 3], [4, 5, 6]]
+    limits = Limits(warmup=2, repeats=3, **ALL)
+    assert measuring.rounds(passes, limits) == [[1, 2, 3], [4, 5, 6]]
     assert "".join(log) == "ab" * 5
 
 
 def test_a_slow_pass_drops_out_and_the_others_go_on():
     log = []
     passes = [script(log, "a", [400] * 9), script(log, "b", [1] * 9)]
-    slow, fast = measuring.rounds(passes, warmup=3, repeats=6, seconds=1)
+    slow, fast = measuring.rounds(passes, Limits(warmup=3, repeats=6, seconds=1, **ALL))
     # 1,000 ms are reached with the third call; warm-up is at most half of the three
     assert slow == [400, 400]
     assert fast == [1] * 6
@@ -35,21 +46,79 @@ def test_a_slow_pass_drops_out_and_the_others_go_on():
 
 
 def test_a_very_slow_pass_is_warmed_once_and_timed_once():
-    (values,) = measuring.rounds([script([], "a", [9000, 8000])], 5, 50, seconds=1)
+    (values,) = measuring.rounds([script([], "a", [9000, 8000])], Limits())
     assert values == [8000]
 
 
-def test_quantiles():
-    latency = measuring.quantiles([float(n) for n in range(11)], {"batch": 1})
-    assert (latency.p10_ms, latency.median_ms, latency.p90_ms) == (1.0, 5.0, 9.0)
+def noisy(log, name, share, seed):
+    """A pass of a millisecond and up to so much of it more."""
+    draw = random.Random(seed)
+
+    def run():
+        log.append(name)
+        return 1 + share * draw.random()
+
+    return run
+
+
+def test_rounds_end_when_every_quantile_is_known_as_well_as_asked():
+    log = []
+    limits = Limits(warmup=2, repeats=2000, precision=0.01)
+    steady, rough = measuring.rounds([noisy(log, "a", 0.001, 1), noisy(log, "b", 0.2, 2)], limits)
+    assert len(steady) == len(rough) < 2000  # what is known goes on, in the rounds of the others
+    assert measuring.half_width(rough) <= 0.01 < measuring.half_width(rough[:-5])
+    assert log == ["a", "b"] * (2 + len(rough))
+    alone = measuring.rounds([noisy([], "a", 0.001, 1)], limits)[0]
+    assert 10 < len(alone) < 30
+
+
+def test_the_interval_holds_the_true_quartile_as_often_as_it_says():
+    """Of uniform times in 1 .. 2 the lower quartile is 1.25; few values give no interval."""
+    assert measuring.half_width([1.0] * 9) == math.inf
+    assert measuring.half_width([1.0] * 40) == 0
+    draw, inside = random.Random(3), 0
+    for _ in range(400):
+        values = sorted(1 + draw.random() for _ in range(60))
+        quartile, width = values[15], measuring.half_width(values)
+        inside += abs(quartile - 1.25) <= 2 * width * quartile
+    assert inside > 0.95 * 400  # twice the half width holds it, wherever in the interval it is
+
+
+def test_what_other_work_has_spoilt_is_measured_again_and_the_best_is_kept():
+    log = []
+    spoilt, better, good = [1.0] * 8 + [30.0, 40.0], [1.0] * 8 + [5.0, 6.0], [1.0] * 10
+    limits = Limits(warmup=0, repeats=10, **ALL)
+    passes = [script(log, "a", spoilt + better + good), script(log, "b", [2.0] * 10)]
+    first, second = measuring.timed(passes, limits, {})
+    assert (first.p90_ms, first.steady) == (1.0, True)
+    assert (second.ms, second.steady) == (2.0, True)
+    assert log.count("a") == 30 and log.count("b") == 10
+    (worst,) = measuring.timed([script([], "a", better + spoilt + spoilt)], limits, {})
+    assert worst.p90_ms == pytest.approx(5.1) and not worst.steady  # 9 steps of 10: 5 + 0.1 * 1
+
+
+def test_a_spoilt_measurement_says_so():
+    good, bad = Latency(2.0, 1.9, 2.5, 9, {}, 1.95), Latency(3.7, 3.5, 37.0, 9, {}, 3.6)
+    assert unsteady([good], "network") is None
+    text = unsteady([bad], "network")
+    assert "latency of this network is uncertain" in text and "37 ms or more" in text
+    assert "latency of 1 of 2 layers" in unsteady([good, bad], "layer")
+    tiny = Latency(0.001, 0.001, 0.009, 9, {}, 0.001)  # the clock's own jitter
+    assert unsteady([tiny], "layer") is None
+
+
+def test_a_latency_stands_for_its_lower_quartile_where_that_is_known():
+    latency = measuring.summed_up([float(n) for n in range(11)], {"batch": 1})
+    assert (latency.p10_ms, latency.ms, latency.median_ms, latency.p90_ms) == (1.0, 2.5, 5.0, 9.0)
     assert (latency.repeats, latency.conditions) == (11, {"batch": 1})
+    assert Latency(5.0, 1.0, 9.0, 11).ms == 5.0
 
 
 def test_ready_copies_the_network_and_fixes_the_images():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
     before = torch.get_rng_state()
     how = {"place": "cpu", "batch": 2, "dtype": "float64", "channels_last": True}
-    ours, images = measuring.ready(network, (3, 8, 8), **how)
+    ours, images = running.ready(network, (3, 8, 8), **how)
     assert torch.equal(torch.get_rng_state(), before)
     assert images.shape == (2, 3, 8, 8)
     assert images.dtype == ours[0].weight.dtype == torch.float64
@@ -58,13 +127,25 @@ def test_ready_copies_the_network_and_fixes_the_images():
     assert not ours.training
     assert network.training
     assert network[0].weight.dtype == torch.float32
-    assert torch.equal(images, measuring.ready(network, (3, 8, 8), **how)[1])
+    assert torch.equal(images, running.ready(network, (3, 8, 8), **how)[1])
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"seconds": -1}, "device cpu: seconds must be above 0, not -1"),
+        ({"repeats": 0}, "device cpu: repeats must be above 0, not 0"),
+        ({"warmup": -1}, "device cpu: warmup must be 0 or more, not -1"),
+        ({"precision": -0.1}, "device cpu: precision must be 0 or more, not -0.1"),
+    ],
+)
+def test_refuses_limits_that_measure_nothing(limits, message):
+    with pytest.raises(Fault, match=message):
+        Limits(**limits).check("cpu")
 
 
 def test_refuses_what_cannot_be_measured_with():
     with pytest.raises(Fault, match=r"dtype of device cpu 'flot32' is not known; .*'float32'\?"):
-        settings.check("cpu", "flot32", 1.0, threads=1)
+        settings.check("cpu", "flot32", threads=1)
     with pytest.raises(Fault, match="device cpu: threads must be above 0, not 0"):
-        settings.check("cpu", "float32", 1.0, threads=0)
-    with pytest.raises(Fault, match="device cpu: seconds must be above 0, not -1"):
-        settings.check("cpu", "float32", -1, threads=1)
+        settings.check("cpu", "float32", threads=0)

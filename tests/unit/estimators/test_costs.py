@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 import torch
-from fixtures import CHECKOUT, ToyTask, composed
+from fixtures import CHECKOUT, Heard, ToyTask, composed
 from hydra.utils import instantiate
 from torch import nn
 
@@ -71,6 +71,21 @@ def test_without_a_device_no_latency(problem, proposal):
     costs = Costs(dataclasses.replace(problem, space=Space(), device=None))
     assert "latency_ms" not in costs.metrics
     assert set(costs.estimate(proposal)) == set(costs.metrics)
+
+
+def test_a_latency_that_other_work_has_spoilt_is_told_of_once(problem, proposal):
+    class Busy(Stopwatch):
+        def latency(self, network, input_shape):
+            return Latency(3.7, 3.5, 37.0, 50, {}, 3.6)
+
+    said = []
+    made = dataclasses.replace(
+        problem, space=Space(), device=Busy(), listener=Heard(warned=said.append)
+    )
+    costs = Costs(made)
+    assert costs.estimate(proposal)["latency_ms"] == 3.6
+    costs.estimate(proposal)
+    assert len(said) == 1 and "the latency of this network is uncertain" in said[0]
 
 
 def test_costs_leave_the_random_state_alone(problem, proposal):

@@ -1,0 +1,112 @@
+"""ONNX Runtime on this machine's processor: what most networks are deployed on there."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nascli.core.device import Latency
+from nascli.devices.processor import processor
+from nascli.devices.settings import Limits, check
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class OnnxRuntime:
+    """Times networks as `nas export format=onnx` writes them, on ONNX Runtime's CPU provider.
+
+    Writing one takes some seconds. Batch norms are folded into convolutions and layers fused, so
+    that times of layers say nothing of a network's. `warmup`, `repeats`, `seconds` and `precision`
+    are `nascli.devices.settings.Limits`.
+
+    Args:
+        threads: of the runtime.
+        batch: images at once.
+        int8: weights and activations of 8 bits, their ranges from random images: for speed only.
+
+    Raises:
+        Fault: a setting is not allowed.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(
+        self,
+        threads: int = 1,
+        batch: int = 1,
+        int8: bool = False,
+        warmup: int = 5,
+        repeats: int = 100,
+        seconds: float = 1.0,
+        precision: float = 0.01,
+    ) -> None:
+        check(self.name, "float32", threads=threads, batch=batch)
+        self._limits = Limits(warmup, repeats, seconds, precision)
+        self._limits.check(self.name)
+        self.threads, self.batch, self.int8 = threads, batch, int8
+
+    def check(self) -> None:
+        """See `nascli.core.device.Located`."""
+        from nascli.formats.onnx import needed
+
+        needed("device=onnxruntime", "device=cpu, or device=none to leave latency out")
+
+    def conditions(self) -> dict[str, str | int]:
+        """What its times depend on besides the network, as it stands now."""
+        import onnxruntime
+
+        from nascli.devices.running import conditions
+
+        return conditions(
+            processor(),
+            f"onnxruntime {onnxruntime.__version__}",
+            "int8" if self.int8 else "float32",
+            self.batch,
+            self.threads,
+            channels_last=False,
+        )
+
+    def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
+        """The latency of one forward pass over (batch, *input_shape); `network` stays as it is."""
+        return self.latencies([(network, input_shape)])[0]
+
+    def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
+        """The same for many modules, in interleaved rounds.
+
+        Raises:
+            Fault: a package is missing, or a network cannot be written as ONNX.
+        """
+        from nascli.devices.measuring import timed
+
+        self.check()
+        passes = [self._pass(network, shape) for network, shape in cases]
+        return timed(passes, self._limits, self.conditions())
+
+    def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], float]:
+        import onnxruntime
+
+        from nascli.devices.running import images_of
+        from nascli.formats.onnx import save
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
+        options.log_severity_level = 3
+        images = images_of(max(2, self.batch), shape)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.onnx"
+            save(network, images, file, int8=self.int8, batch=self.batch)
+            session = onnxruntime.InferenceSession(
+                file, options, providers=["CPUExecutionProvider"]
+            )
+        return partial(_milliseconds, session, {"images": images[: self.batch].numpy()})
+
+
+def _milliseconds(session: Any, images: dict[str, Any]) -> float:
+    start = time.perf_counter_ns()
+    session.run(None, images)
+    return (time.perf_counter_ns() - start) / 1e6

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nascli.core.device import adds_up
+from nascli.core.fault import Fault
+from nascli.devices.onnxruntime import OnnxRuntime
+
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture
+def sessions(monkeypatch):
+    """What is asked of the runtime: the options of every session and the images of every pass."""
+    import onnxruntime
+
+    asked = []
+
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, file, sess_options, **rest):
+            super().__init__(file, sess_options, **rest)
+            self.asked = {"threads": sess_options.intra_op_num_threads, "images": []}
+            asked.append(self.asked)
+
+        def run(self, outputs, images):
+            answer = super().run(outputs, images)
+            self.asked["images"].append(images["images"].shape)
+            self.asked["answer"] = images["images"], answer[0]
+            return answer
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    return asked
+
+
+def test_runs_the_exported_network_under_the_conditions_that_it_states(sessions):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    network[1].running_mean.fill_(0.3)
+    device = OnnxRuntime(threads=2, batch=3, warmup=2, repeats=4, precision=0)
+    latency = device.latency(network.train(), (3, 6, 6))
+    (asked,) = sessions
+    assert asked["threads"] == 2 and asked["images"] == [(3, 3, 6, 6)] * 6
+    images, answer = asked["answer"]
+    with torch.no_grad():
+        expected = network.eval()(torch.from_numpy(images)).numpy()
+    assert np.abs(answer - expected).max() < 1e-4
+    assert latency.repeats == 4
+    conditions = latency.conditions
+    assert (conditions["threads"], conditions["batch"], conditions["dtype"]) == (2, 3, "float32")
+    assert conditions["runtime"].startswith("onnxruntime 1.") and not adds_up(conditions)
+
+
+def test_eight_bits_are_another_condition(sessions):
+    device = OnnxRuntime(int8=True, repeats=1, warmup=1)
+    latency = device.latency(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), (3, 6, 6))
+    assert latency.conditions["dtype"] == "int8"
+    _, answer = sessions[-1]["answer"]
+    assert len(np.unique(answer)) <= 256 and answer.std() > 0
+
+
+def test_a_missing_package_is_named_before_anything_is_measured(monkeypatch):
+    monkeypatch.setattr("nascli.formats.onnx.find_spec", lambda name: None)
+    with pytest.raises(Fault, match=r"device=onnxruntime needs onnx, .*'nascli\[onnx\]'"):
+        OnnxRuntime().check()
