@@ -15,7 +15,7 @@ from torch import Tensor
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.supernet import Level, Mixture, Relaxation, Sampler, SharedWeights
+from nascli.core.supernet import Level, Mixture, Relaxation, Rescales, Sampler, SharedWeights
 from nascli.costs.within import Within
 from nascli.data.batches import Batch, seeded
 from nascli.gradient.cuda_graphs import Replayed
@@ -183,6 +183,8 @@ class Bilevel:
         for alpha, gradient in zip(self._alphas, found, strict=True):
             alpha.grad = gradient
         self._architect.step()
+        if isinstance(self._relaxation, Rescales):
+            self._relaxation.rescale()
         return torch.stack([loss.detach().float(), share_correct(logits, batch[1])])
 
     def _penalised(self, loss: Tensor, mixtures: Sequence[Mixture], now: float) -> Tensor:
