@@ -1,14 +1,21 @@
 """What every device keeps to; the YAML folder says which there are."""
 
+from collections import defaultdict
+
 import pytest
 import torch
 from fixtures import build, composed, options
 from torch import nn
 
+from nascli.core.device import LooksUp
+from nascli.core.fault import Fault
+
+NEEDED = defaultdict(tuple, nasbench201_devices=("device.setting=eyeriss",))
+
 
 @pytest.fixture(params=options("device"))
 def device(request):
-    made = build.component(composed(f"device={request.param}"), "device")
+    made = build.component(composed(f"device={request.param}", *NEEDED[request.param]), "device")
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA GPU")
     return request.param, made
@@ -20,6 +27,10 @@ def test_is_named_as_its_file_and_measures(device):
         assert name == "none"
         return
     assert made.name == name
+    if isinstance(made, LooksUp):
+        with pytest.raises(Fault, match=f"device={name} looks .* up and measures nothing; take"):
+            made.latency(nn.Conv2d(3, 4, 3), (3, 16, 16))
+        return
     latency = made.latency(nn.Conv2d(3, 4, 3), (3, 16, 16))
     assert 0 < latency.p10_ms <= latency.median_ms <= latency.p90_ms
     assert latency.repeats >= 1
@@ -28,7 +39,7 @@ def test_is_named_as_its_file_and_measures(device):
 
 def test_leaves_the_random_state_and_threads_alone(device):
     _, made = device
-    if made is None:
+    if made is None or isinstance(made, LooksUp):
         return
     cases = [(nn.Linear(4, 4), (4,)), (nn.ReLU(), (4,))]
     torch.manual_seed(3)
