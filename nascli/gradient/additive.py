@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
@@ -11,14 +9,10 @@ from torch import Tensor
 
 from nascli.core.choice import NONE
 from nascli.core.fault import Fault
-from nascli.core.plan import Layer
 from nascli.core.problem import Problem
 from nascli.core.space import Planned, open_plan
+from nascli.costs.additive import sums
 from nascli.costs.extremes import groups_of
-from nascli.costs.latency_table import measured
-from nascli.costs.plans import PlanCounter
-
-ADDITIVE = ("latency_ms", "macs", "flops", "params")
 
 
 class AdditiveCost:
@@ -32,11 +26,12 @@ class AdditiveCost:
     chance that a network has the choice at all. Deeper supernets and options on fewer channels are
     only means to find one of the space's own networks, so the stage of a search changes nothing.
 
-    A latency is the sum of the layers' own; they are measured on first use, once a search.
+    A latency is the sum of the layers' own, which are measured on first use, once a search; on a
+    device that looks up it is a fit over choices.
 
     Args:
         problem: its space has the layers, its device times them.
-        metric: one of `ADDITIVE`.
+        metric: one of `nascli.costs.additive.ADDITIVE`.
         who: what reads the cost, for messages.
 
     Raises:
@@ -95,27 +90,6 @@ class AdditiveCost:
 
     @cached_property
     def _parts(self) -> tuple[float, Tensor]:
-        cost = self._of_layers()
-        rows = [
-            [
-                cost([p.options[number] for p in self._plan.by_choice[choice]])
-                for number in range(len(choice.options))
-            ]
-            for choice in self._plan.choices
-        ]
+        fixed, rows = sums(self._problem, self._space, self._plan, self.metric)
         most = max(map(len, rows))
-        options = torch.tensor([row + [0.0] * (most - len(row)) for row in rows])
-        return cost(list(self._plan.layers())), options
-
-    def _of_layers(self) -> Callable[[Sequence[Layer | None]], float]:
-        """What layers cost together."""
-        if self.metric == "latency_ms":
-            table = measured(self._problem)
-            return lambda layers: table.sum_of([n for n in layers if n is not None])
-        counter = PlanCounter(self._space)
-        return lambda layers: math.fsum(
-            getattr(counter.layer(n), "macs" if self.metric == "flops" else self.metric)
-            * (2 if self.metric == "flops" else 1)
-            for n in layers
-            if n is not None
-        )
+        return fixed, torch.tensor([[*row, *[0.0] * (most - len(row))] for row in rows])

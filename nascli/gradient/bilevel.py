@@ -292,6 +292,7 @@ class Bilevel:
             "streams": self._halves.state_dict(),
             "skips": self._generator.get_state(),
             "perturbation": perturbation and perturbation.state_dict(),
+            "penalties": self._method.state_dict(),
         }
 
     def _under_way(self) -> list[Any]:
@@ -307,6 +308,7 @@ class Bilevel:
             self._architect.load_state_dict(state["architect"])
         self._halves.load_state_dict(state["streams"])
         self._generator.set_state(state["skips"])
+        self._method.load_state_dict(state.get("penalties", ()))
         if self._method.perturbation is not None:
             self._method.perturbation.load_state_dict(state["perturbation"])
 
