@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nascli.config import images, kinds, shared_weights, values
 from nascli.config.files import GIVEN
 from nascli.core import protocols
-from nascli.core.device import Device, available
+from nascli.core.device import Device, LooksUp, available
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, OfDataError, first_line, unknown
 from nascli.core.genotype import Genotype
@@ -122,6 +122,8 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
     seed = faults.attempt(lambda: values.seed(config)) or 0
     if made is not None and (device is not None or isinstance(made, Planned)):
         faults.attempt(lambda: protocols.check(made, SearchSpace, "space"))
+    if made is not None and isinstance(device, LooksUp):
+        faults.attempt(lambda: device.fits(made))
     if made is None or task is None or training is None or run_on is None:
         return None
     stated = Problem(

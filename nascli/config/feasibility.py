@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from nascli.config import own_data, values
 from nascli.config.building import Faults
+from nascli.core.device import measures
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -99,7 +100,7 @@ def refuse(config: DictConfig, problem: Problem, faults: Faults) -> None:
         return
     from nascli.estimators.costs import Costs as Counted
 
-    source = Counted(replace(problem, device=None))
+    source = Counted(replace(problem, device=None if measures(problem.device) else problem.device))
     proved = source.extremes() if source.cheap else {}
     bounds = [c for c in problem.goal.constraints if c.metric in proved]
     found = Survey(problem.space, _told(source), proved=proved)

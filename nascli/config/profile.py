@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nascli.config import building, recorded
 from nascli.config.compose import Asked
-from nascli.core.device import available
+from nascli.core.device import available, measures
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.programs.profile import Parts
@@ -37,8 +37,9 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         faults.check()
         assert made is not None
         parts = Parts(made, None)
-    if parts.problem.device is None:
-        raise Fault("nothing to measure: device is none; take device=cpu or device=cuda")
+    if not measures(device := parts.problem.device):
+        named = "none" if device is None else f"{device.name}, which looks latencies up"
+        raise Fault(f"nothing to measure: device is {named}; take device=cpu or device=cuda")
     available(parts.problem.device)
     return parts
 

@@ -11,6 +11,9 @@ from nascli.core.plan import Layer
 if TYPE_CHECKING:
     from torch import nn
 
+    from nascli.core.genotype import Genotype
+    from nascli.core.space import SearchSpace
+
 EAGER = "eager"
 """The runtime that computes a network layer by layer, so that times of layers add up."""
 
@@ -92,6 +95,33 @@ class Located(Protocol):
 
     def check(self) -> None:
         """Raises a Fault if it is not."""
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A device whose latencies are known of genotypes; it measures nothing, and needs no torch."""
+
+    @property
+    def name(self) -> str:
+        """The config's name of the device."""
+
+    @property
+    def notice(self) -> str:
+        """What its readers must know of all its latencies; empty for nothing."""
+
+    def fits(self, space: SearchSpace) -> None:
+        """Raises a Fault if it does not know the networks of `space`."""
+
+    def latency_ms(self, genotype: Genotype) -> float:
+        """The latency of the genotype's network."""
+
+    def doubt(self, genotype: Genotype) -> str:
+        """Why that is not to be believed; empty if it is."""
+
+
+def measures(device: Device | None) -> bool:
+    """Whether there is a device that times networks."""
+    return device is not None and not isinstance(device, LooksUp)
 
 
 def available(device: object) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from nascli.core.estimator import Stateful
-    from nascli.core.plan import Layer
     from nascli.core.space import SearchSpace
 
 Level = Literal["weights", "architecture"]
@@ -90,14 +89,6 @@ class PartialChannels(Protocol):
         """
 
 
-@runtime_checkable
-class LayersOfOptions(Protocol):
-    """A supernet that says what its options are made of, so that costs can be expected."""
-
-    def layers(self, choice: Choice, option: str) -> Sequence[Layer]:
-        """What `option` at `choice` consists of, over all cells; nothing for `none`."""
-
-
 class Relaxation(Protocol):
     """Architecture weights and how they become mixtures; `Relaxation(supernet, seed, **yaml)`."""
 
@@ -130,6 +121,14 @@ class Relaxation(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
+
+
+@runtime_checkable
+class Rescales(Protocol):
+    """A relaxation that puts its weights right after every architecture step."""
+
+    def rescale(self) -> None:
+        """Called once the optimizer has moved the weights by what `mixtures` last gave."""
 
 
 class Sampler(Protocol):

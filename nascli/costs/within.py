@@ -1,7 +1,7 @@
-"""The strongest genotype that keeps the constraints, by the costs that plans tell.
+"""The strongest genotype that keeps the constraints, by the costs that are known beforehand.
 
-Parameters and multiply-adds add up over layers, and so do strengths over choices: that is a
-knapsack in which every choice takes one of its options, and an addition that keeps k of its inputs
+Parameters, multiply-adds and latencies add up, and so do strengths over choices: that is a knapsack
+in which every choice takes one of its options, and an addition that keeps k of its inputs
 keeps k choices. It is solved exactly, choice after choice: of what is decided so far, only that is
 gone on with which nothing else beats in strength and in every cost.
 """
@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from nascli.core.choice import NONE, Choice
+from nascli.core.device import LooksUp
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Plan
 from nascli.core.space import Derivable, Planned, neighbours
+from nascli.costs.additive import ADDITIVE, Sums, sums
 from nascli.costs.extremes import groups_of
+from nascli.costs.latency_table import LatencyTable
 from nascli.costs.plans import PlanCounter
 
 if TYPE_CHECKING:
@@ -26,22 +29,29 @@ if TYPE_CHECKING:
 Strengths = Mapping[str, Sequence[float]]
 """Name of a choice -> how strong each of its options is, or more numbers than that."""
 _COUNTED = ("params", "macs", "flops", "peak_memory_mb")
+_LOOSE = 1.02  # a bound on sums of latencies, which are not quite those of networks
+_AT_ONCE = 2  # costs that the front is kept in
 _TAKEN = 2.0  # stronger than all that a genotype does not take
 
 
 class Within:
-    """The constraints of a problem on what plans tell; those on a latency are left to the trial.
+    """The constraints of a problem on what plans and tables of latencies tell.
+
+    A latency is known on a device that looks up. On one that measures, it is the sum of the layers'
+    own once they are measured, and nothing before; there the trial has the last word.
 
     Args:
         problem: its constraints, and its space; of one without plans nothing is known.
     """
 
     def __init__(self, problem: Problem) -> None:
-        space = problem.space
-        self._constraints = [c for c in problem.goal.constraints if c.metric in _COUNTED]
+        space, metrics = problem.space, list(_COUNTED)
+        metrics += ["latency_ms"] if problem.device is not None else []
+        self._constraints = [c for c in problem.goal.constraints if c.metric in metrics]
         known = self._constraints and isinstance(space, Planned)
         self._counter = PlanCounter(space) if known and isinstance(space, Planned) else None
-        self._space = space
+        self._space, self._problem = space, problem
+        self._sums: dict[str, Sums] = {}
 
     def keeps(self, genotype: Genotype) -> bool:
         """Whether its network keeps them, as far as that is known."""
@@ -50,7 +60,7 @@ class Within:
     def strongest(self, strengths: Strengths, otherwise: Genotype) -> Genotype:
         """The genotype of the largest sum of strengths among those that keep the constraints.
 
-        That is certain for parameters and multiply-adds where the plan's choices are independent
+        That is certain for one or two costs that add up, where the plan's choices are independent
         of each other. Otherwise, and for the peak memory, it is found by going from `otherwise` to
         neighbours: a stronger one may have been missed. `none` counts as of strength 0. If nothing
         is found, it is the nearest to the constraints.
@@ -66,10 +76,26 @@ class Within:
             return 0.0
         counts = self._counter(genotype)
         costs = {metric: getattr(counts, metric) for metric in _COUNTED}
+        if self._times:
+            costs["latency_ms"] = self._latency(genotype)
         return sum(constraint.excess(costs) for constraint in self._constraints)
 
+    @property
+    def _times(self) -> bool:
+        """Whether there is a bound on a latency that is known beforehand."""
+        bounded = any(c.metric == "latency_ms" for c in self._constraints)
+        looks_up = isinstance(self._problem.device, LooksUp)
+        return bounded and (looks_up or bool(self._problem.latencies.rows))
+
+    def _latency(self, genotype: Genotype) -> float:
+        device, space = self._problem.device, self._space
+        if isinstance(device, LooksUp):
+            return device.latency_ms(genotype)
+        assert isinstance(space, Planned)
+        return LatencyTable(self._problem.latencies.rows).sum_ms(space.plan(genotype))
+
     def _solutions(self, strengths: Strengths) -> Iterator[Genotype]:
-        """What keeps the bounds on parameters and multiply-adds, the strongest first."""
+        """What keeps the bounds on costs that add up, the strongest first."""
         space = self._space
         if self._counter is None or not isinstance(space, Derivable):
             return
@@ -78,12 +104,18 @@ class Within:
             halved = constraint.metric == "flops"
             metric = "macs" if halved else constraint.metric
             maximum = constraint.maximum / 2 if halved else constraint.maximum
-            bounds[metric] = min(maximum, bounds.get(metric, maximum))
-        bounds.pop("peak_memory_mb", None)
+            if metric == "latency_ms":  # the sum only tells where to look
+                maximum *= _LOOSE
+            if metric in ADDITIVE and (metric != "latency_ms" or self._times):
+                bounds[metric] = min(maximum, bounds.get(metric, maximum))
         plan = space.plan()
         if any(choice.name not in strengths for choice in plan.choices):
             return
-        knapsack = _Knapsack(plan, self._counter, tuple(bounds), tuple(bounds.values()), strengths)
+        some = dict(list(bounds.items())[:_AT_ONCE])
+        for metric in some.keys() - self._sums.keys():
+            self._sums[metric] = sums(self._problem, space, plan, metric)
+        costs = [self._sums[metric] for metric in some]
+        knapsack = _Knapsack(plan, costs, tuple(some.values()), strengths)
         for rows in knapsack.solutions():
             yield space.derive(rows)
 
@@ -124,11 +156,10 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True)
 class _Knapsack:
-    """`bounds` are the largest costs, in the order of `metrics`."""
+    """`bounds` are the largest values of `costs`, in their order."""
 
     plan: Plan
-    counter: PlanCounter
-    metrics: Sequence[str]
+    costs: Sequence[Sums]
     bounds: Sequence[float]
     strengths: Mapping[str, Sequence[float]]
 
@@ -139,12 +170,12 @@ class _Knapsack:
         `none` is worth nothing: its strength does not compare.
         """
         places, found = self.plan.by_choice[choice], []
+        row = self.plan.choices.index(choice)
         for number, option in enumerate(choice.options):
             layers = [place.options[number] for place in places]
             if keep is not None and places and not any(layer is not None for layer in layers):
                 continue
-            counted = [self.counter.layer(layer) for layer in layers if layer is not None]
-            costs = tuple(float(sum(getattr(c, m) for c in counted)) for m in self.metrics)
+            costs = tuple(float(cost.options[row][number]) for cost in self.costs)
             worth = 0.0 if option == NONE else self.strengths[choice.name][number]
             found.append(_Part(worth, costs, (choice, number)))
         return found
@@ -164,9 +195,7 @@ class _Knapsack:
         groups = groups_of(self.plan)
         if groups is None:
             return []
-        fixed = [self.counter.layer(layer) for layer in self.plan.layers()]
-        start = tuple(float(sum(getattr(c, m) for c in fixed)) for m in self.metrics)
-        front = [_Part(0.0, start)]
+        front = [_Part(0.0, tuple(float(cost.fixed) for cost in self.costs))]
         for choices, keep in groups:
             kept: list[list[_Part]] = [front, *([] for _ in range(keep or 1))]
             for choice in choices:

@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nascli.core.device import Latency, available, unsteady
+from nascli.core.device import Latency, LooksUp, available, measures, unsteady
 from nascli.core.estimator import COSTS
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.space import Planned
+from nascli.core.space import Planned, at, size
 from nascli.core.survey import Extremes
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from nascli.core.problem import Problem
     from nascli.costs.cost import Counts
 
+_ALL = 20_000  # genotypes of which every one is looked up
+
 
 class Costs:
     """The costs of a genotype's network on the problem's task and device.
 
     They come from the network's plan, without torch; a space that has no plans has its networks
     built and counted. `latency_ms` is that of the network itself on `problem.device` (the lower
-    quartile of its passes); without a device it is left out.
+    quartile of its passes), or what a device that looks up says of it; without a device it is left
+    out.
 
     Raises:
         Fault: the device is not there.
@@ -47,7 +50,7 @@ class Costs:
     @property
     def cheap(self) -> bool:
         """Whether thousands of genotypes a second can be told the costs of."""
-        return self._counter is not None and self.problem.device is None
+        return self._counter is not None and not measures(self.problem.device)
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """The costs, whatever the fidelity; warns of operations that were not counted."""
@@ -59,7 +62,9 @@ class Costs:
             "flops": float(counts.flops),
             "peak_memory_mb": counts.peak_memory_mb,
         }
-        if problem.device and not problem.goal.broken(costs):  # measuring is the expensive part
+        if isinstance(problem.device, LooksUp):
+            costs["latency_ms"] = problem.device.latency_ms(genotype)
+        elif problem.device and not problem.goal.broken(costs):  # measuring is the expensive part
             import torch
 
             with torch.random.fork_rng(devices=[]):  # weights drawn here are never trained
@@ -90,7 +95,15 @@ class Costs:
 
     def extremes(self) -> Extremes:
         """Metric -> genotypes of the least and the largest cost, of those where that is proved."""
-        return {} if self._counter is None else extremes(self.problem.space, self._counter)
+        found = {} if self._counter is None else dict(extremes(self.problem.space, self._counter))
+        device, space = self.problem.device, self.problem.space
+        if isinstance(device, LooksUp) and size(space) <= _ALL:
+            every = [at(space, number) for number in range(size(space))]
+            found["latency_ms"] = (
+                min(every, key=device.latency_ms),
+                max(every, key=device.latency_ms),
+            )
+        return found
 
     def _built(self, genotype: Genotype) -> Counts:
         """Counted by building the network."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib import import_module, resources
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nascli.core.device import LooksUp
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -18,6 +18,7 @@ from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.costs.plans import PlanCounter
 from nascli.estimators.rows import Row, joined, read
+from nascli.tables.nasbench201 import shipped
 
 _REPEATS = ("average", "refuse")
 _SHORT = 0.06  # the share of NAS-Bench-201's short recipe: 12 of 200 epochs
@@ -80,6 +81,14 @@ class Table:
         else:
             self._table = _CSV(problem, Path(path), refuse=repeats == "refuse")
         self.metrics = self._table.metrics
+        self._device = problem.device if isinstance(problem.device, LooksUp) else None
+        if self._device is not None:
+            if "latency_ms" in self.metrics:
+                raise Fault(
+                    f"the table and device={self._device.name} both tell latency_ms: leave out "
+                    "estimator.latency, or take device=none"
+                )
+            self.metrics = (*self.metrics, "latency_ms")
         source = f"in {path}" if path else f"in NAS-Bench-201 on {dataset}, after 200 epochs"
         self.traits = replace(
             self.traits,
@@ -105,7 +114,10 @@ class Table:
         Raises:
             Fault: NAS-Bench-201 is asked for fewer epochs than its short recipe has.
         """
-        return self._table.row(proposal.genotype, proposal.fidelity)
+        row = self._table.row(proposal.genotype, proposal.fidelity)
+        if self._device is not None:
+            row["latency_ms"] = self._device.latency_ms(proposal.genotype)
+        return row
 
 
 class _CSV:
@@ -150,54 +162,38 @@ class _NASBench201:
     """The shipped benchmark: 15,625 cells on three data sets."""
 
     def __init__(self, problem: Problem, dataset: str, latency: str | None) -> None:
-        import numpy as np
-
         if dataset not in _DATASETS:
             raise Fault(unknown("estimator.dataset", dataset, _DATASETS))
         self._dataset = dataset
-        with resources.files("nascli.tables").joinpath("nasbench201.npz").open("rb") as file:
-            self._arrays = np.load(io.BytesIO(file.read()), allow_pickle=False)
-        operations = tuple(map(str, self._arrays["operations"]))
-        if any(o != operations for o in problem.space.decisions.values()) or (
-            len(problem.space.decisions) != 6
-        ):
+        self._rows = shipped()
+        if not self._rows.holds(problem.space.decisions):
             raise Fault(
                 f"estimator=table knows NAS-Bench-201 only, not space '{problem.space.name}'; "
                 "take space=nasbench201 with its own five operations, or give estimator.path=CSV"
             )
-        self._digit = {name: digit for digit, name in enumerate(operations)}
-        self._conv3, self._conv1 = self._digit["nor_conv_3x3"], self._digit["nor_conv_1x1"]
-        cells = self._arrays["cells"].astype(int)
-        codes = cells @ (5 ** np.arange(6))
-        self._number = dict(zip(codes.tolist(), range(len(codes)), strict=True))
-        self._accuracy = {e: self._column(f"{dataset}_valid_{e}") for e in (12, 200)}
+        self._accuracy = {e: self._rows.column(f"{dataset}_valid_{e}") for e in (12, 200)}
         self._latency = self._device(latency) if latency else None
         self._costs: dict[tuple[int, int], Row] = {}  # by the numbers of 3x3 and 1x1 convolutions
         self.metrics = ("accuracy", "params", "macs", "flops") + (
             ("latency_ms",) if latency else ()
         )
 
-    def _column(self, name: str) -> list[float]:
-        column: list[float] = self._arrays[name].tolist()
-        return column
-
     def _device(self, name: str) -> list[float]:
-        prefix = "latency_ms_"
-        devices = [n.removeprefix(prefix) for n in self._arrays.files if n.startswith(prefix)]
-        if name not in devices:
-            raise Fault(unknown("estimator.latency", name, devices))
-        return self._column(prefix + name)
+        if name not in self._rows.settings:
+            raise Fault(unknown("estimator.latency", name, self._rows.settings))
+        return self._rows.latencies(name)
 
     def row(self, genotype: Genotype, fidelity: float) -> Row:
         """Validation accuracy in percent and costs."""
-        number, digits = self._locate(genotype)
+        options = genotype.options
+        number = self._rows.number(options)
         if fidelity < _SHORT:
             raise Fault(
                 f"NAS-Bench-201 has 12 and 200 epochs, and fidelity {fidelity:g} is below 12 of "
                 f"200 = {_SHORT}; take strategy.fidelities=[{_SHORT},1] or lowest={_SHORT}"
             )
         row = {"accuracy": self._accuracy[200 if fidelity >= 1 else 12][number]}
-        convolutions = digits.count(self._conv3), digits.count(self._conv1)
+        convolutions = options.count("nor_conv_3x3"), options.count("nor_conv_1x1")
         row.update(self._costs.get(convolutions) or self.costs(*convolutions))
         if self._latency is not None:
             row["latency_ms"] = self._latency[number]
@@ -208,19 +204,11 @@ class _NASBench201:
 
     def final(self, genotype: Genotype) -> Row:
         """Test accuracy in percent after 200 epochs."""
-        return {"test_accuracy": self._test[self._locate(genotype)[0]]}
+        return {"test_accuracy": self._test[self._rows.number(genotype.options)]}
 
     @cached_property
     def _test(self) -> list[float]:
-        return self._column(f"{self._dataset}_test_200")
-
-    def _locate(self, genotype: Genotype) -> tuple[int, list[int]]:
-        """The benchmark's number of the cell, and its operations' numbers."""
-        digits = [self._digit[option] for option in genotype.options]
-        code = 0
-        for digit in reversed(digits):
-            code = code * 5 + digit
-        return self._number[code], digits
+        return self._rows.column(f"{self._dataset}_test_200")
 
     def costs(self, conv3: int, conv1: int) -> Row:
         """Parameters and multiply-adds of the published network (16 channels, 15 cells).

@@ -15,7 +15,7 @@ from torch import Tensor
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.supernet import Level, Mixture, Relaxation, Sampler, SharedWeights
+from nascli.core.supernet import Level, Mixture, Relaxation, Rescales, Sampler, SharedWeights
 from nascli.costs.within import Within
 from nascli.data.batches import Batch, seeded
 from nascli.gradient.cuda_graphs import Replayed
@@ -185,6 +185,8 @@ class Bilevel:
         for alpha, gradient in zip(self._alphas, found, strict=True):
             alpha.grad = gradient
         self._architect.step()
+        if isinstance(self._relaxation, Rescales):
+            self._relaxation.rescale()
         return torch.stack([loss.detach().float(), share_correct(logits, batch[1])])
 
     def _penalised(self, loss: Tensor, mixtures: Sequence[Mixture], now: float) -> Tensor:
@@ -307,6 +309,7 @@ class Bilevel:
             "streams": self._halves.state_dict(),
             "skips": self._generator.get_state(),
             "perturbation": perturbation and perturbation.state_dict(),
+            "penalties": self._method.state_dict(),
         }
 
     def _under_way(self) -> list[Any]:
@@ -322,5 +325,6 @@ class Bilevel:
             self._architect.load_state_dict(state["architect"])
         self._halves.load_state_dict(state["streams"])
         self._generator.set_state(state["skips"])
+        self._method.load_state_dict(state.get("penalties", ()))
         if self._method.perturbation is not None:
             self._method.perturbation.load_state_dict(state["perturbation"])

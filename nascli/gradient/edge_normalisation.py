@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
-from nascli.core.supernet import Level, Mixture, Relaxation, Supernet
+from nascli.core.supernet import Level, Mixture, Relaxation, Rescales, Supernet
 
 
 class EdgeNormalised:
@@ -71,6 +71,11 @@ class EdgeNormalised:
     def parameters(self) -> Sequence[torch.nn.Parameter]:
         """The inner relaxation's, and beta."""
         return (*self._inner.parameters(), self._beta)
+
+    def rescale(self) -> None:
+        """See the inner relaxation."""
+        if isinstance(self._inner, Rescales):
+            self._inner.rescale()
 
     def keep(self, options: Sequence[Sequence[int]]) -> None:
         """See the inner relaxation."""

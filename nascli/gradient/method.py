@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
+from nascli.core.estimator import Stateful
 from nascli.core.fault import Fault, unknown
 from nascli.core.supernet import Mixture, Relaxation, Sampler, Supernet
-from nascli.gradient.parts import Penalty, Perturbation
+from nascli.gradient.parts import Penalty, Perturbation, Tells
 
 SECOND_ORDER = ("finite_difference", "exact")
 SecondOrder = Literal["finite_difference", "exact"]
@@ -64,6 +65,21 @@ class Method:
             "perturbation": self.perturbation is not None,
         }
         return [name for name, there in given.items() if there]
+
+    def readout(self, relaxation: Relaxation) -> dict[str, float]:
+        """What penalties tell of the architecture weights."""
+        told = [p.readout(relaxation) for p in self.penalties if isinstance(p, Tells)]
+        return {name: value for one in told for name, value in one.items()}
+
+    def state_dict(self) -> list[dict[str, Any] | None]:
+        """What penalties have learnt; None of those that do not."""
+        return [p.state_dict() if isinstance(p, Stateful) else None for p in self.penalties]
+
+    def load_state_dict(self, states: Sequence[dict[str, Any] | None]) -> None:
+        """Takes back what `state_dict` gave."""
+        for penalty, state in zip(self.penalties, states, strict=False):
+            if isinstance(penalty, Stateful) and state is not None:
+                penalty.load_state_dict(state)
 
     def penalised(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float

@@ -7,7 +7,7 @@ the trait `weight_sharing`; for relaxations and samplers see `nascli.core.supern
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -37,6 +37,14 @@ class Penalty(Protocol):
 
         `loss` has no dimensions; `mixture` is the step's first, with gradients to alpha.
         """
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A penalty that says how the architecture weights stand to what it asks of them."""
+
+    def readout(self, relaxation: Relaxation) -> Mapping[str, float]:
+        """Metrics of an epoch."""
 
 
 class Perturbation(Protocol):

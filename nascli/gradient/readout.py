@@ -13,6 +13,7 @@ import torch
 
 from nascli.core.choice import SKIP
 from nascli.core.genotype import Genotype
+from nascli.core.goal import Goal
 from nascli.core.supernet import Relaxation, Supernet
 
 _REMEDIES = (
@@ -34,12 +35,16 @@ def readout(
     return found if relaxation is None else {**found, "entropy": entropy(relaxation)}
 
 
-def in_words(found: Mapping[str, float]) -> str:
+def in_words(found: Mapping[str, float], goal: Goal) -> str:
     """A readout in a few words, for the screen."""
     counts = [f"{value:.0f} in {name[6:]}" for name, value in found.items() if name[:6] == "skips_"]
     words = [f"skips: {', '.join(counts)}"]
     words += [f"entropy {found['entropy']:.3f}"] if "entropy" in found else []
     words += [f"eigenvalue {found['eigenvalue']:.3g}"] if "eigenvalue" in found else []
+    for constraint in goal.constraints:
+        expected = found.get(f"expected_{constraint.metric}")
+        if expected is not None:
+            words.append(f"expected {constraint.metric} {expected:.4g} of {constraint.maximum:.4g}")
     return ", ".join(words)
 
 

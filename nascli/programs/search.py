@@ -9,6 +9,7 @@ from typing import Any
 
 from nascli import genotypes
 from nascli.core.budget import Budget, OutOfTime
+from nascli.core.device import LooksUp, measures
 from nascli.core.estimator import Estimator
 from nascli.core.evaluation import Evaluation
 from nascli.core.failures import kinds, words
@@ -64,8 +65,10 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     """
     problem = parts.problem
     images.record(run, problem, tested=False)
-    if problem.device is not None:
+    if measures(problem.device):
         keep_latencies(run, problem)
+    elif isinstance(problem.device, LooksUp) and problem.device.notice:
+        problem.listener.warn(f"warning: {problem.device.notice}")
     count = size(problem.space)
     if parts.notice:
         problem.listener.warn(f"warning: {parts.notice}")
@@ -103,13 +106,15 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))
+        if isinstance(problem.device, LooksUp) and (doubt := problem.device.doubt(genotype)):
+            problem.listener.warn(f"warning: the answer's {doubt}")
         if len(problem.goal.objectives) > 1:
             for trial in history.front(problem.goal):
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
         timing = {"peak_memory_mb", "latency_ms"} <= {
             m for e in parts.estimators for m in e.metrics
         }
-        if problem.device and timing and layered(problem.device):
+        if problem.device and measures(problem.device) and timing and layered(problem.device):
             measured(problem)  # where the search has measured its networks too
     drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
     drawn |= figures.search(history, problem) | curves.readout(history)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from nascli.core.supernet import Level, Mixture, Supernet
 from nascli.relaxations.weights import Weights
@@ -21,14 +22,16 @@ class BinaryGates(Weights):
     replacement and opens one of the two gates, by their chances among themselves; both are
     computed, and the gradient of the closed gate too goes into alpha (eq. 4 over the two).
 
-    Departure: the published code then shifts both alphas so that the chances of all other options
-    stay what they were; here they do to first order, for the two gradients cancel.
+    After the step both alphas are shifted alike, so that the chances of all other options stay what
+    they were. That takes an Adam with beta1 = 0 and no weight decay, as published: with momentum,
+    options that were not drawn go on moving.
 
     See `nascli.relaxations.weights.Weights` for the arguments.
     """
 
     def __init__(self, supernet: Supernet, seed: int, scale: float = 1e-3) -> None:
         super().__init__(supernet, seed, scale, least=2)
+        self._pair: tuple[Tensor, Tensor] | None = None  # numbers and alphas before the step
 
     def mixtures(self, progress: float, level: Level = "weights") -> Sequence[Mixture]:
         """One path (weights), or two with one gate open (architecture), for any progress."""
@@ -39,6 +42,8 @@ class BinaryGates(Weights):
         drawn = chances.multinomial(count, generator=self._generator)  # (choices, count)
         active = tuple(tuple(sorted(numbers)) for numbers in drawn.tolist())
         drawn = drawn.to(logits.device)
+        if level == "architecture":
+            self._pair = drawn, logits.detach().gather(1, drawn)
         pair = logits.gather(1, drawn).softmax(dim=1)
         opened = pair.detach().cpu().multinomial(1, generator=self._generator).to(logits.device)
         gates = torch.zeros_like(pair).scatter_(1, opened, 1.0)
@@ -46,6 +51,17 @@ class BinaryGates(Weights):
         # dL/dalpha_i = sum over j of d_j p_j (delta_ij - p_i), which is eq. 4 over the two.
         straight = gates - pair.detach() + pair
         return (Mixture(torch.zeros_like(logits).scatter(1, drawn, straight), active),)
+
+    def rescale(self) -> None:
+        """Shifts the two alphas of every choice so that exp(alpha) sums to what it did before."""
+        if self._pair is None:
+            return
+        drawn, before = self._pair
+        with torch.no_grad():
+            after = self._alpha.gather(1, drawn)
+            offset = after.logsumexp(1, keepdim=True) - before.logsumexp(1, keepdim=True)
+            self._alpha.scatter_(1, drawn, after - offset)
+        self._pair = None
 
     def expected(self) -> Mixture:
         """The chances of every option; detached."""

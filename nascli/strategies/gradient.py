@@ -189,7 +189,7 @@ class GradientSearch:
             genotype = self._discretise(trained)
         found = self._readout(trained, genotype)
         self._warn(trained, genotype)
-        words = [f"epoch {self._epoch}/{self.epochs}", said, in_words(found)]
+        words = [f"epoch {self._epoch}/{self.epochs}", said, in_words(found, self._problem.goal)]
         self._problem.listener.progress(1.0, ", ".join(filter(None, words)))
         return [Proposal(genotype, self._problem.fidelity * self._share(trained.stage), found)]
 
@@ -257,6 +257,8 @@ class GradientSearch:
     def _readout(self, trained: Bilevel, genotype: Genotype) -> dict[str, float]:
         """What tells a collapse, as metrics; asks the stopper too."""
         found = readout(trained.supernet, self._shared.relaxation, genotype)
+        if self._shared.relaxation is not None:
+            found |= self._method.readout(self._shared.relaxation)
         if self._stopper is not None:
             self._stopped = self._stopper.stops(self._epoch, trained.eigenvalue)
             found |= self._stopper.readout()

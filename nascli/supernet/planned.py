@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nascli.core.choice import Choice
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import IMAGES, Kind, Layer, Place, Plan, Shape, spent
@@ -108,12 +107,6 @@ class PlannedSupernet(nn.Module):
         for name, places in self._graphs.items():
             old = self.get_submodule(name)
             attach(self, name, replaced(old, self._graph(places), wider=k < before))
-
-    def layers(self, choice: Choice, option: str) -> Sequence[Layer]:
-        """What `option` at `choice` consists of over all cells; nothing for `none`."""
-        places = self.plan.by_choice.get(choice, ())
-        found = (place.options[choice.options.index(option)] for place in places)
-        return [layer for layer in found if layer is not None]
 
     def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
         """Images (B, C, H, W) -> logits (B, classes)."""

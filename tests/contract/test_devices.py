@@ -1,13 +1,18 @@
 """What every device keeps to; the YAML folder says which there are."""
 
+
 import pytest
 import torch
 from fixtures import build, composed, options
 from torch import nn
 
-from nascli.core.device import available
+from nascli.core.device import LooksUp, available
+from nascli.core.fault import Fault
 
-NEEDED = {"remote": ("device.command=sh -c 'test -s {network} && echo 1.5 1.25 2.5'",)}
+NEEDED = {
+    "remote": ("device.command=sh -c 'test -s {network} && echo 1.5 1.25 2.5'",),
+    "nasbench201_devices": ("device.setting=eyeriss",),
+}
 """What a device cannot do without."""
 
 
@@ -31,6 +36,10 @@ def test_is_named_as_its_file_and_measures(device):
         return
     assert made.name == name
     available(made)
+    if isinstance(made, LooksUp):
+        with pytest.raises(Fault, match=f"device={name} looks .* up and measures nothing; take"):
+            made.latency(nn.Conv2d(3, 4, 3), (3, 16, 16))
+        return
     latency = made.latency(nn.Conv2d(3, 4, 3), (3, 16, 16))
     assert 0 < latency.p10_ms <= latency.ms <= latency.median_ms <= latency.p90_ms
     assert latency.repeats >= 1
@@ -40,7 +49,7 @@ def test_is_named_as_its_file_and_measures(device):
 
 def test_leaves_the_random_state_threads_and_networks_alone(device):
     _, made = device
-    if made is None:
+    if made is None or isinstance(made, LooksUp):
         return
     convolution = nn.Conv2d(3, 4, 3).train()
     weights = convolution.weight.clone()

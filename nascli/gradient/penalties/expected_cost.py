@@ -7,33 +7,30 @@ Wu et al., FBNet, CVPR 2019 (arXiv 1812.03443), sections 3.2 and 3.3; Cai et al.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from nascli.core.fault import Fault, unknown
-from nascli.core.plan import Layer
 from nascli.core.problem import Problem
-from nascli.core.supernet import LayersOfOptions, Mixture, Relaxation, Supernet
-from nascli.costs.count import count
-from nascli.costs.latency_table import measured
+from nascli.core.supernet import Mixture, Relaxation
+from nascli.gradient.additive import AdditiveCost
 from nascli.gradient.penalties.checks import weight_of
 
 _METRICS = ("auto", "latency_ms", "macs", "params")
+_UNITS = {"latency_ms": ("microseconds", 1e3), "macs": ("multiply-adds", 1.0)}
+_UNITS |= {"params": ("parameters", 1.0)}
 
 
 class ExpectedCost:
-    """Multiplies the loss by log(1 + (e - 1) r)^weight, or adds weight * r.
+    """FBNet's loss x alpha log(E)^beta (eq. 2), or ProxylessNAS' loss + lambda E / E0 (eq. 7).
 
-    r is the expected cost of the mixture's options, sum over choices and options of weight times
-    cost, as a multiple of that of equal weights. A cost is the sum over all cells of what the
-    option's layers cost each on its own, counted or as the search's latency table has them: it is
-    measured once, on first use, and is the one that the run folder keeps.
-
-    Departure: FBNet multiplies by a log(LAT)^b, which needs milliseconds above 1; ours is 1 where
-    all options weigh the same, in any unit, and never negative.
+    E is the expected cost of the whole network, its fixed part included; see
+    `nascli.gradient.additive.AdditiveCost`. It is in microseconds, multiply-adds or parameters, so
+    that it is above 1 for any network: at 1 the product would vanish, whatever the loss. FBNet's E
+    weighs options as the step's sample does, ProxylessNAS' by their chances softmax(alpha). E0 is
+    that of equal chances, so that lambda needs no unit.
 
     Args:
         problem: its space has the layers, its device times them.
@@ -41,9 +38,11 @@ class ExpectedCost:
         metric: "latency_ms", "macs" or "params"; "auto" is the first if the search has a device,
             else the second.
         form: "product" (FBNet) or "sum" (ProxylessNAS).
+        factor: FBNet's alpha; a sum has none.
 
     Raises:
-        Fault: a value is not allowed, or a latency is asked for without a device.
+        Fault: a value is not allowed, a latency is asked for without a device, the cost of
+            single options is not known, or the fixed part is not above 1 in a product's unit.
     """
 
     def __init__(
@@ -52,9 +51,12 @@ class ExpectedCost:
         weight: float = 0.6,
         metric: str = "auto",
         form: str = "product",
+        factor: float = 0.2,
     ) -> None:
-        self._problem = problem
         self._weight = weight_of("expected_cost", weight)
+        if not 0 < factor < math.inf:
+            raise Fault(f"strategy.penalties.expected_cost.factor is {factor}; it is above 0")
+        self._factor = factor
         if metric not in _METRICS:
             raise Fault(unknown("strategy.penalties.expected_cost.metric", metric, _METRICS))
         if form not in ("product", "sum"):
@@ -66,55 +68,31 @@ class ExpectedCost:
                 "strategy.penalties.expected_cost.metric is latency_ms, but the search measures on "
                 "no device: take device=cpu, or metric macs or params"
             )
-        self._metric, self._form = metric, form
-        self._costs: Tensor | None = None
+        self._form = form
+        self.cost = AdditiveCost(problem, metric, "expected_cost")
 
     def __call__(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
     ) -> Tensor:
         """The loss with the cost, at any progress."""
         del progress
-        costs = self.costs().to(mixture.weights)
-        present = relaxation.logits().detach().isfinite().to(costs)
-        equal = (costs * present / present.sum(1, keepdim=True)).sum()
-        ratio = (mixture.strengths * costs).sum() / equal.clamp_min(1e-12)
-        if self._form == "sum":
-            return loss + self._weight * ratio
-        return loss * (1 + (math.e - 1) * ratio).log() ** self._weight
+        if self._form == "product":
+            expected = self.cost.expected(mixture.weights, mixture.edges)
+            return loss * self._factor * (self._unit * expected).log() ** self._weight
+        logits = relaxation.logits()
+        chances = logits.softmax(dim=1)
+        equal = torch.where(logits.detach().isfinite(), 0.0, -torch.inf).softmax(dim=1)
+        reference = self.cost.expected(equal, mixture.edges).detach().clamp_min(1e-12)
+        return loss + self._weight * self.cost.expected(chances, mixture.edges) / reference
 
-    def costs(self) -> Tensor:
-        """(choices, options): of each option alone, in the metric's unit; found on first use.
-
-        They are those of the space's own networks, whatever stage the search is in: deeper
-        supernets and options on fewer channels are only means to find one of these.
-        """
-        if self._costs is None:
-            space: Any = self._problem.space
-            with torch.random.fork_rng(devices=[]), torch.device("meta"):
-                supernet: Supernet = space.supernet()
-            if not isinstance(supernet, LayersOfOptions):
-                raise Fault(
-                    f"the supernet of space '{space.name}' does not say which layers its options "
-                    "have, so they have no known cost: leave out expected_cost"
-                )
-            known: dict[Layer, float] = {}
-            rows = [
-                [self._cost(supernet.layers(choice, option), known) for option in choice.options]
-                for choice in supernet.choices
-            ]
-            most = max(map(len, rows))
-            self._costs = torch.tensor([row + [0.0] * (most - len(row)) for row in rows])
-        return self._costs
-
-    def _cost(self, layers: Sequence[Layer], known: dict[Layer, float]) -> float:
-        if self._metric == "latency_ms":
-            return measured(self._problem).sum_of(layers)
-        for layer in sorted(set(layers) - known.keys()):
-            known[layer] = self._alone(layer)
-        return math.fsum(known[layer] for layer in layers)
-
-    def _alone(self, layer: Layer) -> float:
-        shape = (layer.in_channels, layer.height, layer.width)
-        with torch.random.fork_rng(devices=[]):
-            network = self._problem.space.layers()[layer]()
-        return float(getattr(count(network, shape), self._metric))
+    @cached_property
+    def _unit(self) -> float:
+        """How many of the product's units one of the metric's is; looks at the fixed part."""
+        words, unit = _UNITS[self.cost.metric]
+        if unit * self.cost.fixed <= 1:
+            raise Fault(
+                f"what every network of the space has costs {unit * self.cost.fixed:g} {words}, "
+                "and the logarithm in strategy.penalties.expected_cost needs more than 1: take "
+                "form: sum, or another metric"
+            )
+        return unit

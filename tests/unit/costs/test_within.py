@@ -107,3 +107,19 @@ def test_what_plans_do_not_tell_is_left_to_the_trial(known):
     stated, costs = known
     assert within(stated, latency_ms=1e-9).keeps(next(iter(costs)))
     assert within(stated).keeps(next(iter(costs)))
+
+
+@pytest.mark.parametrize("setting", ["eyeriss", "gold_6226"])
+def test_a_bound_on_a_latency_that_is_looked_up_is_kept_by_the_strongest(setting):
+    words = ("space=nasbench201", "device=nasbench201_devices", f"device.setting={setting}")
+    stated = build.stated(composed(*words, "data=synthetic"))
+    ms = {g: stated.device.latency_ms(g) for g in (at(stated.space, n) for n in range(15_625))}
+    bound = sorted(ms.values())[2_000]
+    for seed in range(2):
+        strengths = drawn(stated, seed)
+        best = max(worth(stated, strengths, g) for g, value in ms.items() if value <= bound)
+        found = within(stated, latency_ms=bound).strongest(strengths, next(iter(ms)))
+        assert ms[found] <= bound
+        # on eyeriss the sum over edges is exact; elsewhere it only tells where to look
+        assert worth(stated, strengths, found) >= (0.9999 if setting == "eyeriss" else 0.95) * best
+    assert not within(stated, latency_ms=min(ms.values()) / 2).keeps(next(iter(ms)))

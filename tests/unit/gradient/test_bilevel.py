@@ -316,3 +316,23 @@ def test_a_path_without_operations_has_no_gradient_and_ends_nothing(monkeypatch)
         assert not alpha.grad.any()
         bilevel._weight_step(0.0)
         assert bilevel.eigenvalue() == 0.0
+
+
+def test_a_step_of_proxyless_leaves_the_chances_of_options_that_were_not_drawn():
+    bilevel = training(strategy="proxyless")
+    (alpha,) = bilevel._alphas
+    drawn = []
+    mixtures = bilevel.relaxation.mixtures
+
+    def noting(progress, level):
+        drawn.append(mixtures(progress, level))
+        return drawn[-1]
+
+    bilevel.relaxation.mixtures = noting
+    for _ in range(3):  # with momentum, an option drawn before would move
+        before, chances = alpha.detach().clone(), bilevel.relaxation.expected().weights
+        bilevel._architecture_step(0.5, 0.1)
+        others = torch.ones_like(chances).scatter(1, torch.tensor(drawn[-1][0].active), 0.0).bool()
+        assert torch.equal(alpha[others], before[others])
+        assert (alpha[~others] != before[~others]).any()
+        assert torch.allclose(bilevel.relaxation.expected().weights[others], chances[others])

@@ -6,6 +6,7 @@ from fixtures import ToyTask, composed
 from hydra.utils import instantiate
 
 from nascli.core.genotype import Genotype
+from nascli.core.goal import Constraint, Goal
 from nascli.gradient.readout import collapse, entropy, in_words, readout
 from nascli.relaxations.sigmoid import Sigmoid
 from nascli.relaxations.softmax import Softmax
@@ -67,11 +68,14 @@ def test_entropy_of_sigmoids_is_that_of_their_shares(supernet):
 
 def test_a_readout_in_a_few_words():
     found = {"skips_normal": 3.0, "skips_reduction": 0.0, "entropy": 0.98765}
-    assert in_words(found) == "skips: 3 in normal, 0 in reduction, entropy 0.988"
+    assert in_words(found, Goal()) == "skips: 3 in normal, 0 in reduction, entropy 0.988"
     found["eigenvalue"] = 0.01234
-    assert in_words(found).endswith("entropy 0.988, eigenvalue 0.0123")
+    assert in_words(found, Goal()).endswith("entropy 0.988, eigenvalue 0.0123")
+    goal = Goal(constraints=(Constraint("macs", 5e6), Constraint("peak_memory_mb", 1.0)))
+    told = {**found, "expected_macs": 4_123_456.0, "pressure_macs": 0.3}
+    assert in_words(told, goal).endswith("eigenvalue 0.0123, expected macs 4.123e+06 of 5e+06")
     del found["entropy"]  # a sampler has none
-    assert in_words(found) == "skips: 3 in normal, 0 in reduction, eigenvalue 0.0123"
+    assert in_words(found, Goal()) == "skips: 3 in normal, 0 in reduction, eigenvalue 0.0123"
 
 
 def test_without_a_relaxation_only_skip_connections_are_read(space, supernet):

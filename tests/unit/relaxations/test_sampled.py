@@ -160,3 +160,22 @@ def test_sigmoids_do_not_compete():
     (alpha,) = sigmoid.parameters()
     (found,) = torch.autograd.grad(sigmoid.mixtures(0.0)[0].weights[:, 0].sum(), [alpha])
     assert (found[:, 0] > 0).all() and not found[:, 1:].any()
+
+
+def test_options_that_an_architecture_step_did_not_draw_keep_their_chances():
+    gates = with_logits(BinaryGates(MANY, seed=0))
+    (alpha,) = gates.parameters()
+    adam = torch.optim.Adam([alpha], lr=0.1, betas=(0.0, 0.999))
+    for _ in range(3):
+        before = gates.logits().detach().softmax(1)
+        (mixture,) = gates.mixtures(0.0, "architecture")
+        alpha.grad = torch.autograd.grad((torch.rand(4000, 3) * mixture.weights).sum(), [alpha])[0]
+        adam.step()
+        gates.rescale()
+        after = gates.logits().detach().softmax(1)
+        drawn = torch.zeros(4000, 3).scatter(1, torch.tensor(mixture.active), 1.0).bool()
+        assert torch.allclose(after[~drawn], before[~drawn], atol=1e-6)
+        assert (after[drawn] - before[drawn]).abs().mean() > 1e-2
+    gates.mixtures(0.0, "weights")
+    gates.rescale()  # no step of the architecture came before
+    assert torch.equal(gates.logits().softmax(1), after)

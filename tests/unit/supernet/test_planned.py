@@ -14,7 +14,7 @@ from nascli.core.choice import Choice
 from nascli.core.fault import Fault
 from nascli.core.plan import IMAGES, Layer, Place, Plan
 from nascli.core.space import Deepens, Derivable, Relaxable, check, strongest
-from nascli.core.supernet import LayersOfOptions, Mixture, PartialChannels
+from nascli.core.supernet import Mixture, PartialChannels
 from nascli.networks.building import build, builders
 from nascli.networks.network import Network
 from nascli.operations import resolve
@@ -97,7 +97,7 @@ def test_the_space_and_its_supernet_keep_to_what_they_can():
     assert isinstance(SPACE, Relaxable) and isinstance(SPACE, Derivable)
     assert not isinstance(SPACE, Deepens)
     supernet = SPACE.supernet()
-    assert isinstance(supernet, PartialChannels) and isinstance(supernet, LayersOfOptions)
+    assert isinstance(supernet, PartialChannels)
     assert [choice.name for choice in supernet.choices] == ["a", "b"]
 
 
@@ -146,14 +146,6 @@ def test_derived_are_the_strongest_options():
     assert supernet.derive(strengths).options == ("wide", "skip")
     strengths[0, 1:] = 0
     assert supernet.derive(strengths).options == ("none", "skip")
-
-
-def test_layers_of_an_option():
-    supernet = SPACE.supernet()
-    first, second = supernet.choices
-    assert supernet.layers(first, "none") == []
-    assert supernet.layers(second, "wide") == [Layer("wide", 4, 8, 2, 8, 8)]
-    assert supernet.layers(Choice("other", "", ("wide",)), "wide") == []
 
 
 def test_channels_pass_by_only_where_no_option_changes_them():

@@ -1,0 +1,84 @@
+"""Costs that add up over the choices of a space: a fixed part, and one for each option taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from nascli.core.choice import Choice
+from nascli.core.device import LooksUp
+from nascli.core.fault import Fault
+from nascli.core.plan import Layer, Plan
+from nascli.core.randomness import generator
+from nascli.core.space import Planned, at, sample, size
+from nascli.costs.edges import fit
+from nascli.costs.plans import PlanCounter
+
+if TYPE_CHECKING:
+    from nascli.core.problem import Problem
+
+ADDITIVE = ("latency_ms", "macs", "flops", "params")
+_MOST = 2_000  # genotypes looked up: random ones, or all of a smaller space
+
+
+class Sums(NamedTuple):
+    """In the metric's unit: what every network has, and what an option adds at all of its places.
+
+    `options` has a row for each choice of the open plan, in order, with a number for each option.
+    """
+
+    fixed: float
+    options: Sequence[Sequence[float]]
+
+
+def sums(problem: Problem, space: Planned, plan: Plan, metric: str) -> Sums:
+    """What one of `ADDITIVE` is made of.
+
+    A latency is the sum of the layers' own, which are measured if they have not been; on a device
+    that looks up it is a fit of what it says (`nascli.costs.edges`).
+
+    Raises:
+        Fault: a device looks up what its space does not decide by choices.
+    """
+    if metric == "latency_ms" and isinstance(problem.device, LooksUp):
+        return _looked_up(problem.device, space, plan)
+    cost = _of_layers(problem, space, metric)
+    return Sums(
+        cost(list(plan.layers())),
+        [
+            [cost([p.options[number] for p in places]) for number in range(len(choice.options))]
+            for choice, places in ((c, plan.by_choice[c]) for c in plan.choices)
+        ],
+    )
+
+
+def _of_layers(
+    problem: Problem, space: Planned, metric: str
+) -> Callable[[Sequence[Layer | None]], float]:
+    """What layers cost together."""
+    if metric == "latency_ms":
+        from nascli.costs.latency_table import measured
+
+        table = measured(problem)
+        return lambda layers: table.sum_of([n for n in layers if n is not None])
+    counter = PlanCounter(space)
+    counted, times = ("macs", 2) if metric == "flops" else (metric, 1)
+    return lambda layers: (
+        times * math.fsum(getattr(counter.layer(n), counted) for n in layers if n is not None)
+    )
+
+
+def _looked_up(device: LooksUp, space: Planned, plan: Plan) -> Sums:
+    choices: dict[str, Choice] = {choice.name: choice for choice in plan.choices}
+    if {n: c.options for n, c in choices.items()} != dict(space.decisions):
+        raise Fault(
+            f"device={device.name} knows whole networks, and the choices of space "
+            f"'{space.name}' are not its decisions, so no latency is known of single options"
+        )
+    rng, count = generator(0, "edges"), size(space)
+    every = range(min(count, _MOST))
+    genotypes = [at(space, n) if count <= _MOST else sample(space, rng) for n in every]
+    known = [(g, device.latency_ms(g)) for g in genotypes if not device.doubt(g)]
+    table = fit(space.decisions, known)
+    return Sums(table.fixed, [table.rows[choice.name] for choice in plan.choices])

@@ -1,0 +1,100 @@
+"""The devices of NAS-Bench-201's published latencies: looked up, nothing is measured.
+
+Lee et al., HELP, NeurIPS 2021 (arXiv 2106.08630), with measurements of HW-NAS-Bench (Li et al.,
+ICLR 2021, arXiv 2103.10584).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nascli.core.device import Latency
+from nascli.core.fault import Fault, unknown
+from nascli.core.genotype import Genotype
+from nascli.core.space import SearchSpace
+from nascli.tables.nasbench201 import shipped
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_FAR = 20  # times below the median: the 273 cells of pixel3 and 284 of raspi4, and no others
+
+
+class NASBench201Devices:
+    """One of 27 settings: a phone, a processor, a GPU at a batch size, an accelerator.
+
+    Milliseconds are those of the benchmark's own networks (CIFAR-10, 16 channels, 15 cells),
+    whatever sizes a search works on. Some phones are rounded to whole ms; of `pixel3` and `raspi4`
+    some hundred rows lie so far below the median that they can only be glitches of the measurement.
+
+    Args:
+        setting: which one; None is refused, with their names.
+
+    Raises:
+        Fault: there is none of that name.
+    """
+
+    name = "nasbench201_devices"
+
+    def __init__(self, setting: str | None = None) -> None:
+        rows = shipped()
+        if setting is None:
+            raise Fault(f"device.setting is missing; take one of: {', '.join(rows.settings)}")
+        if setting not in rows.settings:
+            raise Fault(unknown("device.setting", setting, rows.settings))
+        self.setting, self._rows = setting, rows
+
+    @cached_property
+    def _ms(self) -> list[float]:
+        return self._rows.latencies(self.setting)
+
+    @cached_property
+    def _floor(self) -> float:
+        return statistics.median(self._ms) / _FAR
+
+    def fits(self, space: SearchSpace) -> None:
+        """See `nascli.core.device.LooksUp`."""
+        if not self._rows.holds(space.decisions):
+            raise Fault(
+                f"device=nasbench201_devices knows NAS-Bench-201 only, not space '{space.name}'; "
+                "take space=nasbench201 with its own five operations, or device=cpu"
+            )
+
+    def latency_ms(self, genotype: Genotype) -> float:
+        """See `nascli.core.device.LooksUp`."""
+        return self._ms[self._rows.number(genotype.options)]
+
+    @property
+    def notice(self) -> str:
+        """See `nascli.core.device.LooksUp`."""
+        glitches = sum(ms < self._floor for ms in self._ms)
+        if not glitches:
+            return ""
+        return (
+            f"{glitches} of {len(self._ms):,} latencies on {self.setting} are below a {_FAR}th of "
+            "the median, which no network can reach: glitches of the measurement"
+        )
+
+    def doubt(self, genotype: Genotype) -> str:
+        """See `nascli.core.device.LooksUp`."""
+        ms = self.latency_ms(genotype)
+        if ms >= self._floor:
+            return ""
+        return (
+            f"{ms:.3g} ms on {self.setting} are below a {_FAR}th of the median: a glitch of the "
+            "measurement, not a latency"
+        )
+
+    def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
+        """Raises a Fault: it measures nothing."""
+        del network, input_shape
+        raise Fault(
+            "device=nasbench201_devices looks cells up and measures nothing; take device=cpu"
+        )
+
+    def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
+        """Raises a Fault: it measures nothing."""
+        return [self.latency(*case) for case in cases]

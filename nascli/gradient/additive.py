@@ -1,0 +1,95 @@
+"""Costs that add up over the choices of a supernet: a fixed part, and one for each option taken."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from nascli.core.choice import NONE
+from nascli.core.fault import Fault
+from nascli.core.problem import Problem
+from nascli.core.space import Planned, open_plan
+from nascli.costs.additive import sums
+from nascli.costs.extremes import groups_of
+
+
+class AdditiveCost:
+    """What the space's own networks cost, as something to differentiate.
+
+    E = fixed + sum over choices of share x sum over options of weight x cost.
+
+    The fixed part is what every network has, such as stem and classifier. An option counts at all
+    of its places together; `none` counts nothing. The share is 1, but where an addition keeps k of
+    its n inputs it is k / n, or k times the input's weight among them where edges have weights: the
+    chance that a network has the choice at all. Deeper supernets and options on fewer channels are
+    only means to find one of the space's own networks, so the stage of a search changes nothing.
+
+    A latency is the sum of the layers' own, which are measured on first use, once a search; on a
+    device that looks up it is a fit over choices.
+
+    Args:
+        problem: its space has the layers, its device times them.
+        metric: one of `nascli.costs.additive.ADDITIVE`.
+        who: what reads the cost, for messages.
+
+    Raises:
+        Fault: the cost is not known of single options.
+    """
+
+    def __init__(self, problem: Problem, metric: str, who: str) -> None:
+        self._problem, self.metric = problem, metric
+        plan = open_plan(problem.space)
+        if plan is None or not isinstance(problem.space, Planned):
+            raise Fault(
+                f"space '{problem.space.name}' has no open plan, so its options have no known "
+                f"{metric}: leave out {who}"
+            )
+        groups = groups_of(plan)
+        if groups is None:
+            raise Fault(
+                f"the choices of space '{problem.space.name}' are not independent of each other, "
+                f"so its {metric} does not add up over them: leave out {who}"
+            )
+        self._plan, self._space = plan, problem.space
+        kept = {c: (keep, len(group)) for group, keep in groups for c in group}
+        self._kept = [kept[choice] for choice in plan.choices]
+
+    def expected(self, weights: Tensor, edges: Tensor | None = None) -> Tensor:
+        """E, in the metric's unit; `weights` are (choices, options), `edges` (choices,) or none."""
+        by_choice = (weights * self.options.to(weights)).sum(1)
+        shares = weights.new_tensor([1.0 if k is None else k / n for k, n in self._kept])
+        if edges is not None:
+            keeps = weights.new_tensor([0.0 if k is None else float(k) for k, _ in self._kept])
+            shares = torch.where(keeps > 0, keeps * edges, shares)
+        return self.fixed + (shares * by_choice).sum()
+
+    def without_none(self, logits: Tensor) -> Tensor:
+        """(choices, options): the softmax of `logits` over all options but `none`.
+
+        No strategy derives `none` of its own accord (`nascli.core.space.strongest`), so these are
+        the chances of a network's options. Where a choice has nothing else, it is certain.
+        """
+        none = [[o == NONE for o in c.options] for c in self._plan.choices]
+        width = logits.shape[1]
+        mask = torch.tensor([row + [False] * (width - len(row)) for row in none])
+        mask = mask.to(logits.device)
+        alone = (logits.isfinite() & ~mask).sum(1, keepdim=True) == 0
+        return logits.masked_fill(mask & ~alone, -torch.inf).softmax(dim=1)
+
+    @property
+    def fixed(self) -> float:
+        """What every network of the space has, in the metric's unit."""
+        return self._parts[0]
+
+    @property
+    def options(self) -> Tensor:
+        """(choices, options): what each option adds at all of its places, in the metric's unit."""
+        return self._parts[1]
+
+    @cached_property
+    def _parts(self) -> tuple[float, Tensor]:
+        fixed, rows = sums(self._problem, self._space, self._plan, self.metric)
+        most = max(map(len, rows))
+        return fixed, torch.tensor([[*row, *[0.0] * (most - len(row))] for row in rows])

@@ -1,0 +1,100 @@
+"""The published latencies: found under their cells, used as any latency, refused elsewhere."""
+
+import json
+
+import numpy as np
+import pytest
+from fixtures import CHECKOUT, ToySpace, build, composed
+
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.space import at
+from nascli.core.trial import Proposal
+from nascli.devices.nasbench201_devices import NASBench201Devices
+from nascli.estimators.costs import Costs
+
+TABLE = np.load(CHECKOUT / "nascli" / "tables" / "nasbench201.npz", allow_pickle=False)
+NAMES = [name.removeprefix("latency_ms_") for name in TABLE.files if name[:7] == "latency"]
+WORDS = ("space=nasbench201", "device=nasbench201_devices", "device.setting=eyeriss")
+
+
+def stated(*words):
+    return build.stated(composed(*WORDS, *words))
+
+
+def test_every_setting_gives_the_latency_of_the_cell_that_was_asked_for():
+    problem = stated()
+    assert len(NAMES) == 27
+    for name in NAMES:
+        device = NASBench201Devices(name)
+        for row in range(7, 15_625, 3001):
+            options = tuple(str(TABLE["operations"][digit]) for digit in TABLE["cells"][row])
+            genotype = Genotype("nasbench201", tuple(problem.space.decisions), options)
+            assert device.latency_ms(genotype) == TABLE[f"latency_ms_{name}"][row]
+
+
+@pytest.mark.parametrize(("name", "count"), [("pixel3", 273), ("raspi4", 284), ("pixel2", 0)])
+def test_glitches_are_counted_and_named(name, count):
+    device, space = NASBench201Devices(name), stated().space
+    assert device.notice[:3] == (f"{count}" if count else "")
+    every = [at(space, number) for number in range(15_625)]
+    doubted = [genotype for genotype in every if device.doubt(genotype)]
+    assert len(doubted) == count
+    median = float(np.median(TABLE[f"latency_ms_{name}"]))
+    assert all((device.latency_ms(g) < median / 20) == bool(device.doubt(g)) for g in every[::7])
+
+
+def test_a_setting_that_is_none_and_a_typo_are_faults_that_name_all():
+    with pytest.raises(
+        Fault, match="device.setting is missing; take one of: 1080ti_1, .*titanxp_32"
+    ):
+        NASBench201Devices()
+    with pytest.raises(Fault, match="'titan_rtx256' is not known; .* did you mean 'titan_rtx_256'"):
+        NASBench201Devices("titan_rtx256")
+
+
+def test_another_space_is_refused_by_name():
+    with pytest.raises(Fault, match="knows NAS-Bench-201 only, not space 'toy'; take space=nasb"):
+        NASBench201Devices("fpga").fits(ToySpace())
+    with pytest.raises(Fault, match="not space 'cell'"):
+        build.stated(composed(*WORDS, "space=cell"))
+
+
+def test_costs_look_up_and_know_the_extremes():
+    costs = Costs(stated())
+    assert costs.cheap
+    least, most = costs.extremes()["latency_ms"]
+    column = TABLE["latency_ms_eyeriss"]
+    found = [costs.estimate(Proposal(genotype))["latency_ms"] for genotype in (least, most)]
+    assert found == [column.min(), column.max()]
+
+
+def test_a_bound_below_every_cell_is_refused_before_a_gradient_search(nas):
+    done = nas("search", *WORDS, "strategy=darts", "constraints.latency_ms=1")
+    assert done.code == 2
+    assert "constraints.latency_ms is 1 ms, but no network is below 1.68 ms" in done.stderr
+    assert "this is certain" in done.stderr
+
+
+def test_a_table_search_keeps_a_bound_and_doubts_a_glitch(nas, tmp_path):
+    words = ("search", *WORDS[:2], "estimator=table", "strategy=evolution", "budget.trials=30")
+    done = nas(*words, "device.setting=eyeriss", "constraints.latency_ms=3")
+    history = [
+        json.loads(line)
+        for line in (tmp_path / done.run / "history.jsonl").read_text().splitlines()
+    ]
+    good = [t["metrics"]["latency_ms"] for t in history if not t.get("infeasible")]
+    assert len(good) == 30 and max(good) <= 3
+    answer = json.loads((tmp_path / done.run / "genotype.json").read_text())
+    assert NASBench201Devices("eyeriss").latency_ms(Genotype.from_json(answer)) <= 3
+    done = nas(*words, "device.setting=pixel3", "constraints.latency_ms=0.4")
+    assert "warning: 273 of 15,625 latencies on pixel3 are below a 20th" in done.stderr
+    assert "warning: the answer's 0." in done.stderr and "a glitch of" in done.stderr
+
+
+def test_two_sources_of_one_latency_are_a_fault():
+    words = ("estimator=table", "strategy=random", "estimator.latency=fpga")
+    with pytest.raises(
+        Fault, match="the table and device=nasbench201_devices both tell latency_ms"
+    ):
+        build.search(composed(*WORDS, *words))
