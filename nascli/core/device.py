@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from nascli.core.plan import Layer
+from nascli.core.plan import Layer, Plan
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from nascli.core.space import Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,37 @@ class Located(Protocol):
 
     def check(self) -> None:
         """Raises a Fault if it is not."""
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A device that times nothing: what networks cost on it follows from their plans."""
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """The costs that it tells."""
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """Cost -> the most that the hardware has, of those where it is known."""
+
+    def count(self, space: Planned, plan: Plan) -> Mapping[str, float]:
+        """What the network of a genotype's `plan` costs.
+
+        Raises:
+            Fault: it is not known of one of its operations.
+        """
+
+    def least(self, space: Planned) -> Mapping[str, tuple[float, str]]:
+        """Cost -> a bound that no network of the space is below, and why; only what is proved."""
+
+    def reason(self, cost: str, space: Planned, plan: Plan) -> str:
+        """What in the network of `plan` costs so much; empty if there is no one thing."""
+
+
+def times(device: Device | None) -> bool:
+    """Whether there is a device that has a latency to tell."""
+    return device is not None and not isinstance(device, Counting)
 
 
 def available(device: Device | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nascli import genotypes
 from nascli.core.budget import Budget, OutOfTime
+from nascli.core.device import times
 from nascli.core.estimator import Estimator
 from nascli.core.evaluation import Evaluation
 from nascli.core.failures import kinds, words
@@ -106,7 +107,8 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
         if len(problem.goal.objectives) > 1:
             for trial in history.front(problem.goal):
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
-        if problem.device and "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
+        timed = times(problem.device)
+        if timed and "peak_memory_mb" in {m for e in parts.estimators for m in e.metrics}:
             measured(problem)  # where the search has measured its networks too
     drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
     drawn |= figures.search(history, problem) | curves.readout(history)

@@ -5,6 +5,10 @@ import torch
 from fixtures import build, composed, options
 from torch import nn
 
+from nascli.core.device import Counting, times
+from nascli.core.estimator import COSTS
+from nascli.core.fault import Fault
+
 
 @pytest.fixture(params=options("device"))
 def device(request):
@@ -20,6 +24,11 @@ def test_is_named_as_its_file_and_measures(device):
         assert name == "none"
         return
     assert made.name == name
+    if isinstance(made, Counting):
+        assert set(made.counts) <= set(COSTS)
+        with pytest.raises(Fault, match="times nothing"):
+            made.latency(nn.Conv2d(3, 4, 3), (3, 16, 16))
+        return
     latency = made.latency(nn.Conv2d(3, 4, 3), (3, 16, 16))
     assert 0 < latency.p10_ms <= latency.median_ms <= latency.p90_ms
     assert latency.repeats >= 1
@@ -28,7 +37,7 @@ def test_is_named_as_its_file_and_measures(device):
 
 def test_leaves_the_random_state_and_threads_alone(device):
     _, made = device
-    if made is None:
+    if not times(made):
         return
     cases = [(nn.Linear(4, 4), (4,)), (nn.ReLU(), (4,))]
     torch.manual_seed(3)

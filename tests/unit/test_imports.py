@@ -55,6 +55,7 @@ ALLOWED = {
     "training": {"core", "data"},
     "data": {"core"},
     "devices": {"core"},
+    "devices.mcu": {"core", "costs"},
     "workers": {"core"},
     "scalarisations": {"core"},
     "scalings": {"core"},
