@@ -6,6 +6,7 @@ MobileNetV1 (Howard et al. 2017, arXiv 1704.04861), ResNet8, DS-CNN and ToyCar o
 
 from nascli.core.plan import IMAGES, Layer, Place, Plan
 from nascli.costs.int8 import Writer
+from nascli.costs.int8_layers import int8_network
 
 CONVOLUTIONS = {
     f"conv_{kernel}x{kernel}_{activation}": {
@@ -16,21 +17,27 @@ CONVOLUTIONS = {
     for kernel in (1, 3)
     for activation in ("relu", "linear")
 }
+CONVOLUTIONS["separable"] = {
+    "_target_": "nascli.operations.inverted.DepthwiseSeparable",
+    "activation": "relu",
+}
 _STAGES = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)]
 _STAGES += [(512, 1)] * 5 + [(1024, 2), (1024, 1)]
 
 
 def mobilenet(width, classes, size, channels=3):
-    """MobileNetV1, step by step: a convolution, 13 separable ones, a classifier."""
-    write = Writer((channels, size, size))
-    write.place = "conv"
-    state = write.relu(write.conv(IMAGES, int(32 * width), 3, 2))
-    for number, (made, stride) in enumerate(_STAGES, start=1):
-        write.place = f"separable{number}"
-        state = write.relu(write.depthwise(state, 3, stride))
-        state = write.relu(write.conv(state, int(made * width), 1))
-    write.place = "classifier"
-    return write.network(write.linear(write.mean(state), classes))
+    """MobileNetV1 of its plan: a convolution, 13 separable ones, a classifier."""
+    images, places = (channels, size, size), []
+    read, shape = IMAGES, images
+    blocks = [("conv_3x3_relu", 32, 2), *(("separable", *stage) for stage in _STAGES)]
+    for number, (operation, made, stride) in enumerate(blocks):
+        layer = Layer(operation, shape[0], int(made * width), stride, *shape[1:])
+        name = "conv" if not number else f"separable{number}"
+        places.append(Place("layer", name, (read,), layer.shape, layer))
+        read, shape = name, layer.shape
+    last = Layer("classifier", shape[0], classes, 1, *shape[1:])
+    places.append(Place("layer", "classifier", (read,), (classes, 1, 1), last))
+    return int8_network(Plan(images, tuple(places), "classifier"), CONVOLUTIONS)
 
 
 def resnet(stages, classes):

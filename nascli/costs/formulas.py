@@ -14,6 +14,7 @@ from nascli.core.plan import Layer
 from nascli.costs.blocks import (
     ACTIVATIONS,
     conv_norm,
+    depthwise_separable,
     hidden_classifier,
     identity,
     inverted,
@@ -290,6 +291,9 @@ _KNOWN: Mapping[str, _Known] = {
     "nascli.operations.pool.average_pool": _Known(average_pool, _KERNEL),
     "nascli.operations.pool.max_pool": _Known(max_pool, _KERNEL),
     "nascli.operations.inverted.ConvNorm": _Known(conv_norm, {**_KERNEL, **_ACTIVATION}),
+    "nascli.operations.inverted.DepthwiseSeparable": _Known(
+        depthwise_separable, {**_KERNEL, **_ACTIVATION}
+    ),
     "nascli.operations.inverted.identity": _Known(identity),
     "nascli.operations.inverted.InvertedResidual": _Known(
         inverted, {**_KERNEL, **_ACTIVATION, **_BLOCK}

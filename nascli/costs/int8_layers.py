@@ -120,6 +120,13 @@ def _conv_norm(
     return _active(write, write.conv(read, layer.out_channels, kernel, layer.stride), activation)
 
 
+def _depthwise_separable(
+    write: Writer, layer: Layer, read: str, kernel: int = 3, activation: str = "relu6"
+) -> str:
+    state = _active(write, write.depthwise(read, kernel, layer.stride), activation)
+    return _active(write, write.conv(state, layer.out_channels, 1), activation)
+
+
 def _identity(write: Writer, layer: Layer, read: str) -> str:
     if layer.stride == 1 and layer.in_channels == layer.out_channels:
         return read
@@ -231,6 +238,7 @@ _KNOWN: Mapping[str, Writing] = {
     "nascli.operations.pool.average_pool": _pool,
     "nascli.operations.pool.max_pool": _pool,
     "nascli.operations.inverted.ConvNorm": _conv_norm,
+    "nascli.operations.inverted.DepthwiseSeparable": _depthwise_separable,
     "nascli.operations.inverted.identity": _identity,
     "nascli.operations.inverted.InvertedResidual": _inverted,
     "nascli.operations.inverted.HiddenClassifier": _hidden_classifier,

@@ -23,6 +23,8 @@ SPACES = [
     ["space=cell", "space.channels=6", "data=synthetic", "data.size=12"],
     ["space=nasbench201", "data=synthetic", "data.size=10"],
     ["space=chain", "data=synthetic", "data.size=9"],
+    ["space=chain", "operation@space.operations=[conv_3x3,conv_1x1,dsconv_3x3,dsconv_5x5]",
+     "space.options=[dsconv_3x3,dsconv_5x5]", "data=synthetic"],
     ["space=shufflenet", "data=synthetic", "data.size=32"],
     ["space=mobile", "space.squeezes=[se,se8]", "space.activations=[swish,hswish]",
      "space.classifier=hidden_24_hswish", "space.widths=[8,8,8,8,8,8,8]"],
