@@ -42,10 +42,10 @@ class Onnx:
     suffix = ".onnx"
 
     def __init__(self, int8: bool = False, opset: int = 18) -> None:
-        missing = [name for name in _NEEDED if find_spec(name) is None]
-        if missing:
+        lacking = missing()
+        if lacking:
             raise Fault(
-                f"format=onnx needs {', '.join(missing)}: pip install 'nascli[onnx]', or take "
+                f"format=onnx needs {', '.join(lacking)}: pip install 'nascli[onnx]', or take "
                 "format=pt2, which needs nothing"
             )
         self._int8, self._opset = int8, opset
@@ -78,6 +78,11 @@ class Onnx:
 
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
         return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+
+
+def missing() -> list[str]:
+    """Which of the packages that it needs are not installed."""
+    return [name for name in _NEEDED if find_spec(name) is None]
 
 
 def _quantise(source: Path, target: Path, some: Tensor) -> None:
