@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nascli import ui
 from nascli.commands.interrupts import stoppable
@@ -47,6 +48,8 @@ def main(asked: Asked) -> None:
         which = "" if parts.networks.alone else ", its first seed"
         ui.table(f"network for {report['problem']['networks']}{which}", ("", ""), rows)
         ui.say(_hardest(test["per_class"]))
+        if "int8" in report:
+            ui.say(_in_8_bits(report["int8"]))
         if "verdict" in report:
             ui.table("all from scratch, by the same recipe", *words.table(report["networks"]))
             for line in report["verdict"]:
@@ -55,6 +58,17 @@ def main(asked: Asked) -> None:
         ui.say(f"report:  {run.path / 'report.html'}")
         ui.say(f"next:    {asked.then('export', f'genotype={run.path}', 'format=onnx')}")
     ui.path(run.path)
+
+
+def _in_8_bits(found: Mapping[str, Any]) -> str:
+    """How accurate the network is as a microcontroller computes it."""
+    if "unknown" in found:
+        return f"accuracy in 8 bits: not known; {found['unknown']}"
+    points = found["test_accuracy"] - found["float_test_accuracy"]
+    return (
+        f"accuracy in 8 bits: {readable('accuracy', found['test_accuracy'])}, {points:+.2f} points "
+        f"(onnxruntime's static quantisation, ranges from {found['calibrated_on']} training images)"
+    )
 
 
 def _rows(sizes: Sequence[Mapping[str, str]]) -> list[list[str]]:

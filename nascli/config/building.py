@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nascli.config import images, kinds, shared_weights, values
 from nascli.config.files import GIVEN
 from nascli.core import protocols
-from nascli.core.device import Device, LooksUp, available
+from nascli.core.device import Counting, Device, LooksUp, available
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, OfDataError, first_line, unknown
 from nascli.core.genotype import Genotype
@@ -113,6 +113,7 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
     run_on = faults.attempt(lambda: values.accelerator(config))
     made = faults.attempt(lambda: space(config, task)) if task else None
     objectives = faults.attempt(lambda: values.objectives(config)) or ()
+    limited(config, device)
     constraints = faults.attempt(lambda: values.constraints(config)) or ()
     scalar = None
     if "scalarisation" in config:
@@ -148,6 +149,13 @@ def absolute(config: DictConfig) -> None:
             if not OmegaConf.is_missing(node, "path") and node.get("path") is not None:
                 node.path = str(Path(str(node.path)).expanduser().resolve())
             node = node.get("of")  # what it wraps
+
+
+def limited(config: DictConfig, device: Device | None) -> None:
+    """Bounds a search by what the device has, where the config states no bounds of its own."""
+    if isinstance(device, Counting) and "constraints" in config:
+        stated = config.constraints or {}
+        config.constraints = {**device.limits, **stated}
 
 
 def space(config: DictConfig, task: object) -> SearchSpace:
@@ -198,7 +206,8 @@ def estimators(
     if chosen is None:
         raise Fault("estimator is empty; take one that says how good a genotype is")
     chain: tuple[Estimator, ...] = (chosen,)
-    if not set(COSTS) & set(chosen.metrics):
+    counted = made.device.counts if isinstance(made.device, Counting) else ()
+    if not set(COSTS) & set(chosen.metrics) or set(counted) - set(chosen.metrics):
         chain = (Costs(made), chosen)
     known = [m for one in chain for m in (*one.metrics, *traits_of(one).on_request)]
     wanted = [("objectives", o.metric) for o in made.goal.objectives]
@@ -206,7 +215,12 @@ def estimators(
     scalar = made.goal.scalarisation
     wanted += [("scalarisation", metric) for metric in (scalar.metrics if scalar else ())]
     lacking = [(key, metric) for key, metric in wanted if metric not in known]
-    bad = [unknown(f"metric in {key}", metric, known) for key, metric in lacking]
+    bad = [
+        f"{key} names {metric}, which only device=mcu counts: add device=mcu"
+        if metric in ("flash_kib", "ram_kib")
+        else unknown(f"metric in {key}", metric, known)
+        for key, metric in lacking
+    ]
     if bad:
         raise Fault("\n".join(bad))
     return chain

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from nascli.config import own_data, values
 from nascli.config.building import Faults
-from nascli.core.device import measures
+from nascli.core.device import Counting, Device
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -24,7 +24,11 @@ from nascli.report.units import readable, words
 _FEW, _MANY = 12, 48  # random networks looked at: to be shown, to judge constraints by
 _PLANS, _MOST = 1_000, 4_000  # the same where no network is built: random ones, and at most
 _ALL = 20_000  # genotypes of which every one is looked up
+_COUNTED, _MOST_COUNTED = 250, 1_000  # where a device counts over plans too
 _SEED = 0  # of the random ones: what a percentage comes to is not to depend on the search's seed
+
+Reason = Callable[[str, Genotype], str]
+"""Cost, genotype -> what in its network costs so much; empty if that is not known."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def with_numbers(
     notes = [*([table.note] if table.note else [])]
     notes += [_percentage(found, metric, share) for metric, share in shares.items()]
     surveyed(replace(table, note="\n".join(notes) or None))
-    _check(found, [c for c in bounds if c.metric in metrics])
+    _check(found, [c for c in bounds if c.metric in metrics], _reason(problem))
     return replace(problem, goal=replace(problem.goal, constraints=bounds)) if shares else problem
 
 
@@ -92,6 +96,8 @@ def refuse(config: DictConfig, problem: Problem, faults: Faults) -> None:
     Raises:
         Fault: there is such a bound; with what is wrong besides, as far as that is known.
     """
+    if faults.found_by(lambda: _refuse_counted(problem)):
+        faults.check()
     estimator = values.estimator_class(config)
     if not problem.goal.constraints or estimator is None or traits_of(estimator).immediate:
         return
@@ -100,7 +106,7 @@ def refuse(config: DictConfig, problem: Problem, faults: Faults) -> None:
         return
     from nascli.estimators.costs import Costs as Counted
 
-    source = Counted(replace(problem, device=None if measures(problem.device) else problem.device))
+    source = Counted(replace(problem, device=_untimed(problem)))
     proved = source.extremes() if source.cheap else {}
     bounds = [c for c in problem.goal.constraints if c.metric in proved]
     found = Survey(problem.space, _told(source), proved=proved)
@@ -108,6 +114,44 @@ def refuse(config: DictConfig, problem: Problem, faults: Faults) -> None:
         found.look(proved[constraint.metric][0])
     if faults.found_by(lambda: _check(found, [b for b in bounds if found.impossible(b)])):
         faults.check()
+
+
+def _counting(problem: Problem) -> Counting | None:
+    """The device, if what it tells needs nothing but plans."""
+    return problem.device if isinstance(problem.device, Counting) else None
+
+
+def _untimed(problem: Problem) -> Device | None:
+    """The device, unless it times networks."""
+    return None if measures(problem.device) else problem.device
+
+
+def _refuse_counted(problem: Problem) -> None:
+    """Raises a Fault if a bound on what a device counts is proved to be below every network."""
+    counting, space = _counting(problem), problem.space
+    bounds = [c for c in problem.goal.constraints if counting and c.metric in counting.counts]
+    if counting is None or not bounds or not isinstance(space, Planned):
+        return
+    proved = counting.least(space)
+    lines = []
+    for bound in bounds:
+        least, why = proved.get(bound.metric, (0.0, ""))
+        if least > bound.maximum:
+            given, needed = (readable(bound.metric, v) for v in (bound.maximum, least))
+            lines.append(
+                f"constraints.{bound.metric} is {given}, but no network is below {needed} "
+                f"(this is certain): {why}; raise the bound, or take a smaller space"
+            )
+    if lines:
+        raise Fault("\n".join(lines))
+
+
+def _reason(problem: Problem) -> Reason:
+    """Why a genotype's network costs so much, if its device knows."""
+    counting, space = _counting(problem), problem.space
+    if counting is None or not isinstance(space, Planned):
+        return lambda _metric, _genotype: ""
+    return lambda metric, genotype: counting.reason(metric, space, space.plan(genotype))
 
 
 def _told(source: Estimator) -> Callable[[Genotype], Mapping[str, float]]:
@@ -131,7 +175,7 @@ def _source(
         return first
     from nascli.estimators.costs import Costs as Counted
 
-    device = problem.device if "latency_ms" in wanted else None
+    device = problem.device if "latency_ms" in wanted else _untimed(problem)
     return Counted(replace(problem, device=device, goal=replace(problem.goal, constraints=())))
 
 
@@ -149,10 +193,9 @@ def _survey(
     costs = _told(source)
     if isinstance(source, Counted) and source.cheap:
         proved = source.extremes()
-        return survey(
-            problem.space, costs, _SEED,
-            samples=_PLANS, exact=_PLANS, most=_MOST, proved=proved,
-        )  # fmt: skip
+        counted = _counting(problem) is not None
+        few, most = (_COUNTED, _MOST_COUNTED) if counted else (_PLANS, _MOST)
+        return survey(problem.space, costs, _SEED, samples=few, exact=few, most=most, proved=proved)
     constrained = bool(shares or problem.goal.constraints)
     samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
     exact = _ALL if alone else 0
@@ -190,7 +233,11 @@ def _table(
     return Table(title, header, rows, f"{share:.2%} of {of} keep the constraints")
 
 
-def _check(found: Survey, constraints: Sequence[Constraint]) -> None:
+def _check(
+    found: Survey,
+    constraints: Sequence[Constraint],
+    reason: Reason = lambda _metric, _genotype: "",
+) -> None:
     """Raises a Fault if no genotype keeps the constraints."""
     if not constraints or found.nearest(constraints)[0] == 0:
         return
@@ -202,7 +249,9 @@ def _check(found: Survey, constraints: Sequence[Constraint]) -> None:
             bound = readable(constraint.metric, constraint.maximum)
             certain = found.exact or found.impossible(constraint)
             none = "no network" if certain else "none of those looked at"
-            lines.append(f"constraints.{constraint.metric} is {bound}, but {none} is below {least}")
+            line = f"constraints.{constraint.metric} is {bound}, but {none} is below {least}"
+            why = reason(constraint.metric, genotype)
+            lines.append(f"{line}: {why}" if why else line)
     if not lines:
         costs = found.look(found.nearest(constraints)[1])
         near = ", ".join(f"{c.metric} {readable(c.metric, costs[c.metric])}" for c in constraints)

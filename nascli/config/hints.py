@@ -62,6 +62,10 @@ _MEANT = {
     "flops": "constraints.flops",
     "latency_ms": "constraints.latency_ms",
     "latency": "constraints.latency_ms",
+    "flash_kib": "constraints.flash_kib",
+    "flash": "constraints.flash_kib",
+    "ram_kib": "constraints.ram_kib",
+    "ram": "constraints.ram_kib",
 }
 """What others call a key -> the last part of ours, or all of it."""
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from nascli.core.plan import Layer
+from nascli.core.plan import Layer, Plan
 
 if TYPE_CHECKING:
     from torch import nn
 
     from nascli.core.genotype import Genotype
-    from nascli.core.space import SearchSpace
+    from nascli.core.space import Planned, SearchSpace
 
 EAGER = "eager"
 """The runtime that computes a network layer by layer, so that times of layers add up."""
@@ -119,9 +119,40 @@ class LooksUp(Protocol):
         """Why that is not to be believed; empty if it is."""
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """A device that times nothing: what networks cost on it follows from their plans."""
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """The costs that it tells."""
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """Cost -> the most that the hardware has, of those where it is known."""
+
+    def count(self, space: Planned, plan: Plan) -> Mapping[str, float]:
+        """What the network of a genotype's `plan` costs.
+
+        Raises:
+            Fault: it is not known of one of its operations.
+        """
+
+    def least(self, space: Planned) -> Mapping[str, tuple[float, str]]:
+        """Cost -> a bound that no network of the space is below, and why; only what is proved."""
+
+    def reason(self, cost: str, space: Planned, plan: Plan) -> str:
+        """What in the network of `plan` costs so much; empty if there is no one thing."""
+
+
+def times(device: Device | None) -> bool:
+    """Whether there is a device that has a latency to tell."""
+    return device is not None and not isinstance(device, Counting)
+
+
 def measures(device: Device | None) -> bool:
     """Whether there is a device that times networks."""
-    return device is not None and not isinstance(device, LooksUp)
+    return times(device) and not isinstance(device, LooksUp)
 
 
 def available(device: object) -> None:

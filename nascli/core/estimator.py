@@ -7,7 +7,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from nascli.core.trial import Proposal
 
-COSTS = ("params", "macs", "flops", "peak_memory_mb", "latency_ms")
+COUNTED = ("params", "macs", "flops", "peak_memory_mb")
+"""What every network costs, wherever it runs."""
+COSTS = (*COUNTED, "latency_ms", "flash_kib", "ram_kib")
+"""The same, and what it costs on devices of one kind or another."""
 
 
 class Estimator(Protocol):

@@ -38,6 +38,19 @@ def identity(layer: Layer) -> Cost:
     return conv_norm(layer, 1, "linear")
 
 
+def depthwise_separable(layer: Layer, kernel: int = 3, activation: str = "relu6") -> Cost:
+    """`operations.inverted.DepthwiseSeparable`."""
+    given = read(layer)
+    narrow = given.strided(layer.stride)
+    out = narrow._replace(channels=layer.out_channels)
+    return chain(
+        depthwise(given, kernel, layer.stride),
+        *_normed(narrow, activation),
+        convolution(narrow, out.channels, 1),
+        *_normed(out, activation),
+    )
+
+
 def inverted(
     layer: Layer,
     kernel: int = 3,

@@ -12,7 +12,7 @@ from functools import partial
 
 from nascli.core.choice import Choice
 from nascli.core.genotype import Genotype
-from nascli.core.plan import Plan
+from nascli.core.plan import Layer, Plan
 from nascli.core.space import Derivable, SearchSpace, open_plan
 from nascli.core.survey import Extremes
 from nascli.costs.cost import Cost
@@ -38,7 +38,7 @@ def extremes(space: SearchSpace, counter: PlanCounter) -> Extremes:
     for metric, value in _METRICS.items():
         ends = []
         for sign in (1, -1):
-            best = _best(plan, partial(_signed, sign, value), counter)
+            best = least(plan, partial(_signed, sign, value, counter))
             if best is None:
                 return {}
             total, rows = best
@@ -50,24 +50,25 @@ def extremes(space: SearchSpace, counter: PlanCounter) -> Extremes:
     return {**found, "flops": found["macs"]}
 
 
-def _signed(sign: int, value: Callable[[Cost], int], cost: Cost) -> int:
-    return sign * value(cost)
+def _signed(sign: int, value: Callable[[Cost], int], counter: PlanCounter, layer: Layer) -> int:
+    return sign * value(counter.layer(layer))
 
 
-def _best(
-    plan: Plan, value: Callable[[Cost], int], counter: PlanCounter
-) -> tuple[int, list[list[float]]] | None:
-    """The least total value, and for every choice the strengths of the options that have it."""
+def least(plan: Plan, value: Callable[[Layer], int]) -> tuple[int, list[list[float]]] | None:
+    """The least total value, and for every choice the strengths of the options that have it.
+
+    None where the choices of the open `plan` are not independent of each other.
+    """
     groups = groups_of(plan)
     if groups is None:
         return None
-    total = sum(value(counter.layer(layer)) for layer in plan.layers())
+    total = sum(value(layer) for layer in plan.layers())
     rows = {choice: [0.0] * len(choice.options) for choice in plan.choices}
     for choices, keep in groups:
-        least = {c: min(_sums(plan, c, value, counter, keep)) for c in choices}
-        kept = sorted(choices, key=lambda choice: least[choice][0])[:keep]
-        total += sum(least[choice][0] for choice in kept)
-        for choice, (_, option) in least.items():
+        best = {c: min(_sums(plan, c, value, keep)) for c in choices}
+        kept = sorted(choices, key=lambda choice: best[choice][0])[:keep]
+        total += sum(best[choice][0] for choice in kept)
+        for choice, (_, option) in best.items():
             rows[choice][option] = _TAKEN if choice in kept else _LEFT_OUT
     return total, [rows[choice] for choice in plan.choices]
 
@@ -75,8 +76,7 @@ def _best(
 def _sums(
     plan: Plan,
     choice: Choice,
-    value: Callable[[Cost], int],
-    counter: PlanCounter,
+    value: Callable[[Layer], int],
     keep: int | None,
 ) -> Iterator[tuple[int, int]]:
     """What each option sums to over the choice's places, with its number.
@@ -87,7 +87,7 @@ def _sums(
     for number in range(len(choice.options)):
         layers = [place.options[number] for place in places]
         if keep is None or not places or any(layer is not None for layer in layers):
-            yield sum(value(counter.layer(n)) for n in layers if n is not None), number
+            yield sum(value(n) for n in layers if n is not None), number
 
 
 def groups_of(plan: Plan) -> list[tuple[tuple[Choice, ...], int | None]] | None:

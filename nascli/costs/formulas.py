@@ -14,6 +14,7 @@ from nascli.core.plan import Layer
 from nascli.costs.blocks import (
     ACTIVATIONS,
     conv_norm,
+    depthwise_separable,
     hidden_classifier,
     identity,
     inverted,
@@ -54,7 +55,7 @@ def cost_of(layer: Layer, operation: object = None) -> Cost | None:
     if operation is None:
         fixed = _FIXED.get(layer.operation)
         return fixed(layer) if fixed else None
-    path, arguments = _origin(operation)
+    path, arguments = origin(operation)
     arguments = {**arguments, **dict(layer.settings)}
     known = _KNOWN.get(path)
     if known is None or not set(known.required) <= arguments.keys() <= known.allowed.keys():
@@ -66,16 +67,16 @@ def cost_of(layer: Layer, operation: object = None) -> Cost | None:
 
 def shipped(operation: object) -> bool:
     """Whether an operation of a space is one that comes with this package."""
-    return _origin(operation)[0].startswith("nascli.operations.")
+    return origin(operation)[0].startswith("nascli.operations.")
 
 
-def _origin(operation: object) -> tuple[str, Mapping[str, Any]]:
+def origin(operation: object) -> tuple[str, Mapping[str, Any]]:
     """The import path of what builds an operation, and the further arguments that it is given."""
     if isinstance(operation, Mapping):
         given = {key: value for key, value in operation.items() if key not in _HYDRA}
         return str(operation.get("_target_")), given
     if isinstance(operation, partial) and not operation.args:
-        return _origin(operation.func)[0], operation.keywords
+        return origin(operation.func)[0], operation.keywords
     module, name = (getattr(operation, key, "") for key in ("__module__", "__qualname__"))
     return f"{module}.{name}", {}
 
@@ -290,6 +291,9 @@ _KNOWN: Mapping[str, _Known] = {
     "nascli.operations.pool.average_pool": _Known(average_pool, _KERNEL),
     "nascli.operations.pool.max_pool": _Known(max_pool, _KERNEL),
     "nascli.operations.inverted.ConvNorm": _Known(conv_norm, {**_KERNEL, **_ACTIVATION}),
+    "nascli.operations.inverted.DepthwiseSeparable": _Known(
+        depthwise_separable, {**_KERNEL, **_ACTIVATION}
+    ),
     "nascli.operations.inverted.identity": _Known(identity),
     "nascli.operations.inverted.InvertedResidual": _Known(
         inverted, {**_KERNEL, **_ACTIVATION, **_BLOCK}

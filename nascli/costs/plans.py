@@ -31,7 +31,7 @@ class PlanCounter:
     """
 
     def __init__(self, space: Planned) -> None:
-        self._space = space
+        self.space = space
         operations = getattr(space, "operations", {})
         self._operations: Mapping[str, Any] = operations if isinstance(operations, Mapping) else {}
         self._uncounted: dict[Layer, tuple[str, ...]] = {}
@@ -43,7 +43,7 @@ class PlanCounter:
         Raises:
             Fault: the genotype is not of the space, or an operation cannot be built.
         """
-        return self.of(self._space.plan(genotype))
+        return self.of(self.space.plan(genotype))
 
     def of(self, plan: Plan) -> Counts:
         """What the network of `plan` costs, which leaves nothing open."""
@@ -81,7 +81,7 @@ class PlanCounter:
         """
         own = {name for name, made in self._operations.items() if not shipped(made)}
         wrong: dict[str, str] = {}
-        for layer in self._space.plan().candidates() if own else ():
+        for layer in self.space.plan().candidates() if own else ():
             if layer.operation in own and layer.operation not in wrong:
                 try:
                     self.layer(layer)
@@ -127,7 +127,7 @@ class PlanCounter:
 
     @cached_property
     def _layers(self) -> Mapping[Layer, Callable[[], nn.Module]]:
-        return self._space.layers()
+        return self.space.layers()
 
 
 def _words(layer: Layer) -> str:

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nascli.core.device import Latency, LooksUp, available, measures, unsteady
-from nascli.core.estimator import COSTS
+from nascli.core.device import Counting, Latency, LooksUp, available, measures, times, unsteady
+from nascli.core.estimator import COUNTED
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.space import Planned, at, size
@@ -29,11 +29,11 @@ class Costs:
 
     They come from the network's plan, without torch; a space that has no plans has its networks
     built and counted. `latency_ms` is that of the network itself on `problem.device` (the lower
-    quartile of its passes), or what a device that looks up says of it; without a device it is left
-    out.
+    quartile of its passes) if it is one that times, or what one that looks up says of it; one that
+    counts adds what it tells of a plan.
 
     Raises:
-        Fault: the device is not there.
+        Fault: the device is not there, or it counts over plans and the space has none.
     """
 
     traits = Traits(by_genotype=True, immediate=True, fidelities=False)
@@ -42,10 +42,18 @@ class Costs:
     def __init__(self, problem: Problem) -> None:
         available(problem.device)
         self.problem = problem
-        self.metrics = COSTS if problem.device else tuple(m for m in COSTS if m != "latency_ms")
         self._warned = False
-        space = problem.space
+        space, device = problem.space, problem.device
         self._counter = PlanCounter(space) if isinstance(space, Planned) else None
+        self._counting = device if isinstance(device, Counting) else None
+        if self._counting is not None and self._counter is None:
+            raise Fault(
+                f"device={self._counting.name} counts over plans, and space '{space.name}' has "
+                "none; take device=none"
+            )
+        self._timing = device if times(device) else None
+        timed = ("latency_ms",) if self._timing else ()
+        self.metrics = (*COUNTED, *timed, *(self._counting.counts if self._counting else ()))
 
     @property
     def cheap(self) -> bool:
@@ -54,23 +62,26 @@ class Costs:
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """The costs, whatever the fidelity; warns of operations that were not counted."""
-        problem, genotype = self.problem, proposal.genotype
-        counts = self._built(genotype) if self._counter is None else self._counter(genotype)
+        problem, genotype, counter = self.problem, proposal.genotype, self._counter
+        plan = None if counter is None else counter.space.plan(genotype)
+        counts = self._built(genotype) if counter is None or plan is None else counter.of(plan)
         costs = {
             "params": float(counts.params),
             "macs": float(counts.macs),
             "flops": float(counts.flops),
             "peak_memory_mb": counts.peak_memory_mb,
         }
+        if self._counting is not None and counter is not None and plan is not None:
+            costs |= self._counting.count(counter.space, plan)
         if isinstance(problem.device, LooksUp):
             costs["latency_ms"] = problem.device.latency_ms(genotype)
-        elif problem.device and not problem.goal.broken(costs):  # measuring is the expensive part
+        elif self._timing and not problem.goal.broken(costs):  # measuring is the expensive part
             import torch
 
             with torch.random.fork_rng(devices=[]):  # weights drawn here are never trained
                 network = problem.space.network(genotype).eval()
                 shape = problem.task.input_shape
-                costs["latency_ms"] = self._steady(problem.device.latency(network, shape)).ms
+                costs["latency_ms"] = self._steady(self._timing.latency(network, shape)).ms
         if counts.uncounted:
             names = ", ".join(counts.uncounted)
             warnings.warn(f"macs and flops do not include {names}", stacklevel=2)

@@ -56,12 +56,16 @@ class Onnx:
         return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
+def missing() -> list[str]:
+    """Which of the packages that write or run ONNX are not installed."""
+    return [name for name in _NEEDED if find_spec(name) is None]
+
+
 def needed(what: str, instead: str) -> None:
     """Raises a Fault where `what` lacks a package that writes or runs ONNX."""
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
+    if lacking := missing():
         raise Fault(
-            f"{what} needs {', '.join(missing)}: pip install 'nascli[onnx]', or take {instead}"
+            f"{what} needs {', '.join(lacking)}: pip install 'nascli[onnx]', or take {instead}"
         )
 
 

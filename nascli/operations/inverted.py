@@ -121,6 +121,29 @@ class InvertedResidual(nn.Module):
         return state + out if self.residual else out
 
 
+class DepthwiseSeparable(nn.Sequential):
+    """MobileNetV1's block (Howard et al. 2017, arXiv 1704.04861): depthwise, then 1x1 convolution.
+
+    A batch norm and an activation follow each. (B, C, H, W) -> (B, out_channels, H', W').
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        shared: bool,
+        kernel: int = 3,
+        activation: str = "relu6",
+    ) -> None:
+        super().__init__(
+            Depthwise(in_channels, kernel, stride),
+            *_normed(in_channels, shared, activation),
+            convolution(in_channels, out_channels, 1),
+            *_normed(out_channels, shared, activation),
+        )
+
+
 class SqueezeExcite(nn.Module):
     """Scales every channel by what all of them say on average (Hu et al. 2018, arXiv 1709.01507).
 

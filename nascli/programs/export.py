@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 
 from nascli.core.listener import Listener
-from nascli.data.split import Split
 from nascli.data.task import Task
 from nascli.formats.deployed import Deployed, answers
 from nascli.formats.format import Answers, Exported, Format
+from nascli.programs.quantised import accuracies, calibration
 from nascli.programs.trained import Trained
 from nascli.runs import card as cards
 from nascli.runs.folder import REPORT, Run
 
-_CALIBRATED = 256  # images
 _BATCHES = (1, 7)  # sizes of random batches that are compared
 
 
@@ -71,7 +70,7 @@ def export(run: Run, parts: Parts) -> Outcome:
     if parts.task is not None:
         test = parts.task.split("test")
         report["images"] = len(test)
-        report["accuracy"], report["network_accuracy"] = _accuracies(network, loaded, test)
+        report["accuracy"], report["network_accuracy"] = accuracies(network, loaded, test)
     run.write_json(cards.FILE, trained.card.to_json())
     run.write_json(REPORT, report)
     return Outcome(file, files, report)
@@ -81,9 +80,7 @@ def _some(parts: Parts) -> Tensor:
     """Images to calibrate by: of the training split, or random ones where there is none."""
     if parts.task is None:
         return _random(parts.trained, 2)
-    train = parts.task.split("train")
-    rows = torch.linspace(0, len(train) - 1, min(_CALIBRATED, len(train))).long().numpy()
-    return train.take(rows).images().float()
+    return calibration(parts.task)
 
 
 def _random(trained: Trained, number: int) -> Tensor:
@@ -100,12 +97,3 @@ def _difference(network: Deployed, loaded: Answers, images: Tensor) -> float:
     if own.shape != other.shape:
         raise RuntimeError(f"the file gives logits {tuple(other.shape)}, not {tuple(own.shape)}")
     return float((own - other).abs().max() / own.abs().max())
-
-
-def _accuracies(network: Deployed, loaded: Answers, split: Split) -> tuple[float, float]:
-    """Percent of the images that the file, and the network itself, get right."""
-    file = own = 0
-    for images, labels in split.source.fetch(torch.arange(len(split)), 256, "cpu"):
-        file += int((loaded(images.float()).argmax(1) == labels).sum())
-        own += int((answers(network, images.float()).argmax(1) == labels).sum())
-    return 100 * file / len(split), 100 * own / len(split)

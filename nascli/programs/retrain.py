@@ -11,6 +11,7 @@ from typing import Any, cast
 from torch import nn
 
 from nascli.core.budget import Budget
+from nascli.core.device import Counting
 from nascli.core.estimator import COSTS
 from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault, Stopped
@@ -25,7 +26,7 @@ from nascli.core.traits import Traits
 from nascli.core.trial import Open, Proposal, Trial
 from nascli.core.words import counted
 from nascli.data.task import Task
-from nascli.programs import baselines, images
+from nascli.programs import baselines, images, quantised
 from nascli.programs.baselines import SCORES, Networks
 from nascli.programs.networks import costs_of, network_of
 from nascli.programs.recording import kept_by, looped
@@ -299,6 +300,8 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
         seconds = round(time.monotonic() - start, 3)
         report = baselines.report(networks, trials, training.first, seconds)
         report["test"] = tested(run, parts.problem, genotype)
+        if isinstance(problem.device, Counting):
+            quantised.add(report, problem, genotype, run.load(WEIGHTS))
         if parts.sizes is not None and not networks.alone:
             report["sizes"] = words.compared(*parts.sizes)
         drawn = {**curves.training(training.first), **drawings.draw(problem.space, genotype)}

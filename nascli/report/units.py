@@ -7,6 +7,8 @@ import math
 _NAMES = {
     "params": "parameters",
     "macs": "multiply-adds (MACs)",
+    "flash_kib": "flash (int8 weights)",
+    "ram_kib": "RAM (int8)",
     "flops": "FLOPs (2 x MACs)",
     "anytime": "best so far",
     "readout": "signs of a collapse",
@@ -25,11 +27,11 @@ _NAMES = {
     "search_epoch_joules": "energy of a search epoch",
 }
 _COUNTS = {"params", "auxiliary_params", "macs", "flops"}
-_SUFFIXES = {"_ms": "ms", "_mb": "MB", "_seconds": "s", "_joules": "J"}
+_SUFFIXES = {"_ms": "ms", "_mb": "MB", "_kib": "KiB", "_seconds": "s", "_joules": "J"}
 
 
 def unit(metric: str) -> str:
-    """The unit of a metric, as its name tells it: %, ms, MB, s, J, or none."""
+    """The unit of a metric, as its name tells it: %, ms, MB, KiB, s, J, or none."""
     if metric in ("accuracy", "macro_f1") or metric.endswith("_accuracy"):
         return "%"
     if metric == "seconds":

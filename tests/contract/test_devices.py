@@ -1,12 +1,12 @@
 """What every device keeps to; the YAML folder says which there are."""
 
-
 import pytest
 import torch
 from fixtures import build, composed, options
 from torch import nn
 
-from nascli.core.device import LooksUp, available
+from nascli.core.device import Counting, LooksUp, available, measures
+from nascli.core.estimator import COSTS
 from nascli.core.fault import Fault
 
 NEEDED = {
@@ -36,8 +36,11 @@ def test_is_named_as_its_file_and_measures(device):
         return
     assert made.name == name
     available(made)
-    if isinstance(made, LooksUp):
-        with pytest.raises(Fault, match=f"device={name} looks .* up and measures nothing; take"):
+    if not measures(made):
+        assert not isinstance(made, Counting) or set(made.counts) <= set(COSTS)
+        said = f"device={name} looks .* up and measures nothing; take"
+        said = said if isinstance(made, LooksUp) else "times nothing"
+        with pytest.raises(Fault, match=said):
             made.latency(nn.Conv2d(3, 4, 3), (3, 16, 16))
         return
     latency = made.latency(nn.Conv2d(3, 4, 3), (3, 16, 16))
@@ -49,7 +52,7 @@ def test_is_named_as_its_file_and_measures(device):
 
 def test_leaves_the_random_state_threads_and_networks_alone(device):
     _, made = device
-    if made is None or isinstance(made, LooksUp):
+    if not measures(made):
         return
     convolution = nn.Conv2d(3, 4, 3).train()
     weights = convolution.weight.clone()

@@ -60,6 +60,7 @@ ALLOWED = {
     "devices.onnxruntime": {"core", "formats.onnx"},
     "devices.remote": {"core", "formats.onnx"},
     "devices.nasbench201_devices": {"core", "tables.nasbench201"},
+    "devices.mcu": {"core", "costs"},
     "workers": {"core"},
     "scalarisations": {"core"},
     "scalings": {"core"},

@@ -12,6 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from nascli.core.device import times
 from nascli.core.fault import Fault, unknown
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Relaxation
@@ -62,8 +63,8 @@ class ExpectedCost:
         if form not in ("product", "sum"):
             raise Fault(unknown("strategy.penalties.expected_cost.form", form, ("product", "sum")))
         if metric == "auto":
-            metric = "latency_ms" if problem.device is not None else "macs"
-        if metric == "latency_ms" and problem.device is None:
+            metric = "latency_ms" if times(problem.device) else "macs"
+        if metric == "latency_ms" and not times(problem.device):
             raise Fault(
                 "strategy.penalties.expected_cost.metric is latency_ms, but the search measures on "
                 "no device: take device=cpu, or metric macs or params"

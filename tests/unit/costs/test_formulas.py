@@ -46,6 +46,7 @@ def operations():
     yield {"_target_": "nascli.operations.pool.average_pool", "kernel": 1}
     path = "nascli.operations.inverted."
     yield {"_target_": path + "ConvNorm", "activation": "linear"}
+    yield {"_target_": path + "DepthwiseSeparable", "activation": "linear", "kernel": 5}
     yield {"_target_": path + "InvertedResidual", "expansion": 1, "activation": "linear"}
     yield {"_target_": path + "InvertedResidual", "expansion": 1, "keep": True, "squeeze": "se"}
     yield {"_target_": path + "InvertedResidual", "expansion": 2.3, "squeeze": "se8", "kernel": 5}

@@ -1,0 +1,165 @@
+"""A search on Fashion-MNIST for a chip of 64 kB flash and 20 kB RAM, beside two that are simpler.
+
+python benchmarks/fashion_mnist_mcu.py DATA [folder] [seconds] [images] [epochs] [seeds]
+                                       (default: fashion_mcu 150 5000 6 3)
+
+DATA holds the four published files (Debian: dataset-fashion-mnist). Of each seed there are three
+networks: what evolution finds in `seconds`, the best of random search in the same time, and
+MobileNetV1 of the widest multiplier that fits. Each is then trained from scratch by the same recipe
+on `images` images for `epochs` epochs and scored on the whole test split, in float and in 8 bits.
+Both searches see the same bounds: flash of the weights, and RAM with the runtime's share.
+What has ended is kept in `folder`, and is not done again.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nascli.config import building
+from nascli.config.compose import composed
+from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.trial import Proposal
+from nascli.estimators.costs import Costs
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "fashion_mnist_mcu.json"
+FLASH_KIB, RAM_KIB = 64_000 / 1024, 20_000 / 1024
+BOUNDS = f"constraints={{flash_kib: {FLASH_KIB}, ram_kib: {RAM_KIB}}}"
+SPACE = [
+    "space=mobile", "space.widths=[[8,16],[16,24,32],[24,32,48]]", "space.depths=[1,3,3]",
+    "space.kernels=[3,5]", "space.expansions=[2,3,4]", "space.stem_width=8",
+    "space.strides=[1,2,2,1]", "space.head_width=96",
+]  # fmt: skip
+_BLOCKS = [(64, 1, 1), (128, 2, 1), (128, 1, 1), (256, 2, 1), (256, 1, 1), (512, 2, 1)]
+_BLOCKS += [(512, 1, 5), (1024, 1, 1), (1024, 1, 1)]  # 28 pixels bear four strides, not five
+_LAYERS = ["{name:conv,options:[conv_3x3],channels:32,stride:2}"]
+_LAYERS += [
+    f"{{name:separable{n},channels:{c},stride:{s},repeats:{r}}}"
+    for n, (c, s, r) in enumerate(_BLOCKS)
+]
+MOBILENET = [
+    "space=chain", "operation@space.operations=[conv_3x3,dsconv_3x3,dsconv_5x5]",
+    "space.name=mobilenet_v1", "space.options=[dsconv_3x3,dsconv_5x5]",
+    f"space.layers=[{','.join(_LAYERS)}]",
+]  # fmt: skip
+
+
+def nas(folder: Path, *arguments: str) -> Path:
+    """Runs a command; its run folder."""
+    code = "import sys; from nascli.cli import main; sys.argv[0] = 'nas'; main()"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return folder / done.stdout.splitlines()[-1]
+
+
+def widest(data: list[str]) -> tuple[float, Genotype, dict[str, float]]:
+    """MobileNetV1 of the largest multiplier, in steps of 0.01, that keeps the bounds."""
+    for step in range(40, 0, -1):
+        words = [*MOBILENET, f"space.width={step / 100}", "device=mcu", *data]
+        faults = building.Faults()
+        problem = building.problem(composed("search", words), faults)
+        faults.check()
+        assert problem is not None
+        space = problem.space
+        genotype = Genotype.of(space.name, dict.fromkeys(space.decisions, "dsconv_3x3"))
+        costs = dict(Costs(problem).estimate(Proposal(genotype)))
+        if costs["flash_kib"] <= FLASH_KIB and costs["ram_kib"] <= RAM_KIB:
+            return step / 100, genotype, costs
+    raise Fault("no MobileNetV1 fits")
+
+
+def searched(folder: Path, strategy: str, seed: int, seconds: str, data: list[str]) -> Path:
+    """The run of a search that trains networks for two epochs each."""
+    return nas(
+        folder, "search", f"strategy={strategy}", *SPACE, *data, "device=mcu", BOUNDS,
+        f"seed={seed}", "estimator=train", "training.epochs=2", "training.batch_size=64", "budget.trials=null",
+        f"budget.seconds={seconds}", "threads=1", "accelerator=cpu", "data.limit_train=2000",
+    )  # fmt: skip
+
+
+def main() -> None:
+    given = [*sys.argv[1:], *("", "fashion_mcu", "150", "5000", "6", "3")[len(sys.argv) - 1 :]]
+    place, name, seconds, images, epochs, seeds = given
+    data = ["data=fashion_mnist", f"data.path={Path(place).resolve()}"]
+    folder = Path(name).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    multiplier, mobilenet, _ = widest(data)
+    file = folder / "mobilenet.json"
+    file.write_text(json.dumps(mobilenet.to_json()), encoding="utf-8")
+    recipe = [
+        "training=short", f"training.epochs={epochs}", f"data.limit_train={images}", "threads=1",
+        "accelerator=cpu", "device=mcu",
+    ]  # fmt: skip
+    for seed in range(int(seeds)):
+        for which in ("evolution", "random", "mobilenet"):
+            kept = folder / f"{which}_{seed}.json"
+            if kept.is_file():
+                continue
+            row: dict[str, Any] = {"network": which, "seed": seed, "load": os.getloadavg()[0]}
+            own, genotype = MOBILENET, str(file)
+            if which == "mobilenet":
+                own = [*MOBILENET, f"space.width={multiplier}"]
+            else:
+                run = searched(folder, which, seed, seconds, data)
+                own, genotype = SPACE, str(run / "genotype.json")
+                report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+                row |= {"trials": report["trials"], "search_seconds": report["seconds"]}
+            start = time.monotonic()
+            run = nas(
+                folder, "retrain", f"genotype={genotype}", *own, *data, *recipe, f"seed={seed}"
+            )
+            report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+            row |= {"genotype": report["genotype"], **report["result"], **report["costs"]}
+            row |= {"int8": report["int8"], "retrain_seconds": round(time.monotonic() - start, 1)}
+            kept.write_text(json.dumps(row), encoding="utf-8")
+            print(json.dumps({k: v for k, v in row.items() if k != "genotype"}), flush=True)
+    rows = [json.loads(one.read_text()) for one in sorted(folder.glob("*_[0-9]*.json"))]
+    save(rows, multiplier, given[1:])
+
+
+def save(rows: list[dict[str, Any]], multiplier: float, given: list[str]) -> None:
+    """Writes the result file and prints the summary."""
+    summary = {}
+    for which in ("evolution", "random", "mobilenet"):
+        mine = [row for row in rows if row["network"] == which]
+        gaps = [r["int8"]["test_accuracy"] - r["int8"]["float_test_accuracy"] for r in mine]
+        summary[which] = {
+            "test_accuracy": [round(row["test_accuracy"], 2) for row in mine],
+            "mean": round(statistics.mean(row["test_accuracy"] for row in mine), 2),
+            "int8_test_accuracy": [round(row["int8"]["test_accuracy"], 2) for row in mine],
+            "worst_int8_gap": round(min(gaps), 2),
+            "flash_kib": [round(row["flash_kib"], 2) for row in mine],
+            "ram_kib": [round(row["ram_kib"], 2) for row in mine],
+            "macs": [row["macs"] for row in mine],
+        }
+        print(which, json.dumps(summary[which]))
+    result = {
+        "command": f"python benchmarks/fashion_mnist_mcu.py DATA {' '.join(given)}",
+        "machine": {
+            "cores": os.cpu_count(), "platform": platform.platform(),
+            "python": platform.python_version(), "torch": version("torch"),
+            "onnxruntime": version("onnxruntime"),
+        },
+        "bounds": {"flash_kib": FLASH_KIB, "ram_kib": RAM_KIB},
+        "mobilenet_multiplier": multiplier,
+        "summary": summary,
+        "rows": rows,
+    }  # fmt: skip
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

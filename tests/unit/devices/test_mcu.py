@@ -1,0 +1,122 @@
+"""Flash and RAM on a microcontroller: what a search is told, bounded by and refused for."""
+
+import json
+
+import microcontrollers as published
+import pytest
+from fixtures import build, composed
+
+from nascli.core.device import Counting, times
+from nascli.core.fault import Fault
+from nascli.core.space import at
+from nascli.core.trial import Proposal
+from nascli.costs.arena import arena, tail
+from nascli.costs.footprint import network_of
+from nascli.devices.chips import CHIPS
+from nascli.devices.mcu import Mcu
+from nascli.estimators.costs import Costs
+
+CHAIN = ["space=chain", "data=synthetic", "data.size=12", "device=mcu"]
+
+
+def problem(*words):
+    return build.stated(composed(*CHAIN, *words))
+
+
+def test_counts_and_times_nothing():
+    assert isinstance(Mcu(), Counting)
+    assert not times(Mcu())
+
+
+def test_its_costs_are_flash_and_the_arena_with_what_the_runtime_keeps():
+    made = problem()
+    genotype = at(made.space, 4_321)
+    network = network_of(made.space, made.space.plan(genotype))
+    told = Costs(made).estimate(Proposal(genotype))
+    assert told["flash_kib"] == network.flash_bytes / 1024
+    assert told["ram_kib"] == pytest.approx((arena(network) + tail(network)) / 1024)
+    assert "latency_ms" not in told and told["macs"] > 0
+    stated = Costs(problem("device.allowance_kib=3")).estimate(Proposal(genotype))
+    assert stated["ram_kib"] == arena(network) / 1024 + 3
+
+
+# The interpreter's totals on MLPerf Tiny's own files less their heads; those of the first three
+# have a RESHAPE and a SOFTMAX more, of 160 bytes each.
+@pytest.mark.parametrize(
+    ("network", "kept"),
+    [
+        (published.mobilenet(0.25, 2, 96), 103_680 - 73_728 - 320),
+        (published.keywords(), 24_272 - 16_000 - 320),
+        (published.wake_word(), 16_640 - 6_656 - 320),
+        (published.toy_car(), 3_984 - 768),
+    ],
+)
+def test_the_allowance_is_what_the_interpreter_keeps(network, kept):
+    assert tail(network) == pytest.approx(kept, rel=0.005)
+
+
+def test_a_chip_bounds_a_search_that_states_no_bounds_of_its_own():
+    chip = CHIPS["stm32f103c8"]
+    config = composed(*CHAIN, "device.chip=stm32f103c8", "+constraints.ram_kib=12")
+    made = build.stated(config)
+    assert {c.metric: c.maximum for c in made.goal.constraints} == {
+        "flash_kib": chip.flash_kib, "ram_kib": 12
+    }  # fmt: skip
+    assert dict(config.constraints) == {"flash_kib": 64.0, "ram_kib": 12}
+    assert problem().goal.constraints == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"chip": "stm32f446"}, "'stm32f446'.*stm32f446re"),
+        ({"allowance_kib": -1}, "allowance_kib is -1; it must be 0 or above, or null"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, said):
+    with pytest.raises(Fault, match=said):
+        Mcu(**settings)
+
+
+def test_a_search_under_bounds_never_trains_what_breaks_them(nas, tmp_path):
+    done = nas(
+        "search", *CHAIN, "strategy=random", "estimator=train", "training.epochs=1",
+        "data.limit_train=32", "space.options=[identity,mbconv_3x3_e3]", "budget.trials=1",
+        "constraints={flash_kib: 40, ram_kib: 24}",
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    assert "flash (int8 weights)" in done.stderr and "KiB" in done.stderr
+    report = json.loads((tmp_path / done.run / "report.json").read_text())
+    assert report["costs"]["flash_kib"] <= 40 and report["costs"]["ram_kib"] <= 24
+    assert report["trials"]["good"] == 1
+
+
+def test_bounds_that_nothing_keeps_are_refused_with_what_needs_so_much(nas):
+    done = nas("search", *CHAIN, "strategy=random", "constraints={flash_kib: 2, ram_kib: 2}")
+    assert done.code == 2
+    assert "constraints.flash_kib is 2 KiB, but no network is below" in done.stderr
+    proved = "ram_kib is 2 KiB, but no network is below 3.375 KiB (this is certain): the least "
+    assert f"constraints.{proved}option of body.3 alone reads 2.25 and writes" in done.stderr
+
+
+def test_bounds_that_none_looked_at_keeps_say_which_tensors_are_held(nas):
+    done = nas("search", *CHAIN, "strategy=random", "constraints={ram_kib: 4}")
+    assert done.code == 2
+    assert "none of those looked at is below" in done.stderr
+    assert "most is held at " in done.stderr and "KiB are for the runtime" in done.stderr
+
+
+def test_a_table_is_joined_by_what_the_device_counts(nas, tmp_path):
+    done = nas(
+        "search", "strategy=random", "space=nasbench201", "estimator=table", "device=mcu",
+        "budget.trials=3", "constraints={ram_kib: 100, flash_kib: 400}",
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    report = json.loads((tmp_path / done.run / "report.json").read_text())
+    assert {"flash_kib", "ram_kib", "params"} <= report["costs"].keys()
+
+
+def test_without_the_device_the_bound_names_it(nas):
+    done = nas("search", "strategy=random", "estimator=train", "constraints.ram_kib=20")
+    assert done.code == 2
+    assert "constraints names ram_kib, which only device=mcu counts: add device=mcu" in done.stderr
