@@ -96,7 +96,7 @@ class LayersOfOptions(Protocol):
 class Shrinking(NamedTuple):
     """A stage in which a supernet's smaller sizes are let in.
 
-    `name` says which sizes are new, `options` every choice's name -> what may be drawn of it, the
+    `name` says which sizes are new; `options` is every decision -> what may be drawn of it, the
     largest first. `sorts` says that widths are among them, so that channels are sorted before.
     """
 
