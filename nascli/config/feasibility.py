@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from nascli.config import own_data, values
 from nascli.config.building import Faults
-from nascli.core.device import Counting, Device
+from nascli.core.device import Counting, Device, measures
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype

@@ -23,8 +23,9 @@ IMAGES = "images"
 class Layer:
     """An operation with its shapes: what a latency table has a row for.
 
-    `height` and `width` are those of its input, in pixels; its output has ceil(size / stride).
-    `settings` are (key, value) pairs, sorted, of what else a builder must know of it.
+    `height` and `width` are those of its input, in pixels; its output has ceil(size / stride), or
+    what the settings `to_height` and `to_width` say. `settings` are (key, value) pairs, sorted, of
+    what else a builder must know of it.
     """
 
     operation: str
@@ -38,7 +39,11 @@ class Layer:
     @property
     def shape(self) -> Shape:
         """That of its output, where it is an image; logits are (classes, 1, 1)."""
-        return self.out_channels, -(-self.height // self.stride), -(-self.width // self.stride)
+        height, width = -(-self.height // self.stride), -(-self.width // self.stride)
+        if self.settings:
+            given = dict(self.settings)
+            height, width = int(given.get("to_height", height)), int(given.get("to_width", width))
+        return self.out_channels, height, width
 
 
 class Place(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from nascli.core.choice import NONE, Choice
 from nascli.core.fault import Fault, unknown
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from nascli.core.supernet import Supernet
+    from nascli.core.supernet import Shrinking, Supernet
 
 
 @runtime_checkable
@@ -103,6 +103,25 @@ class Scalable(Knowing, Protocol):
 
 
 @runtime_checkable
+class Shrinkable(Planned, Protocol):
+    """A space whose decisions are sizes: every network is a part of the largest one.
+
+    A plan is a chain of layers, and a layer at one place differs from another there in channels and
+    in the side of a depthwise kernel only.
+    """
+
+    kernel_transforms: bool
+    """Whether smaller kernels are learnt functions of the larger ones; else their middle."""
+
+    @property
+    def shrinking(self) -> Sequence[Shrinking]:
+        """The order in which smaller sizes are let in (see `core.supernet.Elastic`)."""
+
+    def build(self, layer: Layer) -> nn.Module:
+        """The module of a layer of some network."""
+
+
+@runtime_checkable
 class Relaxable(SearchSpace, Protocol):
     """A space with a supernet: all its networks in one, with shared weights."""
 
@@ -134,6 +153,13 @@ def strongest(
     return Genotype.of(space, taken)
 
 
+def ends(space: Shrinkable) -> tuple[Genotype, Genotype]:
+    """The networks with the smallest and with the largest of every size."""
+    sizes = space.shrinking[-1].options
+    smallest, largest = ({k: o[end] for k, o in sizes.items()} for end in (-1, 0))
+    return Genotype.of(space.name, smallest), Genotype.of(space.name, largest)
+
+
 def size(space: SearchSpace) -> int:
     """How many genotypes the space has (equivalent ones counted apart)."""
     return math.prod(len(options) for options in space.decisions.values())
@@ -148,16 +174,25 @@ def check(space: SearchSpace, genotype: Genotype) -> Genotype:
     if genotype.space != space.name:
         raise Fault(f"the genotype is of space '{genotype.space}', not of space '{space.name}'")
     choices, decisions = genotype.choices, space.decisions
+    taken = tuple(map(choices.get, decisions))
+    fits = len(choices) == len(decisions)
+    if not fits or any(t not in o for t, o in zip(taken, decisions.values(), strict=True)):
+        raise Fault("\n".join(_wrong(space, choices)))
+    return Genotype(space.name, tuple(decisions), cast(tuple[str, ...], taken))
+
+
+def _wrong(space: SearchSpace, choices: Mapping[str, str]) -> Iterator[str]:
+    """Everything that keeps `choices` from being a genotype of the space."""
+    decisions = space.decisions
     for decision in choices:
         if decision not in decisions:
-            raise Fault(unknown(f"decision of space {space.name}", decision, decisions))
+            yield unknown(f"decision of space {space.name}", decision, decisions)
     missing = [decision for decision in decisions if decision not in choices]
     if missing:
-        raise Fault(f"the genotype does not say what to take at {', '.join(missing)}")
+        yield f"the genotype does not say what to take at {', '.join(missing)}"
     for decision, options in decisions.items():
-        if choices[decision] not in options:
-            raise Fault(unknown(f"option of {decision}", choices[decision], options))
-    return Genotype(space.name, tuple(decisions), tuple(choices[d] for d in decisions))
+        if decision in choices and choices[decision] not in options:
+            yield unknown(f"option of {decision}", choices[decision], options)
 
 
 def known(space: SearchSpace, genotype: Genotype) -> Genotype:

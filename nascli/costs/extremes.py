@@ -1,4 +1,4 @@
-"""The smallest and the largest network of a space, proved from its open plan.
+"""The smallest and the largest network of a space, proved from its open plan or its sizes.
 
 Parameters and multiply-adds add up over layers, so the least sum is that of the least options. A
 choice counts at all of its places together; an addition that keeps k of its inputs keeps the k
@@ -13,7 +13,7 @@ from functools import partial
 from nascli.core.choice import Choice
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Plan
-from nascli.core.space import Derivable, SearchSpace, open_plan
+from nascli.core.space import Derivable, SearchSpace, Shrinkable, ends, open_plan
 from nascli.core.survey import Extremes
 from nascli.costs.cost import Cost
 from nascli.costs.plans import PlanCounter
@@ -31,12 +31,14 @@ def extremes(space: SearchSpace, counter: PlanCounter) -> Extremes:
     Empty where it cannot be proved: the choices of the plan are not independent of each other, the
     space does not turn strengths into genotypes, or has no open plan.
     """
+    if isinstance(space, Shrinkable):  # every size adds to both
+        return dict.fromkeys((*_METRICS, "flops"), ends(space))
     plan = open_plan(space)
     if plan is None or not isinstance(space, Derivable):
         return {}
     found: dict[str, tuple[Genotype, Genotype]] = {}
     for metric, value in _METRICS.items():
-        ends = []
+        both = []
         for sign in (1, -1):
             best = least(plan, partial(_signed, sign, value, counter))
             if best is None:
@@ -45,8 +47,8 @@ def extremes(space: SearchSpace, counter: PlanCounter) -> Extremes:
             genotype = space.derive(rows)
             if getattr(counter(genotype), metric) != sign * total:
                 return {}
-            ends.append(genotype)
-        found[metric] = ends[0], ends[1]
+            both.append(genotype)
+        found[metric] = both[0], both[1]
     return {**found, "flops": found["macs"]}
 
 

@@ -228,6 +228,11 @@ def norm_relu(layer: Layer) -> Cost:
     return chain(norm(given), relu(given))
 
 
+def resize(layer: Layer) -> Cost:
+    """`networks.fixed.Resize`; interpolation counts no multiply-adds, as pooling does not."""
+    return plain(0, 0, Shape(*layer.shape))
+
+
 def classifier(layer: Layer) -> Cost:
     """Global average pooling and a linear layer with bias."""
     return chain(
@@ -310,6 +315,7 @@ _FIXED: Mapping[str, Formula] = {
     "preprocess": preprocess,
     "residual_reduction": residual_reduction,
     "norm_relu": norm_relu,
+    "resize": resize,
     "classifier": classifier,
     "auxiliary_head": auxiliary_head,
 }

@@ -188,5 +188,12 @@ def _outermost(module: nn.Module) -> Iterator[nn.Module]:
 
 def _layer(module: Any, images: Tensor) -> Layer:
     height, width = images.shape[2:]  # (B, C, H, W)
-    stride = module.stride
-    return Layer(module.operation, module.in_channels, module.out_channels, stride, height, width)
+    return Layer(
+        module.operation,
+        module.in_channels,
+        module.out_channels,
+        module.stride,
+        height,
+        width,
+        getattr(module, "layer_settings", ()),
+    )

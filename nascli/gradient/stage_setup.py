@@ -12,6 +12,7 @@ from nascli.core.problem import Problem
 from nascli.core.randomness import seed_of
 from nascli.core.space import Deepens, Relaxable
 from nascli.core.supernet import (
+    Elastic,
     Mixture,
     PartialChannels,
     Relaxation,
@@ -84,6 +85,12 @@ def relaxation_of(
     """New architecture weights; None for a method that has none."""
     if method.relaxation is None:
         return None
+    if isinstance(supernet, Elastic):
+        raise Fault(
+            f"the strategy mixes options, and those of space '{problem.space.name}' are sizes, "
+            "which do not mix: take estimator=one_shot, whose samplers draw one network at a time, "
+            "with a strategy such as evolution"
+        )
     seed = _seed(problem, stage)
     relaxation = protocols.check(method.relaxation(supernet, seed), Relaxation, "relaxation")
     if method.edge_normalisation:

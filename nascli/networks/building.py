@@ -51,6 +51,8 @@ def tag(module: nn.Module, layer: Layer) -> nn.Module:
         out_channels=layer.out_channels,
         stride=layer.stride,
     )
+    if layer.settings:
+        vars(module).update(layer_settings=layer.settings)
     return module
 
 
@@ -116,6 +118,12 @@ def _norm_relu(layer: Layer, _shared: bool) -> nn.Module:
     return NormRelu(layer.in_channels)
 
 
+def _resize(layer: Layer, _shared: bool) -> nn.Module:
+    from nascli.networks.fixed import Resize
+
+    return Resize(layer.shape[1:])
+
+
 def _classifier(layer: Layer, _shared: bool) -> nn.Module:
     from nascli.networks.fixed import Classifier
 
@@ -136,6 +144,7 @@ FIXED: Mapping[str, Callable[[Layer, bool], nn.Module]] = {
     "preprocess": _preprocess,
     "residual_reduction": _residual_reduction,
     "norm_relu": _norm_relu,
+    "resize": _resize,
     "classifier": _classifier,
     "auxiliary_head": _auxiliary_head,
 }

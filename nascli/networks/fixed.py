@@ -82,6 +82,21 @@ class NormRelu(nn.Module):
         return F.relu(self.norm(state))
 
 
+class Resize(nn.Module):
+    """Brings images to a size, (height, width) in pixels: bilinear between the centres of pixels.
+
+    Without a filter against aliasing, so that exported networks have the operation too.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, height, width)."""
+        return F.interpolate(images, self.size, mode="bilinear", align_corners=False)
+
+
 class AuxiliaryHead(nn.Module):
     """Pools a state to 2x2 pixels and classifies it: (B, C, H, W) -> (B, classes).
 

@@ -9,6 +9,9 @@ from itertools import pairwise
 from nascli.core.choice import Choice
 from nascli.core.plan import IMAGES, Layer, Place, Plan, Shape
 
+RESIZE = "resize"
+"""The fixed layer that brings images to another size, and its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -61,6 +64,18 @@ def planned(
     last = Layer(head, shape[0], classes, 1, *shape[1:])
     places.append(Place("layer", "classifier", (read,), (classes, 1, 1), last))
     return Plan(input_shape, tuple(places), "classifier")
+
+
+def resized(images: Shape, plan: Plan) -> Plan:
+    """`plan` for images of another size, which a first layer brings to the size that it reads."""
+    if images == plan.input_shape:
+        return plan
+    _, *size = plan.input_shape
+    settings = tuple(zip(("to_height", "to_width"), size, strict=True))
+    layer = Layer(RESIZE, images[0], images[0], 1, *images[1:], settings)
+    resize = Place("layer", RESIZE, (IMAGES,), plan.input_shape, layer)
+    first, *others = plan.places
+    return Plan(images, (resize, first._replace(inputs=(RESIZE,)), *others), plan.output)
 
 
 def settled(

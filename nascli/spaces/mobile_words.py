@@ -17,7 +17,10 @@ from nascli.core.choice import SKIP
 LINEAR = "linear"
 """The word of a head that is one linear layer."""
 
-_ACTIVATION = r"(?:_(relu6|relu|swish|hswish))?"
+ACTIVATIONS = ("relu6", "relu", "swish", "hswish")
+"""What stands in the words of blocks and convolutions."""
+
+_ACTIVATION = rf"(?:_({'|'.join(ACTIVATIONS)}))?"
 _SIDE = r"_(\d*[13579])x\1"
 _CONV = re.compile(rf"conv{_SIDE}{_ACTIVATION}")
 _HIDDEN = re.compile(rf"hidden_([1-9]\d*){_ACTIVATION}")

@@ -18,12 +18,11 @@ def check_steps(problem: Problem, images: int) -> None:
         return
     import torch
 
-    build = space.layers()
-    for layer in space.plan().candidates():
+    for layer, build in space.layers().items():
         if layer.shape[1:] != (1, 1):
             continue
         with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():
-            module = build[layer]().train()
+            module = build().train()
             try:
                 module(torch.zeros(1, layer.in_channels, layer.height, layer.width))
             except ValueError as error:  # as torch says it

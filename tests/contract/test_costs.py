@@ -26,11 +26,10 @@ def space(request):
 
 def test_a_plan_costs_what_its_network_costs(space):
     counter, rng = PlanCounter(space), random.Random(0)
-    shape = space.plan().input_shape
     for genotype in [sample(space, rng) for _ in range(10)]:
         with torch.device("meta"):
             network = space.network(genotype)
-        assert counter(genotype) == count(network, shape)
+        assert counter(genotype) == count(network, tuple(space.task.input_shape))
 
 
 def test_no_genotype_is_beyond_what_is_proved(space):

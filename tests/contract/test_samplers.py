@@ -15,6 +15,8 @@ def space(name):
     if name not in SPACES:
         sizes = {"cell": {"channels": 2, "cells": 3}, "nasbench201": {"channels": 2}}
         sizes |= {"mobile": {"widths": [4, 6], "depths": [1, 3]}, "chain": {"width": 0.25}}
+        sizes |= {"once_for_all": {"resolutions": [6, 8], "widths": [4, 6], "strides": [1, 2, 2]}}
+        sizes["once_for_all"] |= {"activations": ["relu"] * 2, "squeezes": ["none"] * 2}
         make = instantiate(composed(f"space={name}").space, _partial_=True)
         made = make(ToyTask(input_shape=(3, 8, 8)), **sizes[name])
         SPACES[name] = made, made.supernet()
@@ -27,7 +29,7 @@ def make(request):
     return instantiate(config.sampler)
 
 
-@pytest.mark.parametrize("name", ["cell", "nasbench201", "mobile", "chain"])
+@pytest.mark.parametrize("name", ["cell", "nasbench201", "mobile", "chain", "once_for_all"])
 def test_every_step_has_paths_of_the_space(make, name):
     made, supernet = space(name)
     sampler = make(supernet, 0)

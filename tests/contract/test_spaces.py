@@ -3,7 +3,6 @@
 import copy
 import random
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 import torch
@@ -94,8 +93,9 @@ def networks(space, count=4):
 
 
 def test_places_of_a_plan_fit_together(planned):
-    plans = [planned.plan(), *(planned.plan(genotype) for genotype in samples(planned, 5))]
-    for plan in plans:
+    whole = moves.open_plan(planned)
+    plans = [planned.plan(genotype) for genotype in samples(planned, 5)]
+    for plan in [*plans, *([whole] if whole else [])]:
         assert plan.input_shape == tuple(planned.task.input_shape)
         shapes = {IMAGES: plan.input_shape}
         for place in plan.places:
@@ -120,8 +120,8 @@ def test_places_of_a_plan_fit_together(planned):
         assert shapes[plan.output] == (planned.task.classes, 1, 1)
         made = [p.name for p in plan.places if p.kind in ("layer", "choice")]
         assert sorted(plan.made or made) == sorted(made)
-    assert {place.kind for place in plans[0].places} >= {"choice"}
-    assert not any(place.kind == "choice" for plan in plans[1:] for place in plan.places)
+    assert whole is None or {place.kind for place in whole.places} >= {"choice"}
+    assert not any(place.kind == "choice" for plan in plans for place in plan.places)
 
 
 def test_a_network_runs_the_layers_of_its_plan(planned):
@@ -129,7 +129,7 @@ def test_a_network_runs_the_layers_of_its_plan(planned):
 
     for _, plan, network in networks(planned):
         found = layers_of(network, plan.input_shape)
-        assert found == [replace(layer, settings=()) for layer in plan.layers()]
+        assert found == list(plan.layers())
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -161,7 +161,9 @@ def test_a_network_costs_the_sum_over_its_layers(planned):
 
 def test_the_open_plan_covers_every_network(planned):
     """A network has the fixed layers, and at every place of a choice the option that it takes."""
-    whole = planned.plan()
+    whole = moves.open_plan(planned)
+    if whole is None:
+        pytest.skip("sizes leave no open plan")
     fixed = Counter(whole.layers())
     options = {choice.name: choice for choice in whole.choices}
     assert len(options) == len(whole.choices)

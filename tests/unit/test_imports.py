@@ -51,6 +51,8 @@ ALLOWED = {
     "kernels": {"core"},
     "supernet": {"core", "data", "training"},
     "supernet.planned": {"core", "networks", "operations.Factory", "operations.blocks"},
+    "supernet.elastic": {"core", "networks"},
+    "supernet.channel_order": {"core", "operations.inverted"},
     "supernet.graph": {"core", "kernels"},
     "supernet.stacked": {"core", "operations.blocks", "kernels"},
     "training": {"core", "data"},

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -93,7 +94,9 @@ FIXED_SHAPES = {
     "residual_reduction": ((2,), 1),
     "classifier": ((1,), 1),
     "norm_relu": ((1,), 1),
+    "resize": ((1,), 1),
 }
+SAME = ("norm_relu", "resize")  # these keep the channels
 
 
 def test_every_fixed_layer_is_looked_at():
@@ -104,7 +107,9 @@ def test_every_fixed_layer_is_looked_at():
 def test_fixed_layers(name):
     strides, least = FIXED_SHAPES[name]
     for into, out, *rest in shapes(strides, least):
-        layer = Layer(name, into, into if name == "norm_relu" else out, *rest)
+        layer = Layer(name, into, into if name in SAME else out, *rest)
+        if name == "resize":
+            layer = replace(layer, settings=(("to_height", 5), ("to_width", 4)))
         assert cost_of(layer) == counted(build({}, layer), layer), layer
 
 

@@ -22,6 +22,8 @@ def test_layers_are_tagged():
     module = build(resolve({"conv": CONV}), Layer("conv", 2, 4, 2, 8, 8))
     assert [getattr(module, name) for name in TAGS] == ["conv", 2, 4, 2]
     assert build({}, Layer("stem", 3, 8, 1, 8, 8)).operation == "stem"
+    settings = (("to_height", 4), ("to_width", 6))
+    assert build({}, Layer("resize", 3, 3, 1, 8, 8, settings)).layer_settings == settings
 
 
 def test_settings_of_a_layer_reach_the_operation():
@@ -32,8 +34,9 @@ def test_settings_of_a_layer_reach_the_operation():
 @pytest.mark.parametrize("name", FIXED)
 def test_fixed_layers_have_the_shapes_that_their_layers_state(name):
     stride = {"stem0": 4, "stem1": 2, "residual_reduction": 2}.get(name, 1)
-    out = 6 if name == "norm_relu" else 12
-    layer = Layer(name, 6, out, stride, 9, 7)
+    out = 6 if name in ("norm_relu", "resize") else 12
+    settings = (("to_height", 5), ("to_width", 11)) if name == "resize" else ()
+    layer = Layer(name, 6, out, stride, 9, 7, settings)
     result = build({}, layer).eval()(torch.randn(2, 6, 9, 7))
     image = name not in ("classifier", "auxiliary_head")
     assert result.shape == (2, *layer.shape) if image else (2, 12)
@@ -65,7 +68,7 @@ def test_an_operation_may_not_have_the_name_of_a_fixed_layer():
         check_names(["conv", "stem"])
     assert str(fault.value) == (
         "operation 'stem' has the name of a fixed layer; give it another one (taken: stem, stem0, "
-        "stem1, preprocess, residual_reduction, norm_relu, classifier, auxiliary_head)"
+        "stem1, preprocess, residual_reduction, norm_relu, resize, classifier, auxiliary_head)"
     )
 
 

@@ -1,0 +1,111 @@
+"""What is wrong with the options of a once-for-all space; no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nascli.core.channels import SQUEEZES, rounded
+from nascli.core.fault import unknown
+from nascli.core.plan import Shape
+from nascli.spaces.mobile_words import ACTIVATIONS, BLOCKS, LINEAR, block, convolution, hidden
+
+
+def faults(given: Mapping[str, Any], images: Shape) -> list[str]:
+    """All that is wrong with the options of the space for images of that shape.
+
+    Each begins with the name of the option. `given` has all of them.
+    """
+    found = list(_lists(given))
+    found += _words(given)
+    if found:
+        return found
+    return [*_stages(given), *_sizes(given, images)]
+
+
+def _lists(given: Mapping[str, Any]) -> Iterator[str]:
+    whole = "a whole number from 1 up"
+    kinds = {
+        "resolutions": (whole, _whole),
+        "widths": (whole, _whole),
+        "depths": (whole, _whole),
+        "kernels": ("an odd number of pixels", lambda v: _whole(v) and v % 2 == 1),
+        "expansions": ("above 0", _above_zero),
+        "multipliers": ("above 0", _above_zero),
+        "strides": ("1 or 2", lambda v: type(v) is int and v in (1, 2)),
+        "activations": ("", lambda _: True),
+        "squeezes": ("", lambda _: True),
+    }
+    for key, (kind, fits) in kinds.items():
+        values = given[key]
+        if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+            yield f"{key} is {values!r:.80}; it must list at least one value"
+            continue
+        yield from (f"{key} has {v!r:.80}; each must be {kind}" for v in values if not fits(v))
+        choices = key in ("resolutions", "depths", "kernels", "expansions", "multipliers")
+        twice = [v for number, v in enumerate(values) if choices and v in values[:number]]
+        yield from (f"{key} has {v!r:.80} twice" for v in twice)
+    for key in ("stem_width", "head_width"):
+        if not _whole(given[key]):
+            yield f"{key} is {given[key]!r:.80}; it must be {whole}"
+
+
+def _words(given: Mapping[str, Any]) -> Iterator[str]:
+    known = {"activations": ACTIVATIONS, "squeezes": SQUEEZES}
+    for key, allowed in known.items():
+        values = given[key] if isinstance(given[key], Sequence) else ()
+        for stage, value in enumerate(values, start=1):
+            if value not in allowed:
+                yield unknown(f"{key}, stage {stage}:", value, allowed)
+    for key in ("stem", "head"):
+        if not convolution(str(given[key])):
+            yield f"{key} is '{given[key]:.80}'; it must look like conv_3x3 or conv_1x1_hswish"
+    if not block(str(given["first"])):
+        yield f"first is '{given['first']:.80}'; {BLOCKS}"
+    word = str(given["classifier"])
+    if word != LINEAR and not hidden(word):
+        yield f"classifier is '{word:.80}'; it must be {LINEAR} or look like hidden_1280_hswish"
+
+
+def _stages(given: Mapping[str, Any]) -> Iterator[str]:
+    count = len(given["widths"])
+    for key, more in (("activations", 0), ("squeezes", 0), ("strides", 1)):
+        if len(given[key]) != count + more:
+            each = "the stem and each" if more else "each"
+            yield (
+                f"{key} is {list(given[key])}; it must have one for {each} of the {count} stages "
+                f"that space.widths lists"
+            )
+    widths = [given["stem_width"], *given["widths"], given["head_width"]]
+    seen: dict[tuple[int, ...], float] = {}
+    for times in given["multipliers"]:
+        wide = tuple(w if times == 1 else rounded(times * w) for w in widths)
+        if wide in seen:
+            yield f"multipliers {seen[wide]:g} and {times:g} give the same channels, {list(wide)}"
+        seen.setdefault(wide, times)
+
+
+def _sizes(given: Mapping[str, Any], images: Shape) -> Iterator[str]:
+    least, (_, height, width) = math.prod(given["strides"]), images
+    sides = [side for side in given["resolutions"] if side <= min(height, width)]
+    if not sides:
+        yield (
+            f"resolutions start at {min(given['resolutions'])}, and the images are of "
+            f"{height}x{width} pixels; give space.resolutions up to {min(height, width)}, or take "
+            "space=once_for_all_small"
+        )
+    small = sorted(side for side in sides if side < least)
+    if small:
+        yield (
+            f"resolutions {', '.join(map(str, small))} are too small for the strides "
+            f"{list(given['strides'])}; the smallest allowed is {least}"
+        )
+
+
+def _whole(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _above_zero(value: object) -> bool:
+    return type(value) in (int, float) and 0 < value < math.inf  # type: ignore[operator]
