@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from nascli.core.choice import Choice
 from nascli.core.genotype import Genotype
@@ -91,6 +91,54 @@ class LayersOfOptions(Protocol):
 
     def layers(self, choice: Choice, option: str) -> Sequence[Layer]:
         """What `option` at `choice` consists of, over all cells; nothing for `none`."""
+
+
+class Shrinking(NamedTuple):
+    """A stage in which a supernet's smaller sizes are let in.
+
+    `name` says which sizes are new, `options` every choice's name -> what may be drawn of it, the
+    largest first. `sorts` says that widths are among them, so that channels are sorted before.
+    """
+
+    name: str
+    options: Mapping[str, tuple[str, ...]]
+    sorts: bool = False
+
+
+@runtime_checkable
+class Elastic(Protocol):
+    """A supernet whose choices are sizes; each weight is stored once, at its largest.
+
+    Cai et al., Once-for-All, ICLR 2020 (arXiv 1908.09791), section 3.
+    """
+
+    @property
+    def stages(self) -> Sequence[Shrinking]:
+        """The order of shrinking; each stage lets in what the one before did, and more."""
+
+    def largest(self) -> Genotype:
+        """The network with the largest of every size."""
+
+    def smallest(self) -> Genotype:
+        """The network with the smallest of every size."""
+
+    def sort_channels(self) -> None:
+        """Reorders the channels of elastic widths, the most important first, in place.
+
+        What the largest network computes stays, up to rounding. Momenta of an optimizer are then of
+        other channels.
+        """
+
+
+@runtime_checkable
+class Inherits(Protocol):
+    """A supernet that gives its networks with the weights they have in it."""
+
+    def network(self, genotype: Genotype) -> nn.Module:
+        """The network of `genotype` with copies of its weights and of its batch norms' statistics.
+
+        It computes what the path does, the statistics of batch norms being equal.
+        """
 
 
 class Relaxation(Protocol):
