@@ -106,6 +106,17 @@ class Shrinking(NamedTuple):
 
 
 @runtime_checkable
+class Sized(Protocol):
+    """A supernet that knows which of its networks are the largest and the smallest."""
+
+    def largest(self) -> Genotype:
+        """The network with the most multiply-adds; of equals, with the most parameters."""
+
+    def smallest(self) -> Genotype:
+        """The network with the fewest, `none` left out where there is anything else."""
+
+
+@runtime_checkable
 class Elastic(Protocol):
     """A supernet whose choices are sizes; each weight is stored once, at its largest.
 
@@ -182,9 +193,10 @@ class Sampler(Protocol):
     """
 
     def paths(self, progress: float) -> Sequence[Genotype]:
-        """The genotypes whose paths one step trains, the mean of their losses being descended.
+        """The genotypes whose paths one step trains: it descends the sum of their losses.
 
-        `progress` runs from 0 to 1 through the training.
+        `progress` runs from 0 to 1 through the training. What paths learn from besides labels is
+        the sampler's trait `distils`. (A gradient search descends their mean.)
         """
 
     def state_dict(self) -> dict[str, Any]:
@@ -192,6 +204,14 @@ class Sampler(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A sampler that lets in smaller sizes stage by stage."""
+
+    def stage(self, progress: float) -> Shrinking | None:
+        """The stage that a step at `progress` is of; None before the first."""
 
 
 class SharedWeights(Protocol):

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Supernet
+from nascli.samplers.drawing import Drawing
 
 
 class Uniform:
@@ -25,23 +24,17 @@ class Uniform:
     """
 
     def __init__(self, supernet: Supernet, seed: int) -> None:
-        counts = torch.tensor([len(choice.options) for choice in supernet.choices])
-        self._supernet = supernet
-        self._generator = torch.Generator().manual_seed(seed)
-        # Released versions drew architecture weights here; their searches are to be taken again.
-        columns = torch.randn(len(counts), int(counts.max()), generator=self._generator).shape[1]
-        self._absent = torch.arange(columns) >= counts[:, None]  # (edges, options)
+        self._drawing = Drawing(supernet, seed)
 
     def paths(self, progress: float) -> Sequence[Genotype]:
         """One genotype, drawn alike at any progress."""
         del progress
-        drawn = torch.rand(self._absent.shape, generator=self._generator) + 1
-        return (self._supernet.derive(drawn.masked_fill(self._absent, 0.0)),)
+        return (self._drawing.genotype(),)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the generator stands."""
-        return {"generator": self._generator.get_state()}
+        """Where the draws stand."""
+        return self._drawing.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
-        self._generator.set_state(state["generator"])
+        self._drawing.load_state_dict(state)

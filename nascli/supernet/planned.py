@@ -155,6 +155,25 @@ class PlannedSupernet(nn.Module):
         """The mixture that evaluates `genotype` alone."""
         return path(self.choices, self.space.taken(genotype), next(self.parameters()))
 
+    def largest(self) -> Genotype:
+        """The genotype whose options have the most multiply-adds, then parameters."""
+        return self.space.derive([[1 + size for size in row] for row in self._sizes()])
+
+    def smallest(self) -> Genotype:
+        """The genotype whose options have the fewest; where there are others, `none` is none."""
+        rows = self._sizes()
+        most = 1 + max(max(row, default=0.0) for row in rows)
+        return self.space.derive([[most - size for size in row] for row in rows])
+
+    def _sizes(self) -> list[list[float]]:
+        """(choices, options): what each option costs; zeros for choices without a place."""
+        from nascli.costs.extremes import sizes
+        from nascli.costs.plans import PlanCounter
+
+        rows = sizes(self.plan, PlanCounter(self.space))
+        pairs = zip(rows, self.choices, strict=True)
+        return [row or [0.0] * len(choice.options) for row, choice in pairs]
+
     def derive(self, strengths: Tensor) -> Genotype:
         """The genotype that the space derives from `strengths` (choices, options)."""
         return self.space.derive(strengths.tolist())

@@ -49,7 +49,8 @@ ALLOWED = {
     "operations": {"core", "kernels"},
     "kernels": {"core"},
     "supernet": {"core", "data", "training"},
-    "supernet.planned": {"core", "networks", "operations.Factory", "operations.blocks"},
+    "supernet.planned": {"core", "networks", "operations.Factory", "operations.blocks"}
+    | {"costs.extremes", "costs.plans"},
     "supernet.graph": {"core", "kernels"},
     "supernet.stacked": {"core", "operations.blocks", "kernels"},
     "training": {"core", "data"},
