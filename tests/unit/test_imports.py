@@ -31,6 +31,7 @@ ALLOWED = {
     "genotypes": {"core"},
     "strategies": {"core"},
     "strategies.gradient": {"core", "gradient", "training"},
+    "strategies.alternating": {"core", "supernet", "training"},
     "gradient": {"core", "supernet", "training", "data"},
     "gradient.bilevel": {"core", "supernet", "training", "data", "costs.within"},
     "gradient.penalties.expected_cost": {"core", "costs"},
