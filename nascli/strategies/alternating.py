@@ -1,4 +1,4 @@
-"""Shared weights and a policy in turn: an epoch of weights, then trials that the policy learns from.
+"""Shared weights and a policy in turn: an epoch of weights, then trials to learn a policy from.
 
 Pham et al., Efficient Neural Architecture Search via Parameter Sharing, ICML 2018 (arXiv
 1802.03268), section 2.2.
