@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -150,6 +150,27 @@ class Inherits(Protocol):
 
         It computes what the path does, the statistics of batch norms being equal.
         """
+
+
+class PathStep(NamedTuple):
+    """A part of the evaluation of a path.
+
+    `run` makes of what the step before gave (the first: of images) what the next one takes (the
+    last: logits). Two paths whose steps have had equal `key`s so far have had equal results.
+    `norms` are the batch norms that it runs.
+    """
+
+    key: Hashable
+    run: Callable[[Any], Any]
+    norms: Sequence[nn.BatchNorm2d]
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A supernet that evaluates a path step by step, so that paths can share how they begin."""
+
+    def steps(self, mixture: Mixture) -> Sequence[PathStep]:
+        """The steps of a path; all of them, one after another, are what calling it does."""
 
 
 class Relaxation(Protocol):
