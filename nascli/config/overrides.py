@@ -148,12 +148,15 @@ def rewritten(overrides: Sequence[str]) -> list[str]:
 def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     """What follows from `genotype=X`: its space and, from a run folder, data and space settings.
 
-    Of `resume=RUN` it is the kind of data, where settings of that are given.
+    Of `resume=RUN` it is the kind of data, where settings of that are given; of a search's
+    `supernet=RUN` the estimator that scores with it.
 
     Raises:
         Fault: there is no such genotype.
     """
     given = {o.partition("=")[0].lstrip("+~"): o.partition("=")[2] for o in overrides}
+    if verb == "search" and given.get("supernet", "null") != "null" and "estimator" not in given:
+        return ["estimator=one_shot"]
     resumed = _unquoted(given.get("resume", ""))
     if resumed and is_there(resumed) and "data.path" in given and "data" not in given:
         from nascli.runs import reading

@@ -42,6 +42,7 @@ def begin(
         run, asked = recorded.opened(asked)
         with recorded.freed(run):
             return run, build(asked, listener, survey=False)
+    asked = shared_weights.adopted(asked)
     parts = build(asked, listener, surveyed)
     return recorded.claimed(asked, "strategy", "space"), parts
 
@@ -104,7 +105,10 @@ def _searching(
     """
     if faults.found_by(lambda: _check_fit(config, problem)):
         return problem, None, None, None
-    shared = shared_weights.of(config, problem)
+    sharing = faults.attempt(lambda: (shared_weights.of(config, problem),))
+    if sharing is None:
+        return problem, None, None, None
+    (shared,) = sharing
     estimators = faults.attempt(lambda: building.estimators(config, problem, shared))
     if survey and (chain := estimators) is not None:
         faults.attempt(lambda: _check_fidelities(config, chain))
@@ -127,7 +131,7 @@ def _searching(
 
 def check(asked: Asked) -> Parts:
     """The parts, for the sake of the faults that building them finds."""
-    return build(asked, survey=False)
+    return build(shared_weights.adopted(asked), survey=False)
 
 
 def evaluation(config: DictConfig, on_error: Callable[[int, Exception], None]) -> Evaluation:

@@ -1,28 +1,63 @@
-"""Shared weights: those of a search, or another run's for an audit: `supernet=RUN_FOLDER`."""
+"""Shared weights: those that a search trains, or another run's: `supernet=RUN_FOLDER`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from nascli.config import recorded, values
+from nascli.config.compose import Asked
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import SharedWeights, Trainer
 from nascli.core.traits import traits_of
+from nascli.programs import images
+from nascli.programs.shared_weights import load
+from nascli.runs import reading
 from nascli.runs.folder import CONFIG
 
 _OF_THE_RUN = ("space", "data", "training", "seed")  # what shared weights belong to
+_CARRIED = re.compile(r"\W*((data|space)\.|operation@space)")  # what was said of data and space
 
 
 def of(config: DictConfig, made: Problem) -> SharedWeights | None:
-    """What strategy and estimator share; None if neither has the trait `weight_sharing`."""
+    """What strategy and estimator share; None if neither has the trait `weight_sharing`.
+
+    Raises:
+        Fault: they are to be another run's, and cannot be.
+    """
+    if config.get("supernet"):
+        return _another_runs(config, made)
     if sharing(config, "strategy"):
         return new(made, "strategy")
     return new(made, "estimator") if sharing(config, "estimator") else None
+
+
+def _another_runs(config: DictConfig, made: Problem) -> SharedWeights:
+    """The weights that `config.supernet` has trained, for a search that trains none."""
+    strategy, estimator = (values.made_by(config, key) for key in ("strategy", "estimator"))
+    wrong = []
+    if sharing(config, "strategy"):
+        wrong.append(
+            f"supernet={config.supernet} is scored and not trained, and {strategy.__name__} trains "
+            "one of its own; take a strategy that only proposes, such as evolution or nsga2"
+        )
+    if not sharing(config, "estimator"):
+        wrong.append(
+            f"{estimator.__name__} does not score with shared weights, and "
+            f"supernet={config.supernet} gives some; take estimator=one_shot"
+        )
+    if wrong:
+        raise Fault("\n".join(wrong))
+    shared, folder = new(made, "nobody"), Path(config.supernet)
+    made.listener.warn(load(shared, folder, trained=True))
+    images.same(folder, made)
+    return shared
 
 
 def new(made: Problem, trainer: Trainer) -> SharedWeights:
@@ -59,23 +94,58 @@ def check_workers(config: DictConfig, part: Any) -> None:
         raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
 
 
-def check_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
+def check_overrides(
+    config: DictConfig, overrides: Sequence[str], taken: Sequence[str] = _OF_THE_RUN
+) -> None:
     """Raises a Fault where the command line wants another network than the supernet's."""
     keys = [text.lstrip("+~").partition("=")[0] for text in overrides]
-    bad = [key for key in keys if key.split(".")[0].split("@")[0] in _OF_THE_RUN]
+    bad = [key for key in keys if re.match(r"(\w+@)?(\w+)", key)[2] in taken]  # type: ignore[index]
     if config.supernet and bad:
         raise Fault(
-            f"{', '.join(bad)} cannot be chosen with supernet=...: {', '.join(_OF_THE_RUN)} are "
-            "those of its run"
+            f"{', '.join(dict.fromkeys(bad))} cannot be chosen with supernet=...: "
+            f"{', '.join(taken)} are those of its run"
         )
 
 
-def adopt(config: DictConfig, directories: Sequence[Path] = ()) -> None:
-    """Takes space, data, recipe and seed from the run that has trained the supernet."""
+def adopt(
+    config: DictConfig, directories: Sequence[Path] = (), taken: Sequence[str] = _OF_THE_RUN
+) -> None:
+    """Takes what is `taken` from the run that has trained the supernet.
+
+    Raises:
+        Fault: there is no such run, or it is of a verb without these.
+    """
     folder = Path(str(config.supernet)).expanduser().resolve()
     if not (folder / CONFIG).is_file():
         raise Fault(f"supernet={config.supernet} is not a run folder: it has no {CONFIG}")
     its = recorded.load(folder, directories)
-    for key in _OF_THE_RUN:
+    if its.get("supernet"):  # a search that has trained none: those of the run that has
+        config.supernet = its.supernet
+        adopt(config, directories, taken)
+        return
+    lacking = [key for key in taken if key not in its]
+    if lacking:
+        raise Fault(f"supernet={config.supernet} is no search: its config has no {lacking[0]}")
+    for key in taken:
         config[key] = its[key]
     config.supernet = str(folder)
+
+
+def adopted(asked: Asked) -> Asked:
+    """A search with space, data and recipe of the supernet that it names; else the same.
+
+    What was said of those on the supernet's own command line stands on record with it too, so that
+    whoever goes on from the search finds them.
+
+    Raises:
+        Fault: it wants others, or there is no such supernet.
+    """
+    taken = tuple(key for key in _OF_THE_RUN if key != "seed")
+    if not asked.config.get("supernet"):
+        return asked
+    check_overrides(asked.config, asked.overrides, taken)
+    adopt(asked.config, asked.directories, taken)
+    its = reading.environment(Path(asked.config.supernet))
+    choices = {key: name for key, name in its.get("choices", {}).items() if key in taken}
+    said = [text for text in map(str, its.get("overrides", ())) if _CARRIED.match(text)]
+    return replace(asked, choices={**asked.choices, **choices}, overrides=[*said, *asked.overrides])

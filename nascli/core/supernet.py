@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -137,6 +137,38 @@ class Inherits(Protocol):
         """
 
 
+@runtime_checkable
+class Sized(Protocol):
+    """A supernet that knows which of its networks are the largest and the smallest."""
+
+    def largest(self) -> Genotype:
+        """The network with the most multiply-adds; of equals, with the most parameters."""
+
+    def smallest(self) -> Genotype:
+        """The network with the fewest, `none` left out where there is anything else."""
+
+
+class PathStep(NamedTuple):
+    """A part of the evaluation of a path.
+
+    `run` makes of what the step before gave (the first: of images) what the next one takes (the
+    last: logits). Two paths whose steps have had equal `key`s so far have had equal results.
+    `norms` are the batch norms that it runs.
+    """
+
+    key: Hashable
+    run: Callable[[Any], Any]
+    norms: Sequence[nn.BatchNorm2d]
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A supernet that evaluates a path step by step, so that paths can share how they begin."""
+
+    def steps(self, mixture: Mixture) -> Sequence[PathStep]:
+        """The steps of a path; all of them, one after another, are what calling it does."""
+
+
 class Relaxation(Protocol):
     """Architecture weights and how they become mixtures; `Relaxation(supernet, seed, **yaml)`."""
 
@@ -186,9 +218,10 @@ class Sampler(Protocol):
     """
 
     def paths(self, progress: float) -> Sequence[Genotype]:
-        """The genotypes whose paths one step trains, the mean of their losses being descended.
+        """The genotypes whose paths one step trains: it descends the sum of their losses.
 
-        `progress` runs from 0 to 1 through the training.
+        `progress` runs from 0 to 1 through the training. What paths learn from besides labels is
+        the sampler's trait `distils`. (A gradient search descends their mean.)
         """
 
     def state_dict(self) -> dict[str, Any]:
@@ -196,6 +229,14 @@ class Sampler(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A sampler that lets in smaller sizes stage by stage."""
+
+    def stage(self, progress: float) -> Shrinking | None:
+        """The stage that a step at `progress` is of; None before the first."""
 
 
 class SharedWeights(Protocol):

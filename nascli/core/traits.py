@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -48,6 +49,10 @@ class Traits:
     Of strategies, estimators and parts of a gradient search: `weight_sharing`: it is built as
     `Component(problem, shared, **yaml)`, with the weights that strategy and estimators share.
 
+    Of samplers: `distils`: what paths learn from besides labels. "first": the first path of a step
+    learns from labels, the others from what it says, in place of labels. "largest": all learn from
+    labels and, as much, from the largest network as it was before any other one was trained.
+
     Of workers: `own_processes`: proposals are evaluated outside of this process.
     """
 
@@ -66,6 +71,7 @@ class Traits:
     trials: int | None = None
     weight_sharing: bool = False
     own_processes: bool = False
+    distils: Literal["", "first", "largest"] = ""
 
 
 def traits_of(component: object) -> Traits:

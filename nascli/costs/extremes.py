@@ -92,6 +92,19 @@ def _sums(
             yield sum(value(n) for n in layers if n is not None), number
 
 
+def sizes(plan: Plan, counter: PlanCounter) -> list[list[float]]:
+    """For every choice the multiply-adds of each option, over all places; params break ties."""
+    found: list[list[float]] = []
+    for places in plan.by_choice.values():
+        row = []
+        for layers in zip(*(place.options for place in places), strict=True):
+            costs = [counter.layer(layer) for layer in layers if layer is not None]
+            params = sum(cost.params for cost in costs)
+            row.append(sum(cost.macs for cost in costs) + params / (1 + params))
+        found.append(row)
+    return found
+
+
 def groups_of(plan: Plan) -> list[tuple[tuple[Choice, ...], int | None]] | None:
     """The choices that are decided together, and how many of them a genotype keeps.
 

@@ -20,6 +20,7 @@ from nascli.core.supernet import (
     SharedWeights,
     Supernet,
 )
+from nascli.core.traits import name_of, traits_of
 from nascli.gradient.edge_normalisation import EdgeNormalised
 from nascli.gradient.method import Method
 from nascli.gradient.stages import Stage, strongest
@@ -101,10 +102,21 @@ def relaxation_of(
 def sampler_of(
     problem: Problem, method: Method, supernet: Supernet, stage: Stage
 ) -> Sampler | None:
-    """A new sampler of paths; None for a method that has none."""
+    """A new sampler of paths; None for a method that has none.
+
+    Raises:
+        Fault: its paths learn from each other, which a gradient search has no steps for.
+    """
     if method.sampler is None:
         return None
-    return protocols.check(method.sampler(supernet, _seed(problem, stage)), Sampler, "sampler")
+    sampler = method.sampler(supernet, _seed(problem, stage))
+    if traits_of(sampler).distils:
+        raise Fault(
+            f"strategy.sampler: the paths of {name_of(sampler)} learn from the largest network, "
+            "and a gradient search trains each path on labels; take sampler@strategy.sampler="
+            "uniform, or the sampler in strategy=evolution estimator=one_shot"
+        )
+    return protocols.check(sampler, Sampler, "sampler")
 
 
 def _seed(problem: Problem, stage: Stage) -> int:

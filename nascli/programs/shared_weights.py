@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, first_line
 from nascli.core.supernet import SharedWeights
 from nascli.core.words import counted
-from nascli.runs.folder import Run
+from nascli.runs.folder import REPORT, Run
 
 
-def load(shared: SharedWeights, folder: Path) -> str:
+def load(shared: SharedWeights, folder: Path, *, trained: bool = False) -> str:
     """Puts the weights of a search's last checkpoint into the supernet; says which those are.
 
     Raises:
-        Fault: there are none, or they do not fit.
+        Fault: there are none, they do not fit, or they are to be `trained` to the end and are not.
     """
     state = Run(folder).load_state("strategy", "trials")
     weights = _found("supernet", state)
@@ -25,12 +25,32 @@ def load(shared: SharedWeights, folder: Path) -> str:
             f"'{folder}' holds no shared weights (supernet in state.pt); nas search strategy=darts "
             "or estimator=one_shot saves them once it has run for some seconds"
         )
+    assert state is not None
+    if trained:
+        _check_trained(folder, state)
     try:
         shared.supernet.load_state_dict(weights)
     except Exception as error:  # of whatever kind, for anything may stand there
-        raise Fault(f"the shared weights in '{folder}' do not fit the space: {error}") from error
-    assert state is not None
+        reason = first_line(error)
+        raise Fault(
+            f"the shared weights in '{folder}' do not fit the space: {reason}; were they trained "
+            "for another space, other images, or by another version?"
+        ) from error
     return f"shared weights as they were after {counted(state['trials'], 'trial')} of {folder}"
+
+
+def _check_trained(folder: Path, state: Mapping[str, Any]) -> None:
+    """Raises a Fault if whoever trains the weights has not come to the end."""
+    kept = [part for part in state.get("estimators", ()) if isinstance(part, Mapping)]
+    under_way = next((part for part in kept if "optimizer" in part), None)
+    by_strategy = _found("supernet", state["strategy"]) is not None
+    if under_way is None and (not by_strategy or (folder / REPORT).is_file()):
+        return
+    epochs = "" if under_way is None else f" after {counted(under_way.get('epoch', 0), 'epoch')}"
+    raise Fault(
+        f"the supernet in '{folder}' is not trained to the end: its search stands{epochs}; go on "
+        f"with: nas search resume={folder}"
+    )
 
 
 def _found(key: str, node: object) -> Any:

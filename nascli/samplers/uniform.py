@@ -7,16 +7,13 @@ Architecture Search, UAI 2019 (arXiv 1902.07638), section 4.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.space import sample
 from nascli.core.supernet import Supernet
+from nascli.samplers.drawing import Drawing
 
 
 class Uniform:
@@ -35,26 +32,17 @@ class Uniform:
     def __init__(self, supernet: Supernet, seed: int, rule: int = 1) -> None:
         if rule not in (1, 2):
             raise Fault(f"the rule of the uniform sampler is {rule}; it must be 1 or 2")
-        counts = torch.tensor([len(choice.options) for choice in supernet.choices])
-        self._supernet, self._rule = supernet, rule
-        self._generator = torch.Generator().manual_seed(seed)
-        # Released versions drew architecture weights here; their searches are to be taken again.
-        columns = torch.randn(len(counts), int(counts.max()), generator=self._generator).shape[1]
-        self._absent = torch.arange(columns) >= counts[:, None]  # (edges, options)
+        self._drawing, self._rule = Drawing(supernet, seed), rule
 
     def paths(self, progress: float) -> Sequence[Genotype]:
         """One genotype, drawn alike at any progress."""
         del progress
-        if self._rule == 2:
-            seed = torch.randint(2**62, (1,), generator=self._generator)
-            return (sample(self._supernet.space, random.Random(int(seed))),)
-        drawn = torch.rand(self._absent.shape, generator=self._generator) + 1
-        return (self._supernet.derive(drawn.masked_fill(self._absent, 0.0)),)
+        return (self._drawing.genotype() if self._rule == 1 else self._drawing.sampled(),)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the generator stands."""
-        return {"generator": self._generator.get_state()}
+        """Where the draws stand."""
+        return self._drawing.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
-        self._generator.set_state(state["generator"])
+        self._drawing.load_state_dict(state)

@@ -118,6 +118,13 @@ class MixedGraph(nn.Module):
                     modules = self.free[key[0]] if free else self.weighted[edge]
                     cast(nn.ModuleDict, modules)[option] = module
 
+    def option(self, choice: Choice, option: str) -> nn.Module:
+        """The module of an option that is computed."""
+        edge = self.choices.index(choice)
+        weighted = cast(nn.ModuleDict, self.weighted[edge])
+        free = cast(nn.ModuleDict, self.free[self.edges[edge][0]])
+        return weighted[option] if option in weighted else free[option]
+
     def forward(self, inputs: Sequence[Tensor], weights: Unpacked) -> list[Tensor]:
         """The inputs (B, C, H, W) -> the states behind them."""
         states = list(inputs)

@@ -17,6 +17,7 @@ from nascli.core.randomness import seed_of
 from nascli.core.supernet import Sampler, SharedWeights, Supernet
 from nascli.data.batches import batches, seeded
 from nascli.data.task import Task
+from nascli.supernet.lessons import Lessons
 from nascli.supernet.training import WeightTraining
 from nascli.training.augmentation import augmentation
 from nascli.training.divergence import check
@@ -34,7 +35,8 @@ class PathTraining:
     Args:
         problem: its recipe says how, for `fidelity` times its epochs.
         shared: the weights; sampler and optimizer are put there until the training is over.
-        sampler: `sampler(supernet, seed)` draws the paths of every step.
+        sampler: `sampler(supernet, seed)` draws the paths of every step, and says what they learn
+            from (see `nascli.supernet.lessons`).
 
     Raises:
         Fault: the sampler refuses its values.
@@ -45,6 +47,7 @@ class PathTraining:
     ) -> None:
         self._problem, self._shared, self._make = problem, shared, sampler
         self._recipe = cast(Recipe, problem.recipe)
+        self._lessons: Lessons | None = None  # while it is under way
         self.epochs = max(1, round(problem.fidelity * self._recipe.epochs))
         self.epoch = 0
         self._at(0, 0.0)
@@ -62,9 +65,8 @@ class PathTraining:
     def train(self, scale: float = 1.0) -> str:
         """See `nascli.training.divergence.Trains`."""
         self.begin()
-        supernet, sampler = self._shared.supernet, self._shared.sampler
-        training = self._shared.training
-        assert sampler is not None and isinstance(training, WeightTraining)
+        training, lessons = self._shared.training, self._lessons
+        assert lessons is not None and isinstance(training, WeightTraining)
         training.scale = scale
         where, number = self._problem.accelerator, self.epoch
         split = cast(Task, self._problem.task).split("train")
@@ -78,15 +80,14 @@ class PathTraining:
             augment=augmentation(self._recipe, split),
             drop_last=True,
         )
-        supernet.train()
+        self._shared.supernet.train()
         for step, batch in enumerate(stream):
             if step < self._step:
                 continue  # trained before a resume: taken only for what it has drawn
             self._problem.budget.check()
             training.set_rate(self.epochs, number, step, steps)
             done = (number + step / steps) / self.epochs
-            paths = [supernet.path(genotype) for genotype in sampler.paths(done)]
-            self._total += training.step(batch, paths)
+            self._total += training.descend(lessons.losses(batch, done))
             self._step += 1
             self._problem.listener.progress(done, f"supernet epoch {number + 1}/{self.epochs}")
         check(training.weights, "supernet")
@@ -94,7 +95,7 @@ class PathTraining:
         self.epoch = number + 1
         self._at(0, 0.0)
         if self.over:
-            self._shared.sampler = self._shared.training = None
+            self._shared.sampler = self._shared.training = self._lessons = None
         return f"supernet epoch {self.epoch}/{self.epochs}, training loss {loss:.3f}"
 
     def begin(self) -> None:
@@ -102,8 +103,10 @@ class PathTraining:
         if self._shared.training is not None or self.over:
             return
         supernet, where = self._supernet(), self._problem.accelerator
-        self._shared.sampler = self._make(supernet, seed_of(self._problem.seed, "sampler"))
-        self._shared.training = WeightTraining(supernet, self._recipe, where)
+        sampler = self._make(supernet, seed_of(self._problem.seed, "sampler"))
+        training = WeightTraining(supernet, self._recipe, where)
+        self._shared.sampler, self._shared.training = sampler, training
+        self._lessons = Lessons(sampler, training, supernet)
 
     def _at(self, step: int, total: float) -> None:
         """So many steps of the epoch are over, and their losses sum to `total`."""
@@ -116,11 +119,12 @@ class PathTraining:
         return supernet
 
     def state_dict(self) -> dict[str, Any]:
-        """Epoch, step and the shared weights; once it is over, no sampler or optimizer."""
+        """Epoch, step and the shared weights; once it is over, no sampler, optimizer or teacher."""
         begun = self.over or self._shared.training is not None
         under_way = [self._step, float(self._total)] if self._step else []
         weights = self._shared.state_dict() if begun else {}
-        return {"epoch": self.epoch, "under_way": under_way, **weights}
+        lessons = {} if self._lessons is None else {"lessons": self._lessons.state_dict()}
+        return {"epoch": self.epoch, "under_way": under_way, **weights, **lessons}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
@@ -131,3 +135,5 @@ class PathTraining:
         self.begin()
         self._supernet()
         self._shared.load_state_dict(state)
+        if self._lessons is not None:
+            self._lessons.load_state_dict(state.get("lessons", {}))

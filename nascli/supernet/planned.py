@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nascli.core.choice import Choice
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import IMAGES, Kind, Layer, Place, Plan, Shape, spent
 from nascli.core.space import Derivable
-from nascli.core.supernet import Mixture
+from nascli.core.supernet import Mixture, PathStep
 from nascli.networks.attaching import attach, attached
 from nascli.networks.building import build
 from nascli.operations.blocks import Normed, ReluFirst
 from nascli.supernet.graph import MixedGraph, Unpacked
+from nascli.supernet.inheritance import inherit
 from nascli.supernet.partial import check_partial, replaced, thinned
 from nascli.supernet.paths import path
 
@@ -113,10 +116,36 @@ class PlannedSupernet(nn.Module):
         weights = Unpacked(mixture, self.choices)
         results = {IMAGES: images}
         for step in self._steps:
-            results.update(self._results(step, results, weights))
-            for name in step.spent:
-                results.pop(name, None)
+            self._advance(step, results, weights)
         return results[self.plan.output]
+
+    def _advance(self, step: _Step, results: dict[str, Tensor], weights: Unpacked) -> None:
+        """Adds what the step computes, and leaves out what nobody reads after it."""
+        results.update(self._results(step, results, weights))
+        for name in step.spent:
+            results.pop(name, None)
+
+    def steps(self, mixture: Mixture) -> Sequence[PathStep]:
+        """See `core.supernet.Stepwise`; `mixture` is that of a single path."""
+        weights = Unpacked(mixture, self.choices)
+        found = []
+        for step in self._steps:
+            module = attached(self, step.path) if step.kind in ("layer", "choice") else None
+            key: tuple[tuple[Choice, tuple[int, ...]], ...] = ()
+            parts = [] if module is None else [module]
+            if isinstance(module, MixedGraph):
+                pairs = zip(module.choices, module.rows, strict=True)
+                key = tuple((choice, weights.active[row]) for choice, row in pairs)
+                parts = [module.option(c, c.options[n]) for c, numbers in key for n in numbers]
+            norms = [m for part in parts for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
+            found.append(PathStep(key, partial(self._run, step, weights), norms))
+        return found
+
+    def _run(self, step: _Step, weights: Unpacked, before: Tensor | dict[str, Tensor]) -> object:
+        """A step of a path; of what it is given nothing changes."""
+        results = {IMAGES: before} if isinstance(before, Tensor) else dict(before)
+        self._advance(step, results, weights)
+        return results[self.plan.output] if step is self._steps[-1] else results
 
     def _results(
         self, step: _Step, results: Mapping[str, Tensor], weights: Unpacked
@@ -147,6 +176,35 @@ class PlannedSupernet(nn.Module):
     def path(self, genotype: Genotype) -> Mixture:
         """The mixture that evaluates `genotype` alone."""
         return path(self.choices, self.space.taken(genotype), next(self.parameters()))
+
+    def largest(self) -> Genotype:
+        """The genotype whose options have the most multiply-adds, then parameters."""
+        return self.space.derive([[1 + size for size in row] for row in self._sizes()])
+
+    def smallest(self) -> Genotype:
+        """The genotype whose options have the fewest; where there are others, `none` is none."""
+        rows = self._sizes()
+        most = 1 + max(max(row, default=0.0) for row in rows)
+        return self.space.derive([[most - size for size in row] for row in rows])
+
+    def _sizes(self) -> list[list[float]]:
+        """(choices, options): what each option costs; zeros for choices without a place."""
+        from nascli.costs.extremes import sizes
+        from nascli.costs.plans import PlanCounter
+
+        rows = sizes(self.plan, PlanCounter(self.space))
+        pairs = zip(rows, self.choices, strict=True)
+        return [row or [0.0] * len(choice.options) for row, choice in pairs]
+
+    def network(self, genotype: Genotype) -> nn.Module:
+        """See `core.supernet.Inherits`; a batch norm behind a pool is no layer and stays behind."""
+        like = next(self.parameters())
+        with torch.random.fork_rng(devices=[]):
+            network = self.space.network(genotype).to(like.device, like.dtype)
+        owner = {place.name: name for name, inside in self._graphs.items() for place in inside}
+        plan, taken = self.space.plan(genotype), self.space.taken(genotype)
+        inherit(network, plan, self, self.plan, taken, owner)
+        return network.train(self.training)
 
     def derive(self, strengths: Tensor) -> Genotype:
         """The genotype that the space derives from `strengths` (choices, options)."""

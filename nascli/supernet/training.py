@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -73,12 +73,30 @@ class WeightTraining:
     def step(self, batch: Batch, mixtures: Sequence[Mixture]) -> Tensor:
         """w <- SGD on the mean loss over the mixtures; gives that loss, detached."""
         _, loss = self.loss(batch, mixtures, self.evaluate)
+        return self.descend([loss])
+
+    def descend(self, losses: Iterable[Tensor]) -> Tensor:
+        """w <- SGD on the sum of the losses; gives their mean, detached.
+
+        Each is gone back through before the next is asked for: a generator of losses never needs
+        the memory of two.
+        """
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        total: list[Tensor] = []
+        for loss in losses:
+            loss.backward()  # type: ignore[no-untyped-call]
+            total.append(loss.detach())
         if self._recipe.gradient_clip < math.inf:
             torch.nn.utils.clip_grad_norm_(self.weights, self._recipe.gradient_clip)
         self.optimizer.step()
-        return loss.detach()
+        return total[0] if len(total) == 1 else torch.stack(total).mean()
+
+    def forget(self) -> None:
+        """Momenta are zero again, as those of weights that have changed places must be."""
+        for weight in self.weights:
+            momentum = self.optimizer.state[weight].get("momentum_buffer")
+            if momentum is not None:
+                momentum.zero_()
 
     def loss(
         self, batch: Batch, mixtures: Sequence[Mixture], evaluate: Evaluate | None = None

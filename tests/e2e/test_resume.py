@@ -35,6 +35,7 @@ SEARCHES = {
         "strategy.tournament=2",
     ),
     "darts": ("strategy=darts", "training.epochs=4"),
+    "enas": ("strategy=enas", "training.epochs=2", "strategy.trials=2"),
 }
 
 
@@ -78,7 +79,15 @@ def undisturbed(start, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("name", "trials"),
-    [("random", 0), ("random", 3), ("evolution", 1), ("evolution", 3), ("darts", 0), ("darts", 3)],
+    [
+        ("random", 0),
+        ("random", 3),
+        ("evolution", 1),
+        ("evolution", 3),
+        ("darts", 0),
+        ("darts", 3),
+        ("enas", 3),
+    ],
 )
 def test_kill_and_resume(start, undisturbed, tmp_path, name, trials):
     expected = what_happened(undisturbed(*SMALL, *SEARCHES[name]))

@@ -32,6 +32,7 @@ ALLOWED = {
     "genotypes": {"core"},
     "strategies": {"core"},
     "strategies.gradient": {"core", "gradient", "training"},
+    "strategies.alternating": {"core", "supernet", "training"},
     "gradient": {"core", "supernet", "training", "data"},
     "gradient.bilevel": {"core", "supernet", "training", "data", "costs.within"},
     "gradient.additive": {"core", "costs"},
@@ -50,7 +51,8 @@ ALLOWED = {
     "operations": {"core", "kernels"},
     "kernels": {"core"},
     "supernet": {"core", "data", "training"},
-    "supernet.planned": {"core", "networks", "operations.Factory", "operations.blocks"},
+    "supernet.planned": {"core", "networks", "operations.Factory", "operations.blocks"}
+    | {"costs.extremes", "costs.plans"},
     "supernet.elastic": {"core", "networks"},
     "supernet.channel_order": {"core", "operations.inverted"},
     "supernet.graph": {"core", "kernels"},

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from elastic import chain, elastic
 from fixtures import Heard, Looks, composed
 from hydra.utils import instantiate
 
@@ -17,6 +18,9 @@ from nascli.core.trial import Proposal
 from nascli.data.batches import batches
 from nascli.data.synthetic import Synthetic
 from nascli.estimators.one_shot import OneShot
+from nascli.samplers.fair import Fair
+from nascli.samplers.sandwich import Sandwich
+from nascli.samplers.shrinking import Shrinking
 from nascli.samplers.uniform import Uniform
 from nascli.supernet.recalibration import recalibrate
 from nascli.supernet.shared import Shared
@@ -106,10 +110,10 @@ def test_settings_that_make_no_sense_are_named(key):
         OneShot(problem(), Shared(problem()), **{key: 0})
 
 
-def alone(stated, **settings):
+def alone(stated, sampler=Uniform, **settings):
     """An estimator that no strategy trains the weights for, and these."""
     shared = Shared(stated, "estimator")
-    return OneShot(stated, shared, Uniform, **settings), shared
+    return OneShot(stated, shared, sampler, **settings), shared
 
 
 def test_without_a_gradient_strategy_it_trains_its_own_supernet_once():
@@ -172,13 +176,27 @@ def test_a_training_goes_on_as_if_nothing_had_come_between(after, tmp_path):
     assert again.estimate(proposal) == whole.estimate(proposal)
 
 
-@pytest.mark.parametrize("steps", [1, 4, 7])
-def test_a_training_that_is_cut_goes_on_at_that_step(steps):
-    whole, shared = alone(problem())
+def in_stages():
+    """A problem whose supernet has elastic sizes."""
+    task = Untested(images=240, size=8)
+    space, _ = elastic(chain())
+    space.supernet = lambda: elastic(space)[1]
+    return Problem(space=space, task=task, recipe=RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("steps", "sampler", "stated"),
+    [
+        (1, Uniform, problem), (4, Uniform, problem), (7, Uniform, problem), (5, Fair, problem),
+        (5, Sandwich, problem), (1, Shrinking, in_stages), (7, Shrinking, in_stages),
+    ],
+)  # fmt: skip
+def test_a_training_that_is_cut_goes_on_at_that_step(steps, sampler, stated):
+    whole, shared = alone(stated(), sampler)
     whole.prepare(lambda: None)
     state = {}
     for _ in range(20):  # so many steps at a time, each time in a new search
-        again, other = alone(replace(problem(), budget=Looks(steps)))
+        again, other = alone(replace(stated(), budget=Looks(steps)), sampler)
         again.load_state_dict(copy.deepcopy(state))
         try:
             again.prepare(lambda: None)
