@@ -90,7 +90,7 @@ def page(content: Content) -> str:
     keys = [key for key in _HEADINGS if key in whole and key not in _LAST]
     keys += [key for key in report if key not in {*_SAID, *_CARDS, *_HEADINGS}]
     keys += _LAST
-    title = escape(_title(report))
+    title = _title(report)
     data = {
         "charts": {
             name: chart.to_json(figure)
@@ -105,15 +105,9 @@ def page(content: Content) -> str:
         f"<pre>{escape(report['description'])}</pre>" if report.get("description") else "",
         sections.drawings(content.drawings, content.narrow),
     ]
-    style, script, policy = _assets(bool(content.following))
     parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta name="color-scheme" content="light dark"><title>{title}</title>',
-        f"<style>{style}</style></head><body><header>",
-        f"<h1>{title}</h1>{_about(report)}{sections.pairs(_asked(content))}</header><main>",
+        f"<header><h1>{escape(title)}</h1>{_about(report)}{sections.pairs(_asked(content))}</header>",
+        "<main>",
         _part("Answer", "".join(answer)),
         sections.notes(_notes(content)),
         f"<pre class=log>{escape(chr(10).join(content.lines))}</pre>" if content.lines else "",
@@ -124,14 +118,30 @@ def page(content: Content) -> str:
         _trials(content.trials),
         *(_section(key, whole[key]) for key in keys if whole.get(key) and key != "verdict"),
         "</main>",
-        f'<script type="application/json" id="data">{_embedded(data)}</script>',
-        f"<script>{script}</script></body></html>",
     ]
-    return "\n".join(part for part in parts if part) + "\n"
+    return document(title, "\n".join(filter(None, parts)), data, asking=bool(content.following))
+
+
+def document(title: str, body: str, data: object = None, *, asking: bool = False) -> str:
+    """A page of this look; with `data` it has the script, which may be `asking` its server."""
+    style, script, policy = _assets(asking)
+    parts = [
+        "<!DOCTYPE html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>',
+        f"<style>{style}</style></head><body>",
+        body,
+    ]
+    if data is not None:
+        parts.append(f'<script type="application/json" id="data">{_embedded(data)}</script>')
+        parts.append(f"<script>{script}</script>")
+    return "\n".join([*parts, "</body></html>"]) + "\n"
 
 
 @cache
-def _assets(following: bool) -> tuple[str, str, str]:
+def _assets(asking: bool) -> tuple[str, str, str]:
     """Style, script, and the policy: nothing is loaded, and nothing but this script runs.
 
     So nothing does that a name or an error text brings along.
@@ -143,7 +153,7 @@ def _assets(following: bool) -> tuple[str, str, str]:
     )
     digest = base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    return css, js, policy + ("; connect-src 'self'" if following else "")
+    return css, js, policy + ("; connect-src 'self'" if asking else "")
 
 
 def _embedded(data: object) -> str:

@@ -33,6 +33,25 @@ for (const width of WIDTHS) {
   }));
   document.body.append(frame);
 }
+// Moves over a chart until a genotype is told that has a drawing, and clicks there.
+function hovered(chart) {
+  const over = chart.querySelector(".u-over"), tip = chart.querySelector(".tip");
+  const { left, top, width, height } = over.getBoundingClientRect();
+  for (let x = 2; x < width; x += 8) {
+    for (let y = 2; y < height; y += 8) {
+      const at = { clientX: left + x, clientY: top + y, bubbles: true };
+      const { MouseEvent } = chart.ownerDocument.defaultView;
+      const does = (name) => over.dispatchEvent(new MouseEvent(name, at));
+      does("mousemove");
+      if (!tip.textContent.includes("drawing")) continue;
+      does("mousedown");
+      does("mouseup");
+      does("click");
+      return tip.textContent;
+    }
+  }
+  return "";
+}
 Promise.all(frames).then((all) => {
   const found = all.map((frame) => {
     const inside = frame.contentDocument, most = inside.documentElement.clientWidth;
@@ -45,7 +64,9 @@ Promise.all(frames).then((all) => {
       && node.scrollWidth > node.clientWidth + 1);
     const size = (node) => node.getBoundingClientRect();
     const words = all("svg text").filter((node) => size(node).width);
+    const told = hovered(inside.querySelectorAll(".chart")[1]);
     return {
+      told, drawn: all("dialog[open] .drawing svg").length,
       page: inside.documentElement.scrollWidth - most, wide: wide.map(named), cut: cut.map(named),
       charts: all("canvas").map((canvas) => size(canvas).width),
       rows: all("#trials tbody tr").length,
@@ -105,3 +126,10 @@ def test_nothing_is_cut_and_every_figure_is_there(looked, width):
     assert all(200 <= chart <= width for chart in found["charts"])
     assert found["rows"] == 25
     assert found["letters"] > 10  # pixels from the top of a letter to its foot
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+def test_a_point_tells_its_genotype_and_a_click_draws_it(looked):
+    for found in looked.values():
+        assert "trial " in found["told"] and "node 3 = " in found["told"], found["told"]
+        assert found["drawn"] == 2  # for a broad and for a narrow window
