@@ -5,6 +5,7 @@ Hydra's own program runs it where it has to: several commands in one (-m), and -
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ VERBS = {
     "audit": "say how far an estimator can be trusted, against a table or full trainings",
     "compare": "compare searches of one problem: anytime curves, table, significance",
     "show": "show a genotype or a run: its cell in words, its costs, its history",
+    "watch": "show runs in a browser, also while they are going on",
     "list": "list every component that a config group offers, a line each",
 }
 EXAMPLES = """\
@@ -38,6 +40,7 @@ EXAMPLES = """\
   nas search resume=outputs/search/...                 go on with an interrupted run
   nas export genotype=outputs/retrain/... format=onnx  and take the network away
   nas profile device=cpu genotype=darts_v2             latency table and whole network"""
+_PLAIN = ("list", "watch")  # verbs without a config
 _VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--info")
 
 
@@ -59,10 +62,8 @@ def _main(arguments: Sequence[str]) -> int:
     try:
         if verb not in VERBS:
             raise Fault(unknown("verb", verb, VERBS))
-        if verb == "list":
-            from nascli.commands.list import main as list_components
-
-            return list_components(rest)
+        if verb in _PLAIN:
+            return int(importlib.import_module(f"nascli.commands.{verb}").main(rest))
         return _composed(verb, rest)
     except Fault as fault:
         from nascli import ui
@@ -150,7 +151,6 @@ def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> 
 
 def _job(verb: str, ask: Callable[[], Asked]) -> int:
     """One command, composed by `ask`; gives its exit code."""
-    import importlib
     import traceback
 
     from nascli import ui

@@ -68,7 +68,7 @@ def path(folder: Path) -> None:
 
 def out(text: str) -> None:
     """The answer of a command that makes no run folder, on stdout."""
-    print(text)
+    print(text, flush=True)
 
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

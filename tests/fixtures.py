@@ -248,6 +248,13 @@ def options(group: str) -> list[str]:
     return sorted(file.stem for file in (CHECKOUT / "configs" / group).glob("*.yaml"))
 
 
+def drawn_words(figure: Any) -> set[str]:
+    """The texts in a figure as its file has them."""
+    from nascli.report import canvas
+
+    return words(canvas.svg(figure))
+
+
 def words(svg: str) -> set[str]:
     """The texts in a figure."""
     texts = ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")

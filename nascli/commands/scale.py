@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from nascli import ui
 from nascli.config import scale as config
 from nascli.config.compose import Asked
@@ -16,8 +18,9 @@ def main(asked: Asked) -> None:
         Fault: the input is wrong.
     """
     run, members = config.begin(asked, ui.Heard())
+    outputs = asked.config.outputs
     with ui.logging_to(run):
-        rows = program.scale(run, members)
+        rows = program.scale(run, members, asked.plain(), partial(asked.then, outputs=outputs))
         costs = [m for m in next(iter(rows.values()))["costs"] if m not in ("params", "flops")]
         head = ("", "width", "depth", "pixels", "parameters", *map(words, costs))
         table = [
@@ -33,7 +36,6 @@ def main(asked: Asked) -> None:
         ]
         ui.table("the family, and what its networks cost:", head, table)
         last, row = list(rows.items())[-1]
-        ui.say(
-            f"next:   nas retrain genotype={run.path / last}.json   # {row['resolution']} pixels"
-        )
+        this = asked.then("retrain", f"genotype={run.path / last}.json", outputs=outputs)
+        ui.say(f"next:   {this}   # {row['resolution']} pixels")
     ui.path(run.path)

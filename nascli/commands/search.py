@@ -76,7 +76,7 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     if failures:
         ui.say(f"failed: {kinds_in_words(failures)}")
     for meaning in program.meanings(parts):
-        ui.say(f"accuracy: {meaning}")
+        ui.say(meaning)
     ui.say(f"report: {run.path / 'report.html'}")
 
 

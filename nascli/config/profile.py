@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from nascli.config import building, recorded
 from nascli.config.compose import Asked
 from nascli.core.device import available, measures
@@ -30,15 +32,15 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     config = asked.config
     if config.genotype:
         problem, genotype = building.network(config, listener)
-        parts = Parts(problem, genotype)
+        parts = Parts(problem, genotype, asked.plain(), partial(asked.then, outputs=config.outputs))
     else:
         faults = building.Faults()
         made = building.problem(config, faults, listener)
         faults.check()
         assert made is not None
-        parts = Parts(made, None)
+        parts = Parts(made, None, asked.plain())
     if not measures(device := parts.problem.device):
-        named = "none" if device is None else f"{device.name}, which looks latencies up"
+        named = "none" if device is None else f"{device.name}, which times nothing"
         raise Fault(f"nothing to measure: device is {named}; take device=cpu or device=cuda")
     available(parts.problem.device)
     return parts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from nascli import genotypes
 from nascli.config import baselines, building, recorded, sizes, values
 from nascli.config.compose import Asked
@@ -55,6 +57,7 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
         seeds=named.seeds,
         baselines=baselines.genotypes(named, problem, genotype),
         known=baselines.known(problem),
+        then=partial(asked.then, outputs=config.outputs),
         sizes=sizes.sizes(reference, config, problem, genotype, asked.directories),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -89,6 +90,7 @@ def build(
         settings=asked.plain(),
         networks=own_data.networks(config, problem, estimators),
         notice=own_data.mismatch(config, problem, "estimator"),
+        then=partial(asked.then, outputs=config.get("outputs")),
     )
 
 

@@ -41,3 +41,11 @@ class MeasuresEffort(Protocol):
 
     def effort(self) -> Mapping[str, float]:
         """Time, memory and energy of an epoch so far, the unit in each name; empty before any."""
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """A strategy that remembers how its architecture weights moved."""
+
+    def trajectory(self) -> Sequence[Mapping[str, Mapping[str, float]]]:
+        """An entry an epoch: choice -> option -> its weight."""

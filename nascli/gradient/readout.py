@@ -60,6 +60,17 @@ def skips(supernet: Supernet, genotype: Genotype) -> Mapping[str, tuple[int, int
     return found
 
 
+def weights_of(supernet: Supernet, relaxation: Relaxation | None) -> dict[str, dict[str, float]]:
+    """Choice -> option -> its expected weight; nothing without a relaxation."""
+    if relaxation is None:
+        return {}
+    rows = relaxation.expected().weights.detach().tolist()
+    return {
+        choice.name: {o: round(w, 5) for o, w in zip(choice.options, row, strict=False)}
+        for choice, row in zip(supernet.choices, rows, strict=True)
+    }
+
+
 def entropy(relaxation: Relaxation) -> float:
     """Mean over choices of the options' entropy, 0 to 1; choices with one option do not count."""
     weights = relaxation.expected().weights

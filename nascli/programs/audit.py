@@ -31,6 +31,8 @@ from nascli.programs.reporting import write_report
 from nascli.programs.threads import computing_with
 from nascli.report import agreement
 from nascli.report import audit as words
+from nascli.report.page import Content
+from nascli.report.trials import table as trials_table
 from nascli.runs.folder import Run
 
 BASELINES = ("params", "macs")
@@ -214,5 +216,6 @@ def _concluded(run: Run, parts: Parts, trials: Sequence[Trial]) -> Outcome:
     if parts.notice:
         report["notice"] = parts.notice
     drawn = agreement.audit(verdict.estimates, verdict.reference, verdict.kendall)
-    write_report(run, report, drawn, parts.settings)
+    table = trials_table(trials, ["reference", *verdict.estimates])
+    write_report(run, Content(report, drawn, config=parts.settings, trials=table))
     return Outcome(report, verdict, len(known))

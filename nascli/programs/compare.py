@@ -16,6 +16,7 @@ from nascli.core.listener import Listener
 from nascli.core.words import counted
 from nascli.programs.reporting import write_report
 from nascli.report import races, tabulation
+from nascli.report.page import Content
 from nascli.runs import searches
 from nascli.runs.folder import Run
 
@@ -90,8 +91,9 @@ def compare(run: Run, parts: Parts, comparison: Comparison) -> Outcome:
     run.write("table.csv", tabulation.text(rows))
     report = tabulation.summary(comparison, rows, found)
     drawn = races.draw(comparison, [row["group"] for row in rows], log=parts.log)
-    write_report(run, report, drawn, parts.settings)
-    return Outcome(comparison, rows, found, _remarks(comparison, parts.dead))
+    remarks = _remarks(comparison, parts.dead)
+    write_report(run, Content(report, drawn, config=parts.settings, notes=remarks))
+    return Outcome(comparison, rows, found, remarks)
 
 
 def _remarks(comparison: Comparison, dead: Sequence[Path]) -> list[str]:

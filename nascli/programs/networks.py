@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
-from nascli.core.space import Knowing
+from nascli.core.space import Knowing, Planned
 from nascli.core.trial import Proposal
 from nascli.costs.latency_table import LatencyTable
+from nascli.costs.plans import PlanCounter
 from nascli.estimators.costs import Costs
 from nascli.runs.folder import Run
 
@@ -33,6 +34,43 @@ def network_of(problem: Problem, genotype: Genotype) -> nn.Module:
 def costs_of(problem: Problem, genotype: Genotype) -> dict[str, float]:
     """Parameters, multiply-adds, FLOPs, peak memory and, on a device, latency."""
     return dict(Costs(problem).estimate(Proposal(genotype)))
+
+
+def layers_of(problem: Problem, genotype: Genotype) -> list[dict[str, Any]]:
+    """The layers of a network in the order of computing, each with what it costs.
+
+    `layer`, `operation`, `channels` (in -> out), `pixels` (of its input), `stride`, `params`,
+    `macs`, and `latency_ms` where it has been measured. Empty for a space without plans.
+    """
+    space = problem.space
+    if not isinstance(space, Planned):
+        return []
+    counter, plan = PlanCounter(space), space.plan(genotype)
+    timed = problem.latencies.rows
+    rows = []
+    for place in plan.places:
+        layer = place.layer
+        if layer is None or place.name == plan.auxiliary:
+            continue
+        cost = counter.layer(layer)
+        row = {**row_of(layer), "layer": place.name, "params": cost.params, "macs": cost.macs}
+        if layer in timed:
+            row["latency_ms"] = timed[layer].median_ms
+        rows.append(row)
+    return rows
+
+
+def row_of(layer: Layer) -> dict[str, Any]:
+    """A layer as a row of a table, named by its sizes."""
+    channels = f"{layer.in_channels} → {layer.out_channels}"
+    pixels = f"{layer.height} x {layer.width}"
+    return {
+        "layer": f"{channels}, {pixels}" + (f", stride {layer.stride}" if layer.stride > 1 else ""),
+        "operation": layer.operation,
+        "channels": channels,
+        "pixels": pixels,
+        "stride": layer.stride,
+    }
 
 
 def keep_latencies(run: Run, problem: Problem) -> None:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
 
-from nascli.report import page
+from nascli.report import canvas
+from nascli.report.page import Content, page
 from nascli.runs import reading
 from nascli.runs.folder import REPORT, Run
 
+Then = Callable[..., str]
+"""`then(verb, *words)`: the command line of `nas verb` for what came of a run."""
 
-def write_report(
-    run: Run, report: Mapping[str, Any], drawn: Mapping[str, str], settings: Mapping[str, Any]
-) -> None:
-    """Writes report.json, report.html and figures/*.svg; `settings` is the config as plain data."""
-    run.write_json(REPORT, report)
-    for name, figure in drawn.items():
-        run.write(f"figures/{name}.svg", figure)
-    whole = {**report, "config": settings, "environment": reading.environment(run.place)}
-    run.write("report.html", page.page(whole, drawn))
+
+def plain(verb: str, *words: str) -> str:
+    """The command line where nothing has to be carried along."""
+    return shlex.join(["nas", verb, *words])
+
+
+def write_report(run: Run, content: Content) -> None:
+    """Writes report.json, report.html and figures/*.svg."""
+    run.write_json(REPORT, content.report)
+    for name, drawing in content.drawings.items():
+        run.write(f"figures/{name}.svg", drawing)
+    for name, figure in content.figures.items():
+        run.write(f"figures/{name}.svg", canvas.svg(figure))
+    environment = reading.environment(run.place)
+    run.write("report.html", page(replace(content, environment=environment)))

@@ -26,16 +26,15 @@ from nascli.core.traits import Traits
 from nascli.core.trial import Open, Proposal, Trial
 from nascli.core.words import counted
 from nascli.data.task import Task
-from nascli.programs import baselines, images, quantised
+from nascli.programs import baselines, images, quantised, retrained
 from nascli.programs.baselines import SCORES, Networks
 from nascli.programs.networks import costs_of, network_of
 from nascli.programs.recording import kept_by, looped
-from nascli.programs.reporting import write_report
+from nascli.programs.reporting import Then, plain, write_report
 from nascli.programs.tested import tested
 from nascli.programs.threads import computing_with
 from nascli.programs.trained import card_of
 from nascli.report import baselines as words
-from nascli.report import curves, drawings
 from nascli.report.units import readable
 from nascli.runs import card as cards
 from nascli.runs.folder import Run
@@ -55,7 +54,8 @@ class Parts:
     """All that a training from scratch is made of; `settings` is its config as plain data.
 
     `seeds`, `baselines` and `known` are as in `nascli.programs.baselines.Networks`. `sizes` are
-    those of the network in the search that found it, and now; None without such a search.
+    those of the network in the search that found it, and now; None without such a search. `then`
+    gives the command line of another verb for what comes of this one.
     """
 
     problem: Problem
@@ -66,6 +66,7 @@ class Parts:
     baselines: Mapping[str, Genotype] = field(default_factory=dict)
     known: SearchSpace | None = None
     sizes: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+    then: Then = plain
 
     @property
     def networks(self) -> Networks:
@@ -304,8 +305,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
             quantised.add(report, problem, genotype, run.load(WEIGHTS))
         if parts.sizes is not None and not networks.alone:
             report["sizes"] = words.compared(*parts.sizes)
-        drawn = {**curves.training(training.first), **drawings.draw(problem.space, genotype)}
-        write_report(run, report, drawn, parts.settings)
+        write_report(run, retrained.content(run, parts, report, trials))
         return report
 
 

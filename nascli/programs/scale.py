@@ -11,7 +11,11 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.scaling import Scale
 from nascli.programs.networks import costs_of
-from nascli.runs.folder import REPORT, Run
+from nascli.programs.reporting import Then, plain, write_report
+from nascli.report.chart import Bar, Bars
+from nascli.report.page import Content
+from nascli.report.units import readable
+from nascli.runs.folder import Run
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,9 @@ class Member:
     genotype: Genotype
 
 
-def scale(run: Run, members: Mapping[str, Member]) -> dict[str, Mapping[str, Any]]:
+def scale(
+    run: Run, members: Mapping[str, Member], settings: Mapping[str, Any], then: Then = plain
+) -> dict[str, Mapping[str, Any]]:
     """Counts every member, and writes it as NAME.json, all of them in report.json.
 
     Raises:
@@ -34,5 +40,20 @@ def scale(run: Run, members: Mapping[str, Member]) -> dict[str, Mapping[str, Any
         costs = costs_of(member.problem, member.genotype)
         rows[name] = {**asdict(member.scale), "costs": costs}
         run.write(f"{name}.json", genotypes.dump(member.genotype, scale=asdict(member.scale)))
-    run.write_json(REPORT, {"verb": "scale", "family": rows})
+    family = [{"network": name, **_flat(row)} for name, row in rows.items()]
+    bars = [Bar(row["network"], row["macs"], readable("macs", row["macs"])) for row in family]
+    report = {"verb": "scale", "family": rows}
+    largest = f"genotype={run.path / list(rows)[-1]}.json"
+    content = Content(
+        {**report, "title": f"scale · {', '.join(rows)}"},
+        {"macs_of_the_family": Bars("multiply-adds (MACs)", bars)},
+        config=settings,
+        layers=(),
+        then=[("train a member from scratch:", then("retrain", largest))],
+    )
+    write_report(run, content)
     return rows
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{key: value for key, value in row.items() if key != "costs"}, **row["costs"]}

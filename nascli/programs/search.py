@@ -18,18 +18,19 @@ from nascli.core.genotype import Genotype
 from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.space import size
-from nascli.core.strategy import MeasuresEffort, Strategy
+from nascli.core.strategy import MeasuresEffort, Strategy, Traced
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.core.words import counted
 from nascli.costs.latency_table import layered, measured
 from nascli.programs import images
-from nascli.programs.networks import keep_latencies
+from nascli.programs.networks import keep_latencies, layers_of
 from nascli.programs.recording import Hire, kept_by, looped
-from nascli.programs.reporting import write_report
+from nascli.programs.reporting import Then, plain, write_report
 from nascli.programs.threads import computing_with
-from nascli.report import curves, drawings, figures, summary
+from nascli.report import contents, summary
+from nascli.report.chart import Figures
 from nascli.runs.folder import Run
 
 FRONT = "front"
@@ -42,6 +43,7 @@ class Parts:
     `shared` are the weights that strategy and estimator share; None if neither has to do with any.
     `settings` is the config as plain data, for the report; `networks` says of which data and size
     the networks are whose costs the metrics are, and `notice` what readers must know besides.
+    `then` gives the command line of another verb for what comes of this one.
     """
 
     problem: Problem
@@ -54,6 +56,7 @@ class Parts:
     settings: Mapping[str, Any]
     networks: str = ""
     notice: str | None = None
+    then: Then = plain
 
 
 def search(run: Run, parts: Parts) -> dict[str, Any]:
@@ -91,7 +94,7 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
 
 def meanings(parts: Parts) -> list[str]:
     """What an accuracy is an accuracy of."""
-    return [estimator.meaning for estimator in parts.estimators if estimator.meaning]
+    return [f"accuracy: {e.meaning}" for e in parts.estimators if e.meaning]
 
 
 def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) -> dict[str, Any]:
@@ -116,10 +119,32 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
         }
         if problem.device and measures(problem.device) and timing and layered(problem.device):
             measured(problem)  # where the search has measured its networks too
-    drawn = drawings.draw(problem.space, genotype) if genotype is not None else {}
-    drawn |= figures.search(history, problem) | curves.readout(history)
-    write_report(run, report, drawn, parts.settings)
+    layers = layers_of(problem, genotype) if genotype is not None else []
+    content = contents.search(
+        history, problem, report, genotype,
+        figures={**_trajectory(parts), **contents.latencies(layers)}, layers=layers,
+        config=parts.settings,
+        notes=meanings(parts), then=_next(run, parts) if genotype is not None else (),
+    )  # fmt: skip
+    write_report(run, content)
     return report
+
+
+def _next(run: Run, parts: Parts) -> list[tuple[str, str]]:
+    """What to do with the answer, and the command that does."""
+    this = f"genotype={run.path}"
+    return [
+        ("train the network from scratch, and compare it with random ones of its size:",
+         parts.then("retrain", this, "seeds=3", "baselines=[random]")),
+        ("look at it in the terminal:", parts.then("show", this)),
+        ("time its layers:", parts.then("profile", this)),
+    ]  # fmt: skip
+
+
+def _trajectory(parts: Parts) -> Figures:
+    """How architecture weights moved, where there are any."""
+    strategy = parts.strategy
+    return contents.weights(strategy.trajectory()) if isinstance(strategy, Traced) else {}
 
 
 def _effort(parts: Parts) -> dict[str, float]:

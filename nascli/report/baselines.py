@@ -7,6 +7,7 @@ from typing import Any
 
 from nascli.analysis.baselines import LEVEL, Versus, genotypes_for, least_p
 from nascli.core.words import counted
+from nascli.report.chart import Bar, Bars, Figures
 from nascli.report.tabulation import p_value
 from nascli.report.units import readable, words
 
@@ -57,6 +58,22 @@ def table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Header and rows for the terminal."""
     header = ["", "parameters", "MACs", "test accuracy (%)", "each seed"]
     return header, [_cells(row) for row in rows]
+
+
+def figures(rows: Sequence[Row]) -> Figures:
+    """The accuracies of all networks: a small dot for every seed, and the means."""
+    good = [row for row in rows if row["mean_test_accuracy"] is not None]
+    if len(good) < 2:
+        return {}
+    title = "test accuracy (%): mean, and each seed"
+    bars = [_bar(row) for row in good]
+    return {"accuracies": Bars(title, bars)}
+
+
+def _bar(row: Row) -> Bar:
+    mean = row["mean_test_accuracy"]
+    scores = row["test_accuracies"]
+    return Bar(row["network"], mean, f"{mean:.2f} %", (min(scores), max(scores)), scores)
 
 
 def compared(searched: Row, now: Row) -> list[dict[str, str]]:

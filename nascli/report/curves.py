@@ -1,30 +1,22 @@
-"""Figures of what goes by epochs: a training, and how near a gradient search is to a collapse."""
+"""Curves over epochs: of a training, and what a gradient search reads of its supernet."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from nascli.core.trial import History
-from nascli.report import canvas
+from nascli.report.chart import PALETTE, Chart, Figures, Series
 from nascli.report.units import label, words
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _Series = Mapping[str, Sequence[tuple[float, float]]]
 _Rows = Sequence[Mapping[str, float]]
-_COLOURS = {
-    "train": canvas.BLUE, "valid": canvas.RED, "test": canvas.GREEN,
-    "accuracy": canvas.BLUE, "path": canvas.RED,
-}  # fmt: skip
+_COLOURS = {"train": "blue", "valid": "red", "test": "green", "accuracy": "blue", "path": "red"}
 _SKIPS = "skip connections"
-_RANGES = {_SKIPS: (0, None), "entropy": (0, 1.05)}
 
 
-def training(epochs: _Rows) -> dict[str, str]:
-    """Name -> SVG: accuracies and losses against epochs, as far as `epochs` has them.
+def training(epochs: _Rows) -> Figures:
+    """Accuracies and losses against epochs, as far as `epochs` has them.
 
     Every epoch is a mapping of `epoch` and metrics whose names end in `accuracy` or `loss`.
     """
@@ -32,8 +24,8 @@ def training(epochs: _Rows) -> dict[str, str]:
     return _drawn("training", {label(kind): series for kind, series in kinds.items()})
 
 
-def readout(history: History) -> dict[str, str]:
-    """Name -> SVG: what a gradient search read of each epoch (see `nascli.gradient.readout`).
+def readout(history: History) -> Figures:
+    """What a gradient search read of each epoch (see `nascli.gradient.readout`).
 
     The accuracy of the supernet and that of the derived path, the skip connections of each kind of
     cell, the entropy of the architecture weights, and the eigenvalue where it was asked for.
@@ -64,31 +56,21 @@ def _series(epochs: _Rows, end: str, start: str = "") -> dict[str, list[tuple[fl
     return series
 
 
-def _drawn(name: str, shown: Mapping[str, _Series]) -> dict[str, str]:
+def _drawn(name: str, shown: Mapping[str, _Series]) -> Figures:
     """One plot for every label of a y axis with something to show; nothing if there is none."""
-    there = {axis: series for axis, series in shown.items() if series}
-    if not there:
-        return {}
-    with canvas.styled():
-        figure, plots = canvas.plots(len(there))
-        for axes, (axis, series) in zip(plots, there.items(), strict=True):
-            for metric, points in series.items():
-                _curve(axes, metric, points)
-            axes.set_xlabel("epoch")
-            axes.set_ylabel(axis)
-            canvas.whole_numbers(axes.xaxis)
-            if axis == _SKIPS:
-                canvas.whole_numbers(axes.yaxis)
-            if axis in _RANGES:
-                axes.set_ylim(*_RANGES[axis])
-            if len(series) > 1 or words(metric) != axis:
-                canvas.legend(axes, columns=2 if len(there) < 3 else 1)
-        return {name: canvas.svg(figure)}
+    plots = []
+    for axis, series in shown.items():
+        lines = [_line(metric, points, n) for n, (metric, points) in enumerate(series.items())]
+        highest = max((y for line in lines for y in line.y), default=0.0)
+        window = {"entropy": (0.0, 1.0), _SKIPS: (0.0, max(1.0, highest))}.get(axis)
+        if lines:
+            plots.append(Chart("epoch", axis, lines, "whole", window))
+    return {name: plots} if plots else {}
 
 
-def _curve(axes: Axes, name: str, points: Sequence[tuple[float, float]]) -> None:
-    first = name.partition("_")[0]
-    dashes = "--" if first == "train" else "-"
-    marked = dashes + ("o" if len(points) < 12 else "")
-    colour = _COLOURS.get(first)
-    axes.plot(*zip(*points, strict=True), marked, ms=4, color=colour, lw=1.8, label=words(name))
+def _line(metric: str, points: Sequence[tuple[float, float]], number: int) -> Series:
+    first = metric.partition("_")[0]
+    colour = _COLOURS.get(first, PALETTE[number % len(PALETTE)])
+    x, y = zip(*points, strict=True)
+    dashes = "dashed" if first == "train" else ""
+    return Series(words(metric), x, y, "line", colour, dashes, marked=len(points) < 12)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from nascli.core.pareto import dominates, hypervolume, normalised
 from nascli.core.problem import Problem
 from nascli.core.trial import History, Trial
-from nascli.report import canvas
+from nascli.report.chart import Chart, Figures, Scale, Series, plain_name
 from nascli.report.units import label, unit
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_Points = Sequence[tuple[float, float]]
-_MANY = 2000  # dots from which a picture is smaller than its lines
 _COSTS = ("params", "macs", "latency_ms")
 
 
-def search(history: History, problem: Problem) -> dict[str, str]:
-    """Name -> SVG: the first objective against trials, the other ones and each known cost.
+def search(history: History, problem: Problem) -> Figures:
+    """The first objective against trials, the other ones and each known cost.
 
     With several objectives there is also the hypervolume against trials. A figure for which there
     is nothing to plot is left out.
@@ -30,15 +25,14 @@ def search(history: History, problem: Problem) -> dict[str, str]:
     good = [trial for trial in history if math.isfinite(problem.goal.loss(trial))]
     if not good:
         return {}
-    with canvas.styled():
-        figures = {"anytime": _anytime(good, history, problem)}
-        if others:
-            figures["hypervolume"] = _hypervolume(history, problem)
-        for cost in dict.fromkeys((*others, *_COSTS)):
-            known = [trial for trial in good if math.isfinite(trial.metrics.get(cost, math.nan))]
-            if cost != metric and len({trial.metrics[cost] for trial in known}) > 1:
-                figures[f"{metric}_over_{cost}"] = _scatter(known, cost, problem)
-    return {_plain(name): figure for name, figure in figures.items()}
+    drawn = {"anytime": [_anytime(good, history, problem)]}
+    if others:
+        drawn["hypervolume"] = [_hypervolume(history, problem)]
+    for cost in dict.fromkeys((*others, *_COSTS)):
+        known = [trial for trial in good if math.isfinite(trial.metrics.get(cost, math.nan))]
+        if cost != metric and len({trial.metrics[cost] for trial in known}) > 1:
+            drawn[plain_name(f"{metric}_over_{cost}")] = [_scatter(known, cost, problem)]
+    return drawn
 
 
 def front(trials: Sequence[Trial], cost: str, problem: Problem) -> list[Trial]:
@@ -58,21 +52,19 @@ def front(trials: Sequence[Trial], cost: str, problem: Problem) -> list[Trial]:
     return found
 
 
-def _anytime(good: Sequence[Trial], history: History, problem: Problem) -> str:
+def _anytime(good: Sequence[Trial], history: History, problem: Problem) -> Chart:
     metric = problem.goal.objectives[0].metric
     place = {id(trial): number for number, trial in enumerate(history, 1)}
-    cloud = [(place[id(trial)], trial.metrics[metric]) for trial in good]
-    best = [(place[id(t)], t.metrics[metric]) for t in history.incumbents(problem.goal)]
-    best.append((len(history), best[-1][1]))
-    figure, (axes,) = canvas.plots()
-    _cloud_and_steps(axes, cloud, best, "best so far")
-    axes.set_xlabel("trials")
-    axes.set_ylabel(label(metric))
-    canvas.whole_numbers(axes.xaxis)
-    return canvas.svg(figure)
+    best = history.incumbents(problem.goal)
+    cloud = _points("trial", good, [place[id(trial)] for trial in good], metric)
+    x = [*(place[id(trial)] for trial in best), len(history)]
+    y = [trial.metrics[metric] for trial in best]
+    numbers = [trial.number for trial in best]
+    steps = Series("best so far", x, [*y, y[-1]], "steps", "red", trials=[*numbers, numbers[-1]])
+    return _cloud_and_steps(cloud, steps, "trials", label(metric), "whole")
 
 
-def _hypervolume(history: History, problem: Problem) -> str:
+def _hypervolume(history: History, problem: Problem) -> Chart:
     """The share of the box between best and worst values that the trials so far dominate."""
     place = {id(trial): number for number, trial in enumerate(history, 1)}
     trials = history.full(problem.goal)
@@ -85,43 +77,35 @@ def _hypervolume(history: History, problem: Problem) -> str:
         front = [old for old in front if not dominates(point, old)] + [point]
         steps.append((place[id(trial)], hypervolume(front, (1.0,) * len(point))))
     steps.append((len(history), steps[-1][1]))
-    figure, (axes,) = canvas.plots()
-    axes.plot(*zip(*steps, strict=True), "-", lw=2, color=canvas.RED, ds="steps-post")
-    axes.set_xlabel("trials")
-    axes.set_ylabel("hypervolume")
-    canvas.whole_numbers(axes.xaxis)
-    return canvas.svg(figure)
+    x, y = zip(*steps, strict=True)
+    return Chart("trials", "hypervolume", [Series("", x, y, "steps", "red")], "whole")
 
 
-def _scatter(trials: Sequence[Trial], cost: str, problem: Problem) -> str:
-    from matplotlib.ticker import EngFormatter
-
+def _scatter(trials: Sequence[Trial], cost: str, problem: Problem) -> Chart:
     metric = problem.goal.objectives[0].metric
-    cloud = [(trial.metrics[cost], trial.metrics[metric]) for trial in trials]
-    best = [(t.metrics[cost], t.metrics[metric]) for t in front(trials, cost, problem)]
-    figure, (axes,) = canvas.plots()
-    _cloud_and_steps(axes, cloud, best, "best at this cost or less")
-    axes.plot(*zip(*best, strict=True), "D", ms=6, mew=0, color=canvas.RED)
-    axes.set_xlabel(label(cost))
-    axes.set_ylabel(label(metric))
-    if not unit(cost):
-        axes.xaxis.set_major_formatter(EngFormatter())
-    return canvas.svg(figure)
+    trials = sorted(trials, key=lambda trial: trial.metrics[cost])
+    cloud = _points("trial", trials, [trial.metrics[cost] for trial in trials], metric)
+    best = sorted(front(trials, cost, problem), key=lambda trial: trial.metrics[cost])
+    x, y = [t.metrics[cost] for t in best], [t.metrics[metric] for t in best]
+    numbers = [trial.number for trial in best]
+    name = "best at this cost or less"
+    steps = Series(name, x, y, "steps", "red", marked=True, trials=numbers)
+    scale: Scale = "plain" if unit(cost) else "large"
+    return _cloud_and_steps(cloud, steps, label(cost), label(metric), scale)
 
 
-def _cloud_and_steps(axes: Axes, cloud: _Points, steps: _Points, name: str) -> None:
+def _points(name: str, trials: Sequence[Trial], x: Sequence[float], metric: str) -> Series:
+    y = [trial.metrics[metric] for trial in trials]
+    return Series(name, x, y, "dots", "blue", trials=[trial.number for trial in trials])
+
+
+def _cloud_and_steps(cloud: Series, steps: Series, x: str, y: str, scale: Scale) -> Chart:
     """All trials as dots and the best of them as a staircase; says how many dots lie outside."""
-    low, high = _window([y for _, y in cloud], steps[-1][1])
-    outside = sum(not low <= y <= high for _, y in cloud)
-    dots = f"trial ({outside} outside the figure)" if outside else "trial"
-    (drawn,) = axes.plot(*zip(*cloud, strict=True), "o", mew=0, alpha=0.5, label=dots)
-    drawn.set(ms=5 if len(cloud) < 500 else 3, color=canvas.BLUE, rasterized=len(cloud) > _MANY)
-    style = "steps-post"
-    axes.plot(*zip(*steps, strict=True), "-", lw=2, color=canvas.RED, ds=style, label=name)
-    if high > low:
-        room = 0.05 * (high - low)
-        axes.set_ylim(low - room, high + room)
-    canvas.legend(axes)
+    low, high = _window(cloud.y, steps.y[-1])
+    outside = sum(not low <= value <= high for value in cloud.y)
+    if outside:
+        cloud = replace(cloud, name=f"{cloud.name} ({outside} outside the figure)")
+    return Chart(x, y, [cloud, steps], scale, (low, high) if high > low else None)
 
 
 def _window(values: Sequence[float], must: float) -> tuple[float, float]:
@@ -132,7 +116,3 @@ def _window(values: Sequence[float], must: float) -> tuple[float, float]:
     reach = 1.5 * (third - first)
     inside = [value for value in values if first - reach <= value <= third + reach]
     return min([*inside, must]), max([*inside, must])
-
-
-def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)

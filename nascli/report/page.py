@@ -1,14 +1,25 @@
-"""report.html: one page that needs nothing else, with figures, results and how they came about."""
+"""report.html: one page that needs nothing else, with what was asked, the answer, and all trials.
+
+Its charts are drawn by uPlot (https://github.com/leeoniya/uPlot, MIT; assets/uplot.LICENSE), which
+stands in the page with page.js; everything else is there without any script.
+"""
 
 from __future__ import annotations
 
-import math
+import base64
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from nascli.core.words import counted
-from nascli.report.units import duration, readable, words
+from nascli.report import chart, sections
+from nascli.report.chart import Bars, Figures
+from nascli.report.units import duration, words
 
 # How headings read, and the order in which sections come; whatever else a report has comes before
 # the last ones.
@@ -23,7 +34,6 @@ _HEADINGS = {
     "incumbents": "How the best improved",
     "failures": "Failures",
     "epochs": "Epochs",
-    "layers": "Layers",
     "genotype": "Genotype",
     "config": "Config",
     "environment": "Environment",
@@ -32,61 +42,124 @@ _LAST = ("config", "environment")
 _CARDS = ("result", "final", "costs")  # shown as large numbers on top
 # Settings, not measurements.
 _AS_WRITTEN = {"problem", "failures", "genotype", "config", "environment"}
-_FOLDED = {"genotype", "config", "environment", "epochs", "layers"}
+_FOLDED = {"genotype", "config", "environment", "epochs", "problem", "best"}
+_PLOTS = 4  # that a figure may have without being folded
 _SHORT = 20  # rows that a table may have without being folded
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; color: #222;
-       background: #fff; max-width: 880px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-.about { color: #666; margin: .2rem 0 1.2rem; }
-.cards { display: flex; flex-wrap: wrap; gap: .6rem; margin: .6rem 0; }
-.card { border: 1px solid #ddd; border-radius: 8px; padding: .5rem .9rem; min-width: 7rem; }
-.card b { display: block; font-size: 1.3rem; font-weight: 600; }
-.card span { color: #666; font-size: .85rem; }
-table { border-collapse: collapse; font-size: .9rem; }
-th, td { text-align: left; padding: .2rem .9rem .2rem .4rem; border-bottom: 1px solid #eee;
-         vertical-align: top; overflow-wrap: anywhere; }
-th { font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap;
-     font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
-pre { background: #f6f6f6; border-radius: 6px; padding: .7rem .9rem; overflow-x: auto;
-      font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace; }
-figure { margin: 1.2rem 0; } figure svg { max-width: 100%; height: auto; }
-figcaption { font-weight: 600; margin-bottom: .3rem; }
-summary { cursor: pointer; font-size: 1.15rem; font-weight: 600; margin: 1.2rem 0 .5rem; }
-"""
-# Nothing may be loaded and nothing may run, whatever a name or an error text contains.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_SAID = {"verb", "title", "seconds", "trials", "description", "notice", "ended"}
+_ASKED = ("strategy", "estimator", "reference", "space", "scaling", "data", "training", "device")
+_ASKED_KEYS = ("objectives", "constraints", "budget", "seed", "genotype")
+_CAPTIONS = {"anytime": "Best so far", "readout": "Signs of a collapse"}
 
 
-def page(report: Mapping[str, Any], figures: Mapping[str, str]) -> str:
-    """The whole page as HTML.
+@dataclass(frozen=True)
+class Content:
+    """All that a page shows.
 
-    `report` is what report.json holds, and may have `config` and `environment` besides; a section
-    that is not known here becomes a table under its own name. `figures` maps names to `<svg>`
-    elements, which are set in as they are; all other text is escaped.
+    Args:
+        report: what report.json holds; a key that is not known here becomes a table.
+        figures: charts and bars by name.
+        drawings: of the answer, name -> SVG; `narrow` the same for a telephone.
+        config: the run's, as plain data.
+        environment: how and where it was started.
+        trials: as `nascli.report.trials.table` gives them; None without any.
+        layers: of the answer's network, a mapping each.
+        notes: what one must know to read the numbers.
+        then: commands that go on from here: (what for, command).
+        lines: the last words of a run that is still going on.
+        following: what its server calls this state of the run, if it is to be asked for news.
     """
+
+    report: Mapping[str, Any]
+    figures: Figures = field(default_factory=dict)
+    drawings: Mapping[str, str] = field(default_factory=dict)
+    narrow: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    trials: Mapping[str, Any] | None = None
+    layers: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[str] = ()
+    then: Sequence[tuple[str, str]] = ()
+    lines: Sequence[str] = ()
+    following: str = ""
+
+
+def page(content: Content) -> str:
+    """The whole page as HTML; all text from outside is escaped."""
+    report = content.report
+    whole = {**report, "config": content.config, "environment": content.environment}
+    keys = [key for key in _HEADINGS if key in whole and key not in _LAST]
+    keys += [key for key in report if key not in {*_SAID, *_CARDS, *_HEADINGS}]
+    keys += _LAST
     title = _title(report)
-    known = {"verb", "title", "seconds", "trials", "description", *_CARDS}
-    sections = [key for key in _HEADINGS if key in report and key not in _LAST]
-    sections += [key for key in report if key not in known and key not in _HEADINGS]
-    sections += [key for key in _LAST if key in report]
+    data = {
+        "charts": {
+            name: chart.to_json(figure)
+            for name, figure in content.figures.items()
+            if not isinstance(figure, Bars)
+        },
+        "trials": content.trials,
+        "following": content.following,
+    }
+    answer = [
+        sections.cards({n: v for key in _CARDS for n, v in (report.get(key) or {}).items()}),
+        f"<pre>{escape(report['description'])}</pre>" if report.get("description") else "",
+        sections.drawings(content.drawings, content.narrow),
+    ]
+    parts = [
+        f"<header><h1>{escape(title)}</h1>{_about(report)}{sections.pairs(_asked(content))}</header>",
+        "<main>",
+        _part("Answer", "".join(answer)),
+        sections.notes(_notes(content)),
+        f"<pre class=log>{escape(chr(10).join(content.lines))}</pre>" if content.lines else "",
+        _section("verdict", report.get("verdict")),
+        _part("Next", sections.commands(content.then)),
+        "".join(_figure(name, content.figures[name]) for name in content.figures),
+        _layers(content.layers),
+        _trials(content.trials),
+        *(_section(key, whole[key]) for key in keys if whole.get(key) and key != "verdict"),
+        "</main>",
+    ]
+    return document(title, "\n".join(filter(None, parts)), data, asking=bool(content.following))
+
+
+def document(title: str, body: str, data: object = None, *, asking: bool = False) -> str:
+    """A page of this look; with `data` it has the script, which may be `asking` its server."""
+    style, script, policy = _assets(asking)
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
-        _about(report),
-        _cards({name: value for key in _CARDS for name, value in (report.get(key) or {}).items()}),
-        f"<pre>{escape(report['description'])}</pre>" if report.get("description") else "",
-        *(_figure(name, svg) for name, svg in figures.items()),
-        *(_section(key, report[key]) for key in sections),
-        "</body></html>",
+        f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>',
+        f"<style>{style}</style></head><body>",
+        body,
     ]
-    return "\n".join(part for part in parts if part) + "\n"
+    if data is not None:
+        parts.append(f'<script type="application/json" id="data">{_embedded(data)}</script>')
+        parts.append(f"<script>{script}</script>")
+    return "\n".join([*parts, "</body></html>"]) + "\n"
+
+
+@cache
+def _assets(asking: bool) -> tuple[str, str, str]:
+    """Style, script, and the policy: nothing is loaded, and nothing but this script runs.
+
+    So nothing does that a name or an error text brings along.
+    """
+    folder = Path(__file__).parent / "assets"
+    css, js = (
+        "\n".join((folder / f"{name}.{end}").read_text("utf-8") for name in ("uplot", "page"))
+        for end in ("css", "js")
+    )
+    digest = base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    return css, js, policy + ("; connect-src 'self'" if asking else "")
+
+
+def _embedded(data: object) -> str:
+    """JSON that no HTML parser takes for the end of the script."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _title(report: Mapping[str, Any]) -> str:
@@ -111,88 +184,66 @@ def _about(report: Mapping[str, Any]) -> str:
     return f'<p class="about">{escape(" ".join(facts))}</p>' if facts else ""
 
 
-def _cards(values: Mapping[str, Any]) -> str:
-    cards = (
-        f'<div class="card"><b>{escape(_measured(name, value))}</b>'
-        f"<span>{escape(words(name))}</span></div>"
-        for name, value in values.items()
+def _asked(content: Content) -> dict[str, str]:
+    """What was asked for, in the command line's words."""
+    choices = content.environment.get("choices") or {}
+    rows = {key: str(choices[key]) for key in _ASKED if choices.get(key) not in (None, "none")}
+    for key in _ASKED_KEYS:
+        value = content.config.get(key)
+        if isinstance(value, Mapping):
+            told = [f"{name} {item}" for name, item in value.items() if item is not None]
+            value = ", ".join(told)
+        if value not in (None, "", [], {}):
+            rows[key] = str(value)
+    command = content.environment.get("command")
+    return {**rows, "command": str(command)} if command else rows
+
+
+def _notes(content: Content) -> list[str]:
+    report = content.report
+    said = [str(report["notice"])] if report.get("notice") else []
+    said += content.notes
+    if report.get("ended"):
+        said.append(f"ended: {report['ended']}")
+    return said
+
+
+def _part(heading: str, body: str) -> str:
+    return f"<section><h2>{heading}</h2>{body}</section>" if body else ""
+
+
+def _figure(name: str, figure: chart.Figure) -> str:
+    caption = _CAPTIONS.get(name) or " over ".join(words(part) for part in name.split("_over_"))
+    heading = f"<h2>{escape(caption[:1].upper() + caption[1:])}</h2>"
+    if isinstance(figure, Bars):
+        return f"<section>{heading}{sections.bars(figure)}</section>"
+    body = f'<div class="charts" data-charts="{escape(name)}"></div>'
+    if len(figure) > _PLOTS:
+        return f"<details><summary>{escape(caption.capitalize())}</summary>{body}</details>"
+    return f"<section>{heading}{body}</section>"
+
+
+def _layers(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    body = sections.grid(rows)
+    return f"<details><summary>Layers</summary>{body}</details>"
+
+
+def _trials(table: Mapping[str, Any] | None) -> str:
+    if not table or not table["number"]:
+        return ""
+    return (
+        '<section><h2>Trials</h2><div id="trials"></div></section>'
+        "<noscript><p>history.jsonl holds every trial.</p></noscript>"
     )
-    return f'<div class="cards">{"".join(cards)}</div>' if values else ""
-
-
-def _figure(name: str, svg: str) -> str:
-    caption = escape(" over ".join(words(part) for part in name.split("_over_")))
-    return f"<figure><figcaption>{caption}</figcaption>{svg}</figure>"
 
 
 def _section(key: str, value: Any) -> str:
     heading = escape(_HEADINGS.get(key, key.replace("_", " ").capitalize()))
-    body, rows = _body(value, as_written=key in _AS_WRITTEN)
+    body, rows = sections.anything(value, as_written=key in _AS_WRITTEN)
     if not body:
         return ""
     if key in _FOLDED or rows > _SHORT:
         return f"<details><summary>{heading}</summary>{body}</details>"
-    return f"<h2>{heading}</h2>{body}"
-
-
-def _body(value: Any, *, as_written: bool) -> tuple[str, int]:
-    """A section's content and how many rows it has."""
-    if isinstance(value, Mapping):
-        flat = _flat(value)
-        write = _written if as_written else _measured
-        rows = "".join(
-            f"<tr><th>{escape(name if as_written else words(name))}</th>"
-            f"<td>{escape(write(name, item))}</td></tr>"
-            for name, item in flat.items()
-        )
-        return (f"<table>{rows}</table>" if rows else ""), len(flat)
-    if isinstance(value, Sequence) and value and all(isinstance(row, Mapping) for row in value):
-        return _grid(value), len(value)
-    if value is None or value == [] or value == "":
-        return "", 0
-    if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "".join(f"<p>{escape(line)}</p>" for line in value), len(value)
-    return f"<pre>{escape(str(value))}</pre>", str(value).count("\n") + 1
-
-
-def _grid(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f'<th class="number">{escape(words(name))}</th>' for name in names)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td class="number">{escape(_measured(name, row.get(name)))}</td>' for name in names
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
-
-
-def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{before}{name}.")
-        else:
-            flat[f"{before}{name}"] = value
-    return flat
-
-
-def _measured(name: str, value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_measured(name, item) for item in value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return _written(name, value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "–"
-    return readable(name.rpartition(".")[2], value)
-
-
-def _written(_name: str, value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_written("", item) for item in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return f"<section><h2>{heading}</h2>{body}</section>"

@@ -22,7 +22,7 @@ from nascli.gradient.bilevel import Bilevel
 from nascli.gradient.halves import Halves
 from nascli.gradient.method import Method, SecondOrder
 from nascli.gradient.parts import Discretisation, Penalty, Perturbation, Stopper, built
-from nascli.gradient.readout import collapse, in_words, readout
+from nascli.gradient.readout import collapse, in_words, readout, weights_of
 from nascli.gradient.stage_setup import (
     check_growth,
     grown,
@@ -134,6 +134,7 @@ class GradientSearch:
         self._halves: Halves | None = None
         self._bilevel: Bilevel | None = None
         self._epoch, self._stopped, self._warned = 0, False, False
+        self._trajectory: list[dict[str, dict[str, float]]] = []
         self._collapsed = 0  # epochs in a row whose genotype is mostly skip connections
 
     def _check(self) -> None:
@@ -188,6 +189,7 @@ class GradientSearch:
         else:
             genotype = self._discretise(trained)
         found = self._readout(trained, genotype)
+        self._trajectory += [weights_of(trained.supernet, self._shared.relaxation)]
         self._warn(trained, genotype)
         words = [f"epoch {self._epoch}/{self.epochs}", said, in_words(found, self._problem.goal)]
         self._problem.listener.progress(1.0, ", ".join(filter(None, words)))
@@ -196,6 +198,10 @@ class GradientSearch:
     def effort(self) -> Mapping[str, float]:
         """See `nascli.core.strategy.MeasuresEffort`."""
         return self._cost.metrics()
+
+    def trajectory(self) -> Sequence[Mapping[str, Mapping[str, float]]]:
+        """See `nascli.core.strategy.Traced`."""
+        return self._trajectory
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """The weights have learnt already."""
@@ -217,6 +223,7 @@ class GradientSearch:
             "stopped": self._stopped,
             "warned": self._warned,
             "collapsed": self._collapsed,
+            "trajectory": self._trajectory,
             "stage": trained.stage.number,
             "bilevel": trained.state_dict(),
             "caution": self._caution.state_dict(),
@@ -228,6 +235,7 @@ class GradientSearch:
         self._epoch = int(state["epoch"])
         self._stopped, self._warned = bool(state["stopped"]), bool(state["warned"])
         self._collapsed = int(state["collapsed"])
+        self._trajectory = [dict(epoch) for epoch in state.get("trajectory", ())]
         self._caution.load_state_dict(state.get("caution", {}))
         self._bilevel = None
         self._enter(self._stages[state["stage"]]).load_state_dict(state["bilevel"])

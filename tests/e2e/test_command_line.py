@@ -1,10 +1,14 @@
 """What a person types and reads."""
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import forking
@@ -253,3 +257,38 @@ def test_a_search_says_why_it_ended_and_what_failed(nas, tmp_path):
     )
     done = nas("search", *repeating, *table[:2], "device=none")
     assert "1 repeat: budget.repeats=1 proposals in a row were known" in done.stderr
+
+
+def test_watch_shows_a_run_until_it_is_interrupted(nas, start, tmp_path):
+    nas("search", *TABLE)
+    process = start("watch", "port=0", cwd=tmp_path)
+    try:
+        address = ""
+        while not address.endswith("/\n"):
+            assert process.poll() is None, process.said()
+            with contextlib.suppress(FileNotFoundError):  # it has not begun
+                address = process.said()[0]
+            time.sleep(0.01)
+        address = address.strip()
+        with urllib.request.urlopen(address, timeout=20) as page:
+            (run,) = re.findall('href="(search/[^"]+)"', page.read().decode())
+        with urllib.request.urlopen(address + run, timeout=20) as page:
+            assert "random" in page.read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+    assert "watching 1 run" in process.said()[1] and "Traceback" not in process.said()[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "no run folder at 'nowhere'"),
+        (["port=many"], "port is 'many'; it must be a whole number from 0 (any free one) to 65535"),
+        (["prot=1"], "key 'prot' is not known; allowed: port; did you mean 'port'?"),
+    ],
+)
+def test_what_watch_cannot_do_is_said(nas, words, said):
+    done = nas("watch", *words)
+    assert done.code == 2 and said in done.stderr

@@ -6,7 +6,7 @@ import statistics
 
 import numpy as np
 import pytest
-from fixtures import words
+from fixtures import drawn_words as words
 
 from nascli.analysis import standings
 from nascli.analysis.comparison import Comparison, Record
@@ -102,7 +102,7 @@ def test_the_report_is_json_and_a_page():
     ]
     assert report["p_values"] == expected
     assert len(report["runs"]) == 12
-    html = page.page({**report, "config": {}, "environment": {}}, {})
+    html = page.page(page.Content(report))
     assert "compare · a, b" in html and "a is better than b, p = 0.031" in html
     assert html.index("<h2>Table</h2>") < html.index("<h2>Tests</h2>")
 

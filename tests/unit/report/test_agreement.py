@@ -1,6 +1,6 @@
 import math
 
-from fixtures import words
+from fixtures import drawn_words as words
 
 from nascli.analysis.correlation import Interval
 from nascli.report import agreement

@@ -2,7 +2,7 @@ import pytest
 
 from nascli.analysis.baselines import compare
 from nascli.report import baselines as words
-from nascli.report.page import page
+from nascli.report.page import Content, page
 
 ROW = {"params": 1e6, "macs": 2e6, "failed": 0}
 
@@ -95,15 +95,28 @@ def test_the_table_has_every_seed_and_what_failed():
 
 def test_the_page_has_the_verdict_on_top_and_numbers_that_can_be_read():
     whole = page(
-        {
-            "verb": "retrain",
-            "problem": {"seed": 0},
-            "networks": [{"network": "a", "test_accuracies": [90.123456, 91.0]}],
-            "verdict": ["not <b>better</b>", "and so on"],
-            "sizes": words.compared({"params": 1000, "cells": 3}, {"params": 2e6, "cells": 5}),
-        },
-        {},
+        Content(
+            {
+                "verb": "retrain",
+                "problem": {"seed": 0},
+                "networks": [{"network": "a", "test_accuracies": [90.123456, 91.0]}],
+                "verdict": ["not <b>better</b>", "and so on"],
+                "sizes": words.compared({"params": 1000, "cells": 3}, {"params": 2e6, "cells": 5}),
+            }
+        )
     )
     assert "<p>not &lt;b&gt;better&lt;/b&gt;</p><p>and so on</p>" in whole
     assert "90.12, 91" in whole and "2.00 M" in whole
     assert whole.index("Verdict") < whole.index("Networks") < whole.index("Problem")
+
+
+def test_the_accuracies_are_drawn_with_every_seed():
+    rows = [
+        {"network": "a", "mean_test_accuracy": 90.5, "test_accuracies": [90.0, 91.0]},
+        {"network": "b", "mean_test_accuracy": None, "test_accuracies": []},
+        {"network": "c", "mean_test_accuracy": 80.0, "test_accuracies": [80.0]},
+    ]
+    first, second = words.figures(rows)["accuracies"].bars
+    assert (first.name, first.interval, first.dots) == ("a", (90.0, 91.0), [90.0, 91.0])
+    assert (second.name, second.text) == ("c", "80.00 %")
+    assert words.figures(rows[:2]) == {}

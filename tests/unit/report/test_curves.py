@@ -1,6 +1,6 @@
 import math
 
-from fixtures import words
+from fixtures import drawn_words as words
 
 from nascli.core.genotype import Genotype
 from nascli.core.trial import History, Trial

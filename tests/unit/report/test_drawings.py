@@ -11,6 +11,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.plan import Plan
 from nascli.core.space import sample
 from nascli.report import drawings
+from nascli.report.cells import cells_of
 from nascli.report.drawings import draw
 from nascli.spaces.cell import Cell
 from nascli.spaces.nasbench201 import NASBench201
@@ -128,7 +129,7 @@ def test_a_plan_of_edges_is_drawn_and_any_other_is_a_table():
     genotype = Genotype.of("mine", {"a": "conv", "b": "pool", "c": "none"})
     (picture,) = draw(Chosen(*edges), genotype).items()
     assert picture[0] == "______x_cell"
-    words = ["$c_{k-2}$", "$c_{k-1}$", "2", "5", "conv", "pool", "none"]
+    words = ["c(k-2)", "c(k-1)", "2", "5", "conv", "pool", "none"]
     assert {word for word in words if word[0] != "$"} <= set(texts(picture[1]))
     other = Choice("d", "", ("x",))
     genotype = Genotype.of("mine", {**genotype.choices, "d": "x"})
@@ -145,7 +146,7 @@ def test_a_kind_of_cell_that_networks_do_not_contain_is_drawn_all_the_same():
 @pytest.mark.parametrize("seed", range(30))
 def test_no_labels_meet_and_no_line_runs_through_a_label(seed):
     nodes = 2 + seed % 5
-    (cell, _) = drawings._cells(cell_space(nodes), random_cell(seed, nodes)).values()
+    (cell, _) = cells_of(cell_space(nodes), random_cell(seed, nodes)).values()
     layout = drawings._layout(cell)
     boxes, lines = geometry(cell, layout)
     for (name, box), (other, second) in itertools.combinations(boxes.items(), 2):
@@ -171,7 +172,12 @@ def geometry(cell, layout):
         for lane, (source, _) in enumerate(edges):
             y = layout.tops[node] + drawings._LANE * (lane + 0.5)
             name = f"edge {node} {lane}"
-            boxes[name] = (end - layout.label, end, y - 9, y + 9)
+            boxes[name] = (
+                end - layout.label,
+                end,
+                y - drawings._LABEL / 2,
+                y + drawings._LABEL / 2,
+            )
             turned = layout.rights[source] + drawings._GAP
             lines.append((name, y, turned, end - layout.label))
     return boxes, lines
@@ -179,3 +185,13 @@ def geometry(cell, layout):
 
 def test_the_same_genotype_gives_the_same_file():
     assert draw(cell_space(), random_cell(1)) == draw(cell_space(), random_cell(1))
+
+
+def test_a_narrow_drawing_fits_a_telephone_and_has_every_edge():
+    genotype = random_cell(3)
+    for name, svg in draw(cell_space(), genotype, narrow=True).items():
+        taken = [o for d, o in genotype.choices.items() if d.startswith(name[:6])]
+        operations = [option for option in taken if option in OPS]
+        assert sorted(w for w in texts(svg) if w in OPS) == sorted(operations)
+        wide = int(ET.fromstring(svg).get("width"))
+        assert wide < 328 or "my_very_long_operation_name" in operations

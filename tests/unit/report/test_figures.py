@@ -2,12 +2,12 @@ import dataclasses
 import random
 
 import pytest
-from fixtures import words
+from fixtures import drawn_words as words
 
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Objective
 from nascli.core.trial import History, Trial
-from nascli.report import figures
+from nascli.report import canvas, figures
 
 
 def trial(number, **metrics):
@@ -80,5 +80,12 @@ def test_many_dots_become_one_picture(problem):
     trials = [trial(n, accuracy=50.0 + n % 40) for n in range(2001)]
     few = figures.search(History(trials[:2000]), problem)["anytime"]
     many = figures.search(History(trials), problem)["anytime"]
-    assert "<image" in many
-    assert "<image" not in few
+    assert "<image" in canvas.svg(many)
+    assert "<image" not in canvas.svg(few)
+
+
+def test_every_dot_knows_its_trial(history, problem):
+    (chart,) = figures.search(history, problem)["accuracy_over_params"]
+    for series in chart.series:
+        for x, y, number in zip(series.x, series.y, series.trials, strict=True):
+            assert (x, y) == (1e5 + 1e4 * number, history[number].metrics["accuracy"])
