@@ -5,6 +5,7 @@ from __future__ import annotations
 from nascli import ui
 from nascli.config import scale as config
 from nascli.config.compose import Asked
+from nascli.core.words import counted
 from nascli.programs import scale as program
 from nascli.report.units import readable, words
 
@@ -31,9 +32,21 @@ def main(asked: Asked) -> None:
             ]
             for name, row in rows.items()
         ]
-        ui.table("the family, and what its networks cost:", head, table)
-        last, row = list(rows.items())[-1]
-        ui.say(
-            f"next:   nas retrain genotype={run.path / last}.json   # {row['resolution']} pixels"
+        task = next(iter(members.values())).problem.task
+        made_for = f"{counted(task.classes, 'class')}, {counted(task.input_shape[0], 'channel')}"
+        ui.table(
+            f"the family, and what its networks cost for {task.name} ({made_for}):", head, table
         )
+        last, row = list(rows.items())[-1]
+        ui.say(f"next:   {_next(asked, str(run.path / last), row['resolution'])}")
     ui.path(run.path)
+
+
+def _next(asked: Asked, member: str, pixels: int) -> str:
+    """The command that trains a member on the data that the family was counted for."""
+    data = [text for text in asked.overrides if text.startswith("data.")]
+    for key in {"image_size", "size"} & asked.config.data.keys():  # of data that have any size
+        data = [text for text in data if not text.startswith(f"data.{key}=")]
+        data.append(f"data.{key}={pixels}")
+    line = asked.then("retrain", f"genotype={member}.json", f"data={asked.choices['data']}", *data)
+    return f"{line}   # {pixels} pixels"

@@ -73,6 +73,10 @@ def test_stopped_before_a_command_has_begun(monkeypatch):
 def test_stdout_is_the_run_folder_alone(nas, tmp_path):
     done = nas("search", *TABLE)
     assert done.code == 0, done.stderr
+    assert "(with the images of cifar10: data.path=FOLDER, or data.download" in done.stderr
+    trained = nas("retrain", f"genotype={done.run}", "data.path=nowhere")
+    assert trained.code == 2 and "no intact CIFAR10 in data.path=" in trained.stderr
+    assert not (tmp_path / "outputs/retrain").exists()
     assert done.stdout.count("\n") == 1
     run = tmp_path / done.run
     assert len((run / "history.jsonl").read_text().splitlines()) == 5
