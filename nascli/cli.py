@@ -41,6 +41,8 @@ EXAMPLES = """\
   nas export genotype=outputs/retrain/... format=onnx  and take the network away
   nas profile device=cpu genotype=darts_v2             latency table and whole network"""
 _PLAIN = ("list", "watch")  # verbs without a config
+_MODES = {"-m": "multirun", "--multirun": "multirun", "-r": "run", "--run": "run"}
+_MODES |= {"-c": "cfg", "--cfg": "cfg", "-i": "info", "--info": "info"}
 _VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--info")
 
 
@@ -70,6 +72,8 @@ def _main(arguments: Sequence[str]) -> int:
 
         ui.fault(str(fault))
         return 2
+    except KeyboardInterrupt:  # before a command has begun, or between two of them
+        return 130
 
 
 def _help() -> str:
@@ -95,6 +99,9 @@ def _composed(verb: str, arguments: list[str]) -> int:
     from nascli.config import files, overrides
 
     flags, words = overrides.split(arguments, _VALUED)
+    modes = {name: mode for flag in flags if (mode := _MODES.get(name := flag.partition("=")[0]))}
+    if len(set(modes.values())) > 1:
+        raise Fault(f"{' and '.join(modes)} cannot be given together: leave out all but one")
     directories = overrides.directories(flags)
     if {"-h", "--help"} & set(flags):
         print(files.help_page(verb, directories))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from nascli import ui
 from nascli.config import scale as config
 from nascli.config.compose import Asked
+from nascli.core.words import counted
 from nascli.programs import scale as program
 from nascli.report.units import readable, words
 
@@ -17,10 +16,9 @@ def main(asked: Asked) -> None:
     Raises:
         Fault: the input is wrong.
     """
-    run, members = config.begin(asked, ui.Heard())
-    outputs = asked.config.outputs
+    run, parts = config.begin(asked, ui.Heard())
     with ui.logging_to(run):
-        rows = program.scale(run, members, asked.plain(), partial(asked.then, outputs=outputs))
+        rows = program.scale(run, parts)
         costs = [m for m in next(iter(rows.values()))["costs"] if m not in ("params", "flops")]
         head = ("", "width", "depth", "pixels", "parameters", *map(words, costs))
         table = [
@@ -34,8 +32,10 @@ def main(asked: Asked) -> None:
             ]
             for name, row in rows.items()
         ]
-        ui.table("the family, and what its networks cost:", head, table)
-        last, row = list(rows.items())[-1]
-        this = asked.then("retrain", f"genotype={run.path / last}.json", outputs=outputs)
-        ui.say(f"next:   {this}   # {row['resolution']} pixels")
+        task = next(iter(parts.members.values())).problem.task
+        made_for = f"{counted(task.classes, 'class')}, {counted(task.input_shape[0], 'channel')}"
+        ui.table(
+            f"the family, and what its networks cost for {task.name} ({made_for}):", head, table
+        )
+        ui.say(f"next:   {program.following(run, parts)}")
     ui.path(run.path)

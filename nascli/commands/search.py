@@ -16,6 +16,7 @@ from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
 from nascli.core.words import counted
+from nascli.data.identity import was_read
 from nascli.programs import search as program
 from nascli.report.units import readable, words
 from nascli.runs.folder import Run
@@ -41,6 +42,11 @@ def main(asked: Asked) -> None:
         _say_front(report, asked.then("retrain", one, outputs=outputs))
         _say(run, report, parts)
         ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', outputs=outputs)}")
+        task = parts.problem.task
+        if "download" in parts.settings["data"] and not was_read(task):
+            ui.say(
+                f"        (with the images of {task.name}: data.path=FOLDER, or data.download=true)"
+            )
     ui.path(run.path)
 
 

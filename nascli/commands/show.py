@@ -43,6 +43,8 @@ def _run(report: Mapping[str, Any]) -> None:
     for name, value in {**report.get("result", {}), **report.get("final", {})}.items():
         said = value if isinstance(value, str) else readable(name, value)
         ui.out(f"  {words(name):<24} {said}")
+    for line in report.get("verdict", []):
+        ui.out(f"  {line}")
     for line in _incumbents(report.get("incumbents", [])):
         ui.out(line)
 

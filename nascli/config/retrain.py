@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import cast
 
 from nascli import genotypes
 from nascli.config import baselines, building, recorded, sizes, values
@@ -10,6 +11,7 @@ from nascli.config.compose import Asked
 from nascli.core import protocols
 from nascli.core.listener import SILENT, Listener
 from nascli.data.task import Task
+from nascli.programs.baselines import SPLITS
 from nascli.programs.retrain import Parts
 from nascli.runs.folder import Run
 from nascli.training.steps import check_steps
@@ -46,8 +48,10 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
     faults.check()
     assert named is not None and made is not None
     problem, genotype = made
-    protocols.check(problem.task, Task, "data")
+    task = cast(Task, protocols.check(problem.task, Task, "data"))
     check_steps(problem, problem.recipe.batch_size)
+    for name in SPLITS:  # images that are not there are missed before there is a run folder
+        task.split(name)
     reference = found_in or config.genotype
     return Parts(
         problem,

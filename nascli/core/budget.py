@@ -40,6 +40,7 @@ class Budget:
     failures: float = 0.5
     used: float = field(default=0, init=False)
     seen: int = field(default=0, init=False)
+    replaying: bool = field(default=False, init=False)
     _start: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
@@ -73,8 +74,8 @@ class Budget:
         return None if self.seconds is None else max(0.0, self.seconds - self.elapsed)
 
     def check(self) -> None:
-        """Raises OutOfTime once the time is over."""
-        if self.seconds_left == 0:
+        """Raises OutOfTime once the time is over; what is on record is always taken back."""
+        if self.seconds_left == 0 and not self.replaying:
             raise OutOfTime
 
     def left(self, under_way: int = 0, worth: float | None = None) -> int:

@@ -67,6 +67,7 @@ class Evaluation:
             raise
         except Exception as caught:  # one bad network must not end a search
             self.on_error(number, caught)
+            metrics.update(proposal.metrics)
             error = f"{type(caught).__name__}: {first_line(caught)}"
         seconds = time.perf_counter() - start
         return Trial(

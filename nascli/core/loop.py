@@ -19,6 +19,7 @@ from nascli.core.space import size
 from nascli.core.strategy import Strategy
 from nascli.core.traits import traits_of
 from nascli.core.trial import History, Open, Proposal, Trial
+from nascli.core.words import counted
 from nascli.core.workers import Workers
 
 _SETTLED = 20_000  # trials
@@ -104,6 +105,7 @@ class Search:
     def _ask(self) -> None:
         """Fills the workers with proposals, or takes those that are on record."""
         room = self._room()
+        self.budget.replaying = bool(self.recorded)
         while room > 0:
             start = time.perf_counter() - self.asking
             try:
@@ -174,7 +176,10 @@ class Search:
     @property
     def reason(self) -> str:
         """Why the search has ended."""
-        return self._finished() or self.budget.used_up or "the strategy has no more proposals"
+        found, own = self._finished() or self.budget.used_up, traits_of(self.strategy).trials
+        if found is None and own is not None and self.number >= own:
+            return f"the strategy is at its end after {counted(own, self.what.removesuffix('s'))}"
+        return found or "the strategy has no more proposals"
 
     @cached_property
     def _size(self) -> int:

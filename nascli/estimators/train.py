@@ -59,7 +59,7 @@ class Train:
         """
         import torch  # here, for what is wrong with a search is found without it
 
-        from nascli.training.divergence import DivergedError
+        from nascli.training.divergence import DivergedError, smaller
         from nascli.training.fit import fit
         from nascli.training.scoring import judged
 
@@ -73,22 +73,25 @@ class Train:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.seed)
             network = problem.space.network(proposal.genotype)
-        epochs = fit(
-            network,
-            self._train,
-            None,
-            self._recipe,
-            epochs=max(1, round(proposal.fidelity * self._recipe.epochs)),
-            accelerator=problem.accelerator,
-            seed=problem.seed,
-            progress=problem.listener.progress,
-            state=cut["training"] if cut and {**cut, **mine} == cut else None,
-            budget=problem.budget,
-            on_cut=keep,
-        )
-        found = judged(network, self._valid, problem.accelerator)
-        if not math.isfinite(found.score.loss):
-            raise DivergedError(f"the validation loss is {found.score.loss}")
+        try:
+            epochs = fit(
+                network,
+                self._train,
+                None,
+                self._recipe,
+                epochs=max(1, round(proposal.fidelity * self._recipe.epochs)),
+                accelerator=problem.accelerator,
+                seed=problem.seed,
+                progress=problem.listener.progress,
+                state=cut["training"] if cut and {**cut, **mine} == cut else None,
+                budget=problem.budget,
+                on_cut=keep,
+            )
+            found = judged(network, self._valid, problem.accelerator)
+            if not math.isfinite(found.score.loss):
+                raise DivergedError(f"the validation loss is {found.score.loss}")
+        except DivergedError as error:
+            raise DivergedError(f"{error}; take {smaller(self._recipe)}") from error
         accuracies = {
             "accuracy": found.score.accuracy,
             "train_accuracy": epochs[-1].train.accuracy,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,42 +17,70 @@ from nascli.report.page import Content
 from nascli.report.units import readable
 from nascli.runs.folder import Run
 
+SPACES = "configs/space"
+"""Where in the run folder the spaces of members are whose settings say how large they are."""
+
 
 @dataclass(frozen=True)
 class Member:
-    """One network of the family, and the problem that it is a network of: its images' size."""
+    """One network of the family, and the problem that it is a network of: its images' size.
+
+    `space` is the YAML file of its space, where that is another one than the base's; else empty.
+    """
 
     scale: Scale
     problem: Problem
     genotype: Genotype
+    space: str = ""
 
 
-def scale(
-    run: Run, members: Mapping[str, Member], settings: Mapping[str, Any], then: Then = plain
-) -> dict[str, Mapping[str, Any]]:
+@dataclass(frozen=True)
+class Parts:
+    """The members by their names, from the smallest on; `settings` is the config as plain data.
+
+    `data` are the words of a command that name the images, at the largest member's size.
+    """
+
+    members: Mapping[str, Member]
+    settings: Mapping[str, Any]
+    data: Sequence[str] = ()
+    then: Then = plain
+
+
+def scale(run: Run, parts: Parts) -> dict[str, Mapping[str, Any]]:
     """Counts every member, and writes it as NAME.json, all of them in report.json.
 
     Raises:
         Fault: the disk takes no more.
     """
     rows: dict[str, Mapping[str, Any]] = {}
-    for name, member in members.items():
+    for name, member in parts.members.items():
         costs = costs_of(member.problem, member.genotype)
         rows[name] = {**asdict(member.scale), "costs": costs}
         run.write(f"{name}.json", genotypes.dump(member.genotype, scale=asdict(member.scale)))
+        if member.space:
+            run.write(f"{SPACES}/{name}.yaml", member.space)
     family = [{"network": name, **_flat(row)} for name, row in rows.items()]
     bars = [Bar(row["network"], row["macs"], readable("macs", row["macs"])) for row in family]
     report = {"verb": "scale", "family": rows}
-    largest = f"genotype={run.path / list(rows)[-1]}.json"
     content = Content(
         {**report, "title": f"scale · {', '.join(rows)}"},
         {"macs_of_the_family": Bars("multiply-adds (MACs)", bars)},
-        config=settings,
+        config=parts.settings,
         layers=(),
-        then=[("train a member from scratch:", then("retrain", largest))],
+        then=[("train a member from scratch:", following(run, parts))],
     )
     write_report(run, content)
     return rows
+
+
+def following(run: Run, parts: Parts) -> str:
+    """The command that trains the largest member on the data that the family was counted for."""
+    name, member = list(parts.members.items())[-1]
+    words = [f"genotype={run.path / name}.json", *parts.data]
+    if member.space:
+        words = ["--config-dir", str(run.path / "configs"), f"space={name}", *words]
+    return f"{parts.then('retrain', *words)}   # {member.scale.resolution} pixels"
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

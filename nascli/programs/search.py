@@ -87,7 +87,8 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
                 genotype = looped(run, loop)
             except (OutOfTime, Stopped) as early:
                 ended, genotype = early, parts.strategy.recommend(loop.history)
-        report = _concluded(run, parts, loop, genotype)
+        reason = str(ended) if isinstance(ended, Stopped) else loop.reason
+        report = _concluded(run, parts, loop, genotype, reason)
         _say_why(run, parts, loop, genotype, ended)
         return report
 
@@ -97,12 +98,14 @@ def meanings(parts: Parts) -> list[str]:
     return [f"accuracy: {e.meaning}" for e in parts.estimators if e.meaning]
 
 
-def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) -> dict[str, Any]:
+def _concluded(
+    run: Run, parts: Parts, loop: Search, genotype: Genotype | None, reason: str
+) -> dict[str, Any]:
     """Writes genotype.json, report.json, report.html, figures and the latency table."""
     problem, history = parts.problem, loop.history
     report = summary.search(
         history, problem, genotype, parts.budget.elapsed, _effort(parts),
-        repeats=loop.repeats, ended=loop.reason, networks=parts.networks,
+        repeats=loop.repeats, ended=reason, networks=parts.networks,
     )  # fmt: skip
     if parts.notice:
         report["notice"] = parts.notice

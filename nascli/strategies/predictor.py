@@ -130,7 +130,12 @@ class Predictor:
         return [trial for trial in self._trials if self._problem.goal.loss(trial) < math.inf]
 
     def _learn(self) -> bool:
-        """Fits a surrogate to the objective and one to each bounded metric; False without data."""
+        """Fits a surrogate to the objective and one to each bounded metric; False without data.
+
+        Raises:
+            OutOfTime: the budget's time is over; nothing was fitted.
+        """
+        self._problem.budget.check()
         good = self._good()
         if good:
             values = np.array([-self._problem.goal.loss(trial) for trial in good])

@@ -71,6 +71,7 @@ class Screening:
         if self._objective.metric not in self._by.metrics:
             raise Fault(f"{type(self._by).__name__} gives no {self._objective.metric} to rank by")
         self._ranked: list[Proposal] = []  # of this round, the best last
+        self._found: list[Proposal] = []  # candidates, while they are not all ranked
         self._open: list[Proposal] = []
         self._good = 0  # trials of this round that were not infeasible
         self._proposed: dict[tuple[Genotype, float], None] = {}  # canonical, fidelity
@@ -97,12 +98,19 @@ class Screening:
         self._of.tell(trials)
 
     def _begin(self) -> bool:
-        """Ranks new candidates; False if there are none."""
-        self._dismiss(self._ranked)
-        self._good = 0
-        found = self._gathered()
+        """Ranks new candidates, or those that the end of the time has kept; False without any.
+
+        Raises:
+            OutOfTime: the budget's time is over; the candidates are kept.
+        """
+        if not self._found:
+            self._dismiss(self._ranked)
+            self._ranked, self._good = [], 0
+            self._found = self._gathered()
+        found = self._found
         ranks: list[_Rank] = []
         for number, candidate in enumerate(found, 1):
+            self._problem.budget.check()
             ranks.append(self._rank(candidate))
             failed = sum(loss == math.inf for _, loss in ranks)
             text = f"screened {number}/{len(found)} candidates"
@@ -111,7 +119,7 @@ class Screening:
         order = sorted(range(len(found)), key=lambda number: ranks[number])
         kept = [number for number in order if ranks[number][0] == 0] or order[:1]
         self._dismiss([found[number] for number in order if number not in set(kept)])
-        self._ranked = [found[number] for number in reversed(kept)]
+        self._ranked, self._found = [found[number] for number in reversed(kept)], []
         return bool(found)
 
     def _gathered(self) -> list[Proposal]:
@@ -158,6 +166,7 @@ class Screening:
         """The other strategy's state, and how far the round is."""
         return {
             "of": self._of.state_dict(),
+            "found": [_plain(proposal.genotype, proposal.fidelity) for proposal in self._found],
             "ranked": [_plain(proposal.genotype, proposal.fidelity) for proposal in self._ranked],
             "open": [_plain(proposal.genotype, proposal.fidelity) for proposal in self._open],
             "good": self._good,
@@ -167,6 +176,7 @@ class Screening:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
         self._of.load_state_dict(state["of"])
+        self._found = [Proposal(*_read(data)) for data in state.get("found", [])]
         self._ranked = [Proposal(*_read(data)) for data in state["ranked"]]
         self._open = [Proposal(*_read(data)) for data in state["open"]]
         self._good = int(state["good"])

@@ -114,11 +114,14 @@ def back(epochs: int, error: Exception) -> str:
 
 def again(epochs: int, error: Exception, recipe: Recipe, *, alphas: bool = False) -> str:
     """Why a training stops that diverges with a tenth of the step too, and what to change."""
-    rate = recipe.learning_rate
     text = f"epoch {epochs + 1} diverged again, with a tenth of the step ({error}); start a new run"
-    text += f" with a smaller training.learning_rate (it is {rate:g})"
+    return f"{text} with {smaller(recipe, alphas=alphas)}"
+
+
+def smaller(recipe: Recipe, *, alphas: bool = False) -> str:
+    """Which settings to make smaller where a training diverges."""
+    text = f"a smaller training.learning_rate (it is {recipe.learning_rate:g})"
     if alphas:
         own = recipe.architecture["learning_rate"]
         text += f", a smaller training.architecture.learning_rate (it is {own:g})"
-    clip = recipe.gradient_clip
-    return f"{text} or a smaller training.gradient_clip (it is {clip:g})"
+    return f"{text} or a smaller training.gradient_clip (it is {recipe.gradient_clip:g})"

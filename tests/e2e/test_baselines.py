@@ -18,6 +18,7 @@ def test_a_network_beside_its_baselines_is_trained_and_gone_on_with(nas, tmp_pat
     report = json.loads((tmp_path / done.run / "report.json").read_text())
     assert "no interval: one genotype only" in report["verdict"][0]
     assert report["verdict"][0] in done.stderr.replace("\n", " ")
+    assert report["verdict"][0] in nas("show", str(done.run)).stdout
     said = []
     again = nascli.retrain(resume=tmp_path / done.run, listener=Heard(warned=said.append))
     assert "resuming after 4 trainings" in said

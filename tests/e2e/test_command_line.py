@@ -15,6 +15,7 @@ import forking
 import pytest
 from fixtures import TINY, environment
 
+from nascli import cli
 from nascli.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,9 +56,31 @@ def test_cfg_job_shows_the_config_and_runs_nothing(nas, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.parametrize("flags", [("-m", "--cfg", "job"), ("--info=all", "-c", "job")])
+def test_flags_of_which_only_one_can_be(nas, tmp_path, flags):
+    done = nas("search", *flags, "seed=1")
+    assert (done.code, done.stdout) == (2, "")
+    first, second = (flag.partition("=")[0] for flag in flags[:2])
+    said = f"{first} and {second} cannot be given together: leave out all but one"
+    assert done.stderr.strip() == f"nas: {said}"
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_stopped_before_a_command_has_begun(monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_composed", stopped)
+    assert cli._main(["search", "-m", "seed=1,2"]) == 130
+
+
 def test_stdout_is_the_run_folder_alone(nas, tmp_path):
     done = nas("search", *TABLE)
     assert done.code == 0, done.stderr
+    assert "(with the images of cifar10: data.path=FOLDER, or data.download" in done.stderr
+    trained = nas("retrain", f"genotype={done.run}", "data.path=nowhere")
+    assert trained.code == 2 and "no intact CIFAR10 in data.path=" in trained.stderr
+    assert not (tmp_path / "outputs/retrain").exists()
     assert done.stdout.count("\n") == 1
     run = tmp_path / done.run
     assert len((run / "history.jsonl").read_text().splitlines()) == 5

@@ -223,6 +223,11 @@ def test_a_genotype_is_scaled_to_a_family(nas, tmp_path):
     done = nas("scale", "efficientnet_b0", *images)
     assert done.code == 0, done.stderr
     assert "66,347,960" in done.stderr
+    assert "what its networks cost for synthetic (1,000 classes, 3 channels):" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"next:   nas retrain genotype={done.run}/b7.json data=synthetic data.classes=1000 "
+        "data.size=600   # 600 pixels"
+    )
     family = report(tmp_path / done.run)["family"]
     assert list(family) == [f"b{number}" for number in range(8)]
     assert family["b1"]["costs"]["params"] == 7_794_184 and family["b1"]["resolution"] == 240

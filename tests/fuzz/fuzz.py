@@ -26,6 +26,7 @@ from pathlib import Path
 
 import data_files
 import own_files
+import remembering
 import run_files
 import table_files
 import yaml
@@ -184,6 +185,7 @@ def main(words: list[str]) -> int:
     warnings.simplefilter("ignore")
     logging.disable()
     sys.addaudithook(_hook)
+    remembering.remember()
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as empty:
         os.chdir(empty)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import yaml
-
-from nascli.config import check
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 CONFIGS = {
@@ -44,8 +38,6 @@ seed: 3
 """,
 }
 
-_COMPOSE = check._compose
-
 
 def own_files() -> list[tuple[str, bytes]]:
     """Good configs."""
@@ -67,7 +59,7 @@ def dump_own(data: object) -> bytes:
 
 def read_own(file: Path) -> None:
     """Lists it, and builds what a search with it is made of."""
-    from nascli.config import compose, files, search
+    from nascli.config import check, compose, files, search
     from nascli.core.fault import Fault
     from nascli.core.space import at
 
@@ -100,29 +92,15 @@ def read_list(file: Path) -> None:
     """Builds the space with these operations, as if the text were written on the command line."""
     from fixtures import ToyTask
 
-    from nascli.config import building, compose
+    from nascli.config import building, check, compose
     from nascli.core.fault import Fault
     from nascli.core.space import at
 
     text = file.read_bytes().replace(b"\0", b"").decode("utf-8", "surrogateescape")
     words = [f"operation@space.operations={text}", "space=nasbench201"]
-    with mock.patch.object(check, "_compose", _composed):
-        found, good = check.faults("search", words, [], multirun=False)
+    found, good = check.faults("search", words, [], multirun=False)
     if found:
         raise Fault("\n".join(found))
     config = compose.composed("search", good)
     space = building.space(config, ToyTask())
     space.network(at(space, 0))
-
-
-def _composed(verb: str, chosen: Sequence[str], _: Sequence[Path], found: list[str]) -> Any:
-    """As `check._compose`, once for all lists that have the same options left of them."""
-    made, wrong = _remembered(verb, tuple(chosen))
-    found.extend(wrong)
-    return made
-
-
-@functools.lru_cache(100)
-def _remembered(verb: str, chosen: tuple[str, ...]) -> tuple[Any, list[str]]:
-    wrong: list[str] = []
-    return _COMPOSE(verb, chosen, [], wrong), wrong

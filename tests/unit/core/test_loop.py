@@ -144,6 +144,12 @@ def test_what_the_strategy_knows_stands_in_every_trial_known_or_not(problem):
         found.run(lambda _: None)
         assert [t.metrics["entropy"] for t in found.history] == [0.0, 0.25, 0.5]
         assert len(estimators[-1].asked) == 1
+    failing = search(problem, [1, 2, 2], [Sum(bad="0")])
+    failing.strategy = Knowing(problem, [1, 2, 2])
+    failing.run(lambda _: None)
+    assert [t.metrics for t in failing.history if t.error] == [
+        {"entropy": 0.0}, {"entropy": 0.25}, {"entropy": 0.5}
+    ]  # fmt: skip
 
 
 def test_a_failure_is_not_tried_again(problem):
@@ -383,6 +389,37 @@ def test_a_resume_does_not_depend_on_the_budget_or_the_clock(problem):
     again.budget.start(seconds_before=2.0)
     again.run(lambda _: None)
     assert steps(again) == steps(whole)
+
+
+def test_a_strategy_that_looks_at_the_clock_takes_back_what_is_on_record(problem):
+    budget = Budget(seconds=1.0)
+    budget.start(seconds_before=2.0)
+
+    class Looking(Listed):
+        def ask(self, limit):
+            budget.check()
+            return super().ask(limit)
+
+    whole = search(problem, [1, 4], [Sum()])
+    whole.run(lambda _: None)
+    again = search(problem, [], [Sum()], recorded={t.number: t for t in whole.history})
+    again.strategy, again.budget = Looking(problem, [1, 4, 5]), budget
+    again.run(lambda _: None)
+    assert steps(again) == steps(whole)
+    assert again.reason == "budget.seconds=1 is used up"
+    with pytest.raises(OutOfTime):
+        budget.replaying = False
+        again.strategy.ask(1)
+
+
+def test_a_strategy_that_has_a_number_of_trials_is_at_its_end(problem):
+    found = search(problem, [1, 4], [Sum()])
+    found.run(lambda _: None)
+    assert found.reason == "the strategy has no more proposals"
+    for own, says in ((3, "the strategy has no more proposals"), (2, "the strategy is at its end")):
+        found.strategy.traits = Traits(trials=own)
+        assert found.reason.startswith(says)
+    assert found.reason.endswith("after 2 trials")
 
 
 @pytest.mark.parametrize("known", [1, 2, 4])

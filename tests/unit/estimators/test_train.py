@@ -114,7 +114,8 @@ def test_the_seed_matters() -> None:
 
 def test_a_network_that_diverges_is_an_error_of_the_trial_not_of_the_user() -> None:
     wild = Recipe(epochs=2, batch_size=16, learning_rate=1e30)
-    with pytest.raises(DivergedError):
+    words = r"; take a smaller training.learning_rate \(it is 1e\+30\) or a smaller training.grad"
+    with pytest.raises(DivergedError, match=words):
         Train(problem(recipe=wild)).estimate(Proposal(genotype("8")))
 
 

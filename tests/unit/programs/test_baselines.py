@@ -166,7 +166,8 @@ def test_a_baseline_that_only_diverges_is_a_failed_training(tmp_path, monkeypatc
     parts = parts_of("seeds=1", "baselines=[shufflenet_v2_x0_5]", "random_genotypes=null")
     report = program.retrain(run, replace(parts, sizes=({"cells": 3}, {"cells": 20})))
     assert report["sizes"] == [{"size": "cells", "searched": "3", "retrained": "20"}]
-    assert lines_of(run)[1]["error"] == "DivergedError: wild"
+    failed = lines_of(run)[1]
+    assert failed["error"] == "DivergedError: wild" and "seed" in failed["metrics"]
     assert report["networks"][1]["mean_test_accuracy"] is None and report["comparisons"] == []
 
 

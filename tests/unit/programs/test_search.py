@@ -88,7 +88,9 @@ def test_a_search_that_can_only_diverge_is_reported_and_goes_on_from_there(tmp_p
     with pytest.raises(Fault, match="epoch 1 diverged again, .*; nothing was found"):
         searched(run, *words, warned=said.append)
     assert sum("going back to the start" in text for text in said) == 1
-    assert json.loads((run.path / "report.json").read_text())["trials"]["all"] == 0
+    report = json.loads((run.path / "report.json").read_text())
+    assert report["trials"]["all"] == 0
+    assert report["ended"].startswith("epoch 1 diverged again")
     with pytest.raises(Fault, match="epoch 1 diverged again"):
         searched(run, *words, warned=said.append)
     assert sum("going back" in text for text in said) == 1  # that was the one time

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nascli.core import space as moves
+from nascli.core.budget import Budget, OutOfTime
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint
 from nascli.core.surrogate import normal_scores
@@ -222,3 +223,15 @@ def test_finds_the_top_of_a_rugged_hill_sooner_than_chance(hills):
 def test_senseless_settings_are_faults(hills, keys, text):
     with pytest.raises(Fault, match=text):
         made(hills, **keys)
+
+
+def test_nothing_is_fitted_once_the_time_is_over(hills):
+    budget = Budget(seconds=100.0)
+    strategy, built = made(replace(hills, budget=budget))
+    run(strategy, 5)
+    budget.start(seconds_before=100.0)
+    with pytest.raises(OutOfTime):
+        strategy.ask(1)
+    assert not built
+    budget.start()
+    assert run(strategy, 1) and built[0].fits

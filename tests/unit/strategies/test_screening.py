@@ -3,8 +3,9 @@ import math
 from functools import partial
 
 import pytest
+from fixtures import Looks
 
-from nascli.core.budget import Budget
+from nascli.core.budget import Budget, OutOfTime
 from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Goal, Objective
@@ -233,3 +234,22 @@ class Nameless(Digits):
 def test_settings_that_make_no_sense(problem, settings, says):
     with pytest.raises(Fault, match=says):
         Screening(problem, **{"of": Random, "by": Digits, **settings})
+
+
+@pytest.mark.parametrize("looks", [1, 3, 6, 7])
+def test_the_end_of_the_time_is_seen_between_two_candidates(plain, looks):
+    def round_of(strategy):
+        return [strategy.ask(1)[0] for _ in range(3)]
+
+    whole = round_of(Screening(plain, Random, Digits, candidates=5, keep=3))
+    in_time = dataclasses.replace(plain, budget=Looks(looks))
+    cut = Screening(in_time, Random, Digits, candidates=5, keep=3)
+    if looks > 5:
+        assert round_of(cut) == whole
+        return
+    with pytest.raises(OutOfTime):
+        cut.ask(1)
+    assert len(cut._by.asked) == looks
+    again = Screening(plain, Random, Digits, candidates=5, keep=3)
+    again.load_state_dict(cut.state_dict())
+    assert round_of(again) == whole
