@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from omegaconf import OmegaConf
 
 from nascli.config import building, recorded
 from nascli.config.compose import Asked
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.core.scaling import Scaling
-from nascli.core.space import Scalable
-from nascli.programs.scale import Member
+from nascli.core.space import Resizable, Scalable
+from nascli.programs.scale import Member, Parts
 from nascli.runs.folder import Run
 
 
@@ -24,18 +28,18 @@ class _Resized:
     classes: int
 
 
-def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Mapping[str, Member]]:
+def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
     """A new run folder, and the members of the family.
 
     Raises:
         Fault: everything that is wrong with the config; no run folder is made.
     """
-    members = build(asked, listener)
-    return recorded.claimed(asked, "scaling", "space"), members
+    parts = build(asked, listener)
+    return recorded.claimed(asked, "scaling", "space"), parts
 
 
-def build(asked: Asked, listener: Listener = SILENT) -> Mapping[str, Member]:
-    """Name -> member, each a genotype for images of its resolution.
+def build(asked: Asked, listener: Listener = SILENT) -> Parts:
+    """The members, each a genotype for images of its resolution.
 
     Raises:
         Fault: everything that is wrong with the config.
@@ -49,19 +53,42 @@ def build(asked: Asked, listener: Listener = SILENT) -> Mapping[str, Member]:
     assert scaling is not None and found is not None
     problem, genotype = found
     space, (colours, *size) = problem.space, problem.task.input_shape
-    if not isinstance(space, Scalable):
+    if not isinstance(space, (Scalable, Resizable)):
         raise Fault(
-            f"genotypes of space '{space.name}' do not say how wide and deep their networks are; "
-            "those of space=mobile do, and space.channels and the like scale the others"
+            f"space '{space.name}' does not say what a wider and deeper network of it is: it has "
+            "neither scaled() nor resized(); those of cell, nasbench201, chain and mobile have"
         )
     members = {}
     for name, scale in scaling.scales(min(size)).items():
         side = scale.resolution
         task = _Resized(problem.task.name, (colours, side, side), problem.task.classes)
-        own = replace(problem, space=building.space(config, task), task=task)
-        wider = space.scaled(genotype, scale.width, scale.depth, config.rounding)
-        members[name] = Member(scale, own, wider)
-    return members
+        sizes = scale.width, scale.depth, config.rounding
+        settings: Mapping[str, Any] = {}
+        if isinstance(space, Scalable):
+            larger = space.scaled(genotype, *sizes)
+        else:
+            settings, larger = space.resized(genotype, *sizes)
+        stated = building.sized(config).space
+        stated.update(settings)
+        alone = OmegaConf.create({"space": stated, "training": {}})
+        own = replace(problem, space=building.space(alone, task), task=task)
+        if any(isinstance(value, Sequence) for value in settings.values()):
+            members[name] = Member(scale, own, larger, space=OmegaConf.to_yaml(stated))
+        else:  # said aloud, for a recipe has sizes of its own that a file of the space gives way to
+            words = [f"space.{key}={value}" for key, value in settings.items()]
+            words = [f"space={asked.choices['space']}", *words] if words else []
+            members[name] = Member(scale, own, larger, words)
+    data = _data(asked, list(members.values())[-1].scale.resolution)
+    return Parts(members, asked.plain(), data, partial(asked.then, outputs=config.outputs))
+
+
+def _data(asked: Asked, pixels: int) -> list[str]:
+    """The words of a command that name the same images, at this size."""
+    data = [text for text in asked.overrides if text.startswith("data.")]
+    for key in {"image_size", "size"} & asked.config.data.keys():  # of data that have any size
+        data = [text for text in data if not text.startswith(f"data.{key}=")]
+        data.append(f"data.{key}={pixels}")
+    return [f"data={asked.choices['data']}", *data]
 
 
 check = build

@@ -1,6 +1,8 @@
-"""How numbers of channels are rounded; no torch."""
+"""How numbers of channels, and of layers, are rounded; no torch."""
 
 from __future__ import annotations
+
+import math
 
 STEP = 8
 """What published networks round their channels to multiples of."""
@@ -16,6 +18,11 @@ def rounded(channels: float, step: int = STEP) -> int:
     """
     nearest = max(step, int(channels + step / 2) // step * step)
     return nearest + step if nearest < 0.9 * channels else nearest
+
+
+def deeper(layers: int, factor: float) -> int:
+    """`factor` times as many layers, rounded up as EfficientNet's are (arXiv 1905.11946)."""
+    return math.ceil(round(layers * factor, 6))  # 10 x 1.1 is 11.000000000000002 to a computer
 
 
 def expanded(channels: int, expansion: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from nascli.core.choice import NONE, Choice
 from nascli.core.fault import Fault, unknown
@@ -99,6 +99,20 @@ class Scalable(Knowing, Protocol):
         """`genotype` with `width` times the channels, rounded to multiples of `step`.
 
         It has `depth` times the layers of every stage, rounded up.
+        """
+
+
+@runtime_checkable
+class Resizable(Planned, Protocol):
+    """A space whose settings say how wide and how deep its networks are."""
+
+    def resized(
+        self, genotype: Genotype, width: float, depth: float, step: int
+    ) -> tuple[Mapping[str, Any], Genotype]:
+        """Settings of a wider and deeper space, and the genotype there that is like this one.
+
+        Channels are `width` times as many, rounded to multiples of `step`; repeated layers `depth`
+        times as many, rounded up.
         """
 
 

@@ -17,20 +17,21 @@ from nascli.report.page import Content
 from nascli.report.units import readable
 from nascli.runs.folder import Run
 
-SPACES = "configs/space"
-"""Where in the run folder the spaces of members are whose settings say how large they are."""
+_SPACES = "space"  # where in the run folder the spaces are whose settings say how large they are
 
 
 @dataclass(frozen=True)
 class Member:
     """One network of the family, and the problem that it is a network of: its images' size.
 
-    `space` is the YAML file of its space, where that is another one than the base's; else empty.
+    Where its space is another one than the base's, `words` choose it on the command line. Where no
+    words can, `space` is its YAML file.
     """
 
     scale: Scale
     problem: Problem
     genotype: Genotype
+    words: Sequence[str] = ()
     space: str = ""
 
 
@@ -59,7 +60,7 @@ def scale(run: Run, parts: Parts) -> dict[str, Mapping[str, Any]]:
         rows[name] = {**asdict(member.scale), "costs": costs}
         run.write(f"{name}.json", genotypes.dump(member.genotype, scale=asdict(member.scale)))
         if member.space:
-            run.write(f"{SPACES}/{name}.yaml", member.space)
+            run.write(f"{_SPACES}/{_option(name)}.yaml", member.space)
     family = [{"network": name, **_flat(row)} for name, row in rows.items()]
     bars = [Bar(row["network"], row["macs"], readable("macs", row["macs"])) for row in family]
     report = {"verb": "scale", "family": rows}
@@ -77,10 +78,15 @@ def scale(run: Run, parts: Parts) -> dict[str, Mapping[str, Any]]:
 def following(run: Run, parts: Parts) -> str:
     """The command that trains the largest member on the data that the family was counted for."""
     name, member = list(parts.members.items())[-1]
-    words = [f"genotype={run.path / name}.json", *parts.data]
+    words = [f"genotype={run.path / name}.json", *member.words, *parts.data]
     if member.space:
-        words = ["--config-dir", str(run.path / "configs"), f"space={name}", *words]
+        words = ["--config-dir", str(run.path), f"space={_option(name)}", *words]
     return f"{parts.then('retrain', *words)}   # {member.scale.resolution} pixels"
+
+
+def _option(name: str) -> str:
+    """A member's name as that of an option on the command line."""
+    return name.replace("=", "_")
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.channels import deeper, rounded
 from nascli.core.choice import NONE, Edge
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -134,6 +135,13 @@ class Cell:
             edges += [(int(low), first), (int(high), second)]
         half = len(edges) // 2
         return dict(zip(GROUPS, (edges[:half], edges[half:]), strict=True))
+
+    def resized(
+        self, genotype: Genotype, width: float, depth: float, step: int
+    ) -> tuple[Mapping[str, Any], Genotype]:
+        """See `core.space.Resizable`: the same cells, stacked deeper."""
+        channels = rounded(width * self._sizes.channels, step)
+        return {"channels": channels, "cells": deeper(self._sizes.cells, depth)}, genotype
 
     def taken(self, genotype: Genotype) -> Mapping[str, str]:
         """Name of an edge -> operation, for the two edges of every node."""

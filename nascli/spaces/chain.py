@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.channels import deeper, rounded
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Plan
@@ -15,7 +17,7 @@ from nascli.core.task import Task
 from nascli.networks.building import build, builders, check_names
 from nascli.operations import resolve
 from nascli.spaces.chain_layers import read
-from nascli.spaces.chain_plan import planned, settled
+from nascli.spaces.chain_plan import Step, planned, settled
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +57,7 @@ class Chain:
         name: str = "chain",
         width: float = 1.0,
     ) -> None:
-        self.task, self.name = task, name
+        self.task, self.name, self._width, self._layers = task, name, width, layers
         self.operations = dict(operations)
         check_names(self.operations)
         if not 0 < width < math.inf:
@@ -97,6 +99,36 @@ class Chain:
     def derive(self, strengths: Sequence[Sequence[float]]) -> Genotype:
         """The strongest option of every layer (see `strongest`)."""
         return strongest(self.name, self._choices, strengths)
+
+    def resized(
+        self, genotype: Genotype, width: float, depth: float, step: int
+    ) -> tuple[Mapping[str, Any], Genotype]:
+        """See `core.space.Resizable`: layers with several options become more, fixed ones do not.
+
+        Further layers are like the last of theirs that is not the identity.
+        """
+        taken = self.taken(genotype)
+        choices: dict[str, str] = {}
+        layers: list[dict[str, Any]] = []
+        for entry, group in zip(self._layers, self._groups(), strict=True):
+            wide = rounded(self._width * width * entry["channels"], step)
+            layer = {**entry, "name": group[0].group, "channels": wide}
+            if len(group[0].options) > 1:
+                options = [taken[one.decision] for one in group]
+                whole = [option for option in options if option not in self._identities]
+                count = deeper(len(group), depth)
+                options += (whole or options)[-1:] * (count - len(options))
+                layer["repeats"] = count
+                name = layer["name"]
+                names = [name] if count == 1 else [f"{name}/{n + 1}" for n in range(count)]
+                choices.update(zip(names, options, strict=True))
+            layers.append(layer)
+        return {"layers": layers, "width": 1.0}, Genotype.of(self.name, choices)
+
+    def _groups(self) -> list[list[Step]]:
+        """The steps of every entry in `layers`."""
+        groups = itertools.groupby(self._steps, lambda step: step.group)
+        return [list(inside) for _, inside in groups]
 
     def network(self, genotype: Genotype) -> nn.Module:
         """The network of `genotype`: images (B, C, H, W) -> logits (B, classes)."""

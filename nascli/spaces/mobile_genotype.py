@@ -7,11 +7,10 @@ many blocks each has, the decisions themselves say.
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from nascli.core.channels import rounded
+from nascli.core.channels import deeper, rounded
 from nascli.core.choice import SKIP
 from nascli.core.fault import unknown
 from nascli.spaces.chain_plan import Step
@@ -107,8 +106,7 @@ def scaled(choices: Mapping[str, str], width: float, depth: float, step: int) ->
     found = {key: choices[key] for key in FIXED}
     for stage in _stages(choices):
         words = [choices[key] for key in blocks(choices, stage) if choices[key] != SKIP]
-        # Rounded first: 10 x 1.1 is 11.000000000000002 to a computer.
-        count = math.ceil(round(len(words) * depth, 6))
+        count = deeper(len(words), depth)
         words = (words + words[-1:] * count)[:count]
         if words:
             found[f"{stage}/width"] = choices[f"{stage}/width"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.channels import deeper, rounded
 from nascli.core.choice import NONE, Edge
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -97,6 +98,14 @@ class NASBench201:
             sizes = Sizes(self.task.input_shape, self.task.classes, self.channels, cells)
             plans = self._plans[cells] = Plans(sizes, self._edges)
         return plans.open if genotype is None else plans.fixed(check(self, genotype).options)
+
+    def resized(
+        self, genotype: Genotype, width: float, depth: float, step: int
+    ) -> tuple[Mapping[str, Any], Genotype]:
+        """See `core.space.Resizable`: the same cell, more often in each stage."""
+        channels = rounded(width * self.channels, step)
+        cells = deeper(self.cells_per_stage, depth)
+        return {"channels": channels, "cells_per_stage": cells}, genotype
 
     def taken(self, genotype: Genotype) -> Mapping[str, str]:
         """The decisions: each is a choice."""

@@ -218,38 +218,6 @@ def test_a_published_mobile_network_is_trained(nas, tmp_path):
     assert taken.code == 0, taken.stderr
 
 
-def test_a_genotype_is_scaled_to_a_family(nas, tmp_path):
-    images = ("data=synthetic", "data.classes=1000")
-    done = nas("scale", "efficientnet_b0", *images)
-    assert done.code == 0, done.stderr
-    assert "66,347,960" in done.stderr
-    assert "what its networks cost for synthetic (1,000 classes, 3 channels):" in done.stderr
-    assert done.stderr.splitlines()[-1] == (
-        f"next:   nas retrain genotype={done.run}/b7.json data=synthetic data.classes=1000 "
-        "data.size=600   # 600 pixels"
-    )
-    family = report(tmp_path / done.run)["family"]
-    assert list(family) == [f"b{number}" for number in range(8)]
-    assert family["b1"]["costs"]["params"] == 7_794_184 and family["b1"]["resolution"] == 240
-    shown = nas("show", f"{done.run}/b1.json", *images, "data.size=240")
-    assert "(7,794,184)" in shown.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["genotype=darts_v2"], "genotypes of space 'cell' do not say how wide and deep"),
-        (["mobilenet_v2", "rounding=0", "scaling.members.b0=[1]"], "rounding is 0"),
-        (["mobilenet_v2", "rounding=0", "scaling.members.b0=[1]"], "members.b0 is [1]; it must"),
-        ([], "say which network"),
-    ],
-)
-def test_what_cannot_be_scaled_is_refused(nas, arguments, says):
-    done = nas("scale", "data=synthetic", *arguments)
-    assert done.code == 2
-    assert says in done.stderr and "Traceback" not in done.stderr
-
-
 def test_a_retraining_is_shown_at_its_own_size_and_can_be_run_again(nas, tmp_path):
     """A small network is retrained larger: what is said of the run is of the larger one."""
     few = ("data=synthetic", "data.images=128", "training.epochs=1", "device=none")

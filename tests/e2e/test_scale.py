@@ -1,0 +1,106 @@
+"""nas scale: families of larger networks, and the commands that train them."""
+
+import json
+import shlex
+
+import pytest
+from fixtures import build, composed
+
+from nascli import genotypes
+from nascli.core.genotype import Genotype
+from nascli.core.space import at
+
+
+def report(run):
+    return json.loads((run / "report.json").read_text())
+
+
+def test_a_genotype_is_scaled_to_a_family(nas, tmp_path):
+    images = ("data=synthetic", "data.classes=1000")
+    done = nas("scale", "efficientnet_b0", *images)
+    assert done.code == 0, done.stderr
+    assert "66,347,960" in done.stderr
+    assert "what its networks cost for synthetic (1,000 classes, 3 channels):" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"next:   nas retrain genotype={done.run}/b7.json data=synthetic data.classes=1000 "
+        "data.size=600   # 600 pixels"
+    )
+    family = report(tmp_path / done.run)["family"]
+    assert list(family) == [f"b{number}" for number in range(8)]
+    assert family["b1"]["costs"]["params"] == 7_794_184 and family["b1"]["resolution"] == 240
+    shown = nas("show", f"{done.run}/b1.json", *images, "data.size=240")
+    assert "(7,794,184)" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["OFA"], "does not say what a wider and deeper network of it is"),
+        (["mobilenet_v2", "rounding=0", "scaling.members.b0=[1]"], "rounding is 0"),
+        (["mobilenet_v2", "rounding=0", "scaling.members.b0=[1]"], "members.b0 is [1]; it must"),
+        ([], "say which network"),
+    ],
+)
+def test_what_cannot_be_scaled_is_refused(nas, tmp_path, arguments, says):
+    if arguments == ["OFA"]:  # whose genotypes are sizes themselves
+        plan = composed(
+            "space=once_for_all_small", "data=synthetic", "data.size=32", verb="retrain"
+        )
+        made = at(build.space(plan, build.component(plan, "data")), 5)
+        (tmp_path / "ofa.json").write_text(genotypes.dump(made))
+        arguments = [f"genotype={tmp_path}/ofa.json", "space=once_for_all_small", "data.size=32"]
+    done = nas("scale", "data=synthetic", *arguments)
+    assert done.code == 2
+    assert says in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("genotype", "layers"),
+    [
+        ("darts_v2", {"cells": [5, 8]}),  # 5 x 1.44 = 7.2
+        ("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_1x1~2|", None),
+    ],
+)
+def test_a_cell_is_scaled_by_more_of_it(nas, tmp_path, genotype, layers):
+    few = ("data=synthetic", "data.images=32", "data.size=8")
+    powers = ("scaling=compound", "scaling.alpha=1.2", "scaling.beta=1.5", "scaling.phi=[0,2]")
+    done = nas("scale", f"genotype={genotype}", *few, *powers, "rounding=1")
+    assert done.code == 0, done.stderr
+    family = report(tmp_path / done.run)["family"]
+    assert list(family) == ["phi=0", "phi=2"]
+    line = done.stderr.splitlines()[-1]
+    keys = "space.channels=36 space.cells=8" if layers else "space.channels=36"  # 16 x 1.5^2
+    assert keys in line, line
+    words = shlex.split(line.removeprefix("next:   nas ").partition("   #")[0])
+    trained = nas(*words, "training.epochs=1", "device=none")
+    assert trained.code == 0, trained.stderr
+    assert report(tmp_path / trained.run)["costs"]["params"] == family["phi=2"]["costs"]["params"]
+
+
+def test_a_chain_is_scaled_layer_by_layer(nas, tmp_path):
+    few = ("data=synthetic", "data.images=32", "data.size=8")
+    names = ["high/1", "high/2", "middle/1", "middle/2", "low/1", "low/2"]
+    taken = ["identity", "mbconv_3x3_e3", "mbconv_5x5_e3", "identity", "identity", "identity"]
+    made = Genotype.of("chain", dict(zip(names, taken, strict=True)))
+    (tmp_path / "chain.json").write_text(genotypes.dump(made))
+    powers = ("scaling=compound", "scaling.alpha=1.5", "scaling.beta=1.5", "scaling.gamma=1")
+    done = nas("scale", "genotype=chain.json", *few, *powers, "scaling.phi=[1]")
+    assert done.code == 0, done.stderr
+    larger = genotypes.load(str(tmp_path / done.run / "phi=1.json"))
+    assert larger.choices == {
+        "high/1": "identity",
+        "high/2": "mbconv_3x3_e3",
+        "high/3": "mbconv_3x3_e3",
+        "middle/1": "mbconv_5x5_e3",
+        "middle/2": "identity",
+        "middle/3": "mbconv_5x5_e3",
+        "low/1": "identity",
+        "low/2": "identity",
+        "low/3": "identity",
+    }
+    line = done.stderr.splitlines()[-1]
+    words = shlex.split(line.removeprefix("next:   nas ").partition("   #")[0])
+    trained = nas(*words, "training.epochs=1", "device=none")
+    assert trained.code == 0, trained.stderr
+    family = report(tmp_path / done.run)["family"]
+    assert report(tmp_path / trained.run)["costs"]["params"] == family["phi=1"]["costs"]["params"]
