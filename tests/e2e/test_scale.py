@@ -43,10 +43,8 @@ def test_a_genotype_is_scaled_to_a_family(nas, tmp_path):
 )
 def test_what_cannot_be_scaled_is_refused(nas, tmp_path, arguments, says):
     if arguments == ["OFA"]:  # whose genotypes are sizes themselves
-        plan = composed(
-            "space=once_for_all_small", "data=synthetic", "data.size=32", verb="retrain"
-        )
-        made = at(build.space(plan, build.component(plan, "data")), 5)
+        config = composed("space=once_for_all_small", "data=synthetic", "data.size=32")
+        made = at(build.stated(config).space, 5)
         (tmp_path / "ofa.json").write_text(genotypes.dump(made))
         arguments = [f"genotype={tmp_path}/ofa.json", "space=once_for_all_small", "data.size=32"]
     done = nas("scale", "data=synthetic", *arguments)
