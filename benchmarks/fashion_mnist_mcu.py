@@ -85,8 +85,9 @@ def searched(folder: Path, strategy: str, seed: int, seconds: str, data: list[st
     """The run of a search that trains networks for two epochs each."""
     return nas(
         folder, "search", f"strategy={strategy}", *SPACE, *data, "device=mcu", BOUNDS,
-        f"seed={seed}", "estimator=train", "training.epochs=2", "training.batch_size=64", "budget.trials=null",
-        f"budget.seconds={seconds}", "threads=1", "accelerator=cpu", "data.limit_train=2000",
+        f"seed={seed}", "estimator=train", "training.epochs=2", "training.batch_size=64",
+        "budget.trials=null", f"budget.seconds={seconds}", "threads=1", "accelerator=cpu",
+        "data.limit_train=2000",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from nascli.core.fault import Fault
 from nascli.core.plan import IMAGES, Layer, Place, Plan
 from nascli.core.space import Derivable, Planned, open_plan
-from nascli.costs.arena import fullest
+from nascli.costs.arena import fullest, held
 from nascli.costs.extremes import least
 from nascli.costs.int8 import KIB, Int8Network, Step, Writer
 from nascli.costs.int8_layers import int8_network, of_layer
@@ -39,6 +39,25 @@ def blocking(network: Int8Network) -> str:
     there = [f"{writer.get(t.name, 'the images')} {t.bytes / KIB:.4g} KiB" for t in most.largest]
     more = f" and {len(there) - 3} more" if len(there) > 3 else ""
     return f"most is held at {most.step}: {', '.join(there[:3])}{more}"
+
+
+def by_place(network: Int8Network) -> list[dict[str, str | float]]:
+    """For every place its steps, its flash, and the most RAM that is held while it is computed."""
+    found: dict[str, dict[str, str | float]] = {}
+    for step, there in zip(network.steps, held(network), strict=True):
+        kind = f"{step.kind} {step.size}".strip()
+        ram = sum(tensor.bytes for tensor in there) / KIB
+        row = found.get(step.place)
+        if row is None:
+            row = {"place": step.place, "steps": kind, "flash_kib": 0.0, "held_kib": ram}
+            found[step.place] = row
+        else:
+            row |= {
+                "steps": f"{row['steps']}, {kind}",
+                "held_kib": max(float(row["held_kib"]), ram),
+            }
+        row["flash_kib"] = float(row["flash_kib"]) + step.flash_bytes / KIB
+    return list(found.values())
 
 
 class Least:
