@@ -325,7 +325,7 @@ def main() -> None:
     equal = sum(one["head_planned"] == one["head"] for one in several)
     errors = [one["tail_estimated"] / one["tail"] - 1 for one in several]
     summary = {
-        "published": "5",
+        "published": len(rows),
         "published_equal": sum(
             one["head"] == one["head_planned"] == one["head_published"] for one in rows
         ),
