@@ -115,9 +115,13 @@ def test_bounds_on_a_microcontrollers_memory_are_kept_by_the_strongest(known):
         best = max(worth(stated, strengths, genotype) for genotype in kept)
         assert worth(stated, strengths, found) == pytest.approx(best)
     made = within(stated, flash_kib=flash[-1], ram_kib=ram[0])
-    assert ram[0] < ram[-1]
-    strongest = max(costs, key=lambda g: worth(stated, strengths, g))
-    assert told[made.strongest(strengths, strongest)]["ram_kib"] == ram[0]
+    broken = 0
+    for seed in range(5):
+        strengths = drawn(stated, seed)
+        strongest = max(costs, key=lambda g: worth(stated, strengths, g))
+        broken += told[strongest]["ram_kib"] > ram[0]
+        assert told[made.strongest(strengths, strongest)]["ram_kib"] == ram[0]
+    assert broken
 
 
 def test_what_nothing_keeps_comes_nearest(known):
