@@ -85,18 +85,17 @@ def widest(data: list[str]) -> tuple[float, Genotype, dict[str, float]]:
 
 def searched(folder: Path, strategy: str, seed: int, budget: str, data: list[str]) -> Path:
     """The run of a search that trains networks for two epochs each."""
+    free = [] if budget.startswith("budget.trials") else ["budget.trials=null"]
     return nas(
         folder, "search", f"strategy={strategy}", *SPACE, *data, "device=mcu", BOUNDS,
         f"seed={seed}", "estimator=train", "training.epochs=2", "training.batch_size=64",
-        "budget.trials=null", budget, "threads=1", "accelerator=cpu", "data.limit_train=2000",
+        *free, budget, "threads=1", "accelerator=cpu", "data.limit_train=2000",
     )  # fmt: skip
 
 
 def main() -> None:
-    given = [
-        *sys.argv[1:],
-        *("", "fashion_mcu", "budget.seconds=900", "60000", "20", "3")[len(sys.argv) - 1 :],
-    ]
+    usual = ("", "fashion_mcu", "budget.seconds=900", "60000", "20", "3")
+    given = [*sys.argv[1:], *usual[len(sys.argv) - 1 :]]
     place, name, budget, images, epochs, seeds = given
     data = ["data=fashion_mnist", f"data.path={Path(place).resolve()}"]
     folder = Path(name).resolve()
@@ -109,7 +108,7 @@ def main() -> None:
         "accelerator=cpu", "device=mcu",
     ]  # fmt: skip
     for seed in range(int(seeds)):
-        for which in ("evolution", "random", "mobilenet"):
+        for which in ("mobilenet", "evolution", "random"):
             kept = folder / f"{which}_{seed}.json"
             if kept.is_file():
                 continue
