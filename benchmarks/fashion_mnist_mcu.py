@@ -1,14 +1,15 @@
 """A search on Fashion-MNIST for a chip of 64 kB flash and 20 kB RAM, beside two that are simpler.
 
-python benchmarks/fashion_mnist_mcu.py DATA [folder] [seconds] [images] [epochs] [seeds]
-                                       (default: fashion_mcu 150 5000 6 3)
+python benchmarks/fashion_mnist_mcu.py DATA [folder] [budget] [images] [epochs] [seeds]
+                                       (default: fashion_mcu budget.seconds=900 60000 20 3)
 
 DATA holds the four published files (Debian: dataset-fashion-mnist). Of each seed there are three
-networks: what evolution finds in `seconds`, the best of random search in the same time, and
+networks: what evolution finds within `budget`, the best of random search within the same, and
 MobileNetV1 of the widest multiplier that fits. Each is then trained from scratch by the same recipe
 on `images` images for `epochs` epochs and scored on the whole test split, in float and in 8 bits.
 Both searches see the same bounds: flash of the weights, and RAM with the runtime's share.
-What has ended is kept in `folder`, and is not done again.
+On a machine that others use too, seconds are not equal: budget.trials=N trains as many networks in
+both. What has ended is kept in `folder`, and is not done again.
 """
 
 import json
@@ -22,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nascli import genotypes
 from nascli.config import building
 from nascli.config.compose import composed
 from nascli.core.fault import Fault
@@ -81,30 +83,32 @@ def widest(data: list[str]) -> tuple[float, Genotype, dict[str, float]]:
     raise Fault("no MobileNetV1 fits")
 
 
-def searched(folder: Path, strategy: str, seed: int, seconds: str, data: list[str]) -> Path:
+def searched(folder: Path, strategy: str, seed: int, budget: str, data: list[str]) -> Path:
     """The run of a search that trains networks for two epochs each."""
+    free = [] if budget.startswith("budget.trials") else ["budget.trials=null"]
     return nas(
         folder, "search", f"strategy={strategy}", *SPACE, *data, "device=mcu", BOUNDS,
-        f"seed={seed}", "estimator=train", "training.epochs=2", "training.batch_size=64", "budget.trials=null",
-        f"budget.seconds={seconds}", "threads=1", "accelerator=cpu", "data.limit_train=2000",
+        f"seed={seed}", "estimator=train", "training.epochs=2", "training.batch_size=64",
+        *free, budget, "threads=1", "accelerator=cpu", "data.limit_train=2000",
     )  # fmt: skip
 
 
 def main() -> None:
-    given = [*sys.argv[1:], *("", "fashion_mcu", "150", "5000", "6", "3")[len(sys.argv) - 1 :]]
-    place, name, seconds, images, epochs, seeds = given
+    usual = ("", "fashion_mcu", "budget.seconds=900", "60000", "20", "3")
+    given = [*sys.argv[1:], *usual[len(sys.argv) - 1 :]]
+    place, name, budget, images, epochs, seeds = given
     data = ["data=fashion_mnist", f"data.path={Path(place).resolve()}"]
     folder = Path(name).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     multiplier, mobilenet, _ = widest(data)
     file = folder / "mobilenet.json"
-    file.write_text(json.dumps(mobilenet.to_json()), encoding="utf-8")
+    file.write_text(genotypes.dump(mobilenet), encoding="utf-8")
     recipe = [
         "training=short", f"training.epochs={epochs}", f"data.limit_train={images}", "threads=1",
         "accelerator=cpu", "device=mcu",
     ]  # fmt: skip
     for seed in range(int(seeds)):
-        for which in ("evolution", "random", "mobilenet"):
+        for which in ("mobilenet", "evolution", "random"):
             kept = folder / f"{which}_{seed}.json"
             if kept.is_file():
                 continue
@@ -113,7 +117,7 @@ def main() -> None:
             if which == "mobilenet":
                 own = [*MOBILENET, f"space.width={multiplier}"]
             else:
-                run = searched(folder, which, seed, seconds, data)
+                run = searched(folder, which, seed, budget, data)
                 own, genotype = SPACE, str(run / "genotype.json")
                 report = json.loads((run / "report.json").read_text(encoding="utf-8"))
                 row |= {"trials": report["trials"], "search_seconds": report["seconds"]}

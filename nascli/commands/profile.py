@@ -8,10 +8,13 @@ from typing import Any
 from nascli import ui
 from nascli.config import profile as config
 from nascli.config.compose import Asked
+from nascli.core.device import Counting
 from nascli.core.words import counted
 from nascli.costs.latency_table import LatencyTable
 from nascli.programs import profile as program
+from nascli.report import footprint
 from nascli.report.units import readable, words
+from nascli.runs.folder import Run
 
 
 def main(asked: Asked) -> None:
@@ -22,6 +25,9 @@ def main(asked: Asked) -> None:
     """
     listener = ui.Heard()
     run, parts = config.begin(asked, listener)
+    if isinstance(parts.problem.device, Counting):
+        _count(run, parts)
+        return
     with ui.logging_to(run):
         with ui.Progress("layers timed", 1, percent=True) as bar:
             listener.step = bar.update
@@ -31,6 +37,25 @@ def main(asked: Asked) -> None:
             ui.say(parts.problem.space.describe(parts.genotype))
             ui.say(_whole(found.report["network"]))
             ui.say(_costs(found.report["network"]["costs"], found.report["networks"]))
+    ui.path(run.path)
+
+
+def _count(run: Run, parts: program.Parts) -> None:
+    """What a device that counts says of the network."""
+    assert parts.genotype is not None
+    with ui.logging_to(run):
+        report = program.counted(run, parts)
+        network = report["network"]
+        ui.say(parts.problem.space.describe(parts.genotype))
+        ui.table(
+            f"by layer, in KiB, of a network for {report['networks']}", *footprint.places(network)
+        )
+        ui.table("in all", ("", ""), footprint.totals(network))
+        ui.say(network["blocking"])
+        ui.table(
+            "memory of chips, and what fits (weights; code needs flash too)",
+            *footprint.chips(network),
+        )
     ui.path(run.path)
 
 

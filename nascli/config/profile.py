@@ -6,7 +6,7 @@ from functools import partial
 
 from nascli.config import building, recorded
 from nascli.config.compose import Asked
-from nascli.core.device import available, measures
+from nascli.core.device import Counting, available, measures
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.programs.profile import Parts
@@ -39,6 +39,13 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         faults.check()
         assert made is not None
         parts = Parts(made, None, asked.plain())
+    if isinstance(parts.problem.device, Counting):
+        if parts.genotype is None:
+            raise Fault(
+                f"device={parts.problem.device.name} counts whole networks: say which, "
+                "genotype=RUN_FOLDER, a genotype.json or a published name"
+            )
+        return parts
     if not measures(device := parts.problem.device):
         named = "none" if device is None else f"{device.name}, which times nothing"
         raise Fault(f"nothing to measure: device is {named}; take device=cpu or device=cuda")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from nascli.core.plan import Layer, Plan
 
@@ -124,6 +124,10 @@ class Counting(Protocol):
     """A device that times nothing: what networks cost on it follows from their plans."""
 
     @property
+    def name(self) -> str:
+        """The config's name of the device."""
+
+    @property
     def counts(self) -> tuple[str, ...]:
         """The costs that it tells."""
 
@@ -140,6 +144,9 @@ class Counting(Protocol):
 
     def least(self, space: Planned) -> Mapping[str, tuple[float, str]]:
         """Cost -> a bound that no network of the space is below, and why; only what is proved."""
+
+    def details(self, space: Planned, plan: Plan) -> Mapping[str, Any]:
+        """All of that place by place, as plain data for a report."""
 
     def reason(self, cost: str, space: Planned, plan: Plan) -> str:
         """What in the network of `plan` costs so much; empty if there is no one thing."""

@@ -13,12 +13,14 @@ from nascli.core.plan import Layer, Plan
 from nascli.core.randomness import generator
 from nascli.core.space import Planned, at, sample, size
 from nascli.costs.edges import fit
+from nascli.costs.footprint import flash_of
+from nascli.costs.int8 import KIB
 from nascli.costs.plans import PlanCounter
 
 if TYPE_CHECKING:
     from nascli.core.problem import Problem
 
-ADDITIVE = ("latency_ms", "macs", "flops", "params")
+ADDITIVE = ("latency_ms", "macs", "flops", "params", "flash_kib")
 _MOST = 2_000  # genotypes looked up: random ones, or all of a smaller space
 
 
@@ -62,6 +64,9 @@ def _of_layers(
 
         table = measured(problem)
         return lambda layers: table.sum_of([n for n in layers if n is not None])
+    if metric == "flash_kib":
+        flash = flash_of(space)
+        return lambda layers: math.fsum(flash(n) for n in layers if n is not None) / KIB
     counter = PlanCounter(space)
     counted, times = ("macs", 2) if metric == "flops" else (metric, 1)
     return lambda layers: (

@@ -14,12 +14,12 @@ from nascli.core.plan import IMAGES
 from nascli.costs.int8 import Int8Network, Step
 
 _ALIGNED = 16  # bytes
-_LOOKED_AT = 20_000  # partial orders
+_LOOKED_AT = 5_000  # partial orders
 _KEPT = 742  # bytes of any network
 _KEPT_BY = {
     "conv": 244, "depthwise": 244, "linear": 247, "pool": 160, "mean": 160, "add": 160,
     "multiply": 139, "concatenate": 175, "slice": 281, "pad": 176, "relu": 120, "gate": 104,
-    "zeros": 137,
+    "zeros": 137, "resize": 112,
 }  # fmt: skip
 """Kind of step -> bytes that stay."""
 
@@ -57,16 +57,22 @@ def tensors(network: Int8Network) -> list[Tensor]:
     return [Tensor(name, size[name], first[name], last[name]) for name in size]
 
 
-def fullest(network: Int8Network) -> Fullest:
-    """The moment at which the sum of live tensors is largest, in the order of the steps."""
-    waiting: list[list[Tensor]] = [[] for _ in range(len(network.steps) + 1)]
+def held(network: Int8Network) -> list[list[Tensor]]:
+    """The tensors that are there while each step runs, in the order of the steps."""
+    found: list[list[Tensor]] = [[] for _ in range(len(network.steps) + 1)]
     for tensor in tensors(network):
         for moment in range(tensor.first, tensor.last + 1):
-            waiting[moment].append(tensor)
-    totals = [sum(tensor.bytes for tensor in live) for live in waiting]
-    most = max(range(1, len(totals)), key=totals.__getitem__)
-    live = sorted(waiting[most], key=lambda tensor: -tensor.bytes)
-    return Fullest(totals[most], network.steps[most - 1], tuple(live))
+            found[moment].append(tensor)
+    return found[1:]
+
+
+def fullest(network: Int8Network) -> Fullest:
+    """The moment at which the sum of live tensors is largest, in the order of the steps."""
+    moments = held(network)
+    totals = [sum(tensor.bytes for tensor in live) for live in moments]
+    most = max(range(len(totals)), key=totals.__getitem__)
+    live = sorted(moments[most], key=lambda tensor: -tensor.bytes)
+    return Fullest(totals[most], network.steps[most], tuple(live))
 
 
 def bound(network: Int8Network) -> tuple[int, bool]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from nascli.core.fault import Fault
 from nascli.core.plan import IMAGES, Layer, Place, Plan
 from nascli.core.space import Derivable, Planned, open_plan
-from nascli.costs.arena import fullest
+from nascli.costs.arena import fullest, held
 from nascli.costs.extremes import least
 from nascli.costs.int8 import KIB, Int8Network, Step, Writer
 from nascli.costs.int8_layers import int8_network, of_layer
@@ -41,6 +42,48 @@ def blocking(network: Int8Network) -> str:
     return f"most is held at {most.step}: {', '.join(there[:3])}{more}"
 
 
+def by_place(network: Int8Network) -> list[dict[str, str | float]]:
+    """For every place its steps, its flash, and the most RAM that is held while it is computed."""
+    found: dict[str, dict[str, str | float]] = {}
+    for step, there in zip(network.steps, held(network), strict=True):
+        kind = f"{step.kind} {step.size}".strip()
+        ram = sum(tensor.bytes for tensor in there) / KIB
+        row = found.get(step.place)
+        if row is None:
+            row = {"place": step.place, "steps": kind, "flash_kib": 0.0, "held_kib": ram}
+            found[step.place] = row
+        else:
+            row |= {
+                "steps": f"{row['steps']}, {kind}",
+                "held_kib": max(float(row["held_kib"]), ram),
+            }
+        row["flash_kib"] = float(row["flash_kib"]) + step.flash_bytes / KIB
+    return list(found.values())
+
+
+def flash_of(space: Planned) -> Callable[[Layer], int]:
+    """What a layer adds to the weights of every network that has it, in bytes."""
+    operations = operations_of(space)
+
+    @cache
+    def flash(layer: Layer) -> int:
+        return sum(step.flash_bytes for step in steps_of(layer, operations))
+
+    return flash
+
+
+def steps_of(layer: Layer, operations: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The steps of a layer that stands alone; none for the identity.
+
+    Raises:
+        Fault: it is an operation of the user's own.
+    """
+    write = Writer((layer.in_channels, layer.height, layer.width))
+    write.place = layer.operation
+    output = of_layer(write, layer, IMAGES, operations)
+    return write.network(output).steps
+
+
 class Least:
     """What is proved to be in every network of a space: places that all of them compute.
 
@@ -64,7 +107,7 @@ class Least:
             return None
         if {place.name for place in plan.places} - _kept(plan) - self._needed:
             return None  # some place may stay out of a network, with its weights
-        found = least(plan, lambda layer: sum(step.flash_bytes for step in self._steps(layer)))
+        found = least(plan, flash_of(space))
         if found is None:
             return None
         total, strengths = found
@@ -115,12 +158,8 @@ class Least:
         return not steps or any(IMAGES in step.inputs for step in steps)
 
     def _steps(self, layer: Layer) -> tuple[Step, ...]:
-        """The steps of a layer that stands alone; none for the identity."""
         if layer not in self._known:
-            write = Writer((layer.in_channels, layer.height, layer.width))
-            write.place = layer.operation
-            output = of_layer(write, layer, IMAGES, self._operations)
-            self._known[layer] = write.network(output).steps
+            self._known[layer] = steps_of(layer, self._operations)
         return self._known[layer]
 
     def _largest(self, layer: Layer) -> tuple[int, Step] | None:

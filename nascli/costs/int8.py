@@ -24,7 +24,7 @@ class Step(NamedTuple):
     """One kernel call: what it reads and the one tensor that it writes, which goes by its name.
 
     `kind` is "conv", "depthwise", "linear", "pool", "mean", "add", "multiply", "concatenate",
-    "slice", "pad", "relu", "gate" or "zeros"; `size` says more where there is more to say ("3x3").
+    "slice", "pad", "resize", "relu", "gate" or "zeros"; `size` says of a kernel how large ("3x3").
     `place` is that of the plan whose layer it belongs to, `shape` that of its result; `biases` are
     as many as a convolution or a linear layer has output channels.
     """
@@ -151,7 +151,7 @@ class Writer:
         return self._add("concatenate", tuple(reads), (channels, *self.shapes[reads[0]][1:]))
 
     def cut(self, read: str, shape: Shape, kind: str = "slice") -> str:
-        """A copy of a part, or ("pad") with a border."""
+        """A copy of a part; or of all with a border ("pad") or in another size ("resize")."""
         return self._add(kind, (read,), shape)
 
     def zeros(self, shape: Shape) -> str:

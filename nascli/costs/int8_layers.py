@@ -225,6 +225,10 @@ def _norm_relu(write: Writer, _layer: Layer, read: str) -> str:
     return write.relu(write.norm(read))
 
 
+def _resize(write: Writer, layer: Layer, read: str) -> str:
+    return write.cut(read, layer.shape, "resize")
+
+
 def _classifier(write: Writer, layer: Layer, read: str) -> str:
     return write.linear(write.mean(read), layer.out_channels)
 
@@ -252,5 +256,6 @@ _FIXED: Mapping[str, Writing] = {
     "preprocess": _preprocess,
     "residual_reduction": _residual_reduction,
     "norm_relu": _norm_relu,
+    "resize": _resize,
     "classifier": _classifier,
 }

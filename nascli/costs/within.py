@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from nascli.core.choice import NONE, Choice
-from nascli.core.device import LooksUp
+from nascli.core.device import Counting, LooksUp
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Plan
 from nascli.core.space import Derivable, Planned, neighbours
@@ -35,7 +35,7 @@ _TAKEN = 2.0  # stronger than all that a genotype does not take
 
 
 class Within:
-    """The constraints of a problem on what plans and tables of latencies tell.
+    """The constraints of a problem on what plans, tables of latencies and a counting device tell.
 
     A latency is known on a device that looks up. On one that measures, it is the sum of the layers'
     own once they are measured, and nothing before; there the trial has the last word.
@@ -46,7 +46,9 @@ class Within:
 
     def __init__(self, problem: Problem) -> None:
         space, metrics = problem.space, list(_COUNTED)
-        metrics += ["latency_ms"] if problem.device is not None else []
+        device = problem.device
+        self._counting = device if isinstance(device, Counting) else None
+        metrics += self._counting.counts if self._counting else ["latency_ms"] if device else []
         self._constraints = [c for c in problem.goal.constraints if c.metric in metrics]
         known = self._constraints and isinstance(space, Planned)
         self._counter = PlanCounter(space) if known and isinstance(space, Planned) else None
@@ -61,7 +63,7 @@ class Within:
         """The genotype of the largest sum of strengths among those that keep the constraints.
 
         That is certain for one or two costs that add up, where the plan's choices are independent
-        of each other. Otherwise, and for the peak memory, it is found by going from `otherwise` to
+        of each other. Otherwise, and for memory, it is found by going from `otherwise` to
         neighbours: a stronger one may have been missed. `none` counts as of strength 0. If nothing
         is found, it is the nearest to the constraints.
         """
@@ -78,6 +80,9 @@ class Within:
         costs = {metric: getattr(counts, metric) for metric in _COUNTED}
         if self._times:
             costs["latency_ms"] = self._latency(genotype)
+        if self._counting is not None:
+            space = self._counter.space
+            costs |= self._counting.count(space, space.plan(genotype))
         return sum(constraint.excess(costs) for constraint in self._constraints)
 
     @property

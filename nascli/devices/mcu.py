@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nascli.core.device import Latency
 from nascli.core.fault import Fault, unknown
 from nascli.core.plan import Plan
-from nascli.costs.arena import arena, tail
-from nascli.costs.footprint import Least, blocking, network_of
+from nascli.costs.arena import arena, bound, tail
+from nascli.costs.footprint import Least, blocking, by_place, network_of
 from nascli.costs.int8 import KIB, Int8Network
 from nascli.devices.chips import CHIPS, Chip
 
@@ -78,6 +78,38 @@ class Mcu:
             found[RAM] = ram[0] + (self._allowance or 0), ram[1]
         return found
 
+    def details(self, space: Planned, plan: Plan) -> Mapping[str, Any]:
+        """Flash and RAM by place, RAM by its three names, and the chips that have as much.
+
+        - `places`: see `nascli.costs.footprint.by_place`
+        - `ram`: `bound_kib` (best order; `certain` says whether it was found), `arena_kib`,
+          `allowance_kib`
+        - `blocking`: the moment at which most is held, in words
+        - `chips`: name -> its `flash_kib`, `ram_kib`, `core`, and whether the network `fits`
+        """
+        network = network_of(space, plan)
+        least, certain = bound(network)
+        told = self.count(space, plan)
+        return {
+            "places": by_place(network),
+            "ram": {
+                "bound_kib": least / KIB,
+                "certain": certain,
+                "arena_kib": arena(network) / KIB,
+                "allowance_kib": self.allowance(network),
+            },
+            "blocking": blocking(network),
+            "chips": {
+                name: {
+                    "flash_kib": chip.flash_kib,
+                    "ram_kib": chip.ram_kib,
+                    "core": chip.core,
+                    "fits": told[FLASH] <= chip.flash_kib and told[RAM] <= chip.ram_kib,
+                }
+                for name, chip in CHIPS.items()
+            },
+        }
+
     def reason(self, cost: str, space: Planned, plan: Plan) -> str:
         """See `Counting.reason`."""
         if cost != RAM:
@@ -97,10 +129,11 @@ class Mcu:
         """There are none.
 
         Raises:
-            Fault: always.
+            Fault: there is something to time.
         """
-        del cases
-        raise Fault(
-            "device=mcu counts flash and RAM and times nothing; latency_ms needs a device that "
-            "measures, such as device=cpu"
-        )
+        if cases:
+            raise Fault(
+                "device=mcu counts flash and RAM and times nothing; latency_ms needs a device that "
+                "measures, such as device=cpu"
+            )
+        return []

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nascli.core.device import Counting
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.provenance import given
+from nascli.core.space import Planned
 from nascli.costs.latency_table import LatencyTable, measured
 from nascli.programs.networks import (
     costs_of,
@@ -22,7 +24,7 @@ from nascli.programs.networks import (
 from nascli.programs.reporting import Then, plain, write_report
 from nascli.report import contents
 from nascli.report.page import Content
-from nascli.runs.folder import Run
+from nascli.runs.folder import REPORT, Run
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,28 @@ def _content(parts: Parts, report: Mapping[str, Any], table: LatencyTable) -> Co
     return Content(
         report, contents.latencies(layers), config=parts.settings, layers=layers, then=then, **drawn
     )
+
+
+def counted(run: Run, parts: Parts) -> dict[str, Any]:
+    """What a device that counts says of the network, place by place; writes report.json.
+
+    Raises:
+        Fault: the disk takes no more, or the device does not know an operation.
+    """
+    problem, genotype = parts.problem, parts.genotype
+    device, space = problem.device, problem.space
+    assert isinstance(device, Counting) and isinstance(space, Planned) and genotype is not None
+    report = {
+        "verb": "profile",
+        "networks": str(given(problem)),
+        "network": {
+            "genotype": genotype.to_json(),
+            "costs": costs_of(problem, genotype),
+            **device.details(space, space.plan(genotype)),
+        },
+    }
+    run.write_json(REPORT, report)
+    return report
 
 
 def _whole(problem: Problem, genotype: Genotype, table: LatencyTable) -> dict[str, Any]:

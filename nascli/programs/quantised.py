@@ -41,24 +41,25 @@ def scored(problem: Problem, genotype: Genotype, network: nn.Module) -> dict[str
     Weights and activations are int8, the activations' ranges taken from training images.
 
     - `test_accuracy`, `float_test_accuracy`: percent of the test split, in 8 bits and without
-    - `calibrated_on`: how many training images
+    - `images`: how many those are; `calibrated_on`: how many training images
     - `unknown`, in place of all these: why it is not known
     """
     if lacking := missing():
         return {"unknown": f"it needs {', '.join(lacking)}: pip install 'nascli[onnx]'"}
     try:
         form, task = Onnx(int8=True), cast(Task, problem.task)
-        train, some = task.split("train"), calibration(task)
+        train, test, some = task.split("train"), task.split("test"), calibration(task)
         card = card_of(train, problem.space.describe(genotype), task.name, task.class_names, {})
         whole = Deployed(network.cpu(), torch.tensor(card.mean), torch.tensor(card.std))
         with tempfile.TemporaryDirectory() as folder:
             loaded = form.write(Exported(whole, card, some), Path(folder) / f"int8{form.suffix}")
-            small, full = accuracies(whole, loaded, task.split("test"))
+            small, full = accuracies(whole, loaded, test)
     except Exception as error:  # the training is done: nothing of it may be lost for this
         return {"unknown": f"quantising the network failed: {first_line(error)}"}
     return {
         "test_accuracy": small,
         "float_test_accuracy": full,
+        "images": len(test),
         "calibrated_on": len(some),
     }
 

@@ -36,6 +36,8 @@ def unit(metric: str) -> str:
         return "%"
     if metric == "seconds":
         return "s"
+    if metric.startswith("pressure_"):  # a weight, not a share of what it weighs
+        return ""
     return next((unit for end, unit in _SUFFIXES.items() if metric.endswith(end)), "")
 
 

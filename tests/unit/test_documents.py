@@ -58,6 +58,16 @@ def test_every_command_in_the_readme_is_one_that_checks_out():
         assert found == [], (verb, text)
 
 
+def test_what_is_said_of_the_interpreter_stands_in_its_raw_file():
+    found = raw("micro_arena")["summary"]
+    said = (CHECKOUT / "docs" / "microcontrollers.md").read_text(encoding="utf-8")
+    assert (found["published_equal"], found["random_equal"], found["random"]) == (5, 100, 100)
+    assert "equals the interpreter's on all 105" in said
+    low, high = (f"{100 * share:.0f}" for share in found["tail_share"])
+    assert f"{low} to {high} % of head and tail together" in said
+    assert max(map(abs, found["tail_error"])) <= 0.005
+
+
 _AT = {"evolution": "200", "local_search": "200"}
 
 

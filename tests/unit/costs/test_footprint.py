@@ -9,7 +9,7 @@ from fixtures import build, composed
 
 from nascli.core.space import at, sample, size
 from nascli.costs.arena import fullest
-from nascli.costs.footprint import Least, blocking, network_of
+from nascli.costs.footprint import Least, blocking, by_place, network_of
 from nascli.costs.int8 import KIB
 
 CHAIN = ["space=chain", "data=synthetic", "data.size=12", "space.options=[identity,mbconv_3x3_e3]"]
@@ -74,6 +74,16 @@ def test_nothing_is_proved_without_an_open_plan_or_of_operations_of_ones_own():
     own.operations["mbconv_3x3_e3"] = space_of
     for space in (several, own):
         assert (Least(space).flash(), Least(space).ram()) == (None, None)
+
+
+def test_what_places_take_adds_up_and_the_fullest_is_among_them():
+    network = published.mobilenet(0.25, 2, 96)
+    rows = by_place(network)
+    assert [row["steps"] for row in rows[:2]] == ["conv 3x3", "depthwise 3x3, conv 1x1"]
+    assert sum(row["flash_kib"] for row in rows) == pytest.approx(219_064 / KIB)
+    # A depthwise and a 1x1 convolution of 8 channels to 16, and their biases.
+    assert rows[1]["flash_kib"] == (8 * 9 + 4 * 8 + 8 * 16 + 4 * 16) / KIB
+    assert max(row["held_kib"] for row in rows) == rows[1]["held_kib"] == 54
 
 
 def test_the_moment_that_blocks_is_said_with_its_tensors():

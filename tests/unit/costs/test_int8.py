@@ -4,7 +4,8 @@ import random
 
 import microcontrollers as published
 import pytest
-from fixtures import build, composed
+from fixtures import build, composed, options
+from omegaconf import OmegaConf
 from torch import nn
 
 from nascli.core.fault import Fault
@@ -12,6 +13,7 @@ from nascli.core.plan import IMAGES, Layer
 from nascli.core.space import sample
 from nascli.costs.int8 import Writer
 from nascli.costs.int8_layers import int8_network, of_layer
+from nascli.networks.building import FIXED
 from nascli.networks.fixed import NormRelu
 
 # ST's stm32ai-modelzoo and its report in mlcommons/tiny, in KiB.
@@ -115,6 +117,17 @@ def test_an_odd_factorized_reduction_pads_its_second_half():
         ("relu", (4, 5, 5)), ("conv", (3, 3, 3)), ("slice", (4, 4, 4)), ("pad", (4, 5, 5)),
         ("conv", (3, 3, 3)), ("concatenate", (6, 3, 3)),
     ]  # fmt: skip
+
+
+def test_every_shipped_operation_and_fixed_layer_is_known():
+    names = options("operation")
+    config = composed(f"operation@space.operations=[{','.join(names)}]").space.operations
+    operations = OmegaConf.to_container(config)
+    for name in names:
+        assert of_layer(Writer((4, 8, 8)), Layer(name, 4, 4, 2, 8, 8), IMAGES, operations)
+    size = (("to_height", 4), ("to_width", 4))
+    for name in FIXED.keys() - {"auxiliary_head"}:
+        of_layer(Writer((4, 8, 8)), Layer(name, 4, 4, 2, 8, 8, size), IMAGES, {})
 
 
 def test_an_operation_of_the_users_own_is_named():

@@ -12,6 +12,7 @@ from nascli.core.goal import Constraint, Goal
 from nascli.core.space import at, size
 from nascli.costs.plans import PlanCounter
 from nascli.costs.within import Within
+from nascli.devices.mcu import Mcu
 
 SPACES = {
     "nasbench201": (
@@ -94,6 +95,33 @@ def test_a_bound_on_the_peak_memory_is_kept_too(known):
         found = made.strongest(strengths, max(costs, key=lambda g: worth(stated, strengths, g)))
         assert made.keeps(found)
         assert costs[found].peak_memory_mb <= maximum and costs[found].params <= params
+
+
+@pytest.mark.parametrize("known", ["cell"], indirect=True)
+def test_bounds_on_a_microcontrollers_memory_are_kept_by_the_strongest(known):
+    stated, costs = known
+    stated, device = replace(stated, device=Mcu(allowance_kib=0)), Mcu(allowance_kib=0)
+    space = stated.space
+    told = {g: device.count(space, space.plan(g)) for g in costs}
+    flash, ram = (
+        sorted({one[metric] for one in told.values()}) for metric in ("flash_kib", "ram_kib")
+    )
+    strengths = drawn(stated, 3)
+    for share in (0.0, 0.3, 0.7):
+        bound = flash[int(share * (len(flash) - 1))]
+        kept = [g for g, one in told.items() if one["flash_kib"] <= bound]
+        found = within(stated, flash_kib=bound).strongest(strengths, next(iter(costs)))
+        assert found in kept
+        best = max(worth(stated, strengths, genotype) for genotype in kept)
+        assert worth(stated, strengths, found) == pytest.approx(best)
+    made = within(stated, flash_kib=flash[-1], ram_kib=ram[0])
+    broken = 0
+    for seed in range(5):
+        strengths = drawn(stated, seed)
+        strongest = max(costs, key=lambda g: worth(stated, strengths, g))
+        broken += told[strongest]["ram_kib"] > ram[0]
+        assert told[made.strongest(strengths, strongest)]["ram_kib"] == ram[0]
+    assert broken
 
 
 def test_what_nothing_keeps_comes_nearest(known):

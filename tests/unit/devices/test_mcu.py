@@ -120,3 +120,32 @@ def test_without_the_device_the_bound_names_it(nas):
     done = nas("search", "strategy=random", "estimator=train", "constraints.ram_kib=20")
     assert done.code == 2
     assert "constraints names ram_kib, which only device=mcu counts: add device=mcu" in done.stderr
+
+
+def test_a_profile_shows_layers_the_three_names_of_ram_and_what_fits(nas, tmp_path):
+    cell = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_1x1~2|"
+    words = ("space=nasbench201", "space.channels=4", "data=synthetic", "data.size=12")
+    done = nas("profile", "device=mcu", *words, f"genotype={cell}")
+    assert done.code == 0, done.stderr
+    network = json.loads((tmp_path / done.run / "report.json").read_text())["network"]
+    ram, costs = network["ram"], network["costs"]
+    assert sum(row["flash_kib"] for row in network["places"]) == pytest.approx(costs["flash_kib"])
+    assert ram["arena_kib"] + ram["allowance_kib"] == pytest.approx(costs["ram_kib"])
+    assert ram["certain"] and ram["bound_kib"] <= ram["arena_kib"]
+    assert network["chips"]["stm32f103c8"]["fits"]
+    for said in ("lifetime bound (best order)", "arena of TensorFlow Lite Micro", "vendors' tools"):
+        assert said in done.stderr
+    assert "most is held at" in done.stderr and "latency" not in done.stderr
+
+
+def test_a_profile_of_no_network_says_what_to_give(nas):
+    done = nas("profile", "device=mcu")
+    assert done.code == 2
+    assert "device=mcu counts whole networks: say which, genotype=RUN_FOLDER" in done.stderr
+
+
+def test_what_does_not_fit_says_so():
+    made = problem("device.allowance_kib=30")
+    plan = made.space.plan(at(made.space, 4_321))
+    chips = made.device.details(made.space, plan)["chips"]
+    assert not chips["stm32f103c8"]["fits"] and chips["stm32f446re"]["fits"]

@@ -24,6 +24,7 @@ def test_a_training_for_a_microcontroller_ends_with_both_accuracies(nas, tmp_pat
     small, full = found["int8"]["test_accuracy"], found["int8"]["float_test_accuracy"]
     assert full == pytest.approx(found["result"]["test_accuracy"], abs=0.3)
     assert found["result"]["int8_test_accuracy"] == small
+    assert found["int8"]["images"] == found["problem"]["images"]["test"]
     assert found["int8"]["calibrated_on"] == len_calibrated(found)
     assert {"flash_kib", "ram_kib"} <= found["costs"].keys()
     said = f"accuracy in 8 bits: {small:.2f} %, {small - full:+.2f} points"
