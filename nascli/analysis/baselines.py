@@ -2,10 +2,8 @@
 
 Against random genotypes of its space the genotype is the unit, and seeds are nested in it: a rank
 test (Dwass, Modified randomization tests for nonparametric hypotheses, 1957) and an interval of the
-difference of means. Against a known network the seed is the unit. Intervals are those of Welch, The
-generalization of Student's problem when several different population variances are involved,
-Biometrika 1947, with Satterthwaite's degrees of freedom (1946); Holm corrects p-values for their
-number.
+difference of means. Against a known network the seed is the unit. Intervals and corrections are
+those of `nascli.analysis.significance`.
 """
 
 from __future__ import annotations
@@ -15,9 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, variance
 
-from nascli.analysis.significance import holm
+from nascli.analysis.significance import (
+    LEVEL,
+    Part,
+    holm,
+    mean_of,
+    significant,
+    standard_error,
+    welch,
+)
 
-LEVEL = 0.05
 POWER = 0.8
 _ENOUGH = 1000  # genotypes: beyond, nobody will train them
 _ROUNDING = 1e-12
@@ -60,7 +65,7 @@ class Versus:
 
     @property
     def _told(self) -> bool:
-        return self.corrected is not None and self.corrected <= LEVEL + _ROUNDING
+        return significant(self.corrected)
 
 
 def compare(
@@ -101,7 +106,7 @@ def against_random(found: Scores, genotypes: Sequence[Scores], tests: int = 1) -
     seeds = _seeds(found, genotypes)
     if seeds is not None and len(means) > 1:
         between = variance(means)
-        low, high, _ = _welch(own - fmean(means), [seeds, _mean_of(between, len(means))])
+        low, high, _ = welch(own - fmean(means), [seeds, mean_of(between, len(means))])
         more = _more(seeds, between, len(means), tests)
     return Versus("random", own - fmean(means), low, high, p, None, beaten, len(means), more)
 
@@ -111,22 +116,14 @@ def against_network(name: str, found: Scores, other: Scores) -> Versus:
     difference = fmean(found) - fmean(other)
     if min(len(found), len(other)) < 2:
         return Versus(name, difference, None, None, None)
-    parts = [_mean_of(variance(scores), len(scores)) for scores in (found, other)]
-    return Versus(name, difference, *_welch(difference, parts))
+    parts = [mean_of(variance(scores), len(scores)) for scores in (found, other)]
+    return Versus(name, difference, *welch(difference, parts))
 
 
-_Part = tuple[float, int]
-"""The variance of a mean, and with how many degrees of freedom it is known."""
-
-
-def _mean_of(single: float, number: int) -> _Part:
-    return single / number, number - 1
-
-
-def _seeds(found: Scores, genotypes: Sequence[Scores]) -> _Part | None:
+def _seeds(found: Scores, genotypes: Sequence[Scores]) -> Part | None:
     """What chance in training adds to the mean of `found`; None if no network has two seeds."""
     if len(found) > 1:
-        return _mean_of(variance(found), len(found))
+        return mean_of(variance(found), len(found))
     several = [scores for scores in genotypes if len(scores) > 1]
     freedom = sum(len(scores) - 1 for scores in several)
     if not freedom:
@@ -134,27 +131,7 @@ def _seeds(found: Scores, genotypes: Sequence[Scores]) -> _Part | None:
     return sum((len(scores) - 1) * variance(scores) for scores in several) / freedom, freedom
 
 
-def _welch(
-    difference: float, parts: Sequence[_Part]
-) -> tuple[float | None, float | None, float | None]:
-    """Low and high of the 95 % interval, and the two-sided p; None without any variance."""
-    if not sum(part for part, _ in parts):
-        return None, None, None
-    from scipy.stats import t
-
-    error, freedom = _error(parts)
-    half = float(t.ppf(1 - LEVEL / 2, freedom)) * error
-    p = 2 * float(t.sf(abs(difference) / error, freedom))
-    return difference - half, difference + half, p
-
-
-def _error(parts: Sequence[_Part]) -> tuple[float, float]:
-    """The standard error, and Satterthwaite's degrees of freedom."""
-    whole = sum(part for part, _ in parts)
-    return math.sqrt(whole), whole**2 / sum(part**2 / freedom for part, freedom in parts)
-
-
-def _more(seeds: _Part, between: float, there: int, tests: int) -> int | None:
+def _more(seeds: Part, between: float, there: int, tests: int) -> int | None:
     """How many random genotypes more would show a difference of one point four times in five.
 
     The least number at which (t(0.975) + t(0.8)) standard errors come to a point, and at which the
@@ -163,8 +140,8 @@ def _more(seeds: _Part, between: float, there: int, tests: int) -> int | None:
     from scipy.stats import t
 
     for number in range(max(there, genotypes_for(tests)), _ENOUGH):
-        parts = [seeds, _mean_of(between, number)]
-        error, freedom = _error(parts) if any(part for part, _ in parts) else (0.0, 1.0)
+        parts = [seeds, mean_of(between, number)]
+        error, freedom = standard_error(parts) if any(part for part, _ in parts) else (0.0, 1.0)
         if (t.ppf(1 - LEVEL / 2, freedom) + t.ppf(POWER, freedom)) * error <= 1:
             return number - there
     return None

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nascli.analysis.significance import paired
 from nascli.core.fault import Fault
 from nascli.core.goal import Objective
 from nascli.core.pareto import hypervolume, nondominated
@@ -84,9 +85,11 @@ class Comparison:
     share of the box between two corners, `ideal` and `reference`, that a run's front dominates. The
     corners are metric -> value; what is not given is the best or the worst value of all good trials
     of all runs. `at` is where on the axis the table is taken (None: at every run's own end).
+    `paired` says that runs of one seed share their randomness, so that they are compared in pairs.
 
     Raises:
-        Fault: `at` lies beyond the end of a run, or a corner names no goal or leaves no box.
+        Fault: `at` lies beyond the end of a run, a corner names no goal or leaves no box, or runs
+            are to be pairs and groups have other seeds.
     """
 
     groups: Mapping[str, Sequence[Record]]
@@ -95,8 +98,18 @@ class Comparison:
     at: float | None = None
     reference: Mapping[str, float] | None = None
     ideal: Mapping[str, float] | None = None
+    paired: bool = False
 
     def __post_init__(self) -> None:
+        told = {group: [run.seed for run in runs] for group, runs in self.groups.items()}
+        if self.paired and not paired(list(told.values())):
+            listed = "; ".join(
+                f"{group}: {', '.join(map(str, sorted(own)))}" for group, own in told.items()
+            )
+            raise Fault(
+                f"paired=true needs every seed once in every group; there are {listed}: leave it "
+                "out, or name the runs that pair"
+            )
         short = min(self.records, key=lambda record: record.ends[self.axis])
         if self.at is not None and self.at > short.ends[self.axis] + _CLOSE:
             raise Fault(

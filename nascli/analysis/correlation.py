@@ -75,6 +75,24 @@ class Correlations:
         sign = -1.0 if theirs[0] < 0 else 1.0
         return _interval(ours - sign * theirs)
 
+    def lead_p(self, name: str, baseline: str) -> float:
+        """The two-sided p of that lead: how often resamples come to its other side, and once more.
+
+        It is 2 / (resamples + 1) at the least; NaN where there is no lead.
+        """
+        ours, theirs = (self._kendall[:, self._column[n]] for n in (name, baseline))
+        leads = ours - (-1.0 if theirs[0] < 0 else 1.0) * theirs
+        drawn = leads[1:][np.isfinite(leads[1:])]
+        if not np.isfinite(leads[0]) or not len(drawn):
+            return float("nan")
+        sides = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+        return min(1.0, 2 * (1 + sides) / (1 + len(drawn)))
+
+    @property
+    def resamples(self) -> int:
+        """How many there are."""
+        return len(self._kendall) - 1
+
 
 def _kendall(values: Array) -> list[float]:
     """Tau-b of every row but the last with the last."""

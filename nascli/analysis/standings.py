@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nascli.analysis.comparison import Comparison, Record
-from nascli.analysis.significance import Contrast, contrasts, paired, ranks, wins
+from nascli.analysis.significance import Contrast, contrasts, ranks, wins
 from nascli.core.goal import Objective
 
 
@@ -19,7 +19,7 @@ def standings(comparison: Comparison) -> list[dict[str, Any]]:
     - `group`, `runs` (seeds), `unanswered` (runs that found nothing; then means are None)
     - per measure `mean_`, `std_` (of the sample), `standard_error_` and `median_`
     - `rank`: the mean over seeds, and `wins`: seeds on which no other group is better; None unless
-      all groups have the same seeds
+      runs of one seed are pairs
     - per figure of the runs' final reports `mean_` and `std_`, over those runs that have it
     - `queries` and `seconds`: what a run took on average, up to where the table is taken
     """
@@ -27,7 +27,7 @@ def standings(comparison: Comparison) -> list[dict[str, Any]]:
     told = seeds(comparison)
     placed: Mapping[str, float | None] = dict.fromkeys(losses)
     won: Mapping[str, int | None] = dict.fromkeys(losses)
-    if len(losses) > 1 and paired(list(told.values())):
+    if len(losses) > 1 and comparison.paired:
         ordered = {g: [x for _, x in sorted(zip(told[g], losses[g], strict=True))] for g in losses}
         placed, won = ranks(ordered), wins(ordered)
     rows = []
@@ -46,7 +46,7 @@ def standings(comparison: Comparison) -> list[dict[str, Any]]:
 
 def tests(comparison: Comparison) -> list[Contrast]:
     """Every two groups tested against each other by the deciding measure."""
-    return contrasts(final_losses(comparison), seeds(comparison))
+    return contrasts(final_losses(comparison), seeds(comparison), pairs=comparison.paired)
 
 
 def matrix(found: Sequence[Contrast], groups: Sequence[str]) -> list[dict[str, Any]]:

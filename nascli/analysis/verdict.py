@@ -9,8 +9,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from nascli.analysis.correlation import Correlations, Interval
+from nascli.analysis.significance import holm, significant
 from nascli.core.goal import Objective
 from nascli.core.trial import Trial
+
+
+@dataclass(frozen=True)
+class Lead:
+    """By how much an estimate ranks better than a cost; `p` is corrected, NaN where unknown."""
+
+    estimate: str
+    baseline: str
+    interval: Interval
+    p: float
+
+    @property
+    def beats(self) -> bool:
+        """Whether it is shown to rank better."""
+        return self.interval.low > 0 and significant(self.p)
+
+    @property
+    def loses(self) -> bool:
+        """Whether it is shown to rank worse."""
+        return self.interval.high < 0 and significant(self.p)
 
 
 @dataclass(frozen=True)
@@ -28,6 +49,8 @@ class Verdict:
     correlations: Correlations
     seconds: Mapping[str, float]
     failed: int
+    asked: str | None
+    """The estimate that the estimator is asked for, by the name that it has among them."""
 
     @classmethod
     def of(
@@ -58,6 +81,7 @@ class Verdict:
             found,
             {name: _median(trials, f"{name}_seconds") for name in _PARTS},
             sum(-math.inf in values for values in zip(*columns.values(), strict=True)),
+            next((name for name in estimates if objective.metric in name.split(_SAME)), None),
         )
 
     @property
@@ -65,14 +89,20 @@ class Verdict:
         """Kendall's tau-b of every estimate, the strongest first."""
         return {name: self.correlations.kendall(name) for name in self.estimates}
 
-    def leads(self) -> list[tuple[str, str, Interval]]:
+    def leads(self) -> list[Lead]:
         """For every estimate that is no cost, and params and macs: by how much its tau is larger.
 
-        The baseline counts in the better of its two directions.
+        The baseline counts in the better of its two directions. The unit is the network, and Holm
+        corrects for all of them, since they are shown together.
         """
         ours = [name for name in self.estimates if name not in self.baselines]
         theirs = [name for name in ("params", "macs") if name in self.estimates]
-        return [(o, b, self.correlations.lead(o, b)) for o in ours for b in theirs]
+        pairs = [(o, b) for o in ours for b in theirs]
+        found = [self.correlations.lead(o, b) for o, b in pairs]
+        values = [self.correlations.lead_p(o, b) for o, b in pairs]
+        corrected = iter(holm([p for p in values if math.isfinite(p)]))
+        each = [next(corrected) if math.isfinite(p) else math.nan for p in values]
+        return [Lead(*pair, one, p) for pair, one, p in zip(pairs, found, each, strict=True)]
 
     def median_seconds(self, name: str) -> float:
         """What an estimate took a network; NaN if it is not known."""
@@ -81,6 +111,7 @@ class Verdict:
         return known if math.isfinite(known) else self.seconds["estimator"]
 
 
+_SAME = " = "
 _PARTS = ("costs", "estimator", "reference")
 
 
@@ -94,7 +125,7 @@ def _merged(columns: Mapping[str, list[float]]) -> dict[str, Sequence[float]]:
     names: dict[tuple[float, ...], list[str]] = {}
     for name, values in columns.items():
         names.setdefault(tuple(values), []).append(name)
-    return {" = ".join(same): values for values, same in names.items()}
+    return {_SAME.join(same): values for values, same in names.items()}
 
 
 def _strength(tau: Interval) -> float:

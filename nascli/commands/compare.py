@@ -37,7 +37,5 @@ def _say(found: program.Outcome) -> None:
     lines = [tabulation.line(comparison, row) for row in found.rows]
     ui.table("", tabulation.head(comparison), lines)
     ui.say(tabulation.reading(comparison, contrasts))
-    names = [str(row["group"]) for row in found.rows]
     if len(contrasts) > tabulation.FEW_PAIRS:
-        title = "corrected p-values (+: the row is better, -: it is worse)"
-        ui.table(title, ("", *names), tabulation.matrix(contrasts, names))
+        ui.table("every two groups", *tabulation.pairs(comparison, contrasts))

@@ -78,6 +78,7 @@ def build(asked: Asked) -> Parts:
         reference=_corner(config, "reference"),
         ideal=_corner(config, "ideal"),
         log=config.log_x,
+        paired=config.paired,
         settings=asked.plain(),
     )
 

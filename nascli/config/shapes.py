@@ -38,6 +38,7 @@ class Keys:
     x: str
     at: float | None
     log_x: bool
+    paired: bool
     reference: Mapping[str, float] | None
     ideal: Mapping[str, float] | None
 
@@ -62,7 +63,7 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "scale": ("genotype", "rounding"),
     "export": ("genotype",),
     "predict": ("genotype", "images", "top"),
-    "compare": ("runs", "x", "at", "log_x", "reference", "ideal"),
+    "compare": ("runs", "x", "at", "log_x", "paired", "reference", "ideal"),
 }
 _COMMON = ("accelerator", "threads", "seed", "outputs")
 _HYDRA: Mapping[str, Any] = {

@@ -44,6 +44,7 @@ class Parts:
     reference: Mapping[str, float] | None
     ideal: Mapping[str, float] | None
     log: bool
+    paired: bool
     settings: Mapping[str, Any]
 
     @property
@@ -76,7 +77,9 @@ def read(parts: Parts, listener: Listener) -> Comparison:
         groups.setdefault(group, []).append(record)
         if done % _STEP == 0:
             listener.progress(done / len(runs), path.name)
-    return Comparison(groups, parts.goals, parts.axis, parts.at, parts.reference, parts.ideal)
+    return Comparison(
+        groups, parts.goals, parts.axis, parts.at, parts.reference, parts.ideal, parts.paired
+    )
 
 
 def compare(run: Run, parts: Parts, comparison: Comparison) -> Outcome:

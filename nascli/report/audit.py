@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from nascli.analysis.correlation import Interval
+from nascli.analysis.significance import LEVEL
 from nascli.analysis.verdict import Verdict
 from nascli.report.units import duration
 
@@ -16,31 +17,32 @@ def summary(verdict: Verdict) -> dict[str, Any]:
     """What report.json says of an audit.
 
     - `description`: as `lines`
-    - `result`: `kendall_tau` and `spearman` of the strongest estimate that is no cost
+    - `result`: `kendall_tau` and `spearman` of the estimate that was asked for
     - `correlations`: per estimate `metric`, `baseline` (whether it is a cost), `kendall_tau`
       and `spearman` with `_low` and `_high` of the 95 % interval, `networks`, and `time_ms` a
       network (median)
-    - `against_baselines`: per estimate and baseline the difference of tau, its interval, and
-      whether it `beats` it
+    - `against_baselines`: per estimate and baseline the difference of tau, its interval, its
+      Holm-corrected `p`, and whether it `beats` it
     - `seconds_per_network`: medians
 
     What is not defined is None.
     """
     found = verdict.correlations
-    best = next((name for name in verdict.estimates if name not in verdict.baselines), None)
+    asked = verdict.asked
     return {
         "description": "\n".join(lines(verdict)),
         "result": {
-            "kendall_tau": _plain(found.kendall(best).value),
-            "spearman": _plain(found.spearman(best).value),
+            "kendall_tau": _plain(found.kendall(asked).value),
+            "spearman": _plain(found.spearman(asked).value),
         }
-        if best
+        if asked
         else {},
         "correlations": [_row(verdict, name) for name in verdict.estimates],
         "against_baselines": [
-            {"metric": name, "baseline": baseline, **_spread("difference", lead)}
-            | {"beats": lead.low > 0}
-            for name, baseline, lead in verdict.leads()
+            {"metric": one.estimate, "baseline": one.baseline}
+            | _spread("difference", one.interval)
+            | {"p": _plain(one.p), "beats": one.beats}
+            for one in verdict.leads()
         ],
         "seconds_per_network": {k: _plain(v) for k, v in verdict.seconds.items()},
     }
@@ -78,11 +80,19 @@ def lines(verdict: Verdict) -> list[str]:
     for name, tau in verdict.kendall.items():
         if not math.isfinite(tau.value):
             said.append(f"warning: {name} has no rank correlation: one of the two is constant")
-    for name, baseline, lead in verdict.leads():
-        if math.isfinite(lead.value) and not lead.low > 0:
-            says = "ranks worse than" if lead.high < 0 else "is not shown to rank better than"
-            differs = f"tau differs by {lead.value:+.3f} {_range(lead)}"
-            said.append(f"warning: {name} {says} {baseline}: {differs}")
+    leads = verdict.leads()
+    least = 2 / (1 + verdict.correlations.resamples)
+    if leads and len(leads) * least > LEVEL:
+        enough = math.ceil(2 * len(leads) / LEVEL) - 1
+        said.append(
+            f"{verdict.correlations.resamples} resamples reach p = {least:.2g} at the least, times "
+            f"{len(leads)} at worst by Holm: resamples={enough} could show a lead for sure"
+        )
+    for one in leads:
+        if math.isfinite(one.interval.value) and not one.beats:
+            says = "ranks worse than" if one.loses else "is not shown to rank better than"
+            differs = f"tau differs by {one.interval.value:+.3f} {_range(one.interval)}"
+            said.append(f"warning: {one.estimate} {says} {one.baseline}: {differs}")
     return said
 
 

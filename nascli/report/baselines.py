@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nascli.analysis.baselines import LEVEL, Versus, genotypes_for, least_p
+from nascli.analysis.baselines import Versus, genotypes_for, least_p
+from nascli.analysis.significance import LEVEL
 from nascli.core.words import counted
 from nascli.report.chart import Bar, Bars, Figures
 from nascli.report.tabulation import p_value
@@ -20,6 +21,8 @@ def plan(
     """What so many trainings can show, of random genotypes and of these networks."""
     said = [f"{counted(trainings, 'training')} of {counted(epochs, 'epoch')}"]
     said[0] += f", {counted(seeds, 'seed')} each"
+    units = ["a random genotype"] * bool(genotypes) + ["a seed of a known network"] * bool(networks)
+    said[0] += f"; what is compared: {' and '.join(units)}" if units else ""
     if genotypes:
         low = p_value(least_p(genotypes))
         line = f"{counted(genotypes, 'random genotype')}: the smallest p that ranks can reach is "
@@ -131,7 +134,7 @@ def _against_network(one: Versus, seeds: Mapping[str, int]) -> str:
         side = "better" if one.better else "worse"
         return f"{side} than {one.baseline}, by {_points(abs(one.difference))} ({shown})"
     far = _points(one.difference, signed=True)
-    return f"not shown to differ from {one.baseline}: {far} ({shown})"
+    return f"no difference shown from {one.baseline}: {far} ({shown})"
 
 
 def _interval(one: Versus, lacking: str) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 
 from nascli.analysis import standings
 from nascli.analysis.comparison import HYPERVOLUME, Comparison
-from nascli.analysis.significance import APART, FEWEST, PAIRED, Contrast, paired
+from nascli.analysis.significance import LEVEL, Contrast, least_p, runs_for
+from nascli.core.words import counted
 from nascli.report.units import duration, readable, unit, words
 
 FEW_PAIRS = 3  # of groups, about which there is a sentence each
@@ -30,7 +31,7 @@ def summary(
     - `verb`, `title`; `description`: how to read the rest
     - `compared_by`: `measure` is what decides; `x` and `at`; `box`: the corners of the hypervolume
     - `table`: as `standings.standings` gives it
-    - `tests`: every two groups, `p` as it is and `corrected`; `p_values`: those as a matrix
+    - `tests`: every two groups, as `significance.Contrast` says; `p_values`: those as a matrix
     - `runs`: what each one was and had
     """
     names = [str(row["group"]) for row in rows]
@@ -117,14 +118,16 @@ def reading(comparison: Comparison, found: Sequence[Contrast]) -> str:
     return "\n".join(lines)
 
 
-def matrix(found: Sequence[Contrast], names: Sequence[str]) -> list[list[str]]:
-    """The corrected p-values for a terminal: + where the row is better, - where it is worse."""
-    cells = {}
+def pairs(comparison: Comparison, found: Sequence[Contrast]) -> tuple[list[str], list[list[str]]]:
+    """Header and a row for every two groups, for a terminal."""
+    header = ["", "difference", "95 % interval", "p", "Holm", ""]
+    rows = []
     for one in found:
-        for row, column in ((one.first, one.second), (one.second, one.first)):
-            mark = " " if one.better is None else "+" if one.better == row else "-"
-            cells[row, column] = f"{p_value(one.corrected)} {mark}"
-    return [[row, *(cells.get((row, column), "") for column in names)] for row in names]
+        lead, bounds = _differs(comparison, one)
+        numbers = ["–" if p is None else p_value(p) for p in (one.p, one.corrected)]
+        says = f"{one.better} is better" if one.shown else "no difference shown"
+        rows.append([f"{one.first} - {one.second}", lead, bounds, *numbers, says])
+    return header, rows
 
 
 def p_value(p: float) -> str:
@@ -133,32 +136,61 @@ def p_value(p: float) -> str:
 
 
 def _significance(comparison: Comparison, found: Sequence[Contrast]) -> list[str]:
-    few = {group: len(runs) for group, runs in comparison.groups.items() if len(runs) < FEWEST}
-    lines = []
-    if few:
-        told = ", ".join(f"{group} has {runs}" for group, runs in few.items())
-        lines.append(f"No test with fewer than {FEWEST} runs a side means anything ({told}).")
-    for test in (PAIRED, APART):
-        used = [one for one in found if one.test == test]
-        kind = "over the same seeds" if test == PAIRED else "of runs whose seeds do not pair"
-        if used:
-            sentences = [f"  {_contrast(one)}" for one in used if len(found) <= FEW_PAIRS]
-            end = ":" if sentences else "; p-values in a table."
-            lines += [f"{test} test {kind}, two-sided{_holm(found)}{end}", *sentences]
+    """What was tested, what that can show at the least, and what it has shown."""
+    kind = "pairs of runs, which share their seed's randomness" if comparison.paired else "runs"
+    correction = f", Holm-corrected for {counted(len(found), 'pair')}" if len(found) > 1 else ""
+    lines = [f"{found[0].test} test, two-sided{correction}; the unit: {kind}."]
+    lines += _power(comparison, found)
+    if len(found) <= FEW_PAIRS:
+        lines += [f"  {_contrast(comparison, one)}" for one in found]
     return lines
 
 
-def _holm(found: Sequence[Contrast]) -> str:
-    return f", Holm-corrected for {len(found)} pairs" if len(found) > 1 else ""
+def _power(comparison: Comparison, found: Sequence[Contrast]) -> list[str]:
+    """What so few runs cannot show, whatever they score."""
+    counts = {group: len(runs) for group, runs in comparison.groups.items()}
+    sides = [(counts[one.first], counts[one.second]) for one in found]
+    least = max(least_p(*side, pairs=comparison.paired) for side in sides)
+    if least * len(found) <= LEVEL:
+        return []
+    fewest = min(sides, key=lambda side: -least_p(*side, pairs=comparison.paired))
+    holm = f", times {len(found)} at worst by Holm" if len(found) > 1 else ""
+    enough = runs_for(len(found), pairs=comparison.paired)
+    return [
+        f"{' and '.join(str(n) for n in fewest)} runs reach p = {p_value(least)} at the least"
+        f"{holm}: {enough} a side could show a difference for sure."
+    ]
 
 
-def _contrast(one: Contrast) -> str:
-    names = (one.first, one.second)
-    if one.better is None:
-        return f"{' and '.join(names)} do not differ, p = {p_value(one.corrected)}"
-    other = one.second if one.better == one.first else one.first
-    word = "better than" if one.corrected < 0.05 else "not surely better than"
-    return f"{one.better} is {word} {other}, p = {p_value(one.corrected)}"
+def _contrast(comparison: Comparison, one: Contrast) -> str:
+    lead, bounds = _differs(comparison, one)
+    tested = "" if one.corrected is None else f"; p = {p_value(one.corrected)}"
+    shown = f"{lead} ({bounds}{tested})"
+    if one.shown:
+        other = one.second if one.better == one.first else one.first
+        return f"{one.better} is better than {other}: {one.first} - {one.second} = {shown}"
+    return f"no difference shown: {one.first} - {one.second} = {shown}"
+
+
+def _differs(comparison: Comparison, one: Contrast) -> tuple[str, str]:
+    """The difference of the means and its interval, in the unit of the measure."""
+    measure = comparison.measures[0]
+    sign = 1.0 if measure.direction == "max" else -1.0
+    if one.lead is None:
+        return "–", "no interval: runs without an answer"
+    if one.low is None or one.high is None:
+        few = min(len(comparison.groups[group]) for group in (one.first, one.second)) < 2
+        why = "a single run" if few else "all score the same"
+        return _signed(measure.metric, sign * one.lead), f"no interval: {why}"
+    low, high = sorted((sign * one.low, sign * one.high))
+    bounds = f"{_signed(measure.metric, low)} .. {_signed(measure.metric, high)}"
+    return _signed(measure.metric, sign * one.lead), bounds
+
+
+def _signed(metric: str, value: float) -> str:
+    """A difference, with its sign; of percent in points."""
+    digits = 2 if unit(metric) == "%" else 4 if metric == HYPERVOLUME.metric else None
+    return f"{value:+.4g}" if digits is None else f"{value:+.{digits}f}"
 
 
 def _head(metric: str, beside: str = "") -> str:
@@ -175,7 +207,7 @@ def _final_names(comparison: Comparison) -> list[str]:
 
 
 def _ranked(comparison: Comparison) -> bool:
-    return len(comparison.groups) > 1 and paired(list(standings.seeds(comparison).values()))
+    return len(comparison.groups) > 1 and comparison.paired
 
 
 def _spread(metric: str, row: Row) -> str:

@@ -45,7 +45,7 @@ def test_two_strategies_at_two_seeds(nas, searched):
     } <= files
     report = json.loads((folder / "report.json").read_text())
     assert {row["group"] for row in report["table"]} == {"random", "evolution"}
-    assert "No test with fewer than 5 runs a side means anything" in done.stderr
+    assert "at the least" in done.stderr and "no difference shown" in done.stderr
     for row in report["table"]:
         runs = sorted((searched / "outputs" / "search").glob(f"*_{row['group']}_nasbench201*"))
         found = [best(run, 50) for run in runs]

@@ -4,7 +4,17 @@ import random
 import pytest
 from scipy import stats
 
-from nascli.analysis.significance import APART, PAIRED, contrasts, holm, paired, ranks, wins
+from nascli.analysis.significance import (
+    APART,
+    PAIRED,
+    contrasts,
+    holm,
+    least_p,
+    paired,
+    ranks,
+    runs_for,
+    wins,
+)
 
 
 def draws(seed, shift, number):
@@ -36,23 +46,47 @@ def test_holm_by_hand():
     assert holm([]) == []
 
 
-def test_the_same_seeds_make_the_signed_rank_test():
+def test_the_least_p_is_that_of_the_clearest_outcome():
+    for count in range(2, 9):
+        low, high = list(range(count)), [100.0 + 2**n for n in range(count)]
+        u = stats.mannwhitneyu(low, high, alternative="two-sided", method="exact").pvalue
+        assert least_p(count, count) == pytest.approx(min(1, u))
+        pairs = stats.wilcoxon(low, high, method="exact").pvalue
+        assert least_p(count, count, pairs=True) == pytest.approx(min(1, pairs))
+    assert least_p(5, 5, pairs=True) == 0.0625  # so five pairs can never show anything
+    assert least_p(3, 5) == pytest.approx(2 / 56)
+
+
+def test_how_many_runs_would_do():
+    # pairs: 2 / 2^6 = .031 is the first at most .05; apart: 2 / (8 choose 4) = .029
+    assert (runs_for(1, pairs=True), runs_for(1)) == (6, 4)
+    # of 28 tests: .05 / 28 = .0018: 2 / 2^11 = .00098; 2 / (14 choose 7) = .00058, 12: .0022
+    assert (runs_for(28, pairs=True), runs_for(28)) == (11, 7)
+
+
+def test_runs_pair_where_they_are_said_to_and_not_because_seeds_are_equal():
     a, b = draws(0, 0, 9), draws(1, 2, 9)
-    seeds = list(range(9))
-    (one,) = contrasts({"a": a, "b": b}, {"a": seeds, "b": seeds})
+    seeds = {"a": list(range(9)), "b": list(range(9))}
+    (one,) = contrasts({"a": a, "b": b}, seeds, pairs=True)
     assert (one.test, one.better) == (PAIRED, "a")
     assert one.p == one.corrected == pytest.approx(stats.wilcoxon(a, b).pvalue)
+    (apart,) = contrasts({"a": a, "b": b}, seeds, pairs=False)
+    assert apart.test == APART
+    assert apart.p == pytest.approx(stats.mannwhitneyu(a, b, alternative="two-sided").pvalue)
 
 
 def test_runs_are_paired_by_seed_and_not_by_place():
     a, b = draws(0, 0, 9), draws(1, 0.5, 9)
-    (one,) = contrasts({"a": a, "b": b[::-1]}, {"a": range(9), "b": range(8, -1, -1)})
+    seeds = {"a": range(9), "b": range(8, -1, -1)}
+    (one,) = contrasts({"a": a, "b": b[::-1]}, seeds, pairs=True)
     assert one.p == pytest.approx(stats.wilcoxon(a, b).pvalue)
+    expected = stats.ttest_rel(b, a).confidence_interval(0.95)
+    assert (one.low, one.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_other_seeds_make_the_u_test():
+def test_other_numbers_of_runs_make_the_u_test():
     a, b = draws(0, 0, 9), draws(1, -2, 7)
-    (one,) = contrasts({"a": a, "b": b}, {"a": range(9), "b": range(7)})
+    (one,) = contrasts({"a": a, "b": b}, {"a": range(9), "b": range(7)}, pairs=False)
     assert (one.test, one.better) == (APART, "b")
     expected = stats.mannwhitneyu(a, b, alternative="two-sided").pvalue
     assert one.p == pytest.approx(expected)
@@ -60,27 +94,57 @@ def test_other_seeds_make_the_u_test():
 
 def test_every_pair_is_corrected_for_their_number():
     groups = {"a": draws(0, 0, 8), "b": draws(1, 1, 8), "c": draws(2, 3, 8)}
-    found = contrasts(groups, dict.fromkeys(groups, range(8)))
+    found = contrasts(groups, dict.fromkeys(groups, range(8)), pairs=True)
     assert [(one.first, one.second) for one in found] == [("a", "b"), ("a", "c"), ("b", "c")]
     raw = [stats.wilcoxon(groups[o.first], groups[o.second]).pvalue for o in found]
     assert [one.p for one in found] == pytest.approx(raw)
     assert [one.corrected for one in found] == pytest.approx(holm(raw))
 
 
-def test_fewer_than_five_runs_are_not_tested():
-    groups = {"a": draws(0, 0, 5), "b": draws(1, 0, 4)}
-    assert contrasts(groups, {"a": range(5), "b": range(4)}) == []
+def test_the_interval_is_welchs_of_95_percent():
+    """From a t table: 2.776 for 4 degrees of freedom; both variances are 1, both sides have 3."""
+    a, b = [1.0, 2.0, 3.0], [11.0, 12.0, 13.0]
+    (one,) = contrasts({"a": a, "b": b}, {"a": range(3), "b": range(3)}, pairs=False)
+    half = 2.776 * (1 / 3 + 1 / 3) ** 0.5
+    assert one.lead == pytest.approx(10)
+    assert (one.low, one.high) == pytest.approx((10 - half, 10 + half), abs=1e-3)
+    # three and three can come to .1 at the least, whatever they score: no test, nothing is shown
+    assert (one.p, one.corrected, one.better, one.shown) == (None, None, None, False)
+
+
+def test_intervals_hold_the_truth_95_times_in_100():
+    rng, held = random.Random(0), {True: 0, False: 0}
+    for _ in range(600):
+        shared = [rng.gauss(0, 3) for _ in range(6)]
+        a = [s + rng.gauss(0, 1) for s in shared]
+        b = [s + rng.gauss(0.7, 1) for s in shared]
+        seeds = {"a": range(6), "b": range(6)}
+        for pairs in held:
+            (one,) = contrasts({"a": a, "b": b}, seeds, pairs=pairs)
+            held[pairs] += one.low <= 0.7 <= one.high
+    assert abs(held[True] / 600 - 0.95) < 4 * (0.95 * 0.05 / 600) ** 0.5
+    assert held[False] / 600 > 0.99  # of pairs taken apart they are too wide
+
+
+def test_what_has_no_interval_says_none():
+    seeds = {"a": range(1), "b": range(5)}
+    (one,) = contrasts({"a": [3.0], "b": draws(0, 0, 5)}, seeds, pairs=False)
+    assert one.lead is not None and (one.low, one.high, one.p) == (None, None, None)
+    seeds = {"a": range(4), "b": range(4)}
+    (lost,) = contrasts({"a": [math.inf, 1, 2, 3], "b": [4, 5, 6, 7]}, seeds, pairs=False)
+    assert (lost.lead, lost.low, lost.high) == (None, None, None) and lost.p is not None
 
 
 def test_groups_that_end_alike_do_not_differ():
-    (one,) = contrasts({"a": [1.0] * 6, "b": [1.0] * 6}, {"a": range(6), "b": range(6)})
-    assert (one.p, one.corrected, one.better) == (1.0, 1.0, None)
+    seeds = {"a": range(6), "b": range(6)}
+    (one,) = contrasts({"a": [1.0] * 6, "b": [1.0] * 6}, seeds, pairs=True)
+    assert (one.p, one.corrected, one.better, one.lead) == (1.0, 1.0, None, 0.0)
 
 
-@pytest.mark.parametrize("seeds", [range(5), range(5, 10)])
-def test_a_run_without_an_answer_is_worse_than_any_other(seeds):
-    found, lost = [1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 8.0, 11.0, 15.0, math.inf]
-    (one,) = contrasts({"a": lost, "b": found}, {"a": range(5), "b": seeds})
-    assert one.better == "b"
-    # all five signs one way, or all ranks: 2 of 2^5, or 2 of (10 choose 5) outcomes
-    assert one.p == pytest.approx(2 / 32 if seeds == range(5) else 2 / 252)
+@pytest.mark.parametrize("pairs", [True, False])
+def test_a_run_without_an_answer_is_worse_than_any_other(pairs):
+    found, lost = [1.0, 2.0, 3.0, 4.0, 5.0, 5.5], [6.0, 8.0, 11.0, 15.0, 20.0, math.inf]
+    (one,) = contrasts({"a": lost, "b": found}, {"a": range(6), "b": range(6)}, pairs=pairs)
+    assert one.better == "b" and one.shown
+    # all six signs one way, or all ranks: 2 of 2^6, or 2 of (12 choose 6) outcomes
+    assert one.p == pytest.approx(2 / 64 if pairs else 2 / 924)

@@ -10,6 +10,7 @@ from fixtures import drawn_words as words
 
 from nascli.analysis import standings
 from nascli.analysis.comparison import Comparison, Record
+from nascli.core.fault import Fault
 from nascli.core.goal import Objective
 from nascli.report import page, races, tabulation
 
@@ -40,7 +41,7 @@ def compared(groups, **more):
 
 def test_the_table_by_hand():
     values = {"a": [90.0, 91.0, 95.0], "b": [92.0, 94.0, 94.0]}
-    first, second = standings.standings(compared(values))
+    first, second = standings.standings(compared(values, paired=True))
     assert (first["group"], second["group"]) == ("b", "a")
     for row in (first, second):
         numbers = values[row["group"]]
@@ -55,10 +56,12 @@ def test_the_table_by_hand():
     assert (second["rank"], second["wins"]) == (pytest.approx(5 / 3), 1)
 
 
-def test_ranks_need_the_same_seeds():
-    groups = {"a": [run("a", 1, (90.0,))], "b": [run("b", 2, (91.0,))]}
-    rows = standings.standings(Comparison(groups, (ACCURACY,)))
+def test_ranks_are_over_pairs_which_equal_seeds_alone_do_not_make():
+    rows = standings.standings(compared({"a": [90.0], "b": [91.0]}))
     assert [(row["rank"], row["wins"]) for row in rows] == [(None, None)] * 2
+    groups = {"a": [run("a", 1, (90.0,))], "b": [run("b", 2, (91.0,))]}
+    with pytest.raises(Fault, match=r"paired=true needs every seed once in .* a: 1; b: 2: leave"):
+        Comparison(groups, (ACCURACY,), paired=True)
 
 
 def test_figures_of_the_final_report_are_over_the_runs_that_have_them():
@@ -78,7 +81,7 @@ def test_a_run_that_found_nothing_leaves_no_mean_but_a_rank():
         "lost": [run("lost", 1, (99.0,)), run("lost", 2, ())],
         "b": [run("b", 1, (80.0,)), run("b", 2, (70.0,))],
     }
-    rows = standings.standings(Comparison(groups, (ACCURACY,)))
+    rows = standings.standings(Comparison(groups, (ACCURACY,), paired=True))
     assert [row["group"] for row in rows] == ["b", "lost"]
     assert rows[1]["unanswered"] == 1
     assert rows[1]["mean_accuracy"] is None
@@ -89,7 +92,7 @@ TEN = {"a": [90.0 + n for n in range(6)], "b": [80.0 + n * n / 10 for n in range
 
 
 def test_the_report_is_json_and_a_page():
-    comparison = compared(TEN)
+    comparison = compared(TEN, paired=True)
     rows, found = standings.standings(comparison), standings.tests(comparison)
     report = json.loads(json.dumps(tabulation.summary(comparison, rows, found), allow_nan=False))
     assert report["table"] == rows
@@ -103,27 +106,62 @@ def test_the_report_is_json_and_a_page():
     assert report["p_values"] == expected
     assert len(report["runs"]) == 12
     html = page.page(page.Content(report))
-    assert "compare · a, b" in html and "a is better than b, p = 0.031" in html
+    assert "compare · a, b" in html and "a is better than b: a - b = +11.58 (" in html
     assert html.index("<h2>Table</h2>") < html.index("<h2>Tests</h2>")
 
 
-def test_words_about_the_tests():
-    few = tabulation.reading(compared({"a": [90.0] * 4, "b": [91.0] * 6}), [])
-    assert "No test with fewer than 5 runs a side means anything (a has 4)." in few
+def reading(comparison):
+    return tabulation.reading(comparison, standings.tests(comparison))
+
+
+def test_words_about_two_groups():
+    few = reading(compared({"a": [90.0, 91.0, 92.5], "b": [91.0, 93.0, 95.0]}))
+    assert "Mann-Whitney U test, two-sided; the unit: runs." in few
+    assert "3 and 3 runs reach p = 0.100 at the least: 4 a side could show a difference" in few
+    # Welch: variances 1.583 and 4, so 1.364 x 2.994 (t of 3.37 degrees of freedom) each way
+    assert "no difference shown: a - b = -1.83 (-5.92 .. +2.25)" in few
+    five = {"a": [90.0, 90.5, 91.0, 91.5, 92.0], "b": [80.0, 81.0, 82.0, 83.0, 84.0]}
+    shown = reading(compared(five))
+    assert "  a is better than b: a - b = +9.00 (" in shown and "; p = 0.008)" in shown
+    assert "at the least" not in shown
+    pairs = reading(compared(five, paired=True))
+    assert "5 and 5 runs reach p = 0.062 at the least: 6 a side could" in pairs
+    assert "signed-rank test, two-sided; the unit: pairs of runs" in pairs
+    assert "no difference shown" in pairs
+    lost = {"a": [run("a", 1, ())], "b": [run("b", 1, (80.0,))]}
+    assert "a - b = – (no interval: runs without an answer)" in reading(
+        Comparison(lost, (ACCURACY,))
+    )
+    assert "test" not in reading(compared({"a": [90.0]}))
+
+
+def test_many_groups_have_a_row_a_pair():
     groups = {name: [90.0 + n + place / 7 for n in range(5)] for place, name in enumerate("abcd")}
+    groups["d"] = [100.0 + n for n in range(5)]
     comparison = compared(groups)
     found = standings.tests(comparison)
-    many = tabulation.reading(comparison, found)
-    assert "two-sided, Holm-corrected for 6 pairs; p-values in a table." in many
-    grid = tabulation.matrix(found, ["d", "c"])
-    assert [row[0] for row in grid] == ["d", "c"]
-    assert grid[0][2].endswith("+") and grid[1][1].endswith("-")
-    alone = tabulation.reading(compared({"a": [90.0]}), [])
-    assert "test" not in alone
+    said = tabulation.reading(comparison, found)
+    assert "two-sided, Holm-corrected for 6 pairs; the unit: runs." in said
+    assert "0.008 at the least" not in said  # times 6 it is .048
+    head, rows = tabulation.pairs(comparison, found)
+    assert head == ["", "difference", "95 % interval", "p", "Holm", ""]
+    assert len(rows) == 6
+    last = {row[0]: row for row in rows}["a - d"]
+    assert (last[1], last[3], last[4], last[5]) == ("-10.00", "0.008", "0.048", "d is better")
+    assert {row[0]: row[5] for row in rows}["a - b"] == "no difference shown"
+
+
+def test_what_is_better_when_smaller_has_the_sign_of_its_own_unit():
+    groups = {g: [run(g, s, (b,)) for s, b in enumerate(v)] for g, v in TEN.items()}
+    for runs in groups.values():
+        for record in runs:
+            record.losses[:] *= -1
+    said = reading(Comparison(groups, (Objective("latency_ms", "min"),)))
+    assert "b is better than a: a - b = +11.58 (" in said
 
 
 def test_rows_in_a_terminal():
-    comparison = compared({"a": [90.0, 91.0], "b": [92.0, 93.0]})
+    comparison = compared({"a": [90.0, 91.0], "b": [92.0, 93.0]}, paired=True)
     rows = standings.standings(comparison)
     head = tabulation.head(comparison)
     assert head == ["", "runs", "accuracy (%)", "s.e.", "median", "rank", "wins", "queries"]
@@ -177,7 +215,7 @@ def test_several_goals_have_fronts_and_hypervolumes():
     assert {"mean_hypervolume", "mean_accuracy", "mean_flops"} <= set(rows[0])
     assert (
         "ideal (accuracy 90.00 %, flops 2.00 M) and reference (accuracy 80.00 %, flops 5.00 M)"
-        in tabulation.reading(comparison, [])
+        in reading(comparison)
     )
 
 

@@ -336,3 +336,59 @@ def test_a_step_of_proxyless_leaves_the_chances_of_options_that_were_not_drawn()
         assert torch.equal(alpha[others], before[others])
         assert (alpha[~others] != before[~others]).any()
         assert torch.allclose(bilevel.relaxation.expected().weights[others], chances[others])
+
+
+METHODS = ("darts", "darts_2nd", "darts_pt", "sdarts_adv", "robust_darts", "gdas", "random_ws")
+
+
+@pytest.mark.parametrize("strategy", METHODS)
+def test_no_step_of_a_search_looks_beyond_the_training_split(strategy, monkeypatch):
+    """What epochs are judged by has to be new to them: validation and test are not even opened."""
+    words = [f"strategy={strategy}", "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"]]
+    made = build.search(composed(*words, "data.images=96"))
+    whole = type(made.problem.task).split
+
+    def guarded(task, name):
+        assert name == "train"
+        return whole(task, name)
+
+    monkeypatch.setattr(type(made.problem.task), "split", guarded)
+    assert len(made.strategy.ask(1)) == 1
+
+
+def test_the_architecture_weights_step_by_adam_with_their_own_decay_and_betas(bilevel):
+    """Liu et al., A.1.1: betas (0.5, 0.999) and decay 1e-3, through three steps written out."""
+    (alpha,) = bilevel._alphas
+    rate = bilevel._recipe.architecture["learning_rate"]
+    first, second, decay = 0.5, 0.999, 1e-3
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        alpha.copy_(torch.randn(alpha.shape, generator=generator))
+    expected = alpha.detach().double().clone()
+    mean, square = torch.zeros_like(expected), torch.zeros_like(expected)
+    for step in range(1, 4):
+        # of the size of the decay, with turns, so that its share and both moments show
+        gradient = 1e-3 * torch.randn(alpha.shape, generator=generator)
+        alpha.grad = gradient.clone()
+        bilevel._architect.step()
+        whole = gradient.double() + decay * expected
+        mean = first * mean + (1 - first) * whole
+        square = second * square + (1 - second) * whole**2
+        moments = mean / (1 - first**step), square / (1 - second**step)
+        expected -= rate * moments[0] / (moments[1].sqrt() + 1e-8)
+    assert torch.allclose(alpha.detach().double(), expected, atol=1e-3 * rate)
+
+
+def test_discretisations_and_the_eigenvalue_look_at_the_half_of_the_architecture(bilevel):
+    """Zela et al.: the Hessian of the validation loss; weights have not been fitted to it."""
+    task = bilevel._problem.task
+    both = [stream._split for stream in bilevel._halves._streams]
+    keys = [set(split.source.keys.tolist()) for split in both]
+    assert not keys[0] & keys[1]
+    every = task.split("train")
+    pairs = zip(every.images(), every.source.keys.tolist(), strict=True)
+    known = {tuple(image.flatten().tolist()): key for image, key in pairs}
+    mean, std = every.mean[:, None, None], every.std[:, None, None]
+    images, _ = bilevel._halves.probe()
+    pixels = (images * std + mean).round().to(torch.uint8)
+    assert {known[tuple(image.flatten().tolist())] for image in pixels} <= keys[1]

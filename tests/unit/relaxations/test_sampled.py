@@ -153,6 +153,20 @@ def test_an_architecture_step_of_binary_gates_computes_two_and_opens_one():
         assert torch.allclose(found[row], expected, atol=1e-6)
 
 
+def test_gates_open_by_chance_among_the_two_that_were_drawn():
+    """Cai et al., 3.2.2: two by their chances without replacement, then one by theirs."""
+    (mixture,) = with_logits(BinaryGates(MANY, seed=0)).mixtures(0.0, "architecture")
+    opened = mixture.weights.detach().argmax(1)
+    p = CHANCES
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        both = torch.tensor([set(numbers) == {one, other} for numbers in mixture.active])
+        drawn = float(p[one] * p[other] * (1 / (1 - p[one]) + 1 / (1 - p[other])))
+        assert abs(float(both.float().mean()) - drawn) < ERRORS
+        share, count = float(p[one] / (p[one] + p[other])), int(both.sum())
+        found = float((opened[both] == one).float().mean())
+        assert abs(found - share) < 5 * (share * (1 - share) / count) ** 0.5
+
+
 def test_sigmoids_do_not_compete():
     sigmoid = with_logits(Sigmoid(MANY, seed=0))
     expected = 1 / (1 + (-LOGITS).exp())

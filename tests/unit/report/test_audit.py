@@ -8,12 +8,21 @@ from nascli.report import audit
 
 def test_it_warns_of_an_estimate_that_no_better_than_costs_explains():
     found = trials(ORDER, good=ORDER, bad=NOISE, params=ZIGZAG)
-    made = verdict(found, ("params", "good", "bad"))
+    made = verdict(found, ("params", "good", "bad"), resamples=200)
     beats = {row["metric"]: row["beats"] for row in audit.summary(made)["against_baselines"]}
     assert beats == {"good": True, "bad": False}
     warnings = [line for line in audit.lines(made) if line.startswith("warning")]
     assert len(warnings) == 1
     assert warnings[0].startswith("warning: bad ranks worse than params: tau differs by -")
+
+
+def test_it_says_how_many_resamples_could_show_a_lead():
+    found = trials(ORDER, good=ORDER, bad=NOISE, params=ZIGZAG)
+    few = audit.lines(verdict(found, ("params", "good", "bad"), resamples=60))
+    assert any("60 resamples reach p = 0.033 at the least, times 2" in line for line in few)
+    assert any("resamples=79 could show a lead for sure" in line for line in few)
+    enough = audit.lines(verdict(found, ("params", "good", "bad"), resamples=79))
+    assert not any("resamples" in line for line in enough)
 
 
 def test_equally_good_is_not_better():
@@ -31,7 +40,7 @@ def test_the_report_is_json_and_seconds_are_medians():
     found = trials(
         ORDER, score=ZIGZAG, params=[5.0] * 30, estimator_seconds=seconds, costs_seconds=[0.1] * 30
     )
-    made = verdict(found, ("params", "score"))
+    made = verdict(found, ("params", "score"), objective=("score", "max"))
     report = json.loads(json.dumps(audit.summary(made), allow_nan=False))
     rows = {row["metric"]: row for row in report["correlations"]}
     assert rows["score"]["time_ms"] == 500 and rows["params"]["time_ms"] == pytest.approx(100)

@@ -60,13 +60,13 @@ def test_known_networks_are_told_apart_both_ways_or_not():
     assert lines[0].startswith("better than a, by 2.0 points (95 % interval 1.8 to 2.2; p = ")
     assert lines[1].startswith("worse than b, by 3.0 points (95 % interval -3.2 to -2.8; p = ")
     assert "Holm-corrected" in lines[0]
-    assert lines[2].startswith("not shown to differ from c: +0.0 points (95 % interval -0.")
-    assert lines[3] == "not shown to differ from d: +22.1 points (no interval: one seed each)"
+    assert lines[2].startswith("no difference shown from c: +0.0 points (95 % interval -0.")
+    assert lines[3] == "no difference shown from d: +22.1 points (no interval: one seed each)"
 
 
 def test_before_training_it_is_said_what_can_be_shown():
     (first, second) = words.plan(18, 3, 5, [], 4)
-    assert first == "18 trainings of 4 epochs, 3 seeds each"
+    assert first == "18 trainings of 4 epochs, 3 seeds each; what is compared: a random genotype"
     assert second == (
         "5 random genotypes: the smallest p that ranks can reach is 0.167; 0.05 takes "
         "random_genotypes=19"

@@ -111,3 +111,17 @@ def test_goes_on_after_its_state_with_proposals_under_way(large):
         new = strategy.ask(1)
         assert again.ask(1) == new
         waiting += new
+
+
+def test_the_highest_promotion_goes_first(large):
+    """Algorithm 2, get_job: for k = top - 1, ..., 0."""
+    strategy = ASHA(large, reduction=2, lowest=0.25)
+    low, middle = range(4), range(4, 8)
+    for share, numbers in ((0.25, low), (0.5, middle)):
+        for number in numbers:
+            genotype = moves.at(large.space, number)
+            strategy.tell([Trial(number, genotype, share, {"accuracy": float(number)})])
+    first, second, third = strategy.ask(3)
+    assert (first.genotype, first.fidelity) == (moves.at(large.space, 7), 1.0)
+    assert (second.genotype, second.fidelity) == (moves.at(large.space, 6), 1.0)
+    assert (third.genotype, third.fidelity) == (moves.at(large.space, 3), 0.5)

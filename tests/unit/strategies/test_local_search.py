@@ -117,3 +117,14 @@ def test_the_next_climb_starts_near_the_best_summit(hills):
 def test_a_kick_that_makes_no_sense_is_a_fault(hills):
     with pytest.raises(Fault, match="kick is -1; it must be at least 0"):
         LocalSearch(hills, kick=-1)
+
+
+def test_a_climb_that_ends_lower_does_not_move_the_next_start(hills):
+    """Lourenco et al.: kicks lead away from the best summit, wherever the last climb has ended."""
+    strategy = LocalSearch(hills, kick=1)
+    summit, here = moves.at(hills.space, 4**5 - 1), moves.at(hills.space, 0)
+    for place, rank in ((summit, (0.0, -15.0)), (here, (0.0, -3.0))):
+        strategy._here, strategy._rank, strategy._untried, strategy._open = place, rank, [], 0
+        start = strategy.ask(1)[0].genotype
+        strategy._open = 0
+        assert start in set(moves.neighbours(hills.space, summit))

@@ -10,7 +10,7 @@ from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Objective
 from nascli.core.pareto import nondominated
 from nascli.core.trial import History, Trial
-from nascli.strategies.nsga2 import NSGA2
+from nascli.strategies.nsga2 import NSGA2, _Member
 
 
 @pytest.fixture
@@ -104,3 +104,16 @@ def test_goes_on_after_its_state(several):
 def test_settings_that_make_no_sense_are_faults(several, options, says):
     with pytest.raises(Fault, match=says):
         NSGA2(several, **options)
+
+
+def test_tournaments_go_to_the_lower_front_and_then_to_the_less_crowded(several):
+    """Deb et al., III-B: of two drawn at random; a lone worse one wins 1 time in 4."""
+    strategy = NSGA2(several, population=2)
+    good, bad = moves.at(several.space, 0), moves.at(several.space, 1)
+    for first, second in (
+        (_Member(good, 0.0, (), rank=0, crowding=0.1), _Member(bad, 0.0, (), rank=1, crowding=9.0)),
+        (_Member(good, 0.0, (), rank=1, crowding=2.0), _Member(bad, 0.0, (), rank=1, crowding=1.0)),
+    ):
+        strategy._members = [second, first]
+        share = sum(strategy._parent() == good for _ in range(2000)) / 2000
+        assert abs(share - 0.75) < 5 * (0.75 * 0.25 / 2000) ** 0.5

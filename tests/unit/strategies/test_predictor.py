@@ -235,3 +235,23 @@ def test_nothing_is_fitted_once_the_time_is_over(hills):
     assert not built
     budget.start()
     assert run(strategy, 1) and built[0].fits
+
+
+def test_improvement_is_expected_beyond_the_best_so_far(hills):
+    """Mockus: E max(0, y - max y). A sure 0.9 promises none where 1 was seen; it would beyond 0.5.
+
+    With the mean of what was seen for the best, the sure one would be tried.
+    """
+    sure, unsure = moves.at(hills.space, 4**5 - 1), moves.at(hills.space, 4**5 - 2)
+
+    class Fixed(Exact):
+        def predict(self, genotypes, pending=()):
+            means = {sure: 0.9, unsure: 0.0}
+            spread = {sure: 0.01, unsure: 1.0}
+            told = [(means.get(g, -9.0), spread.get(g, 0.01)) for g in genotypes]
+            return tuple(map(np.array, zip(*told, strict=True)))
+
+    strategy = Predictor(hills, Fixed, acquisition="improvement", targets="values", initial=2)
+    for number, accuracy in enumerate((0.0, 1.0)):
+        strategy.tell([Trial(number, moves.at(hills.space, number), 1.0, {"accuracy": accuracy})])
+    assert strategy.ask(1)[0].genotype == unsure

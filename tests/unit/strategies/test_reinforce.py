@@ -237,3 +237,22 @@ def test_needs_no_torch_before_it_is_asked():
 def test_values_that_make_no_sense_are_faults(problem, options, says):
     with pytest.raises(Fault, match=says):
         Reinforce(problem, **options)
+
+
+def test_entropy_is_sought_where_rewards_say_nothing():
+    """With J = beta H alone a policy becomes even: the entropy rises to log 12."""
+    made = Policy(WIDTHS, hidden=4, seed=1)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.mul_(30)
+    learner = Learner(made, 0.03, entropy=1.0, decay=0.9)
+
+    def entropy():
+        logs = made.log_probability(EVERY).detach()
+        return float(-(logs.exp() * logs).sum())
+
+    before = entropy()
+    for _ in range(60):
+        learner.step([(choice, 0.0) for choice in learner.draw(16)])
+    assert before < 0.8 * math.log(12)
+    assert entropy() > 0.95 * math.log(12)

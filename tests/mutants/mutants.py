@@ -1,0 +1,205 @@
+"""Breaks the package in random places and says which breaks the tests of that module notice.
+
+    PYTHONPATH=. python tests/mutants/mutants.py OUT.json [count=100] [seed=0] [nice=19]
+
+A mutant is one small change: another comparison, another sign, `and` for `or`, a number or a truth
+value that is not the one written, a condition turned round, an argument left out. It is made in a
+copy of the checkout, where the tests of its module run until the first failure. What a test cannot
+see is left alone: annotations, messages, `assert`, what only raises a Fault, defaults of arguments
+(the YAML says them), and `zip(strict=True)`. Which changes are
+tried follows from the seed. OUT.json is written after every mutant, and what stands in it already
+is not tried again, so that this can be ended at any time; survivors are listed at the end, each to
+be looked at: a test is missing, or the change makes no difference (say why in EQUAL).
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("strategies", "gradient", "relaxations", "samplers", "estimators", "analysis")
+LEFT_OUT = ("strategies/optuna.py", "gradient/cuda_graphs.py", "gradient/parts.py")
+MORE = {  # tests of a module that do not stand where its name says
+    "strategies/policy.py": ["strategies/test_reinforce.py"],
+    "gradient/halves.py": ["gradient/test_bilevel.py"],
+    "gradient/method.py": ["gradient/test_bilevel.py"],
+    "gradient/gradients.py": ["gradient/test_unrolled.py", "gradient/test_bilevel.py"],
+    "relaxations": ["relaxations"],
+    "gradient/discretisations": ["gradient/discretisations"],
+    "gradient/penalties": ["gradient/penalties"],
+    "gradient/perturbations": ["gradient/perturbations"],
+    "gradient/stoppers": ["gradient/stoppers"],
+    "estimators/rows.py": ["estimators/test_table.py"],
+}
+SECONDS = 1800  # of a test run; what takes longer hangs, which is noticed too
+EQUAL: dict[str, str] = {}
+"""Change, as it is listed -> why it makes no difference."""
+
+COMPARISONS = {
+    ast.Lt: ast.GtE, ast.LtE: ast.Lt, ast.Gt: ast.LtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+SIGNS = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.Pow: ast.Mult,
+}  # fmt: skip
+
+
+def changes(node: ast.AST) -> Iterator[ast.AST]:
+    """Copies of a node with one change each."""
+    other = copy.deepcopy(node)
+    if isinstance(other, ast.Compare) and type(other.ops[0]) in COMPARISONS:
+        other.ops[0] = COMPARISONS[type(other.ops[0])]()
+        yield other
+    elif isinstance(other, ast.BinOp) and type(other.op) in SIGNS:
+        strings = (other.left, other.right)
+        if not any(isinstance(s, ast.JoinedStr) or _is(s, str) for s in strings):
+            other.op = SIGNS[type(other.op)]()
+            yield other
+    elif isinstance(other, ast.BoolOp):
+        other.op = ast.Or() if isinstance(other.op, ast.And) else ast.And()
+        yield other
+    elif isinstance(other, ast.UnaryOp) and isinstance(other.op, ast.Not | ast.USub):
+        yield other.operand
+    elif isinstance(other, ast.IfExp):
+        other.test = ast.UnaryOp(ast.Not(), other.test)
+        yield other
+    elif _is(other, bool):
+        other.value = not other.value  # type: ignore[attr-defined]
+        yield other
+    elif _is(other, int, float):
+        value = other.value  # type: ignore[attr-defined]
+        other.value = value + 1 if isinstance(value, int) else value * 1.5 + 0.01  # type: ignore[attr-defined]
+        yield other
+    elif isinstance(other, ast.Call) and other.keywords:
+        last = other.keywords.pop()
+        if last.arg not in (None, "strict"):
+            yield other
+
+
+def _is(node: ast.AST, *kinds: type) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) in kinds
+
+
+def sites(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
+    """(parent, field, place in a list) of every node that a test could see changed."""
+    for name, value in ast.iter_fields(tree):
+        if name in ("annotation", "returns", "decorator_list", "defaults", "kw_defaults"):
+            continue
+        several = value if isinstance(value, list) else [value]
+        for place, child in enumerate(several):
+            if not isinstance(child, ast.AST):
+                continue
+            if isinstance(child, ast.Assert | ast.Raise | ast.JoinedStr | ast.ImportFrom):
+                continue
+            if isinstance(child, ast.keyword) and child.arg == "strict":
+                continue
+            if isinstance(child, ast.If) and all(isinstance(s, ast.Raise) for s in child.body):
+                continue  # what is refused has messages of its own to hold
+            yield tree, name, place if isinstance(value, list) else None
+            yield from sites(child)
+
+
+def mutants(file: Path) -> Iterator[tuple[str, str]]:
+    """(what is changed, the module's text with the change), in the order of the file."""
+    tree = ast.parse(file.read_text())
+    where = file.relative_to(ROOT / "nascli").as_posix()
+    for parent, name, place in list(sites(tree)):
+        value = getattr(parent, name)
+        node = value if place is None else value[place]
+        for changed in changes(node):
+            _put(parent, name, place, changed)
+            text = ast.unparse(ast.fix_missing_locations(tree))
+            _put(parent, name, place, node)
+            before, after = (ast.unparse(n)[:100] for n in (node, changed))
+            yield f"{where}:{getattr(node, 'lineno', 0)}: {before} -> {after}", text
+
+
+def _put(parent: ast.AST, name: str, place: int | None, node: ast.AST) -> None:
+    if place is None:
+        setattr(parent, name, node)
+    else:
+        getattr(parent, name)[place] = node
+
+
+def tests_of(where: str) -> list[str]:
+    """The test files of a module."""
+    folder, _, name = where.rpartition("/")
+    found = MORE.get(where) or MORE.get(folder) or [f"{folder}/test_{name}"]
+    return [f"tests/unit/{file}" for file in found]
+
+
+def noticed(checkout: Path, where: str, text: str) -> bool:
+    """Whether a test of the module fails with this text in its place."""
+    file = checkout / "nascli" / where
+    before = file.read_text()
+    file.write_text(text)
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
+    settings = {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            [*command, *tests_of(where)],
+            cwd=checkout, env={**os.environ, **settings}, capture_output=True, timeout=SECONDS,
+        )  # fmt: skip
+        return done.returncode != 0
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        file.write_text(before)
+
+
+def chosen(count: int, seed: int) -> list[tuple[str, str, str]]:
+    """(where, what, text) of as many random mutants, no two of a line."""
+    found: dict[str, tuple[str, str, str]] = {}
+    files = sorted(f for room in ROOMS for f in (ROOT / "nascli" / room).rglob("*.py"))
+    for file in files:
+        where = file.relative_to(ROOT / "nascli").as_posix()
+        if where not in LEFT_OUT and not where.endswith("__init__.py"):
+            found |= {what: (where, what, text) for what, text in mutants(file)}
+    order = random.Random(seed).sample(sorted(found), len(found))
+    lines: dict[str, str] = {}
+    for what in order:
+        lines.setdefault(what.partition(": ")[0], what)
+    return [found[what] for what in list(lines.values())[:count]]
+
+
+def main() -> None:
+    out = Path(sys.argv[1])
+    given = {"count": 100, "seed": 0, "nice": 19}
+    given |= {key: int(value) for key, _, value in (a.partition("=") for a in sys.argv[2:])}
+    os.nice(given["nice"])
+    known = json.loads(out.read_text())["mutants"] if out.exists() else {}
+    with tempfile.TemporaryDirectory() as place:
+        checkout = Path(place) / "checkout"
+        for name in ("nascli", "configs", "tests", "benchmarks", "docs"):
+            shutil.copytree(ROOT / name, checkout / name)
+        for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
+            shutil.copy(ROOT / name, checkout / name)
+        for number, (where, what, text) in enumerate(chosen(given["count"], given["seed"]), 1):
+            if what not in known:
+                start = time.perf_counter()
+                known[what] = noticed(checkout, where, text)
+                said = "noticed" if known[what] else "SURVIVES"
+                seconds = time.perf_counter() - start
+                print(f"{number} {said} ({seconds:.0f} s) {what}", flush=True)
+                out.write_text(json.dumps({"settings": given, "mutants": known}, indent=1) + "\n")
+    alive = [what for what, seen in known.items() if not seen]
+    missing = [what for what in alive if what not in EQUAL]
+    print(f"{len(known) - len(alive)} of {len(known)} noticed; not explained: {len(missing)}")
+    print(*missing, sep="\n")
+    sys.exit(bool(missing) and len(known) - len(alive) < 0.9 * len(known))
+
+
+if __name__ == "__main__":
+    main()
