@@ -38,6 +38,8 @@ class Keys:
     x: str
     at: float | None
     log_x: bool
+    front: bool
+    svg: str | None
     reference: Mapping[str, float] | None
     ideal: Mapping[str, float] | None
 
@@ -58,7 +60,7 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "audit": ("resume", "networks", "genotypes", "supernet", "resamples"),
     "retrain": ("resume", "genotype"),
     "profile": ("genotype",),
-    "show": ("genotype",),
+    "show": ("genotype", "front", "svg"),
     "scale": ("genotype", "rounding"),
     "export": ("genotype",),
     "predict": ("genotype", "images", "top"),

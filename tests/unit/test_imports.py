@@ -22,7 +22,7 @@ ALLOWED = {
     | {"estimators.costs", "supernet.shared", "training.steps", "networks.known"}
     | {"data.identity", "data.membership", "data.task"},
     "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "formats"}
-    | {"estimators.costs", "costs.latency_table", "costs.plans", "workers.serial"},
+    | {"estimators.costs", "costs.latency_table", "costs.plans", "costs.cost", "workers.serial"},
     "ui": {"runs", "report.units", "core"},
     "runs": {"core"},
     "runs.environment": {"core", "devices.processor"},
