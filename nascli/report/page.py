@@ -45,7 +45,7 @@ _AS_WRITTEN = {"problem", "failures", "genotype", "config", "environment"}
 _FOLDED = {"genotype", "config", "environment", "epochs", "problem", "best"}
 _PLOTS = 4  # that a figure may have without being folded
 _SHORT = 20  # rows that a table may have without being folded
-_SAID = {"verb", "title", "seconds", "trials", "description", "notice", "ended"}
+_SAID = {"verb", "unit", "title", "seconds", "trials", "description", "notice", "ended"}
 _ASKED = ("strategy", "estimator", "reference", "space", "scaling", "data", "training", "device")
 _ASKED_KEYS = ("objectives", "constraints", "budget", "seed", "genotype")
 _CAPTIONS = {"anytime": "Best so far", "readout": "Signs of a collapse"}
@@ -115,7 +115,7 @@ def page(content: Content) -> str:
         _part("Next", sections.commands(content.then)),
         "".join(_figure(name, content.figures[name]) for name in content.figures),
         _layers(content.layers),
-        _trials(content.trials),
+        _trials(content.trials, str(report.get("unit", "trial"))),
         *(_section(key, whole[key]) for key in keys if whole.get(key) and key != "verdict"),
         "</main>",
     ]
@@ -175,7 +175,7 @@ def _about(report: Mapping[str, Any]) -> str:
     facts = []
     if isinstance(counts, Mapping):
         facts.append(", ".join(f"{counts[kind]} {kind}" for kind in counts if kind != "all"))
-        facts[0] = f"{counted(counts.get('all', 0), 'trial')} ({facts[0]})"
+        facts[0] = f"{counted(counts.get('all', 0), report.get('unit', 'trial'))} ({facts[0]})"
     if seconds is not None:
         facts.append(f"in {duration(seconds)}")
     networks = (report.get("problem") or {}).get("networks")
@@ -230,11 +230,11 @@ def _layers(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"<details><summary>Layers</summary>{body}</details>"
 
 
-def _trials(table: Mapping[str, Any] | None) -> str:
+def _trials(table: Mapping[str, Any] | None, unit: str) -> str:
     if not table or not table["number"]:
         return ""
     return (
-        '<section><h2>Trials</h2><div id="trials"></div></section>'
+        f'<section><h2>{escape(unit.capitalize())}s</h2><div id="trials"></div></section>'
         "<noscript><p>history.jsonl holds every trial.</p></noscript>"
     )
 
