@@ -83,7 +83,9 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
         grid.add_row(*row)
     printed = console()
     room = printed.options.update(max_width=1000)
-    if printed.measure(grid, options=room).maximum > printed.width:  # lines take the room that words need
+    if (
+        printed.measure(grid, options=room).maximum > printed.width
+    ):  # lines take the room that words need
         grid.box, grid.padding, grid.pad_edge = None, (0, 1, 0, 0), False
     printed.print(grid)
     if _LOG:

@@ -15,11 +15,13 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.provenance import given
 from nascli.core.words import counted
+from nascli.data.task import Task
 from nascli.programs.networks import costs_of, layers_of, recall_latencies
 from nascli.report import drawings, terminal
 from nascli.report.cells import cells_of
 from nascli.report.units import duration, readable, words
 from nascli.runs import reading
+from nascli.runs.folder import Run
 
 
 def main(asked: Asked) -> None:
@@ -28,6 +30,10 @@ def main(asked: Asked) -> None:
     Raises:
         Fault: the input is wrong, or the drawings cannot be written.
     """
+    data = config.look(asked)
+    if data is not None:
+        _data(asked, *data)
+        return
     shown = config.build(asked)
     problem, folder = shown.problem, shown.folder
     if folder is not None and folder.is_dir():
@@ -44,6 +50,21 @@ def main(asked: Asked) -> None:
         _run(report)
     for file in drawn:
         ui.out(f"drawn: {file}")
+
+
+def _data(asked: Asked, run: Run, task: Task) -> None:
+    """Classes, odd images, and where the contact sheets are."""
+    from nascli.programs.look import look  # torch is for images alone
+
+    with ui.logging_to(run):
+        words = [word for word in asked.overrides if word.startswith("data")]
+        found = look(run, task, asked.plain(), lambda verb, *_: asked.then(verb, *words))
+        rows = [[name, *map(str, counts.values())] for name, counts in found.counts.items()]
+        ui.table(f"{task.name}: images", ("class", "train", "valid", "test"), rows)
+        for line in found.odd or ["nothing odd was found"]:
+            ui.say(line)
+        ui.say(f"contact sheets: {run.path / 'report.html'}")
+    ui.path(run.path)
 
 
 def _network(problem: Problem, genotype: Genotype) -> None:

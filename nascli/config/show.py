@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nascli.config import building
+from nascli.config import building, recorded
 from nascli.config.compose import Asked
+from nascli.core import protocols
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.regular import is_there
 from nascli.core.space import known
+from nascli.data.task import Task
 from nascli.genotypes import load
+from nascli.runs.folder import Run
 
 FRONT = "front"
 
@@ -47,6 +50,21 @@ def build(asked: Asked) -> Shown:
             raise Fault(f"'{named}' has no front: a search for several objectives finds one")
         genotypes = {f"trial {f.stem}": known(problem.space, load(str(f))) for f in files}
     return Shown(problem, genotypes, folder, Path(config.svg) if config.svg else None)
+
+
+def look(asked: Asked) -> tuple[Run, Task] | None:
+    """A run folder and the data, where these are given and no genotype is; else None.
+
+    Raises:
+        Fault: what is wrong with the data.
+    """
+    config = asked.config
+    given = any(word.lstrip("+").startswith("data") for word in asked.overrides)
+    if config.genotype or not given:
+        return None
+    building.absolute(config)
+    task = protocols.check(building.component(config, "data"), Task, "data")
+    return recorded.claimed(asked, "data"), task
 
 
 def _number(file: Path) -> tuple[int, str]:

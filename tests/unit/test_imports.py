@@ -17,7 +17,7 @@ ALLOWED = {
     "classifier": {"api", "core", "runs.card", "programs.trained"},
     "cli": {"commands", "config", "ui", "core"},
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
-    | {"costs.latency_table"},
+    | {"costs.latency_table", "data.task"},
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
     | {"estimators.costs", "supernet.shared", "training.steps", "networks.known"}
     | {"data.identity", "data.membership", "data.task"},
