@@ -27,7 +27,7 @@ VERBS = {
     "scale": "scale a genotype to a family of larger networks, and say what each costs",
     "audit": "say how far an estimator can be trusted, against a table or full trainings",
     "compare": "compare searches of one problem: anytime curves, table, significance",
-    "show": "show a genotype or a run: its cell in words, its costs, its history",
+    "show": "show a genotype or a run: cells, stages, costs, history; as text or SVG",
     "watch": "show runs in a browser, also while they are going on",
     "list": "list every component that a config group offers, a line each",
 }

@@ -16,7 +16,7 @@ from nascli.core.fault import Fault
 from nascli.report.units import duration
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from nascli.core.trial import Trial
     from nascli.runs.folder import Run
@@ -81,7 +81,13 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
     kept = [list(row) for row in rows]
     for row in kept:
         grid.add_row(*row)
-    console().print(grid)
+    printed = console()
+    room = printed.options.update(max_width=1000)
+    if (
+        printed.measure(grid, options=room).maximum > printed.width
+    ):  # lines take the room that words need
+        grid.box, grid.padding, grid.pad_edge = None, (0, 1, 0, 0), False
+    printed.print(grid)
     if _LOG:
         for row in kept:
             _LOG[-1].log("  ".join(row))
@@ -112,12 +118,21 @@ class Progress:
         self._bar = None
         if sys.stderr.isatty():
             from rich import progress
+            from rich.text import Text
 
-            self._bar = progress.Progress(
+            class Bar(progress.Progress):
+                """With the text below, where there is room for all of it."""
+
+                def get_renderables(self) -> Iterator[RenderableType]:
+                    yield self.make_tasks_table(self.tasks)
+                    for task in self.tasks:
+                        if task.fields["text"]:
+                            yield Text(task.fields["text"], overflow="fold", no_wrap=False)
+
+            self._bar = Bar(
                 progress.TextColumn("{task.description}"),
                 progress.BarColumn(bar_width=24),
                 progress.TaskProgressColumn() if percent else progress.MofNCompleteColumn(),
-                progress.TextColumn("{task.fields[text]}"),
                 progress.TextColumn("left"),
                 progress.TimeRemainingColumn(compact=True),
                 console=console(),

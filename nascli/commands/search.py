@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from nascli.report.units import readable, words
 from nascli.runs.folder import Run
 
 _SHOWN = 20  # rows of a front on the screen
+_SAID = re.compile(r"^epoch \d+/\d+(, )?")  # what stands before the bar already
 
 
 def main(asked: Asked) -> None:
@@ -78,7 +80,7 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
     trials, failures = report["trials"], report["failures"]
     again = f" and {counted(trials['repeats'], 'repeat')}" if trials["repeats"] else ""
-    ui.say(f"ended after {counted(trials['all'], 'trial')}{again}: {report['ended']}")
+    ui.say(f"ended after {counted(trials['all'], report['unit'])}{again}: {report['ended']}")
     if failures:
         ui.say(f"failed: {kinds_in_words(failures)}")
     for meaning in program.meanings(parts):
@@ -91,7 +93,7 @@ class _Display:
 
     def __init__(self, parts: program.Parts) -> None:
         self._parts = parts
-        self._total = _most(parts)
+        self._total, self._unit = _most(parts), traits_of(parts.strategy).unit
         self._best: Trial | None = None
         self._failed = 0
         self._step = ""
@@ -99,7 +101,7 @@ class _Display:
     def __enter__(self) -> _Display:
         budget = self._parts.budget
         ends = math.inf if budget.seconds is None else budget.seconds
-        self._bar = ui.Progress("trial", self._total, ends=lambda: ends - budget.elapsed)
+        self._bar = ui.Progress(self._unit, self._total, ends=lambda: ends - budget.elapsed)
         self._bar.__enter__()
         return self
 
@@ -108,7 +110,7 @@ class _Display:
 
     def step(self, done: float, text: str) -> None:
         """How far a long proposal is."""
-        self._step = text
+        self._step = _SAID.sub("", text) if self._unit == "epoch" else text
         self._bar.update(self._parts.budget.used + min(done, 0.99), self._text)
 
     def trial(self, trial: Trial) -> None:

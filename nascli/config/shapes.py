@@ -39,6 +39,8 @@ class Keys:
     at: float | None
     log_x: bool
     paired: bool
+    front: bool
+    svg: str | None
     reference: Mapping[str, float] | None
     ideal: Mapping[str, float] | None
 
@@ -59,7 +61,7 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "audit": ("resume", "networks", "genotypes", "supernet", "resamples"),
     "retrain": ("resume", "genotype"),
     "profile": ("genotype",),
-    "show": ("genotype",),
+    "show": ("genotype", "front", "svg"),
     "scale": ("genotype", "rounding"),
     "export": ("genotype",),
     "predict": ("genotype", "images", "top"),

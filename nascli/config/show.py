@@ -2,24 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from nascli.config import building
+from nascli.config import building, recorded
 from nascli.config.compose import Asked
+from nascli.core import protocols
+from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.regular import is_there
+from nascli.core.space import known
+from nascli.data.task import Task
+from nascli.genotypes import load
+from nascli.runs.folder import Run
+
+FRONT = "front"
 
 
-def build(asked: Asked) -> tuple[Problem, Genotype, Path | None]:
-    """The problem, the genotype that is to be shown, and the run folder if it names one.
+@dataclass(frozen=True)
+class Shown:
+    """What is to be shown: genotypes by their names, the run folder if one is named (or None), and
+    the folder that drawings are written to (None: they are not).
+    """
+
+    problem: Problem
+    genotypes: Mapping[str, Genotype]
+    folder: Path | None
+    svg: Path | None
+
+
+def build(asked: Asked) -> Shown:
+    """The problem, and the genotypes that are to be shown.
 
     Raises:
         Fault: everything that is wrong with the config.
     """
-    problem, genotype = building.network(asked.config)
-    named = str(asked.config.genotype)
-    return problem, genotype, Path(named) if is_there(named) else None
+    config = asked.config
+    problem, genotype = building.network(config)
+    named = str(config.genotype)
+    folder = Path(named) if is_there(named) else None
+    genotypes = {named: genotype}
+    if config.front:
+        files = sorted((folder / FRONT).glob("*.json"), key=_number) if folder else []
+        if not files:
+            raise Fault(f"'{named}' has no front: a search for several objectives finds one")
+        genotypes = {f"trial {f.stem}": known(problem.space, load(str(f))) for f in files}
+    return Shown(problem, genotypes, folder, Path(config.svg) if config.svg else None)
+
+
+def look(asked: Asked) -> tuple[Run, Task] | None:
+    """A run folder and the data, where these are given and no genotype is; else None.
+
+    Raises:
+        Fault: what is wrong with the data.
+    """
+    config = asked.config
+    given = any(word.lstrip("+").startswith("data") for word in asked.overrides)
+    if config.genotype or not given:
+        return None
+    building.absolute(config)
+    task = protocols.check(building.component(config, "data"), Task, "data")
+    return recorded.claimed(asked, "data"), task
+
+
+def _number(file: Path) -> tuple[int, str]:
+    return (int(file.stem) if file.stem.isdecimal() else 0), file.stem
 
 
 check = build

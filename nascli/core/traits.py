@@ -45,6 +45,7 @@ class Traits:
     - `several_objectives`: it can search for a front.
     - `several_fidelities`: it spares time by proposing at low fidelities first.
     - `trials`: after how many it ends by itself; None if it does not.
+    - `unit`: what people call a trial of it, such as "epoch".
 
     Of strategies, estimators and parts of a gradient search: `weight_sharing`: it is built as
     `Component(problem, shared, **yaml)`, with the weights that strategy and estimators share.
@@ -69,6 +70,7 @@ class Traits:
     several_objectives: bool = False
     several_fidelities: bool = False
     trials: int | None = None
+    unit: str = "trial"
     weight_sharing: bool = False
     own_processes: bool = False
     distils: Literal["", "first", "largest"] = ""

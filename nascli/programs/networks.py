@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nascli.core.genotype import Genotype
@@ -11,6 +12,7 @@ from nascli.core.plan import Layer
 from nascli.core.problem import Problem
 from nascli.core.space import Knowing, Planned
 from nascli.core.trial import Proposal
+from nascli.costs.cost import BYTES_PER_MB
 from nascli.costs.latency_table import LatencyTable
 from nascli.costs.plans import PlanCounter
 from nascli.estimators.costs import Costs
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 TABLE = "latency_table.csv"
+_LISTS = ("Sequential", "ModuleList")
 
 
 def network_of(problem: Problem, genotype: Genotype) -> nn.Module:
@@ -39,12 +42,14 @@ def costs_of(problem: Problem, genotype: Genotype) -> dict[str, float]:
 def layers_of(problem: Problem, genotype: Genotype) -> list[dict[str, Any]]:
     """The layers of a network in the order of computing, each with what it costs.
 
-    `layer`, `operation`, `channels` (in -> out), `pixels` (of its input), `stride`, `params`,
-    `macs`, and `latency_ms` where it has been measured. Empty for a space without plans.
+    `layer`, `operation`, `channels` (in -> out), `pixels` (of its input), `stride`, `cell` (of
+    which it is, or ""), `output` (its shape), `params`, `macs`, `output_mb`, and `latency_ms` where
+    it has been measured. Of a space without plans the network is built, and its modules are told
+    with their parameters.
     """
     space = problem.space
     if not isinstance(space, Planned):
-        return []
+        return _modules(problem, genotype)
     counter, plan = PlanCounter(space), space.plan(genotype)
     timed = problem.latencies.rows
     rows = []
@@ -53,10 +58,30 @@ def layers_of(problem: Problem, genotype: Genotype) -> list[dict[str, Any]]:
         if layer is None or place.name == plan.auxiliary:
             continue
         cost = counter.layer(layer)
-        row = {**row_of(layer), "layer": place.name, "params": cost.params, "macs": cost.macs}
+        row = {
+            **row_of(layer),
+            "layer": place.name,
+            "cell": place.cell,
+            "output": "x".join(map(str, place.shape)),
+            "params": cost.params,
+            "macs": cost.macs,
+            "output_mb": cost.output_bytes / BYTES_PER_MB,
+        }
         if layer in timed:
             row["latency_ms"] = timed[layer].median_ms
         rows.append(row)
+    return rows
+
+
+def _modules(problem: Problem, genotype: Genotype) -> list[dict[str, Any]]:
+    """The parts of a network that has no plan, one level down where a part is only a list."""
+    rows = []
+    for name, part in network_of(problem, genotype).named_children():
+        inside = list(part.named_children()) if type(part).__name__ in _LISTS else []
+        for place, module in [(f"{name}.{n}", m) for n, m in inside] or [(name, part)]:
+            params = sum(weight.numel() for weight in module.parameters())
+            row = {"layer": place, "operation": type(module).__name__, "cell": "", "output": ""}
+            rows.append({**row, "params": params})
     return rows
 
 
@@ -83,6 +108,16 @@ def keep_latencies(run: Run, problem: Problem) -> None:
     if file.is_file():
         problem.latencies.rows.update(LatencyTable.from_csv(file))
     problem.latencies.keep = lambda rows: run.write(TABLE, LatencyTable(rows).to_csv())
+
+
+def recall_latencies(folder: Path, problem: Problem) -> None:
+    """The latencies that a run has measured are known, if there are any.
+
+    Raises:
+        Fault: its table is damaged.
+    """
+    if (folder / TABLE).is_file():
+        problem.latencies.rows.update(LatencyTable.from_csv(folder / TABLE))
 
 
 def own_layers(problem: Problem, genotype: Genotype | None) -> dict[Layer, Callable[[], nn.Module]]:

@@ -109,6 +109,7 @@ def _concluded(
     )  # fmt: skip
     if parts.notice:
         report["notice"] = parts.notice
+    report["unit"] = traits_of(parts.strategy).unit
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))

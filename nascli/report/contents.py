@@ -40,7 +40,10 @@ def search(
         {number: _drawn(space, trial) for number, trial in shown.items()},
         {number: space.describe(trial.genotype) for number, trial in shown.items()},
     )
-    drawn = {**figures.search(history, problem), **curves.readout(history)}
+    drawn = {
+        **figures.search(history, problem, report.get("unit", "trial")),
+        **curves.readout(history),
+    }
     return Content(
         report=report,
         figures={**drawn, **more.pop("figures", {}), **_importance(history, problem)},

@@ -9,14 +9,17 @@ from dataclasses import replace
 from nascli.core.pareto import dominates, hypervolume, normalised
 from nascli.core.problem import Problem
 from nascli.core.trial import History, Trial
+from nascli.report import units
 from nascli.report.chart import Chart, Figures, Scale, Series, plain_name
-from nascli.report.units import label, unit
+from nascli.report.units import label
 
 _COSTS = ("params", "macs", "latency_ms")
 
 
-def search(history: History, problem: Problem) -> Figures:
+def search(history: History, problem: Problem, unit: str = "trial") -> Figures:
     """The first objective against trials, the other ones and each known cost.
+
+    `unit` is what a trial is called.
 
     With several objectives there is also the hypervolume against trials. A figure for which there
     is nothing to plot is left out.
@@ -25,9 +28,9 @@ def search(history: History, problem: Problem) -> Figures:
     good = [trial for trial in history if math.isfinite(problem.goal.loss(trial))]
     if not good:
         return {}
-    drawn = {"anytime": [_anytime(good, history, problem)]}
+    drawn = {"anytime": [_anytime(good, history, problem, unit)]}
     if others:
-        drawn["hypervolume"] = [_hypervolume(history, problem)]
+        drawn["hypervolume"] = [_hypervolume(history, problem, unit)]
     for cost in dict.fromkeys((*others, *_COSTS)):
         known = [trial for trial in good if math.isfinite(trial.metrics.get(cost, math.nan))]
         if cost != metric and len({trial.metrics[cost] for trial in known}) > 1:
@@ -52,19 +55,19 @@ def front(trials: Sequence[Trial], cost: str, problem: Problem) -> list[Trial]:
     return found
 
 
-def _anytime(good: Sequence[Trial], history: History, problem: Problem) -> Chart:
+def _anytime(good: Sequence[Trial], history: History, problem: Problem, unit: str) -> Chart:
     metric = problem.goal.objectives[0].metric
     place = {id(trial): number for number, trial in enumerate(history, 1)}
     best = history.incumbents(problem.goal)
-    cloud = _points("trial", good, [place[id(trial)] for trial in good], metric)
+    cloud = _points(unit, good, [place[id(trial)] for trial in good], metric)
     x = [*(place[id(trial)] for trial in best), len(history)]
     y = [trial.metrics[metric] for trial in best]
     numbers = [trial.number for trial in best]
     steps = Series("best so far", x, [*y, y[-1]], "steps", "red", trials=[*numbers, numbers[-1]])
-    return _cloud_and_steps(cloud, steps, "trials", label(metric), "whole")
+    return _cloud_and_steps(cloud, steps, f"{unit}s", label(metric), "whole")
 
 
-def _hypervolume(history: History, problem: Problem) -> Chart:
+def _hypervolume(history: History, problem: Problem, unit: str) -> Chart:
     """The share of the box between best and worst values that the trials so far dominate."""
     place = {id(trial): number for number, trial in enumerate(history, 1)}
     trials = history.full(problem.goal)
@@ -78,7 +81,7 @@ def _hypervolume(history: History, problem: Problem) -> Chart:
         steps.append((place[id(trial)], hypervolume(front, (1.0,) * len(point))))
     steps.append((len(history), steps[-1][1]))
     x, y = zip(*steps, strict=True)
-    return Chart("trials", "hypervolume", [Series("", x, y, "steps", "red")], "whole")
+    return Chart(f"{unit}s", "hypervolume", [Series("", x, y, "steps", "red")], "whole")
 
 
 def _scatter(trials: Sequence[Trial], cost: str, problem: Problem) -> Chart:
@@ -90,7 +93,7 @@ def _scatter(trials: Sequence[Trial], cost: str, problem: Problem) -> Chart:
     numbers = [trial.number for trial in best]
     name = "best at this cost or less"
     steps = Series(name, x, y, "steps", "red", marked=True, trials=numbers)
-    scale: Scale = "plain" if unit(cost) else "large"
+    scale: Scale = "plain" if units.unit(cost) else "large"
     return _cloud_and_steps(cloud, steps, label(cost), label(metric), scale)
 
 

@@ -45,7 +45,7 @@ _AS_WRITTEN = {"problem", "failures", "genotype", "config", "environment"}
 _FOLDED = {"genotype", "config", "environment", "epochs", "problem", "best"}
 _PLOTS = 4  # that a figure may have without being folded
 _SHORT = 20  # rows that a table may have without being folded
-_SAID = {"verb", "title", "seconds", "trials", "description", "notice", "ended"}
+_SAID = {"verb", "unit", "title", "seconds", "trials", "description", "notice", "ended"}
 _ASKED = ("strategy", "estimator", "reference", "space", "scaling", "data", "training", "device")
 _ASKED_KEYS = ("objectives", "constraints", "budget", "seed", "genotype")
 _CAPTIONS = {"anytime": "Best so far", "readout": "Signs of a collapse"}
@@ -65,6 +65,7 @@ class Content:
         layers: of the answer's network, a mapping each.
         notes: what one must know to read the numbers.
         then: commands that go on from here: (what for, command).
+        sheets: pictures by name, as `data:` addresses.
         lines: the last words of a run that is still going on.
         following: what its server calls this state of the run, if it is to be asked for news.
     """
@@ -79,6 +80,7 @@ class Content:
     layers: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
     then: Sequence[tuple[str, str]] = ()
+    sheets: Mapping[str, str] = field(default_factory=dict)
     lines: Sequence[str] = ()
     following: str = ""
 
@@ -111,11 +113,12 @@ def page(content: Content) -> str:
         _part("Answer", "".join(answer)),
         sections.notes(_notes(content)),
         f"<pre class=log>{escape(chr(10).join(content.lines))}</pre>" if content.lines else "",
+        sections.sheets(content.sheets),
         _section("verdict", report.get("verdict")),
         _part("Next", sections.commands(content.then)),
         "".join(_figure(name, content.figures[name]) for name in content.figures),
         _layers(content.layers),
-        _trials(content.trials),
+        _trials(content.trials, str(report.get("unit", "trial"))),
         *(_section(key, whole[key]) for key in keys if whole.get(key) and key != "verdict"),
         "</main>",
     ]
@@ -152,7 +155,8 @@ def _assets(asking: bool) -> tuple[str, str, str]:
         for end in ("css", "js")
     )
     digest = base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    policy += f"script-src 'sha256-{digest}'"
     return css, js, policy + ("; connect-src 'self'" if asking else "")
 
 
@@ -175,7 +179,7 @@ def _about(report: Mapping[str, Any]) -> str:
     facts = []
     if isinstance(counts, Mapping):
         facts.append(", ".join(f"{counts[kind]} {kind}" for kind in counts if kind != "all"))
-        facts[0] = f"{counted(counts.get('all', 0), 'trial')} ({facts[0]})"
+        facts[0] = f"{counted(counts.get('all', 0), report.get('unit', 'trial'))} ({facts[0]})"
     if seconds is not None:
         facts.append(f"in {duration(seconds)}")
     networks = (report.get("problem") or {}).get("networks")
@@ -187,7 +191,8 @@ def _about(report: Mapping[str, Any]) -> str:
 def _asked(content: Content) -> dict[str, str]:
     """What was asked for, in the command line's words."""
     choices = content.environment.get("choices") or {}
-    rows = {key: str(choices[key]) for key in _ASKED if choices.get(key) not in (None, "none")}
+    asked = ("data",) if content.sheets else _ASKED
+    rows = {key: str(choices[key]) for key in asked if choices.get(key) not in (None, "none")}
     for key in _ASKED_KEYS:
         value = content.config.get(key)
         if isinstance(value, Mapping):
@@ -230,11 +235,11 @@ def _layers(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"<details><summary>Layers</summary>{body}</details>"
 
 
-def _trials(table: Mapping[str, Any] | None) -> str:
+def _trials(table: Mapping[str, Any] | None, unit: str) -> str:
     if not table or not table["number"]:
         return ""
     return (
-        '<section><h2>Trials</h2><div id="trials"></div></section>'
+        f'<section><h2>{escape(unit.capitalize())}s</h2><div id="trials"></div></section>'
         "<noscript><p>history.jsonl holds every trial.</p></noscript>"
     )
 

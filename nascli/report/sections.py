@@ -62,6 +62,15 @@ def drawings(named: Mapping[str, str], narrow: Mapping[str, str]) -> str:
     )
 
 
+def sheets(named: Mapping[str, str]) -> str:
+    """Pictures below each other, each with its name."""
+    return "".join(
+        f'<figure class="sheet"><figcaption>{escape(name)}</figcaption>'
+        f'<div class="wide"><img alt="" src="{escape(address)}"></div></figure>'
+        for name, address in named.items()
+    )
+
+
 def bars(figure: Bars) -> str:
     """A row for every value: its name, a bar or a dot with its interval, and the text."""
     low, high = figure.window

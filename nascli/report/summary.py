@@ -39,6 +39,7 @@ def search(
     - `result`: metrics of the answer's best trial that are no costs; `costs`: those that are
     - `effort`: time, memory and energy of an epoch of what trained a supernet; else empty
     - `best`: the history's best trial, as `incumbents`, or None
+    - `unit`: what a trial is called, "trial" or "epoch" (left out by earlier versions)
     - `trials`: how many there were in `all`, `good`, `infeasible`, `failed`; and how many proposals
       were `repeats` that are no trials
     - `ended`: why there are no more; `failures`: error -> how many trials failed with it

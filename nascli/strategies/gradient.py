@@ -81,7 +81,7 @@ class GradientSearch:
             epochs.
     """
 
-    traits = Traits(weight_sharing=True)
+    traits = Traits(weight_sharing=True, unit="epoch")
 
     def __init__(
         self,

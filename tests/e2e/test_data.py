@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 
@@ -204,3 +205,18 @@ def test_a_retraining_may_train_on_all_that_is_not_tested_on_and_a_search_may_no
         assert "no image is held out to choose networks by" in refused.stderr
         assert "data.valid_fraction=0.1" in refused.stderr
     assert not (tmp_path / "outputs" / "search").exists()
+
+
+def test_show_gives_a_first_look_at_a_folder_of_images(nas, tmp_path):
+    rng = np.random.default_rng(0)
+    for label in ("ant", "b&e"):
+        (tmp_path / "mine" / label).mkdir(parents=True)
+        for n in range(12):
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "mine" / label / f"{n}.png")
+    done = nas("show", "data=image_folder", "data.path=mine")
+    assert done.code == 0, done.stderr
+    assert "nothing odd was found" in done.stderr and re.search(r"ant +│ +10 │", done.stderr)
+    page = (tmp_path / done.run / "report.html").read_text()
+    assert page.count('src="data:image/png;base64,') == 2
+    assert "b&amp;e" in page and "nas search data=image_folder data.path=mine" in page

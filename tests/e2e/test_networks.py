@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 
 import pytest
@@ -235,3 +236,22 @@ def test_a_retraining_is_shown_at_its_own_size_and_can_be_run_again(nas, tmp_pat
     assert command == " ".join(
         ["nas", "retrain", f"genotype={done.run}", "space.cells_per_stage=1", *few[1:]]
     )
+
+
+def test_show_draws_cells_and_stages_of_a_whole_front_and_writes_svg(nas, tmp_path):
+    goals = ("objectives.accuracy=max", "objectives.params=min")
+    table = ("strategy=nsga2", "space=nasbench201", "estimator=table", "budget.trials=30", *goals)
+    run = nas("search", *table).run
+    front = sorted(int(file.stem) for file in (tmp_path / run / "front").glob("*.json"))
+    shown = nas("show", str(run), "front=true", "svg=drawn")
+    assert shown.code == 0, shown.stderr
+    assert [int(n) for n in re.findall(r"^trial (\d+)$", shown.stdout, re.MULTILINE)] == front
+    assert "they differ in" in shown.stdout and "shares of the whole" in shown.stdout
+    best = next(row for row in report(tmp_path / run)["front"] if row["trial"] == front[0])
+    line = re.search(rf"^  trial {front[0]} +(.*)$", shown.stdout, re.MULTILINE)[1]
+    assert f"{best['accuracy']:.2f} %" in line
+    files = {file.name for file in (tmp_path / "drawn").iterdir()}
+    assert files == {f"trial_{number}_cell.svg" for number in front}
+    assert "front=true shows all" in nas("show", str(run)).stdout
+    refused = nas("show", "darts_v2", "front=true")
+    assert refused.code == 2 and "'darts_v2' has no front" in refused.stderr

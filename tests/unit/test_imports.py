@@ -17,12 +17,12 @@ ALLOWED = {
     "classifier": {"api", "core", "runs.card", "programs.trained"},
     "cli": {"commands", "config", "ui", "core"},
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
-    | {"costs.latency_table"},
+    | {"costs.latency_table", "data.task"},
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
     | {"estimators.costs", "supernet.shared", "training.steps", "networks.known"}
     | {"data.identity", "data.membership", "data.task"},
     "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "formats"}
-    | {"estimators.costs", "costs.latency_table", "costs.plans", "workers.serial"},
+    | {"estimators.costs", "costs.latency_table", "costs.plans", "costs.cost", "workers.serial"},
     "ui": {"runs", "report.units", "core"},
     "runs": {"core"},
     "runs.environment": {"core", "devices.processor"},

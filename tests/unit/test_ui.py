@@ -1,5 +1,8 @@
 """The time that a bar says is left."""
 
+import io
+import re
+
 from nascli import ui
 
 
@@ -30,3 +33,44 @@ def test_no_more_is_left_than_the_budget_has(monkeypatch):
             bar.update(10, "")
         clock[0] = 100.0
     assert said == ["trial 10/20000, 20 s left", "trial 10, 20 s left"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def terminal_of(monkeypatch):
+    """What goes to a terminal of 80 columns from now on."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(ui.sys, "stderr", Terminal())
+    return ui.sys.stderr
+
+
+def lines_of(terminal):
+    """Without what moves and colours them."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue()).splitlines()
+
+
+def test_a_bar_and_all_of_its_words_fit_a_terminal(monkeypatch):
+    terminal = terminal_of(monkeypatch)
+    words = "skips: 3 in normal, 1 in reduction, entropy 0.987, best accuracy 91.20, 3.35 M params"
+    with ui.Progress("epoch", 50) as bar:
+        bar.update(7, words)
+    lines = lines_of(terminal)
+    assert max(map(len, lines)) <= 80
+    at = next(n for n, line in enumerate(lines) if "7/50" in line)
+    assert "epoch" in lines[at] and "left" in lines[at]
+    assert "".join(lines[at + 1 : at + 3]).replace(" ", "").startswith(words.replace(" ", ""))
+
+
+def test_a_wide_table_gives_up_its_lines_before_its_words(monkeypatch):
+    terminal = terminal_of(monkeypatch)
+    head = ["", "accuracy (%)", "parameters", "multiply-adds (MACs)", "each seed"]
+    row = ["this genotype", "91.20 ± 0.12", "830,426", "117.9 M", "91.11 91.31"]
+    ui.table("", head, [row])
+    lines = [line for line in lines_of(terminal) if line.strip()]
+    assert len(lines) == 2 and all(cell in lines[1] for cell in row)
+    ui.table("", head[:2], [row[:2]])
+    assert "┃" in terminal.getvalue()

@@ -1,0 +1,44 @@
+"""A first look at a data set, as a page with a contact sheet for every class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nascli.data import identity, looks
+from nascli.data.looks import Looks
+from nascli.data.task import Task
+from nascli.programs.reporting import Then, plain, write_report
+from nascli.report.page import Content
+from nascli.runs.folder import Run
+
+
+def look(run: Run, task: Task, settings: Mapping[str, Any], then: Then = plain) -> Looks:
+    """Looks, and writes report.json and report.html.
+
+    Raises:
+        Fault: an image cannot be read, or the disk takes no more.
+    """
+    found = looks.look(task)
+    report = {
+        "verb": "show",
+        "title": f"{task.name} · {task.classes:,} classes",
+        "classes": [{"class": name, **counts} for name, counts in found.counts.items()],
+        "odd": list(found.odd) or ["nothing odd was found"],
+    }
+    first, *others = identity.words(task)
+    mean, std = task.split("train").mean.tolist(), task.split("train").std.tolist()
+    normal = f"networks see (pixel - mean) / std, mean {_few(mean)}, std {_few(std)}"
+    content = Content(
+        report,
+        config=settings,
+        notes=[first, normal, *others],
+        sheets={name: looks.as_address(png) for name, png in found.sheets.items()},
+        then=[("search on these images:", then("search"))],
+    )
+    write_report(run, content)
+    return found
+
+
+def _few(values: list[float]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)
