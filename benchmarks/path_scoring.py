@@ -35,18 +35,20 @@ from nascli.supernet.path_training import PathTraining
 from nascli.supernet.recalibration import recalibrate
 from nascli.supernet.scoring import Scoring
 from nascli.supernet.shared import Shared
+from nascli.training.recipe import Recipe
 
 BATCH, CALIBRATION = 256, 4
 
 
 def trained(options: argparse.Namespace) -> tuple[Problem, Shared]:
     """A supernet after some epochs on uniform paths."""
-    config = composed("search", ["space=chain", "data=image_folder", "training=quick"])
+    config = composed("search", ["space=chain", "data=image_folder"])
     data = {"path": str(options.images), "image_size": options.image_size}
     data |= {"limit_train": options.images_used}
     task: Task = instantiate(config.data, **data)
     space = instantiate(config.space, _partial_=True)(task)
-    recipe = instantiate(config.training, epochs=options.epochs, batch_size=64)
+    rate = {"learning_rate": 0.05, "weight_decay": 3e-4, "schedule": "step"}
+    recipe = Recipe(options.epochs, 64, crop_padding=4, flip=True, **rate)
     problem = Problem(space=space, task=task, recipe=recipe, run_on="cpu")
     shared = Shared(problem, "estimator")
     training = PathTraining(problem, shared, Uniform)

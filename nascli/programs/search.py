@@ -21,7 +21,7 @@ from nascli.core.space import size
 from nascli.core.strategy import MeasuresEffort, Strategy, Traced
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
-from nascli.core.trial import History
+from nascli.core.trial import History, Trial
 from nascli.core.words import counted
 from nascli.costs.latency_table import layered, measured
 from nascli.programs import images
@@ -107,6 +107,7 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
     if parts.notice:
         report["notice"] = parts.notice
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
+    _look_again(report, parts.estimators, genotype, history.front(problem.goal))
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))
         if isinstance(problem.device, LooksUp) and (doubt := problem.device.doubt(genotype)):
@@ -160,6 +161,20 @@ def _final(estimators: Sequence[Estimator], genotype: Genotype) -> Mapping[str, 
         if final is not None:
             return final(genotype)
     return {}
+
+
+def _look_again(
+    report: dict[str, Any],
+    estimators: Sequence[Estimator],
+    genotype: Genotype | None,
+    front: Sequence[Trial],
+) -> None:
+    """Adds the better look that an estimator has for the end, of the answer and of a front."""
+    for again in (traits_of(estimator).again for estimator in estimators):
+        if again is not None and genotype is not None:
+            report["final"] |= again(genotype)
+            for row, trial in zip(report.get("front", ()), front, strict=False):
+                row |= again(trial.genotype)
 
 
 def _say_why(
