@@ -55,7 +55,8 @@ class Parts:
 
     `seeds`, `baselines` and `known` are as in `nascli.programs.baselines.Networks`. `sizes` are
     those of the network in the search that found it, and now; None without such a search. `then`
-    gives the command line of another verb for what comes of this one. `weights` gives what the network starts from; None: from scratch.
+    gives the command line of another verb for what comes of this one. `weights` gives what the
+    network starts from; None: from scratch.
     """
 
     problem: Problem
