@@ -21,7 +21,7 @@ from nascli.core.space import size
 from nascli.core.strategy import MeasuresEffort, Strategy, Traced
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
-from nascli.core.trial import History, Trial
+from nascli.core.trial import History
 from nascli.core.words import counted
 from nascli.costs.latency_table import layered, measured
 from nascli.programs import images
@@ -107,7 +107,7 @@ def _concluded(run: Run, parts: Parts, loop: Search, genotype: Genotype | None) 
     if parts.notice:
         report["notice"] = parts.notice
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
-    _look_again(report, parts.estimators, genotype, history.front(problem.goal))
+    _look_again(report, parts.estimators, genotype, history)
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))
         if isinstance(problem.device, LooksUp) and (doubt := problem.device.doubt(genotype)):
@@ -167,14 +167,21 @@ def _look_again(
     report: dict[str, Any],
     estimators: Sequence[Estimator],
     genotype: Genotype | None,
-    front: Sequence[Trial],
+    history: History,
 ) -> None:
-    """Adds the better look that an estimator has for the end, of the answer and of a front."""
+    """Adds the better look that an estimator has for the end, of the answer and of all fronts."""
+    fronts = [report.get("front", ()), *report.get("fronts", {}).values()]
     for again in (traits_of(estimator).again for estimator in estimators):
-        if again is not None and genotype is not None:
-            report["final"] |= again(genotype)
-            for row, trial in zip(report.get("front", ()), front, strict=False):
-                row |= again(trial.genotype)
+        if again is None or genotype is None:
+            continue
+        report["final"] |= again(genotype)
+        genotypes = {trial.number: trial.genotype for trial in history}
+        known: dict[int, Mapping[str, float]] = {}
+        for row in (row for rows in fronts for row in rows):
+            number = row["trial"]
+            if number not in known:
+                known[number] = again(genotypes[number])
+            row |= known[number]
 
 
 def _say_why(
