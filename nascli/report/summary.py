@@ -87,7 +87,7 @@ def _front(history: History, problem: Problem) -> dict[str, Any]:
 
 
 def _fronts(trials: Sequence[Trial], first: Objective) -> dict[str, list[dict[str, Any]]]:
-    """Every cost that all trials know, with the rows that are best in the first objective for it."""
+    """Every cost that all trials know, with the rows that nothing beats in it and `first`."""
     costs = [c for c in COSTS if c != "flops" and all(c in t.metrics for t in trials)]
     found = {}
     for cost in costs:
