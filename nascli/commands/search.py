@@ -43,6 +43,10 @@ def main(asked: Asked) -> None:
         one = f"genotype={run.path / program.FRONT}/TRIAL.json"
         _say_front(report, asked.then("retrain", one, outputs=outputs))
         _say(run, report, parts)
+        if parts.shared is not None and parts.shared.trainer != "strategy":
+            trust = ("estimator=one_shot", "reference=train", "networks=20")
+            supernet = f"supernet={asked.config.get('supernet') or run.path}"
+            ui.say(f"trust:  {asked.then('audit', supernet, *trust, outputs=outputs)}")
         ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', outputs=outputs)}")
         task = parts.problem.task
         if "download" in parts.settings["data"] and not was_read(task):

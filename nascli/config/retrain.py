@@ -6,7 +6,7 @@ from functools import partial
 from typing import cast
 
 from nascli import genotypes
-from nascli.config import baselines, building, recorded, sizes, values
+from nascli.config import baselines, building, inheriting, recorded, sizes, values
 from nascli.config.compose import Asked
 from nascli.core import protocols
 from nascli.core.listener import SILENT, Listener
@@ -44,6 +44,7 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
     """
     config, faults = asked.config, building.Faults()
     named = faults.attempt(lambda: baselines.named(config))
+    faults.attempt(lambda: inheriting.adopt(config, asked.overrides, asked.directories))
     made = faults.attempt(lambda: building.network(config, listener))
     faults.check()
     assert named is not None and made is not None
@@ -63,6 +64,7 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
         known=baselines.known(problem),
         then=partial(asked.then, outputs=config.outputs),
         sizes=sizes.sizes(reference, config, problem, genotype, asked.directories),
+        weights=inheriting.weights(config, problem, genotype, asked.directories),
     )
 
 

@@ -21,6 +21,7 @@ class Keys:
     resume: str | None
     genotype: str | None
     supernet: str | None
+    init: str
     fidelity: float
     objectives: Mapping[str, Literal["max", "min"]] | None
     constraints: Mapping[str, Any] | None

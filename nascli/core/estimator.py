@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from nascli.core.trial import Proposal
@@ -54,3 +54,11 @@ class Prepared(Stateful, Protocol):
         It calls `save` whenever its state is worth keeping, such as after every epoch: going on
         from there ends as if nothing had come between.
         """
+
+
+@runtime_checkable
+class Together(Protocol):
+    """An estimator that answers several proposals together sooner than one after another."""
+
+    def estimate_all(self, proposals: Sequence[Proposal]) -> Sequence[Mapping[str, float]]:
+        """What `estimate` gives, for each."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from nascli.core.estimator import Estimator
+from nascli.core.estimator import Estimator, Together
 from nascli.core.fault import Fault, first_line
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -33,6 +33,18 @@ class Judging(Protocol):
 
     def key(self, genotype: Genotype) -> Genotype | None:
         """What genotypes with the same answer share; None if an answer holds only once."""
+
+
+@runtime_checkable
+class Several(Protocol):
+    """An evaluation that is worth doing for several proposals at once."""
+
+    @property
+    def at_once(self) -> int:
+        """For how many."""
+
+    def together(self, asked: Sequence[tuple[int, Proposal]]) -> list[Trial]:
+        """Their trials."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,45 @@ class Evaluation:
         return Trial(
             number, proposal.genotype, proposal.fidelity, metrics, seconds, infeasible, error
         )
+
+    @property
+    def at_once(self) -> int:
+        """How many proposals are best evaluated together."""
+        return self._traits.at_once
+
+    def together(self, asked: Sequence[tuple[int, Proposal]]) -> list[Trial]:
+        """The trials of several proposals; the last estimator is asked about all at once.
+
+        If that fails each is asked about alone, so that only what is at fault fails.
+        """
+        start, last = time.perf_counter(), self.estimators[-1]
+        answers: dict[int, Trial] = {}
+        able = [(number, one) for number, one in asked if self._able(one)]
+        if isinstance(last, Together) and len(able) > 1:
+            try:
+                found = last.estimate_all([proposal for _, proposal in able])
+            except Fault:
+                raise
+            except Exception as caught:
+                self.on_error(able[0][0], caught)
+            else:
+                for (number, one), metrics in zip(able, found, strict=True):
+                    answers[number] = Trial(number, one.genotype, one.fidelity, metrics)
+        share = (time.perf_counter() - start) / len(asked)
+        trials = [self(number, proposal, answers.get(number)) for number, proposal in asked]
+        return [replace(trial, seconds=trial.seconds + share) for trial in trials]
+
+    def _able(self, proposal: Proposal) -> bool:
+        """Whether nothing that comes before the last estimator ends the trial."""
+        metrics: dict[str, float] = {}
+        try:
+            for estimator in self.estimators[:-1]:
+                metrics.update(estimator.estimate(proposal))
+                if self.problem.goal.broken(metrics):
+                    return False
+        except Exception:  # which says it once more when the trial is made
+            return False
+        return True
 
     def key(self, genotype: Genotype) -> Genotype | None:
         """What genotypes with the same answer share; None if an answer holds only once."""

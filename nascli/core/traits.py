@@ -36,6 +36,8 @@ class Traits:
     - `fidelities`: the answer depends on the proposal's fidelity.
     - `on_request`: metrics that it reports, besides its usual ones, where the goal looks at them.
     - `rungs`: the only fidelities that it tells apart, rising; empty: any are.
+    - `at_once`: about how many proposals it is best asked together (`estimator.Together`).
+    - `again`: genotype -> a better look than trials get, for the answer and all of a front.
     - `final`: genotype -> what is kept for the final report, such as a table's test accuracy.
     - `genotypes`: those that it has answers for, equivalent ones once; None: all of the space.
     - `learnt`: the genotypes whose answers it has seen, which an audit leaves out.
@@ -64,6 +66,8 @@ class Traits:
     rungs: tuple[float, ...] = ()
     objective: Objective = field(default_factory=lambda: Objective("accuracy", "max"))
     on_request: tuple[str, ...] = ()
+    at_once: int = 1
+    again: Callable[[Genotype], Mapping[str, float]] | None = None
     final: Callable[[Genotype], Mapping[str, float]] | None = None
     genotypes: Callable[[], Sequence[Genotype] | None] | None = None
     learnt: tuple[Genotype, ...] = ()

@@ -55,7 +55,8 @@ class Parts:
 
     `seeds`, `baselines` and `known` are as in `nascli.programs.baselines.Networks`. `sizes` are
     those of the network in the search that found it, and now; None without such a search. `then`
-    gives the command line of another verb for what comes of this one.
+    gives the command line of another verb for what comes of this one. `weights` gives what the
+    network starts from; None: from scratch.
     """
 
     problem: Problem
@@ -67,6 +68,7 @@ class Parts:
     known: SearchSpace | None = None
     sizes: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
     then: Then = plain
+    weights: Callable[[], Mapping[str, Any]] | None = None
 
     @property
     def networks(self) -> Networks:
@@ -89,7 +91,13 @@ class FromScratch:
     meaning = ""
     traits = Traits(repeatable=False)
 
-    def __init__(self, run: Run, networks: Networks) -> None:
+    def __init__(
+        self,
+        run: Run,
+        networks: Networks,
+        weights: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._weights = weights
         self._run, self._networks, self._problem = run, networks, networks.problem
         self._save: Callable[[], None] = lambda: None
         self._genotype: Genotype | None = None
@@ -125,6 +133,8 @@ class FromScratch:
         while True:
             try:
                 network = network_of(problem, genotype)
+                if self._weights is not None and self._training is None:
+                    network.load_state_dict(self._weights())
                 self._train(problem, network)
                 break
             except DivergedError as error:
@@ -262,7 +272,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
     if parts.problem.recipe.patience and not len(cast(Task, parts.problem.task).split("valid")):
         raise Fault("training.patience needs images to validate on: data.valid_fraction above 0")
     _write_card(run, parts.problem, genotype)
-    problem, training = networks.problem, FromScratch(run, networks)
+    problem, training = networks.problem, FromScratch(run, networks, parts.weights)
 
     def failed(number: int, error: Exception) -> None:
         kept_by(run)(number, error)

@@ -111,6 +111,7 @@ def _concluded(
         report["notice"] = parts.notice
     report["unit"] = traits_of(parts.strategy).unit
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
+    _look_again(report, parts.estimators, genotype, history)
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))
         if isinstance(problem.device, LooksUp) and (doubt := problem.device.doubt(genotype)):
@@ -164,6 +165,27 @@ def _final(estimators: Sequence[Estimator], genotype: Genotype) -> Mapping[str, 
         if final is not None:
             return final(genotype)
     return {}
+
+
+def _look_again(
+    report: dict[str, Any],
+    estimators: Sequence[Estimator],
+    genotype: Genotype | None,
+    history: History,
+) -> None:
+    """Adds the better look that an estimator has for the end, of the answer and of all fronts."""
+    fronts = [report.get("front", ()), *report.get("fronts", {}).values()]
+    for again in (traits_of(estimator).again for estimator in estimators):
+        if again is None or genotype is None:
+            continue
+        report["final"] |= again(genotype)
+        genotypes = {trial.number: trial.genotype for trial in history}
+        known: dict[int, Mapping[str, float]] = {}
+        for row in (row for rows in fronts for row in rows):
+            number = row["trial"]
+            if number not in known:
+                known[number] = again(genotypes[number])
+            row |= known[number]
 
 
 def _say_why(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nascli.core.estimator import COSTS
 from nascli.core.failures import kinds
 from nascli.core.genotype import Genotype
-from nascli.core.pareto import hypervolume, normalised
+from nascli.core.goal import Objective
+from nascli.core.pareto import hypervolume, nondominated, normalised
 from nascli.core.problem import Problem
 from nascli.core.provenance import given
 from nascli.core.space import size
@@ -51,6 +52,8 @@ def search(
     - `front`: the same per trial that no other one beats in all of them
     - `hypervolume`: the share of the box between the best and the worst values of the good trials
       that the front dominates
+    - `fronts`: cost -> the same per trial that no other one beats in the first objective and that
+      cost; without the costs that were not looked at, and without FLOPs, which are 2 x MACs
     """
     metrics = _metrics(history, problem, genotype)
     best = history.best(problem.goal)
@@ -77,7 +80,22 @@ def _front(history: History, problem: Problem) -> dict[str, Any]:
     points = normalised([problem.goal.losses(trial) for trial in history.full(problem.goal)])
     rows = [_row(trial) for trial in history.front(problem.goal)]
     volume = hypervolume(points, (1.0,) * len(problem.goal.objectives))
-    return {"hypervolume": round(volume, 6), "front": rows}
+    return {
+        "hypervolume": round(volume, 6),
+        "front": rows,
+        "fronts": _fronts(history.full(problem.goal), problem.goal.objectives[0]),
+    }
+
+
+def _fronts(trials: Sequence[Trial], first: Objective) -> dict[str, list[dict[str, Any]]]:
+    """Every cost that all trials know, with the rows that nothing beats in it and `first`."""
+    costs = [c for c in COSTS if c != "flops" and all(c in t.metrics for t in trials)]
+    found = {}
+    for cost in costs:
+        points = [(first.loss(trial.metrics), trial.metrics[cost]) for trial in trials]
+        kept = sorted(nondominated(points), key=lambda number: points[number])
+        found[cost] = [_row(trials[number]) for number in kept]
+    return found
 
 
 def counts(history: History) -> dict[str, int]:

@@ -16,6 +16,7 @@ _NAMES = {
     "p10_ms": "10th percentile",
     "p90_ms": "90th percentile",
     "valid_accuracy": "validation accuracy",
+    "all_images_accuracy": "accuracy on all validation images",
     "valid_loss": "validation loss",
     "train_accuracy": "training accuracy",
     "train_loss": "training loss",

@@ -7,7 +7,8 @@ and shift. Images are resized inside (see `networks.fixed.Resize`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -17,7 +18,7 @@ from nascli.core.choice import Choice
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Place
 from nascli.core.space import Shrinkable, ends, strongest
-from nascli.core.supernet import Mixture
+from nascli.core.supernet import Mixture, PathStep
 from nascli.networks.attaching import attach
 from nascli.supernet.channel_order import sort
 from nascli.supernet.kernel_transforms import KernelTransforms
@@ -68,14 +69,33 @@ class ElasticSupernet(nn.Module):
         Raises:
             ValueError: the mixture does not take exactly one option of every choice.
         """
+        for place in self._places(mixture):
+            images = self._module(place)(images)
+        return images
+
+    def steps(self, mixture: Mixture) -> Sequence[PathStep]:
+        """See `core.supernet.Stepwise`: a step a layer; raises as `forward` does."""
+        found = []
+        for place in self._places(mixture):
+            known = place.name in self._layers
+            inside = self.whole.get_submodule(place.name).modules() if known else ()
+            norms = [module for module in inside if isinstance(module, nn.BatchNorm2d)]
+            run = partial(self._run, place)
+            found.append(PathStep((place.name, place.layer), run, norms))
+        return found
+
+    def _run(self, place: Place, images: Tensor) -> Tensor:
+        found: Tensor = self._module(place)(images)
+        return found
+
+    def _places(self, mixture: Mixture) -> Sequence[Place]:
+        """The layers of the network that a mixture takes."""
         active = mixture.active or ()
         if [len(options) for options in active] != [1] * len(self.choices):
             raise ValueError("sizes do not mix: a path takes one option of each choice")
         pairs = zip(self.choices, active, strict=True)
         genotype = self._of({choice.name: choice.options[number] for choice, (number,) in pairs})
-        for place in self.space.plan(genotype).places:
-            images = self._module(place)(images)
-        return images
+        return self.space.plan(genotype).places
 
     def _module(self, place: Place) -> nn.Module:
         """The layer of a place, with its part of the weights."""

@@ -19,7 +19,8 @@ ALLOWED = {
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
     | {"costs.latency_table", "data.task"},
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
-    | {"estimators.costs", "supernet.shared", "training.steps", "networks.known"}
+    | {"estimators.costs", "supernet.shared", "supernet.scoring", "training.steps"}
+    | {"networks.known"}
     | {"data.identity", "data.membership", "data.task"},
     "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "formats"}
     | {"estimators.costs", "costs.latency_table", "costs.plans", "costs.cost", "workers.serial"},

@@ -10,8 +10,9 @@ from fixtures import Heard, Looks, composed
 from hydra.utils import instantiate
 
 from nascli.core.budget import OutOfTime
-from nascli.core.estimator import Prepared, Stateful
+from nascli.core.estimator import Prepared, Stateful, Together
 from nascli.core.fault import Fault, Stopped
+from nascli.core.goal import Goal, Objective
 from nascli.core.problem import Problem
 from nascli.core.space import at
 from nascli.core.trial import Proposal
@@ -218,3 +219,58 @@ def test_a_training_that_diverges_goes_back_once_and_then_stops():
     assert len(said) == 1 and "going back to the start" in said[0]
     after = shared.supernet.state_dict()
     assert all(torch.equal(after[name], value) for name, value in first.items())
+
+
+def test_several_together_are_told_what_each_is_told_alone():
+    stated = problem()
+    estimator = OneShot(stated, Shared(stated, "nobody"), batch_size=32, at_once=8)
+    assert isinstance(estimator, Together) and estimator.traits.at_once == 8
+    proposals = [Proposal(at(stated.space, number)) for number in (9, 7_777, 15_000)]
+    alone = [estimator.estimate(proposal) for proposal in proposals]
+    assert estimator.estimate_all(proposals) == alone
+    assert estimator.metrics == ("accuracy",)
+
+
+def test_weights_that_a_strategy_trains_on_are_scored_one_by_one():
+    stated = problem()
+    assert OneShot(stated, Shared(stated), at_once=8).traits.at_once == 1
+
+
+def test_in_a_race_it_is_said_how_many_images_a_score_is_of():
+    stated = problem()
+    estimator = OneShot(stated, Shared(stated, "nobody"), at_once=8, race=2)
+    assert estimator.metrics == ("accuracy", "scored_images")
+    told = estimator.estimate(Proposal(at(stated.space, 9)))
+    assert told["scored_images"] == len(stated.task.split("valid"))
+    plain = OneShot(stated, Shared(stated, "nobody")).estimate(Proposal(at(stated.space, 9)))
+    assert told["accuracy"] == plain["accuracy"]
+
+
+FRONT = Goal((Objective("accuracy", "max"), Objective("macs", "min")))
+
+
+@pytest.mark.parametrize(
+    ("values", "goal", "says"),
+    [
+        ({"at_once": 0}, None, "estimator.at_once is 0; it must be at least 1"),
+        ({"race": 1}, None, "race is 1; it must be at least 1 and below estimator.at_once, which"),
+        ({"at_once": 4, "race": 0}, None, "estimator.race is 0; it must be at least 1"),
+        ({"at_once": 4, "race": 2}, FRONT, "estimator.race looks at accuracies alone"),
+    ],
+)
+def test_numbers_of_paths_that_make_no_sense(values, goal, says):
+    stated = problem() if goal is None else replace(problem(), goal=goal)
+    with pytest.raises(Fault, match=says):
+        OneShot(stated, Shared(stated, "nobody"), **values)
+
+
+def test_on_some_images_first_and_on_all_in_the_end():
+    stated = problem()
+    genotype = at(stated.space, GENOTYPE_NUMBER)
+    some = OneShot(stated, Shared(stated, "nobody"), images=7)
+    every = OneShot(stated, Shared(stated, "nobody"))
+    first = some.estimate(Proposal(genotype))["accuracy"]
+    assert first * 7 / 100 == pytest.approx(round(first * 7 / 100))  # of seven images
+    whole = every.estimate(Proposal(genotype))["accuracy"]
+    assert some.traits.again(genotype) == {"all_images_accuracy": whole}
+    assert every.traits.again is None

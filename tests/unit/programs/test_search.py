@@ -104,3 +104,23 @@ def test_a_trial_that_diverges_is_a_failed_one(tmp_path):
     ):
         searched(run, *words)
     assert all(row["error"].startswith("DivergedError: ") for row in lines(run))
+
+
+def test_the_answer_and_all_fronts_are_looked_at_again_in_the_end(tmp_path):
+    """On all validation images, where trials are scored on a few of them."""
+    run = folder(tmp_path, "front")
+    report = searched(
+        run, "strategy=nsga2", "++objectives.accuracy=max", "++objectives.macs=min",
+        "estimator=one_shot", "estimator.images=4", "estimator.at_once=4", "budget.trials=6",
+    )  # fmt: skip
+    whole = {}
+    for rows in (report["front"], *report["fronts"].values()):
+        for row in rows:
+            assert row["accuracy"] in (0.0, 25.0, 50.0, 75.0, 100.0)
+            whole.setdefault(row["trial"], row["all_images_accuracy"])
+            assert row["all_images_accuracy"] == whole[row["trial"]]
+    valid = len(build.stated(composed(*SMALL)).task.split("valid"))
+    assert valid > 4
+    for accuracy in (report["final"]["all_images_accuracy"], *whole.values()):
+        assert accuracy * valid / 100 == pytest.approx(round(accuracy * valid / 100))
+    assert set(report["fronts"]) >= {"params", "macs"}

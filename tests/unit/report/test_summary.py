@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from nascli.core.genotype import Genotype
-from nascli.core.goal import Constraint, Goal
+from nascli.core.goal import Constraint, Goal, Objective
 from nascli.core.trial import History, Trial
 from nascli.report import summary
 
@@ -92,3 +92,27 @@ def test_needs_neither_torch_nor_matplotlib():
         "sys.exit(bool({'torch', 'matplotlib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_front_for_each_cost_beside_that_of_the_objectives(problem):
+    """Trials (accuracy, params, macs): the last is beaten in both, and one front has two others."""
+    costs = {"params": [9, 5, 4, 9], "macs": [6, 9, 4, 9]}
+    accuracies = [90.0, 80.0, 70.0, 60.0]
+    trials = History(
+        [
+            Trial(
+                n,
+                Genotype("toy", NAMES, tuple("000")),
+                1.0,
+                {"accuracy": a, "flops": 1.0, **{cost: float(v[n]) for cost, v in costs.items()}},
+            )
+            for n, a in enumerate(accuracies)
+        ]
+    )
+    goal = Goal((Objective("accuracy", "max"), Objective("params", "min")))
+    several = dataclasses.replace(problem, goal=goal)
+    fronts = summary.search(trials, several, None, 0.0, {})["fronts"]
+    numbers = {cost: [row["trial"] for row in rows] for cost, rows in fronts.items()}
+    assert numbers == {"params": [0, 1, 2], "macs": [0, 2]}
+    assert fronts["macs"][1]["accuracy"] == 70.0
+    assert "fronts" not in summary.search(trials, problem, None, 0.0, {})

@@ -26,7 +26,11 @@ SIZES = {
     "nasbench201": {"channels": 3, "cells_per_stage": 2},
     "mobile": {"widths": [4, 6], "depths": [1, 3], "stem_width": 4, "head_width": 8},
     "cell": {"channels": 4, "cells": 3, "nodes": 2},
-}
+    "once_for_all": {
+        "resolutions": [6, 8], "widths": [4, 6], "strides": [1, 2, 2],
+        "activations": ["relu"] * 2, "squeezes": ["none"] * 2,
+    },
+}  # fmt: skip
 
 
 def space(name):
@@ -48,7 +52,7 @@ def drawn(made, count):
     return [moves.sample(made, rng) for _ in range(count)]
 
 
-@pytest.mark.parametrize("name", ["chain", "nasbench201", "mobile", "cell"])
+@pytest.mark.parametrize("name", ["chain", "nasbench201", "mobile", "cell", "once_for_all"])
 def test_many_at_once_score_as_one_after_another(name):
     made, supernet, scores = scoring(name)
     learn(supernet, scores._problem.task, drawn(made, 3))

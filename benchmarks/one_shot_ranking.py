@@ -1,0 +1,227 @@
+"""How supernets rank networks: uniform, fair and other sampling, against networks trained alone.
+
+python benchmarks/one_shot_ranking.py IMAGES [--parts bench chain] [--seeds 1] [--runs FOLDER]
+                                      [--passes 60] [--networks 1000] [--alone 40]
+
+IMAGES is CIFAR-10 as class folders. All of it is `nas` commands on one thread, one after another;
+each leaves its run folder under --runs and is not run again, and one that was stopped goes on.
+
+`bench`: supernets of `space=nasbench201` (8 channels, one cell a stage) trained on uniform paths,
+with strict fairness, and by sampled Gumbel (gdas), each for as many forward passes; 1,000 random
+cells are scored on 1,000 validation images and ranked against the shipped table (test accuracy on
+CIFAR-10 after 200 epochs). Beside them params, MACs, and the MACs of what lies on a path from the
+cell's input to its output.
+
+`chain`: supernets of a chain of six layers trained on uniform paths, with strict fairness and by
+the sandwich, each for as many forward passes, against random paths that are trained alone (three
+seeds for ten of them say how far any order can agree). Beside them params, MACs and zero-cost.
+
+A supernet's epochs are --passes over what a step trains (uniform 1, gdas 1, sandwich 4, fair one
+for every option). tau is Kendall's, with 95 % intervals of 1,000 bootstrap samples of the networks;
+`better_than_macs` is the share of these samples in which tau is higher than that of MACs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import kendalltau
+from tabular import save
+
+NAME = "one_shot_ranking"
+QUIET = ["device=none", "threads=1", "accelerator=cpu"]
+OPTIONS, SANDWICH = 5, 4  # of a choice in both spaces; paths that a step of the sandwich trains
+LAYERS = (
+    "[{name: stem, options: [conv_3x3], channels: 16}, {name: high, channels: 16, repeats: 2},"
+    " {name: middle, channels: 24, stride: 2, repeats: 2},"
+    " {name: low, channels: 48, stride: 2, repeats: 2},"
+    " {name: head, options: [conv_1x1], channels: 96}]"
+)
+
+
+def nas(options: argparse.Namespace, name: str, verb: str, *words: str) -> Path:
+    """The finished run folder of a command, which is run, gone on with, or there already."""
+    outputs = options.runs / name
+    runs = sorted((outputs / verb).glob("[!.]*"))
+    if runs and (runs[-1] / "report.json").is_file():
+        return runs[-1]
+    command = ["nas", verb, *words, f"outputs={outputs}"]
+    if runs:
+        command = ["nas", verb, f"resume={runs[-1]}"]
+    print(" ".join(command), flush=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    return max((outputs / verb).glob("[!.]*"))
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    """What an audit says of every network."""
+    return list(csv.DictReader((run / "audit.csv").open()))
+
+
+def trained(options: argparse.Namespace, part: str, sampler: str, seed: int) -> Path:
+    """A run folder with a supernet."""
+    paths = {"fair": OPTIONS, "sandwich": SANDWICH}.get(sampler, 1)
+    epochs = max(1, round(options.passes / paths))
+    words = [*space(options, part), f"training.epochs={epochs}", f"seed={seed}", *QUIET]
+    if sampler == "gumbel":
+        words = ["strategy=gdas", *words]
+    else:
+        chosen = ["estimator=one_shot", f"sampler@estimator.sampler={sampler}", "budget.trials=1"]
+        words = ["strategy=random", *chosen, *words]
+    return nas(options, f"{part}-{sampler}-{seed}", "search", *words)
+
+
+def space(options: argparse.Namespace, part: str) -> list[str]:
+    data = ["data=image_folder", f"data.path={options.images}"]
+    data += [f"data.limit_train={options.train}", f"data.image_size={options.image_size}"]
+    if part == "bench":
+        sizes = ["space=nasbench201", "space.channels=8", "space.cells_per_stage=1"]
+        return [*sizes, "training=search", *data]
+    return ["space=chain", f"space.layers={LAYERS}", "training=search", *data]
+
+
+def scored(
+    options: argparse.Namespace, part: str, sampler: str, seed: int, *against: str
+) -> list[dict[str, str]]:
+    """Every network's score in a supernet beside the reference."""
+    supernet = trained(options, part, sampler, seed)
+    words = [f"supernet={supernet}", "estimator=one_shot", "estimator.images=1000", *against]
+    words += ["threads=1", "accelerator=cpu", "device=none", "resamples=100"]
+    return rows(nas(options, f"{part}-{sampler}-{seed}-audit", "audit", *words))
+
+
+def taus(columns: dict[str, np.ndarray], truth: np.ndarray) -> dict[str, Any]:
+    """Kendall's tau of every column with the truth, by paired bootstrap samples of the networks."""
+    rng, count = np.random.default_rng(0), len(truth)
+    samples = [rng.integers(0, count, count) for _ in range(1000)]
+    drawn = {
+        name: np.array([kendalltau(values[one], truth[one]).statistic for one in samples])
+        for name, values in columns.items()
+    }
+    found = {}
+    for name, values in columns.items():
+        low, high = np.percentile(drawn[name], [2.5, 97.5])
+        found[name] = {
+            "tau": round(float(kendalltau(values, truth).statistic), 3),
+            "interval": [round(float(low), 3), round(float(high), 3)],
+            "better_than_macs": round(float((drawn[name] > drawn["macs"]).mean()), 3),
+            "networks": count,
+        }
+    return found
+
+
+def bench(options: argparse.Namespace) -> dict[str, Any]:
+    """Supernets of NAS-Bench-201."""
+    against = ("reference=table", f"networks={options.networks}")
+    found = {}
+    for seed in range(options.seeds):  # of the supernets, and of the cells that are drawn
+        columns: dict[str, np.ndarray] = {}
+        for sampler in options.samplers or ("uniform", "fair", "gumbel"):
+            told = scored(options, "bench", sampler, seed, *against)
+            columns[sampler] = column(told, "accuracy")
+        columns |= {name: column(told, name) for name in ("params", "macs")}
+        columns["live macs"] = np.array([live(row["genotype"]) for row in told])
+        found[f"seed {seed}"] = taus(columns, column(told, "reference"))
+    return found
+
+
+def column(found: list[dict[str, str]], name: str) -> np.ndarray:
+    return np.array([float(row[name]) for row in found])
+
+
+WORK = {"nor_conv_3x3": 9.0, "nor_conv_1x1": 1.0}  # multiply-adds, up to a factor
+
+
+def live(text: str) -> float:
+    """The multiply-adds of the edges that lie on a path from the cell's input to its output."""
+    edges = {}
+    for name, option in json.loads(text).items():
+        target, source = name.split("<-")
+        if option != "none":
+            edges[int(source), int(target)] = option
+    reached, reaching = {0}, {3}
+    for _ in range(3):
+        reached |= {t for s, t in edges if s in reached}
+        reaching |= {s for s, t in edges if t in reaching}
+    alive = (o for (s, t), o in edges.items() if s in reached and t in reaching)
+    return sum(WORK.get(option, 0.0) for option in alive)
+
+
+def chain(options: argparse.Namespace) -> dict[str, Any]:
+    """Supernets of a chain."""
+    words = [*space(options, "chain"), f"training.epochs={options.epochs_alone}", *QUIET]
+    words += ["strategy=random", "estimator=train", f"budget.trials={options.alone}", "seed=0"]
+    alone = nas(options, "chain-alone", "search", *words)
+    history = [json.loads(line) for line in (alone / "history.jsonl").read_text().splitlines()]
+    truth_csv = options.runs / "truth.csv"
+    with truth_csv.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["genotype", "accuracy"])
+        for trial in history:
+            choices = trial["genotype"]["choices"]
+            writer.writerow([json.dumps(choices), trial["metrics"]["accuracy"]])
+    against = ("reference=table", f"reference.path={truth_csv}", "genotypes=all")
+    columns: dict[str, np.ndarray] = {}
+    for sampler in options.samplers or ("uniform", "fair", "sandwich"):
+        for seed in range(options.seeds):
+            found = scored(options, "chain", sampler, seed, *against)
+            columns[f"{sampler} {seed}"] = column(found, "accuracy")
+    scores = ["estimator=zero_cost", *space(options, "chain"), *against, *QUIET, "resamples=100"]
+    cheap = rows(nas(options, "chain-zero-cost", "audit", *scores))
+    assert [row["genotype"] for row in cheap] == [row["genotype"] for row in found]
+    known = [name for name in cheap[0] if name not in ("genotype", "error", "reference")]
+    columns |= {n: column(cheap, n) for n in known if not n.endswith("_seconds")}
+    result = taus(columns, column(found, "reference"))
+    result["ceiling"] = ceiling(options)
+    return result
+
+
+def ceiling(options: argparse.Namespace) -> dict[str, Any]:
+    """Kendall's tau between seeds of the networks that were trained three times."""
+    several = []
+    for seed in range(1, options.repeats):
+        words = [*space(options, "chain"), f"training.epochs={options.epochs_alone}", *QUIET]
+        words += [f"reference.path={options.runs / 'truth.csv'}", "reference=table"]
+        words += ["estimator=train", f"networks={options.repeated}", f"seed={seed}"]
+        several.append(rows(nas(options, f"chain-again-{seed}", "audit", *words)))
+    pairs = [(column(found, "accuracy"), column(found, "reference")) for found in several]
+    taus_of = [round(float(kendalltau(a, b).statistic), 3) for a, b in pairs]
+    return {"tau_between_two_trainings": taus_of, "networks": options.repeated}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=("bench", "chain"), default=["bench"])
+    parser.add_argument("--samplers", nargs="+", help="instead of all of a part")
+    parser.add_argument("--seeds", type=int, default=1, help="supernets of each kind")
+    parser.add_argument("--passes", type=int, default=60, help="over the training images")
+    parser.add_argument("--networks", type=int, default=1000, help="cells that are scored")
+    parser.add_argument("--alone", type=int, default=40, help="paths of the chain trained alone")
+    parser.add_argument("--epochs-alone", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=3, help="trainings of some of these")
+    parser.add_argument("--repeated", type=int, default=10, help="how many of these")
+    parser.add_argument("--train", type=int, default=10_000, help="images")
+    parser.add_argument("--image-size", type=int, default=16)
+    parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / NAME)
+    options = parser.parse_args()
+    settings = {k: v for k, v in vars(options).items() if k not in ("images", "runs", "parts")}
+    found = {part: {"bench": bench, "chain": chain}[part](options) for part in options.parts}
+    for part, table in found.items():
+        print(part)
+        for name, row in table.items():
+            print(f"  {name:<20} {json.dumps(row)}")
+    save(NAME, {"command": f"python benchmarks/{NAME}.py IMAGES", "settings": settings, **found})
+
+
+if __name__ == "__main__":
+    main()

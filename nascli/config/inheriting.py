@@ -1,0 +1,98 @@
+"""Retraining with inherited weights: `nas retrain genotype=RUN init=inherit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from nascli.config import building, recorded, shared_weights
+from nascli.config.files import GIVEN
+from nascli.core.fault import Fault, unknown
+from nascli.core.genotype import Genotype
+from nascli.core.problem import Problem
+from nascli.programs.shared_weights import load
+from nascli.runs.folder import CONFIG
+
+Weights = Callable[[], Mapping[str, Any]]
+"""Gives the state dict that a network starts from."""
+_INITS = ("scratch", "inherit")
+_BATCHES = "recalibration_batches"
+_SIZE = f"training.network.{GIVEN}."
+
+
+def adopt(
+    config: DictConfig, overrides: Sequence[str] = (), directories: Sequence[Path] = ()
+) -> None:
+    """Makes the networks of a retraining that inherits those of the supernet.
+
+    It is that of the search which the genotype is of, unless `supernet` names another.
+
+    Raises:
+        Fault: there is none, or other sizes are asked for besides.
+    """
+    init = config.get("init", "scratch")
+    if init not in _INITS:
+        raise Fault(unknown("init", init, _INITS))
+    if init == "scratch":
+        if config.get("supernet"):
+            raise Fault("supernet=... is for init=inherit; leave it out, or add init=inherit")
+        return
+    if config.get("seeds", 1) > 1 or config.get("baselines"):
+        raise Fault(
+            "init=inherit trains one network with weights that nothing else has; leave out seeds "
+            "and baselines, or take init=scratch"
+        )
+    if not config.get("supernet"):
+        config.supernet = _above(config.genotype)
+    shared_weights.adopt(config, directories, ())
+    given = [text.lstrip("+~").partition("=")[0] for text in overrides]
+    sizes = [f"space.{key.removeprefix(_SIZE)}" for key in given if key.startswith(_SIZE)]
+    if sizes:
+        raise Fault(
+            f"{', '.join(sizes)} cannot be chosen with init=inherit: a network that inherits its "
+            "weights has the size that it has in the supernet"
+        )
+    config.space = building.sized(recorded.load(Path(config.supernet), directories)).space
+    config.training.network = {}
+
+
+def _above(genotype: object) -> str:
+    """The run folder that a genotype is of: RUN, RUN/genotype.json, RUN/front/3.json."""
+    path = Path(str(genotype or "")).expanduser()
+    for folder in (path, *path.parents[:2]):
+        if genotype and (folder / CONFIG).is_file():
+            return str(folder)
+    raise Fault(
+        f"init=inherit: genotype={genotype} is of no run folder, so nothing is known of its "
+        "weights; give supernet=RUN_FOLDER of the search that has trained them"
+    )
+
+
+def weights(
+    config: DictConfig, problem: Problem, genotype: Genotype, directories: Sequence[Path] = ()
+) -> Weights | None:
+    """What a network starts from; None for first weights of its own.
+
+    Those are its path's in the supernet, with the batch-norm statistics that it is scored with
+    there: from the same training images, if the retraining has the same data.
+
+    Raises:
+        Fault: the supernet is not trained, or does not fit.
+    """
+    if config.get("init", "scratch") == "scratch":
+        return None
+    from nascli.supernet.scoring import Scoring
+
+    folder = Path(config.supernet)
+    its = recorded.load(folder, directories)
+    problem = replace(problem, seed=int(its.seed))
+    shared = shared_weights.new(problem, "nobody")
+    problem.listener.warn(load(shared, folder, trained=True))
+    estimator = its.get("estimator") or {}
+    numbers = (int(estimator.get(k, v)) for k, v in (("batch_size", 256), (_BATCHES, 4)))
+    scoring = Scoring(problem, shared, *numbers)
+    return lambda: scoring.network(genotype).state_dict()

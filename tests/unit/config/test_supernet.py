@@ -1,0 +1,223 @@
+"""A trained supernet is there for later searches, and for networks that inherit its weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from fixtures import asked, composed
+
+import nascli
+from nascli.config import inheriting, retrain, search, shared_weights
+from nascli.config import overrides as command_line
+from nascli.core.fault import Fault
+from nascli.data.batches import batches
+from nascli.programs.retrain import FromScratch
+from nascli.runs.folder import Run
+
+TEN = {"budget.trials": 10, "strategy": "random"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A search that has trained a supernet, and ten trials."""
+    at = tmp_path_factory.mktemp("trained")
+    layers = [{"options": ["conv_3x3_relu"], "channels": 4}, {"channels": 6, "repeats": 3}]
+    return nascli.search(
+        space="nasbench_macro", estimator="one_shot", data="synthetic", device="none", seed=3,
+        accelerator="cpu", outputs=str(at),
+        **{"training.epochs": 1, "training.batch_size": 16, "space.layers": layers, **TEN},
+    )  # fmt: skip
+
+
+def asking(trained, *chosen, verb="search"):
+    config = composed(*chosen, verb=verb)
+    config.supernet = str(trained.path)
+    return asked(config, verb, chosen)
+
+
+ONE_SHOT = ("strategy=random", "estimator=one_shot", "device=none", "accelerator=cpu")
+
+
+def test_it_is_scored_as_by_its_own_search_and_not_trained(trained, monkeypatch):
+    monkeypatch.setattr(torch.optim, "SGD", None)
+    again = nascli.search(supernet=str(trained.path), device="none", seed=3, **TEN,
+                          outputs=str(trained.path.parents[1]))  # fmt: skip
+    scores = [{t.genotype: t.metrics["accuracy"] for t in run.history} for run in (trained, again)]
+    assert scores[0] == scores[1] and len(scores[0]) >= 10
+    assert len(set(scores[0].values())) > 1
+    # space and data are on record, so that whoever goes on from here finds them
+    environment = json.loads((again.path / "environment.json").read_text())
+    assert environment["choices"]["space"] == "nasbench_macro"
+    carried = command_line.carried("retrain", [f"genotype={again.path}"])
+    assert "data=synthetic" in carried and any(o.startswith("space.layers=") for o in carried)
+
+
+def test_a_search_that_has_trained_none_leads_to_the_one_that_has(trained, tmp_path):
+    first = asking(trained, *ONE_SHOT)
+    adopted = shared_weights.adopted(first)
+    run = Run.claim(tmp_path, "search", "second", {})
+    run.write("config.yaml", nascli_yaml(adopted.config))
+    run.write("environment.json", (trained.path / "environment.json").read_text())
+    second = asking(trained, *ONE_SHOT)
+    second.config.supernet = str(run.path)
+    assert shared_weights.adopted(second).config.supernet == str(trained.path.resolve())
+
+
+def nascli_yaml(config):
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(config)
+
+
+def test_space_data_and_recipe_are_those_of_its_run_and_the_seed_is_free(trained):
+    first = asking(trained, *ONE_SHOT, "seed=8")
+    parts = search.build(shared_weights.adopted(first), survey=False)
+    assert (parts.problem.space.name, parts.problem.seed) == ("nasbench_macro", 8)
+    assert parts.shared.trainer == "nobody"
+    for bad in ("space=cell", "space.width=2", "data.limit_train=9", "training.epochs=3"):
+        wrong = asking(trained, *ONE_SHOT)
+        wrong = replace(wrong, overrides=[bad])
+        with pytest.raises(Fault, match=f"{bad.split('=')[0]} cannot be chosen with supernet="):
+            shared_weights.adopted(wrong)
+    with pytest.raises(Fault, match="operation@space.operations cannot be chosen"):
+        shared_weights.adopted(replace(first, overrides=["operation@space.operations=[identity]"]))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        (("strategy=darts", "estimator=one_shot"), "GradientSearch trains one of its own; take a"),
+        (("strategy=enas",), "Alternating trains one of its own; take a strategy that only"),
+        (("strategy=random", "estimator=train"), "Train does not score with shared weights, and"),
+    ],
+)
+def test_what_does_not_go_with_it_is_refused(trained, chosen, says):
+    with pytest.raises(Fault, match=says):
+        search.check(asking(trained, *chosen, "device=none", "accelerator=cpu"))
+
+
+def test_the_estimator_that_scores_with_it_need_not_be_said():
+    assert command_line.carried("search", ["supernet=RUN"]) == ["estimator=one_shot"]
+    assert command_line.carried("search", ["supernet=RUN", "estimator=zero_cost"]) == []
+    assert command_line.carried("search", ["supernet=null"]) == []
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    return replace(trained, path=shutil.copytree(trained.path, tmp_path / "run"))
+
+
+def changed(run, change):
+    """state.pt with something else in it, as a run of another kind would have it."""
+    state = Run(run.path).load_state()
+    change(state["estimators"][-1])
+    Run(run.path).save_state(state)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda kept: kept.update(optimizer={}, epoch=1), "stands after 1 epoch; go on with: nas"),
+        (lambda kept: kept["supernet"].popitem(), "do not fit the space: .*another version"),
+        (
+            lambda kept: kept.update(supernet={k: v[None] for k, v in kept["supernet"].items()}),
+            "do not fit the space: .*trained for another space, other images",
+        ),
+        (lambda kept: kept.pop("supernet"), "holds no shared weights"),
+    ],
+)
+def test_a_supernet_that_is_not_finished_or_does_not_fit(copied, change, says):
+    changed(copied, change)
+    with pytest.raises(Fault, match=says):
+        search.check(asking(copied, *ONE_SHOT))
+
+
+def test_another_versions_and_no_runs_are_refused(copied, tmp_path):
+    state = Run(copied.path).load("state.pt")
+    Run(copied.path).save("state.pt", {**state, "format": 99})
+    with pytest.raises(Fault, match="has format 99, and this nascli reads formats up to"):
+        search.check(asking(copied, *ONE_SHOT))
+    (copied.path / "state.pt").unlink()
+    with pytest.raises(Fault, match="holds no shared weights"):
+        search.check(asking(copied, *ONE_SHOT))
+    with pytest.raises(Fault, match="is not a run folder: it has no config.yaml"):
+        search.check(asking(replace(copied, path=tmp_path), *ONE_SHOT))
+
+
+TRAINING = ("space=nasbench_macro", "data=synthetic", "device=none", "accelerator=cpu")
+
+
+def retraining(run, *chosen):
+    config = composed(*TRAINING, *chosen, verb="retrain")
+    config.genotype = str(run.path)
+    config.training.epochs, config.training.batch_size = 1, 16
+    return asked(config, "retrain", chosen)
+
+
+def test_a_network_that_inherits_scores_as_in_the_supernet_before_its_first_step(trained):
+    parts = retrain.build(retraining(trained, "init=inherit"))
+    network = parts.problem.space.network(parts.genotype)
+    network.load_state_dict(parts.weights())
+    network.eval()
+    right = count = 0
+    with torch.no_grad():
+        for images, labels in batches(parts.problem.task.split("valid"), 500, "cpu"):
+            right += int((network(images).argmax(1) == labels).sum())
+            count += len(labels)
+    best = max(t.metrics["accuracy"] for t in trained.history)
+    assert 100 * right / count == pytest.approx(best)
+
+
+def test_the_training_starts_there(trained, tmp_path, monkeypatch):
+    parts = retrain.build(retraining(trained, "init=inherit"))
+    begun = []
+    monkeypatch.setattr(
+        FromScratch, "_train", lambda _self, _problem, net: begun.append(net.state_dict())
+    )
+    monkeypatch.setattr(FromScratch, "_scores", lambda *_: {})
+    from nascli.core.trial import Proposal
+
+    training = FromScratch(Run(tmp_path), parts.networks, parts.weights)
+    training.estimate(Proposal(parts.genotype))
+    expected = parts.weights()
+    assert all(torch.equal(begun[0][key], value) for key, value in expected.items())
+    from_scratch = composed(verb="retrain")
+    assert inheriting.weights(from_scratch, parts.problem, parts.genotype) is None
+
+
+@pytest.mark.parametrize("within", ["genotype.json", "front/3.json"])
+def test_the_supernet_is_that_of_the_genotypes_run(trained, within):
+    config = retraining(trained, "init=inherit").config
+    config.genotype = str(trained.path / within)
+    inheriting.adopt(config)
+    assert config.supernet == str(trained.path.resolve())
+    assert [dict(layer)["channels"] for layer in config.space.layers] == [4, 6]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        (("init=inhert",), "init 'inhert' is not known; allowed: inherit, scratch; did you mean"),
+        (("supernet=x",), "supernet=... is for init=inherit; leave it out"),
+        (("init=inherit", "baselines=[random]"), "leave out seeds and baselines"),
+        (("init=inherit", "seeds=2"), "leave out seeds and baselines"),
+    ],
+)
+def test_what_goes_not_with_inherited_weights(trained, chosen, says):
+    with pytest.raises(Fault, match=says):
+        retrain.build(retraining(trained, *chosen))
+
+
+def test_a_size_of_ones_own_and_a_genotype_of_no_run_have_no_weights(trained):
+    sized = retraining(trained, "init=inherit")
+    sized = replace(sized, overrides=["++training.network.given.width=${space.width}"])
+    with pytest.raises(Fault, match="space.width cannot be chosen with init=inherit"):
+        retrain.build(sized)
+    published = retraining(trained, "init=inherit")
+    published.config.genotype = "darts_v2"
+    with pytest.raises(Fault, match="genotype=darts_v2 is of no run folder"):
+        retrain.build(published)
