@@ -90,10 +90,10 @@ def _sizes(given: Mapping[str, Any], images: Shape) -> Iterator[str]:
     least, (_, height, width) = math.prod(given["strides"]), images
     sides = [side for side in given["resolutions"] if side <= min(height, width)]
     if not sides:
+        other = ", or take space=once_for_all_small" if given["name"] == "once_for_all" else ""
         yield (
             f"resolutions start at {min(given['resolutions'])}, and the images are of "
-            f"{height}x{width} pixels; give space.resolutions up to {min(height, width)}, or take "
-            "space=once_for_all_small"
+            f"{height}x{width} pixels; give space.resolutions up to {min(height, width)}{other}"
         )
     small = sorted(side for side in sides if side < least)
     if small:

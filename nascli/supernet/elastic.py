@@ -145,10 +145,9 @@ class ElasticSupernet(nn.Module):
         Raises:
             Fault: it is not of the space.
         """
-        with torch.random.fork_rng(devices=[]):
-            network = self.space.network(genotype)
         like = next(self.parameters())
-        network.to(like.device, like.dtype)
+        with torch.random.fork_rng(devices=[]):
+            network = self.space.network(genotype).to(like.device, like.dtype)
         for place in self.space.plan(genotype).places:
             if place.name in self._layers:
                 module = network.get_submodule(place.name)

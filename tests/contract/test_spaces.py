@@ -10,9 +10,11 @@ from fixtures import TINY, TINY_SPACE, build, composed, options
 from plain_plan import interpreted
 
 from nascli.core import space as moves
+from nascli.core.genotype import Genotype
 from nascli.core.plan import IMAGES
 from nascli.core.space import Derivable, Planned, Relaxable, SearchSpace
 from nascli.costs.count import count
+from nascli.supernet.recalibration import recalibrate
 
 SHAPES = ["1x8x8", "1x28x28", "3x32x32", "3x64x64"]
 
@@ -199,6 +201,26 @@ def test_a_path_of_the_supernet_is_derived_back(space):
         mixture = supernet.path(genotype)
         assert mixture.weights.shape[0] == len(supernet.choices)
         assert space.canonical(supernet.derive(mixture.weights)) == space.canonical(genotype)
+
+
+def test_a_network_with_inherited_weights_scores_as_its_path(space):
+    if not isinstance(space, Relaxable):
+        pytest.skip("no supernet")
+    torch.manual_seed(0)
+    supernet = space.supernet().double()
+    rng, images = random.Random(0), torch.randn(8, *space.task.input_shape).double()
+    for _ in range(3):
+        # A batch norm of the supernet's own follows pools in the DARTS space (see below).
+        kept = {k: [o for o in opts if "pool" not in o] for k, opts in space.decisions.items()}
+        choices = {key: rng.choice(options) for key, options in kept.items()}
+        genotype = Genotype.of(space.name, choices)
+        path = supernet.path(genotype)
+        recalibrate(supernet, path, [images[:5], images[2:]])
+        network = supernet.network(genotype)
+        with torch.no_grad():
+            inside = supernet(images, path)
+            assert inside.std(0).max() > 1e-6
+            assert torch.allclose(network(images), inside, rtol=0, atol=1e-10)
 
 
 def test_a_path_costs_only_what_is_on_it(space):
