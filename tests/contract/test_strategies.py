@@ -26,7 +26,8 @@ FEW = {
         "strategy.keep=2",
         "strategy.by.scores=[synflow]",
         "strategy.by.batch_size=16",
-    )
+    ),
+    "mnasnet": ("scalarisation.metric=macs",),  # nothing is timed here
 }
 
 
@@ -55,7 +56,7 @@ def score(genotype):
 
 def ended(proposals, start):
     return [
-        Trial(start + n, p.genotype, p.fidelity, {"accuracy": score(p.genotype)})
+        Trial(start + n, p.genotype, p.fidelity, {"accuracy": score(p.genotype), "macs": 1e6})
         for n, p in enumerate(proposals)
     ]
 
@@ -167,7 +168,7 @@ class Fixed:
     traits = Traits()
 
     def estimate(self, proposal):
-        return {"accuracy": score(proposal.genotype)}
+        return {"accuracy": score(proposal.genotype), "macs": 1e6}
 
 
 GRADIENT = [n for n in options("strategy") if "GradientSearch" in str(composed(f"strategy={n}"))]
