@@ -82,6 +82,10 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     values = {**report["result"], **report["costs"], **report["final"], **report["effort"]}
     rows = [[words(name), readable(name, v)] for name, v in values.items()]
     ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
+    for metric, bound in report["problem"]["constraints"].items():
+        if metric in report["costs"]:
+            value = readable(metric, report["costs"][metric])
+            ui.say(f"constraints.{metric} is kept: {value} of {readable(metric, bound)}")
     trials, failures = report["trials"], report["failures"]
     again = f" and {counted(trials['repeats'], 'repeat')}" if trials["repeats"] else ""
     ui.say(f"ended after {counted(trials['all'], report['unit'])}{again}: {report['ended']}")

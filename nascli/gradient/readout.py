@@ -16,6 +16,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal
 from nascli.core.supernet import Relaxation, Supernet
 
+_NEAR = 1.05  # times its bound: where an expected cost still counts as within
 _REMEDIES = (
     "what helps: strategy=drnas, beta_darts or pc_darts; "
     "stopper@strategy.stopper=eigenvalue; discretisation@strategy.discretisation=skip_limit"
@@ -46,6 +47,22 @@ def in_words(found: Mapping[str, float], goal: Goal) -> str:
         if expected is not None:
             words.append(f"expected {constraint.metric} {expected:.4g} of {constraint.maximum:.4g}")
     return ", ".join(words)
+
+
+def over(found: Mapping[str, float], goal: Goal) -> list[str]:
+    """A warning for every bound below which a readout's expected cost does not lie."""
+    told = [
+        (c, found[f"expected_{c.metric}"])
+        for c in goal.constraints
+        if f"expected_{c.metric}" in found
+    ]
+    return [
+        f"warning: over budget: a network is expected to have {c.metric} {expected:.4g}, and the "
+        f"bound is {c.maximum:.4g}; genotypes were cut to fit it, so take more epochs, or a higher "
+        "strategy.penalties.budget.rate"
+        for c, expected in told
+        if expected > _NEAR * c.maximum
+    ]
 
 
 def skips(supernet: Supernet, genotype: Genotype) -> Mapping[str, tuple[int, int]]:

@@ -22,7 +22,7 @@ from nascli.gradient.bilevel import Bilevel
 from nascli.gradient.halves import Halves
 from nascli.gradient.method import Method, SecondOrder
 from nascli.gradient.parts import Discretisation, Penalty, Perturbation, Stopper, built
-from nascli.gradient.readout import collapse, in_words, readout, weights_of
+from nascli.gradient.readout import collapse, in_words, over, readout, weights_of
 from nascli.gradient.stage_setup import (
     check_growth,
     grown,
@@ -191,6 +191,9 @@ class GradientSearch:
         found = self._readout(trained, genotype)
         self._trajectory += [weights_of(trained.supernet, self._shared.relaxation)]
         self._warn(trained, genotype)
+        if last:
+            for warning in over(found, self._problem.goal):
+                self._problem.listener.warn(warning)
         words = [f"epoch {self._epoch}/{self.epochs}", said, in_words(found, self._problem.goal)]
         self._problem.listener.progress(1.0, ", ".join(filter(None, words)))
         return [Proposal(genotype, self._problem.fidelity * self._share(trained.stage), found)]
@@ -207,13 +210,20 @@ class GradientSearch:
         """The weights have learnt already."""
 
     def recommend(self, history: History) -> Genotype | None:
-        """The genotype of the epoch that `answer` says; a stopper sets the last that counts."""
+        """The genotype of the epoch that `answer` says; a stopper sets the last that counts.
+
+        Where there are some, it is of the epochs in which the expected costs kept the constraints:
+        how good a mixture beyond them is says little of the network that was cut to fit.
+        """
         back = self._stopper.back if self._stopper is not None and self._stopped else 0
+        goal = self._problem.goal
         counting = History(history[: len(history) - back])
+        led = [trial for trial in counting if not over(trial.metrics, goal)]
+        counting = History(led) if History(led).answer(goal) else counting
         if self._answer == "last":
-            good = counting.full(self._problem.goal)
+            good = counting.full(goal)
             return good[-1].genotype if good else None
-        return counting.answer(self._problem.goal)
+        return counting.answer(goal)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, architecture weights, optimizers, streams of batches, stage, all draws."""

@@ -32,6 +32,11 @@ class Rows:
         """Whether a space's decisions are the benchmark's: six edges with its five operations."""
         return [tuple(options) for options in decisions.values()] == [self.operations] * 6
 
+    def cells(self) -> list[tuple[str, ...]]:
+        """The options of every row's cell."""
+        names = self.operations
+        return [tuple(names[digit] for digit in cell) for cell in self._arrays["cells"].tolist()]
+
     def column(self, name: str) -> list[float]:
         """A value for every row."""
         column: list[float] = self._arrays[name].tolist()

@@ -80,13 +80,13 @@ class Budget:
         return found
 
     def readout(self, relaxation: Relaxation) -> Mapping[str, float]:
-        """`expected_<metric>` in the metric's unit, and `pressure_<metric>`, its weight w."""
+        """`expected_<metric>` in the metric's unit, and `pressure_<metric>` without it: w."""
         with torch.no_grad():
             over = self._over(relaxation, relaxation.expected().edges)
         found = {}
         for metric, (_, bound) in self._costs.items():
             found[f"expected_{metric}"] = (1 + float(over[metric])) * bound
-            found[f"pressure_{metric}"] = float(self.weights[metric])
+            found[f"pressure_{metric.removesuffix('_ms')}"] = float(self.weights[metric])
         return found
 
     def state_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Constraint, Goal
-from nascli.gradient.readout import collapse, entropy, in_words, readout
+from nascli.gradient.readout import collapse, entropy, in_words, over, readout
 from nascli.relaxations.sigmoid import Sigmoid
 from nascli.relaxations.softmax import Softmax
 
@@ -80,3 +80,11 @@ def test_a_readout_in_a_few_words():
 
 def test_without_a_relaxation_only_skip_connections_are_read(space, supernet):
     assert readout(supernet, None, genotype(space, 2)) == {"skips_cell": 2.0}
+
+
+def test_what_is_expected_beyond_a_bound_is_said():
+    goal = Goal(constraints=(Constraint("macs", 5e6), Constraint("latency_ms", 2.0)))
+    found = {"expected_macs": 5.2e6, "expected_latency_ms": 2.4, "entropy": 1.0}
+    (said,) = over(found, goal)
+    assert "over budget: a network is expected to have latency_ms 2.4, and the bound is 2;" in said
+    assert over({"entropy": 1.0}, goal) == []

@@ -12,6 +12,7 @@ from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Goal
 from nascli.core.problem import Problem
 from nascli.core.space import at, size
+from nascli.core.trial import History, Trial
 from nascli.costs.plans import PlanCounter
 from nascli.gradient.penalties.budget import Budget
 from nascli.relaxations.softmax import Softmax
@@ -190,3 +191,27 @@ def test_a_search_leads_derives_and_says_what_it_expects_and_goes_on_from_there(
     again.strategy.load_state_dict(state)
     assert again.strategy.ask(1) == first.strategy.ask(1)
     assert state["bilevel"]["penalties"] == [{"params": pytest.approx(told["pressure_params"])}]
+
+
+def test_the_answer_is_of_an_epoch_that_kept_to_the_bound_if_there_is_one():
+    words = ["strategy=darts", "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"]]
+    made = build.search(composed(*words, "+constraints.params=6000"))
+    genotypes = [at(made.problem.space, number) for number in range(3)]
+    trials = [
+        Trial(number, genotype, 1.0, {"accuracy": accuracy, "expected_params": expected}, 1.0)
+        for number, (genotype, accuracy, expected) in enumerate(
+            zip(genotypes, (90.0, 70.0, 80.0), (9000.0, 6100.0, 5000.0), strict=True)
+        )
+    ]
+    answers = [made.strategy.recommend(History(trials[:n])) for n in (1, 3)]
+    assert answers == [genotypes[0], genotypes[2]]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "part"),
+    [("fbnet", "Gumbel"), ("proxyless_latency", "BinaryGates"), ("mnasnet", "MnasNet")],
+)
+def test_the_published_searches_for_latency_look_at_it(strategy, part):
+    made = composed(f"strategy={strategy}", "device=cpu")
+    assert part in str(made)
+    assert "ExpectedCost" in str(made) or made.scalarisation.metric == "latency_ms"

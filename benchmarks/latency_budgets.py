@@ -1,0 +1,133 @@
+"""Ten latency budgets over NAS-Bench-201: is the answer below each, and as accurate as random's?
+
+python benchmarks/latency_budgets.py [--part table gradient] [--seeds 30] [--trained 2]
+
+`table`: evolution, reinforce and random look cells up, 100 queries each (cells over the budget are
+not queried), on two settings of the shipped latencies. `gradient`: `strategy=darts` under
+`constraints.latency_ms`, the pressure found by dual ascent, trains the smallest supernet (8
+channels, a cell a stage, 8 epochs) on digits; its answer is looked up. An epoch of it costs as much
+as one of about five such networks, so random with five queries stands beside it (`random_5`).
+
+Budgets are the latencies that 5, 15, ... 95 % of the cells keep. Accuracies are the answers' on
+CIFAR-10's test split after 200 epochs; `interval` is the mean's, 95 %, by Student's t.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tabular
+from scipy import stats
+
+from nascli.tables.nasbench201 import shipped
+
+NAME = "latency_budgets"
+SETTINGS = ("titan_rtx_256", "eyeriss")
+QUERIES = {"random": 100, "evolution": 100, "reinforce": 100, "random_5": 5}
+EPOCHS = 8
+
+
+def budgets(setting: str) -> list[float]:
+    """Milliseconds, rounded up to what a command line has."""
+    ms = np.quantile(shipped().latencies(setting), np.arange(0.05, 1, 0.1))
+    return [math.ceil(1e3 * value) / 1e3 for value in ms]
+
+
+def looked_up(row: str, setting: str, budget: float, seed: int) -> tuple[float, float]:
+    """Latency and test accuracy of the answer of a search on the table."""
+    history, problem = tabular.searched(
+        [
+            f"strategy={row.split('_')[0]}", f"estimator.latency={setting}",
+            f"constraints.latency_ms={budget}", f"budget.trials={QUERIES[row]}",
+            "budget.proposals=20000",
+        ],
+        seed,
+    )  # fmt: skip
+    best = history.best(problem.goal)
+    assert best is not None
+    return best.metrics["latency_ms"], told(best.genotype.options)
+
+
+def trained(setting: str, budget: float, seed: int, folder: Path) -> tuple[float, float]:
+    """The same of a gradient search, which runs as a command."""
+    outputs = folder / f"{setting}-{budget}-{seed}"
+    command = [
+        "nas", "search", "strategy=darts", "space=nasbench201", "space.channels=8",
+        "space.cells_per_stage=1", "data=digits", f"training.epochs={EPOCHS}", "threads=1",
+        "device=nasbench201_devices", f"device.setting={setting}",
+        f"constraints.latency_ms={budget}", f"seed={seed}", f"outputs={outputs}",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    run = max((outputs / "search").glob("*"))
+    answer = json.loads((run / "genotype.json").read_text())["choices"]
+    options = tuple(answer.values())
+    return shipped().latencies(setting)[shipped().number(options)], told(options)
+
+
+def told(options: tuple[str, ...]) -> float:
+    values, rows = tabular.column("cifar10", "test")
+    return float(values[rows[options]])
+
+
+def summed(found: list[tuple[float, float]], budget: float) -> dict[str, Any]:
+    """Of all seeds at one budget."""
+    accuracies = [accuracy for _, accuracy in found]
+    mean, half = statistics.mean(accuracies), None
+    if len(accuracies) > 1:
+        error = statistics.stdev(accuracies) / math.sqrt(len(accuracies))
+        half = float(stats.t.ppf(0.975, len(accuracies) - 1)) * error
+    return {
+        "kept": f"{sum(ms <= budget for ms, _ in found)} of {len(found)}",
+        "largest_ms": round(max(ms for ms, _ in found), 4),
+        "mean": round(mean, 2),
+        "interval": half and [round(mean - half, 2), round(mean + half, 2)],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", nargs="+", default=["table", "gradient"])
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--trained", type=int, default=2, help="seeds of the gradient searches")
+    parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / NAME)
+    options = parser.parse_args()
+    file = tabular.RESULTS / f"{NAME}.json"
+    result = json.loads(file.read_text()) if file.exists() else {}
+    result.pop("command", None)
+    result["epochs_of_gradient"] = EPOCHS
+    result["gradient_runs"] = runs = result.get("gradient_runs", {})
+    rows = {**QUERIES} if "table" in options.part else {}
+    for setting in SETTINGS:
+        own = result.setdefault(setting, {})
+        for budget in budgets(setting):
+            at = own.setdefault(str(budget), {})
+            for row in rows:
+                if row not in at:
+                    found = [looked_up(row, setting, budget, s) for s in range(options.seeds)]
+                    at[row] = summed(found, budget)
+                    print(setting, budget, row, at[row], flush=True)
+            tabular.save(NAME, result)
+    for seed in range(options.trained if "gradient" in options.part else 0):
+        for setting in SETTINGS[::-1]:
+            for budget in budgets(setting):
+                name = f"{setting} {budget} {seed}"
+                if name not in runs:
+                    runs[name] = trained(setting, budget, seed, options.runs)
+                    print(name, runs[name], flush=True)
+                found = [runs[n] for n in runs if n.startswith(f"{setting} {budget} ")]
+                result[setting][str(budget)]["gradient"] = summed(found, budget)
+                tabular.save(NAME, result)
+
+
+if __name__ == "__main__":
+    main()
