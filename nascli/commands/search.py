@@ -17,6 +17,7 @@ from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
 from nascli.core.words import counted
 from nascli.programs import search as program
+from nascli.report import latency_words
 from nascli.report.units import readable, words
 from nascli.runs.folder import Run
 
@@ -70,6 +71,8 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     values = {**report["result"], **report["costs"], **report["final"], **report["effort"]}
     rows = [[words(name), readable(name, v)] for name, v in values.items()]
     ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
+    for line in latency_words.beside(report):
+        ui.say(line)
     trials, failures = report["trials"], report["failures"]
     again = f" and {counted(trials['repeats'], 'repeat')}" if trials["repeats"] else ""
     ui.say(f"ended after {counted(trials['all'], 'trial')}{again}: {report['ended']}")

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.device import Stated
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
 from nascli.core.space import Knowing, Planned
 from nascli.core.trial import Proposal
+from nascli.costs.conditions import differing
 from nascli.costs.latency_table import LatencyTable
 from nascli.costs.plans import PlanCounter
 from nascli.estimators.costs import Costs
@@ -40,7 +42,8 @@ def layers_of(problem: Problem, genotype: Genotype) -> list[dict[str, Any]]:
     """The layers of a network in the order of computing, each with what it costs.
 
     `layer`, `operation`, `channels` (in -> out), `pixels` (of its input), `stride`, `params`,
-    `macs`, and `latency_ms` where it has been measured. Empty for a space without plans.
+    `macs`, and `latency_ms` with its `share` of all layers' where it has been measured. Empty for a
+    space without plans.
     """
     space = problem.space
     if not isinstance(space, Planned):
@@ -55,8 +58,12 @@ def layers_of(problem: Problem, genotype: Genotype) -> list[dict[str, Any]]:
         cost = counter.layer(layer)
         row = {**row_of(layer), "layer": place.name, "params": cost.params, "macs": cost.macs}
         if layer in timed:
-            row["latency_ms"] = timed[layer].median_ms
+            row["latency_ms"] = timed[layer].ms
         rows.append(row)
+    whole = sum(row.get("latency_ms", 0.0) for row in rows)
+    for row in rows:
+        if whole and "latency_ms" in row:
+            row["share"] = row["latency_ms"] / whole
     return rows
 
 
@@ -76,12 +83,23 @@ def row_of(layer: Layer) -> dict[str, Any]:
 def keep_latencies(run: Run, problem: Problem) -> None:
     """The latency table is written down the moment it is measured, and the one on record is used.
 
+    Where it was measured under other conditions than today's, that is said.
+
     Raises:
         Fault: the one on record is damaged.
     """
     file = run.path / TABLE
     if file.is_file():
-        problem.latencies.rows.update(LatencyTable.from_csv(file))
+        table = LatencyTable.from_csv(file)
+        problem.latencies.rows.update(table)
+        device = problem.device
+        then = table.conditions
+        other = differing(then, device.conditions() if isinstance(device, Stated) else then)
+        if other:
+            problem.listener.warn(
+                f"warning: the latency table of this run was measured elsewhere: {other}; it is "
+                "kept, so that the search goes on as it began"
+            )
     problem.latencies.keep = lambda rows: run.write(TABLE, LatencyTable(rows).to_csv())
 
 
