@@ -1,8 +1,8 @@
-"""`nas profile`: times every layer that a space can ask for, and a network beside their sum."""
+"""`nas profile`: what layers and networks of a space take on a device."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nascli import ui
@@ -12,13 +12,14 @@ from nascli.core.device import Counting
 from nascli.core.words import counted
 from nascli.costs.latency_table import LatencyTable
 from nascli.programs import profile as program
-from nascli.report import footprint
+from nascli.programs.networks import layers_of
+from nascli.report import footprint, latency_words
 from nascli.report.units import readable, words
 from nascli.runs.folder import Run
 
 
 def main(asked: Asked) -> None:
-    """Measures, writes latency_table.csv and prints the run folder's path.
+    """Measures, says how well others are predicted, and prints the run folder's path.
 
     Raises:
         Fault: the input is wrong.
@@ -29,14 +30,23 @@ def main(asked: Asked) -> None:
         _count(run, parts)
         return
     with ui.logging_to(run):
-        with ui.Progress("layers timed", 1, percent=True) as bar:
+        with ui.Progress("timed", 1, percent=True) as bar:
             listener.step = bar.update
             found = program.profile(run, parts)
-        _show(found.table, found.report["networks"])
+        if found.table is not None:
+            _show(found.table, found.report["networks"])
         if parts.genotype is not None:
             ui.say(parts.problem.space.describe(parts.genotype))
+            _shares(layers_of(parts.problem, parts.genotype))
             ui.say(_whole(found.report["network"]))
             ui.say(_costs(found.report["network"]["costs"], found.report["networks"]))
+        if "prediction" in found.report:
+            _models(found.report["models"])
+            ui.say(latency_words.prediction(found.report))
+            kept = [text for text in asked.overrides if _of_networks(text)]
+            words = [*kept, "device=latency_table", f"device.path={run.path}"]
+            ui.say(f"next:   {asked.then('search', *words, outputs=asked.config.outputs)}")
+        ui.say(f"report: {run.path / 'report.html'}")
     ui.path(run.path)
 
 
@@ -44,7 +54,7 @@ def _count(run: Run, parts: program.Parts) -> None:
     """What a device that counts says of the network."""
     assert parts.genotype is not None
     with ui.logging_to(run):
-        report = program.counted(run, parts)
+        report = program.profile(run, parts).report
         network = report["network"]
         ui.say(parts.problem.space.describe(parts.genotype))
         ui.table(
@@ -57,6 +67,31 @@ def _count(run: Run, parts: program.Parts) -> None:
             *footprint.chips(network),
         )
     ui.path(run.path)
+
+
+def _of_networks(override: str) -> bool:
+    """Whether it says which networks are built."""
+    key = override.lstrip("+~").partition("=")[0].partition(".")[0]
+    return key in ("space", "data") or override.startswith("training.network")
+
+
+def _models(rows: Sequence[Mapping[str, Any]]) -> None:
+    """How far off every model was on networks left out of its fit."""
+    head = ("predicts whole networks by", "mean error on those left out")
+    lines = [[str(row["model"]), f"{row['error']:.2%}"] for row in rows]
+    ui.table("the simplest model that none is clearly better than is chosen:", head, lines)
+
+
+def _shares(layers: Sequence[Mapping[str, Any]]) -> None:
+    """Which layers of a network take most of its time."""
+    if all("share" in row for row in layers) and layers:
+        slowest = sorted(layers, key=lambda row: -row["latency_ms"])[:10]
+        rows = [
+            [row["layer"], row["operation"], f"{row['latency_ms']:.3f}", f"{row['share']:.1%}"]
+            for row in slowest
+        ]
+        head = ("layer", "operation", "ms", "share")
+        ui.table(f"the slowest of its {counted(len(layers), 'layer')}:", head, rows)
 
 
 def _costs(costs: Mapping[str, float], networks: str) -> str:
@@ -86,10 +121,12 @@ def _show(table: LatencyTable, networks: str) -> None:
 
 def _whole(network: Mapping[str, Any]) -> str:
     """The network's measured latency beside the sum of its layers."""
-    measured, total = network["latency_ms"], network["table_sum_ms"]
-    error = 100 * (total / measured - 1)
-    return (
-        f"whole network: {measured:.3f} ms measured "
-        f"(p10 {network['p10_ms']:.3f}, p90 {network['p90_ms']:.3f}, "
-        f"{network['repeats']} repeats); the table's sum: {total:.3f} ms ({error:+.1f} %)"
+    measured = network["latency_ms"]
+    said = (
+        f"whole network: {measured:.3f} ms measured (median {network['median_ms']:.3f}, "
+        f"p10 {network['p10_ms']:.3f}, p90 {network['p90_ms']:.3f}, {network['repeats']} repeats)"
     )
+    if "table_sum_ms" not in network:
+        return f"{said}; its layers run fused with each other"
+    total = network["table_sum_ms"]
+    return f"{said}; the table's sum: {total:.3f} ms ({100 * (total / measured - 1):+.1f} %)"

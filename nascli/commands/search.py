@@ -19,6 +19,7 @@ from nascli.core.trial import Trial
 from nascli.core.words import counted
 from nascli.data.identity import was_read
 from nascli.programs import search as program
+from nascli.report import latency_words
 from nascli.report.units import readable, words
 from nascli.runs.folder import Run
 
@@ -86,6 +87,8 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
         if metric in report["costs"]:
             value = readable(metric, report["costs"][metric])
             ui.say(f"constraints.{metric} is kept: {value} of {readable(metric, bound)}")
+    for line in latency_words.beside(report):
+        ui.say(line)
     trials, failures = report["trials"], report["failures"]
     again = f" and {counted(trials['repeats'], 'repeat')}" if trials["repeats"] else ""
     ui.say(f"ended after {counted(trials['all'], report['unit'])}{again}: {report['ended']}")

@@ -9,6 +9,7 @@ from nascli.config.compose import Asked
 from nascli.core.device import Counting, available, measures
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
+from nascli.costs.latency_choice import LEAST
 from nascli.programs.profile import Parts
 from nascli.runs.folder import Run
 
@@ -36,9 +37,16 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     else:
         faults = building.Faults()
         made = building.problem(config, faults, listener)
+        surrogate = faults.attempt(lambda: building.component(config, "surrogate"))
+        for key in ("networks", "check"):
+            if config[key] < 0:
+                faults.found.append(f"{key} is {config[key]}; it must be 0 or more")
+        if 0 < config.networks < LEAST:
+            faults.found.append(f"networks is {config.networks}; it must be {LEAST} or more, or 0")
         faults.check()
         assert made is not None
-        parts = Parts(made, None, asked.plain())
+        then = partial(asked.then, outputs=config.outputs)
+        parts = Parts(made, None, asked.plain(), then, config.networks, config.check, surrogate)
     if isinstance(parts.problem.device, Counting):
         if parts.genotype is None:
             raise Fault(

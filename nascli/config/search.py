@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import building, own_data, recorded, remote, shared_weights, values
+from nascli.config import building, measuring, own_data, recorded, remote, shared_weights, values
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
@@ -70,8 +70,10 @@ def build(
     problem = building.problem(config, faults, listener)
     if problem is not None:
         if survey:  # also where nothing asks it before the first step
-            device = problem.device
-            faults.attempt(lambda: available(device))
+            of = problem
+            if not faults.found_by(lambda: available(of.device)):
+                held = faults.attempt(lambda: measuring.anchored(config, of, asked.directories))
+                problem = held or problem
         problem = replace(problem, budget=budget or Budget())
         if survey:
             refuse(config, problem, faults)
@@ -91,6 +93,7 @@ def build(
         networks=own_data.networks(config, problem, estimators),
         notice=own_data.mismatch(config, problem, "estimator"),
         then=partial(asked.then, outputs=config.get("outputs")),
+        measuring=measuring.device(config, problem, asked.directories),
     )
 
 

@@ -31,6 +31,7 @@ class Keys:
     baselines: Sequence[str]
     random_genotypes: int | None
     networks: int
+    check: int
     genotypes: str
     resamples: int
     runs: Sequence[str]
@@ -56,12 +57,12 @@ _PARTS: Mapping[str, Sequence[str]] = {
     "export": ("format",),
 }
 """Verb -> the components that it cannot do without."""
-_OPTIONAL = ("device", "scalarisation", "workers")
+_OPTIONAL = ("device", "scalarisation", "workers", "surrogate")
 _VALUES: Mapping[str, Sequence[str]] = {
     "search": ("resume", "budget"),
     "audit": ("resume", "networks", "genotypes", "supernet", "resamples"),
     "retrain": ("resume", "genotype"),
-    "profile": ("genotype",),
+    "profile": ("genotype", "networks", "check"),
     "show": ("genotype", "front", "svg"),
     "scale": ("genotype", "rounding"),
     "export": ("genotype",),

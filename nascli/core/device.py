@@ -120,6 +120,29 @@ class LooksUp(Protocol):
 
 
 @runtime_checkable
+class Predicting(LooksUp, Protocol):
+    """One whose latencies come from networks or layers that were measured before, somewhere."""
+
+    @property
+    def how(self) -> str:
+        """How it tells what networks take, in words."""
+
+    @property
+    def scale(self) -> float | None:
+        """How many times what was measured then networks take now; None: that is not known yet."""
+
+    @property
+    def anchors(self) -> Sequence[tuple[Genotype, float]]:
+        """Networks to measure again, to find that out, with the milliseconds that they took."""
+
+    def conditions(self) -> Mapping[str, str | int]:
+        """Under which everything was measured."""
+
+    def layer_ms(self, layer: Layer) -> float:
+        """What a layer adds to the latency of a network; `fits` comes first."""
+
+
+@runtime_checkable
 class Counting(Protocol):
     """A device that times nothing: what networks cost on it follows from their plans."""
 

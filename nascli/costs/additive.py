@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nascli.core.choice import Choice
-from nascli.core.device import LooksUp
+from nascli.core.device import LooksUp, Predicting
 from nascli.core.fault import Fault
 from nascli.core.plan import Layer, Plan
 from nascli.core.randomness import generator
@@ -37,14 +37,17 @@ class Sums(NamedTuple):
 def sums(problem: Problem, space: Planned, plan: Plan, metric: str) -> Sums:
     """What one of `ADDITIVE` is made of.
 
-    A latency is the sum of the layers' own, which are measured if they have not been; on a device
-    that looks up it is a fit of what it says (`nascli.costs.edges`).
+    A latency is the sum of the layers' own, which are measured if they have not been, or are those
+    that a device predicts by; on one that knows whole networks alone it is a fit of what it says
+    (`nascli.costs.edges`).
 
     Raises:
         Fault: a device looks up what its space does not decide by choices.
     """
-    if metric == "latency_ms" and isinstance(problem.device, LooksUp):
-        return _looked_up(problem.device, space, plan)
+    device = problem.device
+    by_layers = isinstance(device, Predicting)
+    if metric == "latency_ms" and isinstance(device, LooksUp) and not by_layers:
+        return _looked_up(device, space, plan)
     cost = _of_layers(problem, space, metric)
     return Sums(
         cost(list(plan.layers())),
@@ -59,6 +62,9 @@ def _of_layers(
     problem: Problem, space: Planned, metric: str
 ) -> Callable[[Sequence[Layer | None]], float]:
     """What layers cost together."""
+    device = problem.device
+    if metric == "latency_ms" and isinstance(device, Predicting):
+        return lambda layers: math.fsum(device.layer_ms(n) for n in layers if n is not None)
     if metric == "latency_ms":
         from nascli.costs.latency_table import measured
 

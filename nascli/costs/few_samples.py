@@ -1,8 +1,8 @@
 """Latencies of all networks on a new device, from few measured ones and devices that are known.
 
-A Gaussian process over networks whose covariance is that of the known devices' latencies. It is what
-HELP (Lee et al., NeurIPS 2021, arXiv 2106.08630) meta-learns, in closed form; its ten samples are
-the published setting.
+A Gaussian process over networks whose covariance is that of the known devices' latencies. It is
+what HELP (Lee et al., NeurIPS 2021, arXiv 2106.08630) meta-learns, in closed form; its ten samples
+are the published setting.
 """
 
 from __future__ import annotations

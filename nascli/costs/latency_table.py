@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.device import Device, Latency, Stated, adds_up, unsteady
+from nascli.core.device import Device, Latency, Stated, adds_up, measures, unsteady
 from nascli.core.fault import Fault
 from nascli.core.plan import Layer, Plan
 from nascli.core.problem import Problem
@@ -152,8 +152,10 @@ def measured(
     return LatencyTable(found.rows)
 
 
-def layered(device: Device) -> bool:
-    """Whether what layers take on a device adds up to what a network takes."""
+def layered(device: Device | None) -> bool:
+    """Whether layers can be timed on a device, and add up to what a network takes."""
+    if not measures(device):
+        return False
     return adds_up(device.conditions() if isinstance(device, Stated) else {})
 
 

@@ -41,8 +41,10 @@ def timed(
 def rounds(passes: Sequence[Pass], limits: Limits) -> list[list[float]]:
     """Calls every pass once a round and gives each one's milliseconds, those of warm-up dropped.
 
-    A machine that slows down for a while then slows all passes alike. No pass drops out before its
-    second call, and warm-up is at most half its calls.
+    A machine that slows down for a while then slows all passes alike. Where there are several, each
+    is called once untimed right before it is timed: its neighbours have taken its place in the
+    caches, and a latency must not depend on what is measured beside it. No pass drops out before
+    its second timed call, and warm-up is at most half of those.
     """
     taken: list[list[float]] = [[] for _ in passes]
     for number in range(limits.warmup + limits.repeats):
@@ -54,6 +56,8 @@ def rounds(passes: Sequence[Pass], limits: Limits) -> list[list[float]]:
         if not going or _enough(number, limits, [values for _, values in going]):
             break
         for run, values in going:
+            if len(passes) > 1:
+                run()
             values.append(run())
     return [values[min(limits.warmup, len(values) // 2) :] for values in taken]
 

@@ -26,8 +26,8 @@ def check(device: str, dtype: str, **counts: int) -> None:
 class Limits:
     """How long passes are repeated.
 
-    Every pass is called `warmup` times untimed and at most `repeats` times timed; it drops out once
-    it has taken `seconds` in all. Rounds end before that when every lower quartile is known to
+    Every pass is called `warmup` times before and at most `repeats` times timed; it drops out once
+    those have taken `seconds` in all. Rounds end before that when every lower quartile is known to
     within `precision` (a share of itself) with a confidence of 95 %; 0 asks for all repeats.
     """
 

@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nascli.core.device import Stated
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
 from nascli.core.space import Knowing, Planned
 from nascli.core.trial import Proposal
+from nascli.costs.conditions import differing
 from nascli.costs.cost import BYTES_PER_MB
 from nascli.costs.latency_table import LatencyTable
 from nascli.costs.plans import PlanCounter
@@ -43,9 +45,9 @@ def layers_of(problem: Problem, genotype: Genotype) -> list[dict[str, Any]]:
     """The layers of a network in the order of computing, each with what it costs.
 
     `layer`, `operation`, `channels` (in -> out), `pixels` (of its input), `stride`, `cell` (of
-    which it is, or ""), `output` (its shape), `params`, `macs`, `output_mb`, and `latency_ms` where
-    it has been measured. Of a space without plans the network is built, and its modules are told
-    with their parameters.
+    which it is, or ""), `output` (its shape), `params`, `macs`, `output_mb`, and `latency_ms` with
+    its `share` of all layers' where it has been measured. Of a space without plans the network is
+    built, and its modules are told with their parameters.
     """
     space = problem.space
     if not isinstance(space, Planned):
@@ -68,8 +70,12 @@ def layers_of(problem: Problem, genotype: Genotype) -> list[dict[str, Any]]:
             "output_mb": cost.output_bytes / BYTES_PER_MB,
         }
         if layer in timed:
-            row["latency_ms"] = timed[layer].median_ms
+            row["latency_ms"] = timed[layer].ms
         rows.append(row)
+    whole = sum(row.get("latency_ms", 0.0) for row in rows)
+    for row in rows:
+        if whole and "latency_ms" in row:
+            row["share"] = row["latency_ms"] / whole
     return rows
 
 
@@ -101,12 +107,23 @@ def row_of(layer: Layer) -> dict[str, Any]:
 def keep_latencies(run: Run, problem: Problem) -> None:
     """The latency table is written down the moment it is measured, and the one on record is used.
 
+    Where it was measured under other conditions than today's, that is said.
+
     Raises:
         Fault: the one on record is damaged.
     """
     file = run.path / TABLE
     if file.is_file():
-        problem.latencies.rows.update(LatencyTable.from_csv(file))
+        table = LatencyTable.from_csv(file)
+        problem.latencies.rows.update(table)
+        device = problem.device
+        then = table.conditions
+        other = differing(then, device.conditions() if isinstance(device, Stated) else then)
+        if other:
+            problem.listener.warn(
+                f"warning: the latency table of this run was measured elsewhere: {other}; it is "
+                "kept, so that the search goes on as it began"
+            )
     problem.latencies.keep = lambda rows: run.write(TABLE, LatencyTable(rows).to_csv())
 
 

@@ -1,82 +1,109 @@
-"""Times every layer that a space can ask for, and a network beside their sum."""
+"""Times layers and networks of a space on a device, and checks what predicts others from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nascli.core.device import Counting
+from nascli.core.device import Counting, Latency, unsteady
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.provenance import given
-from nascli.core.space import Planned
-from nascli.costs.latency_table import LatencyTable, measured
-from nascli.programs.networks import (
-    costs_of,
-    keep_latencies,
-    layers_of,
-    network_of,
-    own_layers,
-    row_of,
-)
+from nascli.core.randomness import generator
+from nascli.core.space import Planned, sample, size
+from nascli.core.surrogate import Surrogate
+from nascli.core.words import counted
+from nascli.costs import latency_choice, latency_profile
+from nascli.costs.latency_models import Example, counts_of
+from nascli.costs.latency_profile import CHECK, FIT, Measured, Profile
+from nascli.costs.latency_table import LatencyTable, layered, measured
+from nascli.costs.plans import PlanCounter
+from nascli.programs.latency import Built
+from nascli.programs.networks import costs_of, keep_latencies, layers_of, own_layers, row_of
 from nascli.programs.reporting import Then, plain, write_report
-from nascli.report import contents
+from nascli.report import contents, latency_figures
 from nascli.report.page import Content
-from nascli.runs.folder import REPORT, Run
+from nascli.runs.folder import Run
+
+_DRAWS = 100  # times as many as there should be, after which no more different genotypes are sought
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What is measured: the layers of the problem's space, and a network (None: no network).
+    """What is measured on the problem's device.
 
-    `settings` is the config as plain data; `then` gives the command line of another verb.
+    With a `genotype`, the layers of the space and that network. Without one, the layers where they
+    add up, `networks` networks to predict others from, and `check` others to see how well that
+    goes; `surrogate` makes what may correct predictions. `settings` is the config as plain data;
+    `then` gives the command line of another verb.
     """
 
     problem: Problem
     genotype: Genotype | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     then: Then = plain
+    networks: int = 0
+    check: int = 0
+    surrogate: Callable[[Any, int], Surrogate] | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was measured."""
+    """What was measured; no table for a runtime that fuses layers."""
 
-    table: LatencyTable
+    table: LatencyTable | None
     report: dict[str, Any]
 
 
 def profile(run: Run, parts: Parts) -> Outcome:
-    """Measures, and writes latency_table.csv and the report.
+    """Measures, or counts; writes latency_table.csv, profile.json and the report.
 
     Raises:
-        Fault: the disk takes no more.
+        Fault: there are too few networks, the device does not know an operation, or the disk takes
+            no more.
     """
-    keep_latencies(run, parts.problem)
-    device = parts.problem.device
+    problem, began = parts.problem, time.monotonic()
+    device = problem.device
+    if isinstance(device, Counting):
+        return Outcome(None, _counted(run, parts))
     assert device is not None
-    table = measured(parts.problem, own_layers(parts.problem, parts.genotype))
+    keep_latencies(run, problem)
+    table = measured(problem, own_layers(problem, parts.genotype)) if layered(device) else None
     report: dict[str, Any] = {
         "verb": "profile",
-        "rows": len(table),
-        "networks": str(given(parts.problem)),
-        "title": f"profile · {parts.problem.space.name} · {device.name}",
+        "rows": len(table or ()),
+        "networks": str(given(problem)),
+        "title": f"profile · {problem.space.name} · {device.name}",
     }
+    rows: list[dict[str, Any]] = []
     if parts.genotype is not None:
-        report["description"] = parts.problem.space.describe(parts.genotype)
-        report["network"] = _whole(parts.problem, parts.genotype, table)
-    write_report(run, _content(parts, report, table))
+        report["description"] = problem.space.describe(parts.genotype)
+        report["network"] = _whole(problem, parts.genotype, table)
+    elif parts.networks and isinstance(problem.space, Planned):
+        found, rows = _predicting(parts, problem.space, table)
+        run.write_json(latency_profile.FILE, found.to_json())
+        report["conditions"] = dict(found.conditions)
+        report["prediction"] = {"model": found.model, **found.check}
+        report["models"] = [{"model": n, "error": error} for n, error in found.errors.items()]
+        report["measured"] = rows
+    report["seconds"] = round(time.monotonic() - began, 3)
+    content = _content(parts, report, table)
+    figures = {**latency_figures.prediction(rows), **content.figures}
+    use = ("search", "device=latency_table", f"device.path={run.path}")
+    then = [("search by these latencies:", parts.then(*use))] if rows else content.then
+    write_report(run, replace(content, figures=figures, then=then))
     return Outcome(table, report)
 
 
-def _content(parts: Parts, report: Mapping[str, Any], table: LatencyTable) -> Content:
+def _content(parts: Parts, report: Mapping[str, Any], table: LatencyTable | None) -> Content:
     """What the page shows: the network's layers, or else all that were timed, the slowest first."""
     problem, genotype = parts.problem, parts.genotype
     if genotype is None:
-        slowest = sorted(table, key=lambda layer: -table[layer].median_ms)
-        layers = [row_of(layer) | {"latency_ms": table[layer].median_ms} for layer in slowest]
+        slowest = sorted(table or {}, key=lambda layer: -table[layer].ms) if table else []
+        layers = [row_of(layer) | {"latency_ms": table[layer].ms} for layer in slowest if table]
         return Content(report, contents.latencies(layers), config=parts.settings, layers=layers)
     layers = layers_of(problem, genotype)
     drawn = contents.drawn_twice(problem.space, genotype)
@@ -87,46 +114,125 @@ def _content(parts: Parts, report: Mapping[str, Any], table: LatencyTable) -> Co
     )
 
 
-def counted(run: Run, parts: Parts) -> dict[str, Any]:
-    """What a device that counts says of the network, place by place; writes report.json.
-
-    Raises:
-        Fault: the disk takes no more, or the device does not know an operation.
-    """
+def _counted(run: Run, parts: Parts) -> dict[str, Any]:
+    """What a device that counts says of the network, place by place; writes the report."""
     problem, genotype = parts.problem, parts.genotype
     device, space = problem.device, problem.space
     assert isinstance(device, Counting) and isinstance(space, Planned) and genotype is not None
     report = {
         "verb": "profile",
         "networks": str(given(problem)),
+        "title": f"profile · {space.name} · {device.name}",
+        "description": space.describe(genotype),
         "network": {
             "genotype": genotype.to_json(),
             "costs": costs_of(problem, genotype),
             **device.details(space, space.plan(genotype)),
         },
     }
-    run.write_json(REPORT, report)
+    write_report(run, _content(parts, report, None))
     return report
 
 
-def _whole(problem: Problem, genotype: Genotype, table: LatencyTable) -> dict[str, Any]:
-    """The network's measured latency beside the sum of its layers."""
-    assert problem.device is not None
-    network = network_of(problem, genotype).eval()
-    shape = problem.task.input_shape
-    try:
-        total = table.sum_ms(network, shape)
-    except Fault as fault:
-        raise Fault(f"{fault} (the table was measured for this space: please report it)") from fault
-    latency = problem.device.latency(network, shape)
-    return {
+def _whole(problem: Problem, genotype: Genotype, table: LatencyTable | None) -> dict[str, Any]:
+    """The network's measured latency beside the sum of its layers, if there is a table of them."""
+    latency = _latencies(problem, [genotype])[0]
+    found: dict[str, Any] = {
         "genotype": genotype.to_json(),
-        "costs": costs_of(problem, genotype),
+        "costs": {**costs_of(replace(problem, device=None), genotype), "latency_ms": latency.ms},
         "latency_ms": latency.ms,
         "median_ms": latency.median_ms,
         "p10_ms": latency.p10_ms,
         "p90_ms": latency.p90_ms,
         "repeats": latency.repeats,
         "conditions": dict(latency.conditions),
-        "table_sum_ms": total,
     }
+    if table is not None:
+        network, shape = Built(problem, [genotype])[0]
+        try:
+            found["table_sum_ms"] = table.sum_ms(network, shape)
+        except Fault as fault:
+            said = f"{fault} (the table was measured for this space: please report it)"
+            raise Fault(said) from fault
+    return found
+
+
+def _predicting(
+    parts: Parts, space: Planned, table: LatencyTable | None
+) -> tuple[Profile, list[dict[str, Any]]]:
+    """Networks measured, the model that predicts them best, and a check of it on others."""
+    problem, device = parts.problem, parts.problem.device
+    assert device is not None
+    genotypes = _sampled(problem, parts.networks + parts.check)
+    fit = min(parts.networks, len(genotypes) - min(parts.check, len(genotypes) // 4))
+    latencies = _latencies(problem, genotypes)
+    counter = PlanCounter(space)
+    plans = [space.plan(genotype) for genotype in genotypes]
+    examples = [
+        Example(genotype, counts_of(plan), latency.ms)
+        for genotype, plan, latency in zip(genotypes, plans, latencies, strict=True)
+    ]
+    make = parts.surrogate
+    surrogate = (lambda: make(space, 0)) if make else None
+    several = latency_choice.models(counter.layer, table, surrogate)
+    errors = latency_choice.cross_validated(several, examples[:fit])
+    model = latency_choice.chosen(errors)
+    predict = latency_choice.fitted(several, model, examples[:fit])
+    check = latency_choice.checked(predict, examples[fit:]) if examples[fit:] else None
+    uses = [FIT if number < fit else CHECK for number in range(len(genotypes))]
+    found = Profile(
+        space=space.name,
+        networks=str(given(problem)),
+        device=device.name,
+        conditions=latencies[0].conditions,
+        measured=tuple(
+            Measured(genotype, latency, counter.of(plan).macs, use)
+            for genotype, latency, plan, use in zip(genotypes, latencies, plans, uses, strict=True)
+        ),
+        model=model,
+        errors=errors,
+        check=check.to_json() if check else {},
+    )
+    rows = [
+        {
+            "network": str(example.genotype),
+            "use": use,
+            "measured_ms": example.ms,
+            "predicted_ms": predict(example.genotype, example.counts),
+            "p90_ms": latency.p90_ms,
+        }
+        for example, latency, use in zip(examples, latencies, uses, strict=True)
+    ]
+    return found, rows
+
+
+def _sampled(problem: Problem, number: int) -> list[Genotype]:
+    """So many different genotypes, or as many as there are."""
+    rng, found = generator(problem.seed, "profile"), dict[Genotype, None]()
+    wanted = min(number, size(problem.space))
+    for _ in range(_DRAWS * number):
+        if len(found) >= wanted:
+            break
+        found[sample(problem.space, rng)] = None
+    if len(found) < latency_choice.LEAST:
+        raise Fault(
+            f"space '{problem.space.name}' gives {counted(len(found), 'network')} to measure, and "
+            f"predicting others takes {latency_choice.LEAST}: say networks=0 to time layers alone"
+        )
+    return list(found)
+
+
+def _latencies(problem: Problem, genotypes: list[Genotype]) -> list[Latency]:
+    """Networks timed in the same rounds; the listener hears of those that other work has spoilt."""
+    device: Any = problem.device
+    count = len(genotypes)
+
+    def ready(number: int) -> None:
+        problem.listener.progress(number / count, f"network {number + 1} of {count} made ready")
+
+    latencies: list[Latency] = device.latencies(Built(problem, genotypes, ready))
+    problem.listener.progress(1.0, f"{counted(count, 'network')} timed")
+    spoilt = unsteady(latencies, "network")
+    if spoilt:
+        problem.listener.warn(f"warning: {spoilt}")
+    return latencies

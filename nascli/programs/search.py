@@ -9,7 +9,7 @@ from typing import Any
 
 from nascli import genotypes
 from nascli.core.budget import Budget, OutOfTime
-from nascli.core.device import LooksUp, measures
+from nascli.core.device import Device, LooksUp, measures
 from nascli.core.estimator import Estimator
 from nascli.core.evaluation import Evaluation
 from nascli.core.failures import kinds, words
@@ -23,8 +23,8 @@ from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.core.words import counted
-from nascli.costs.latency_table import layered, measured
 from nascli.programs import images
+from nascli.programs.latency import beside
 from nascli.programs.networks import keep_latencies, layers_of
 from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.reporting import Then, plain, write_report
@@ -43,7 +43,8 @@ class Parts:
     `shared` are the weights that strategy and estimator share; None if neither has to do with any.
     `settings` is the config as plain data, for the report; `networks` says of which data and size
     the networks are whose costs the metrics are, and `notice` what readers must know besides.
-    `then` gives the command line of another verb for what comes of this one.
+    `then` gives the command line of another verb for what comes of this one. `measuring` is what
+    the answer can be timed on (None: nothing here).
     """
 
     problem: Problem
@@ -57,6 +58,7 @@ class Parts:
     networks: str = ""
     notice: str | None = None
     then: Then = plain
+    measuring: Device | None = None
 
 
 def search(run: Run, parts: Parts) -> dict[str, Any]:
@@ -119,11 +121,9 @@ def _concluded(
         if len(problem.goal.objectives) > 1:
             for trial in history.front(problem.goal):
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
-        timing = {"peak_memory_mb", "latency_ms"} <= {
-            m for e in parts.estimators for m in e.metrics
-        }
-        if problem.device and measures(problem.device) and timing and layered(problem.device):
-            measured(problem)  # where the search has measured its networks too
+        if {"peak_memory_mb", "latency_ms"} <= {m for e in parts.estimators for m in e.metrics}:
+            told = report["costs"].get("latency_ms")
+            report["latency"] = beside(problem, genotype, parts.measuring, told)
     layers = layers_of(problem, genotype) if genotype is not None else []
     content = contents.search(
         history, problem, report, genotype,

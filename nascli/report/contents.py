@@ -121,5 +121,5 @@ def latencies(layers: Sequence[Mapping[str, Any]]) -> Figures:
         )
         for row in timed
     ]
-    title = "median latency of each layer alone, in the order of computing (ms)"
+    title = "latency of each layer alone, in the order of computing (ms)"
     return {"latency_per_layer": Bars(title, bars)}

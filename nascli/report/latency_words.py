@@ -1,0 +1,46 @@
+"""Predicted and measured latencies, for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def beside(report: Mapping[str, Any]) -> Iterator[str]:
+    """What a search's answer was said to take, and takes."""
+    found = report.get("latency") or {}
+    told = []
+    if "measured_ms" in found:
+        told.append(
+            f"{found['measured_ms']:.3f} ms measured now (median {found['median_ms']:.3f}, "
+            f"p10 {found['p10_ms']:.3f}, p90 {found['p90_ms']:.3f}, {found['repeats']} repeats)"
+        )
+    if "predicted_ms" in found:
+        off = f" ({found['error']:+.1%})" if "error" in found else ""
+        told.append(f"{found['predicted_ms']:.3f} ms predicted{off} by: {found['predicted_by']}")
+    if "in_search_ms" in found:
+        told.append(f"{found['in_search_ms']:.3f} ms measured in the search")
+    if told:
+        yield f"latency: {'; '.join(told)}"
+    if "uncertain" in found:
+        yield f"warning: {found['uncertain']}"
+    bound = report["problem"]["constraints"].get("latency_ms")
+    if bound is not None and found.get("measured_ms", 0) > bound:
+        yield (
+            f"warning: measured now, the answer takes {found['measured_ms']:.3f} ms, above "
+            f"constraints.latency_ms={bound:g}"
+        )
+
+
+def prediction(report: Mapping[str, Any]) -> str:
+    """How well latencies of a profile are predicted."""
+    found = report["prediction"]
+    said = f"chosen: {found['model']}"
+    if "mape" not in found:
+        return said
+    return (
+        f"{said}\ncheck on {found['networks']} networks that it has not seen: mean error "
+        f"{found['mape']:.1%} (median {found['median_error']:.1%}), "
+        f"{found['within_10']:.0%} within 10 %, Spearman {found['spearman']:.3f}, "
+        f"worst {found['worst_error']:+.1%}: {found['worst_genotype']}"
+    )

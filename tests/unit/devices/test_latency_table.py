@@ -1,0 +1,292 @@
+"""The device that looks latencies up, and what stands between a profile and its predictions."""
+
+import dataclasses
+import json
+import math
+import random
+import subprocess
+import sys
+
+import pytest
+from fixtures import CHECKOUT, Heard, ToyTask, build, composed
+from hydra.utils import instantiate
+
+from nascli.config import measuring
+from nascli.core.device import Latency
+from nascli.core.fault import Fault
+from nascli.core.plan import Layer
+from nascli.core.problem import Problem
+from nascli.core.space import sample
+from nascli.core.trial import Proposal
+from nascli.costs import latency_profile
+from nascli.costs.additive import sums
+from nascli.costs.latency_table import LatencyTable as Table
+from nascli.devices.latency_table import LatencyTable
+from nascli.estimators.costs import Costs
+from nascli.programs.profile import Parts, profile
+from nascli.runs.folder import Run
+
+CONDITIONS = {
+    "threads": 1, "dtype": "float32", "batch": 1, "layout": "contiguous", "torch": "2",
+    "device": "a clock", "runtime": "eager",
+}  # fmt: skip
+
+
+@dataclasses.dataclass
+class Clock:
+    """Takes a microsecond for every thousand weights, and so much longer on some days."""
+
+    name: str = "clock"
+    slower: float = 1.0
+    odd: float = 1.0  # times as long for every second network
+    runtime: str = "eager"
+    seen: list = dataclasses.field(default_factory=list)
+
+    def conditions(self):
+        return {**CONDITIONS, "runtime": self.runtime}
+
+    def latency(self, network, shape):
+        return self.latencies([(network, shape)])[0]
+
+    def latencies(self, cases):
+        found = []
+        for network, _ in cases:
+            weights = sum(p.numel() for p in network.parameters())
+            self.seen.append(weights)
+            ms = self.slower * (1 + weights) / 1000 * (self.odd if len(self.seen) % 2 else 1)
+            found.append(Latency(ms, ms, ms, 9, self.conditions(), ms))
+        return found
+
+
+def space_of(channels=4):
+    make = instantiate(composed("space=nasbench201").space, _partial_=True)
+    return make(ToyTask(input_shape=(3, 8, 8)), channels=channels, cells_per_stage=1)
+
+
+def problem_of(device, channels=4, **more):
+    space = space_of(channels)
+    return Problem(space=space, task=space.task, recipe=None, device=device, **more)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A profile by a clock."""
+    run = Run.claim(tmp_path_factory.mktemp("x"), "profile", "clock", {})
+    profile(run, Parts(problem_of(Clock()), None, networks=24, check=6))
+    run.close()
+    return run.path
+
+
+def genotypes(number, seed=9):
+    rng, space = random.Random(seed), space_of()
+    return [sample(space, rng) for _ in range(number)]
+
+
+def bound(path, space=None, **settings):
+    device = LatencyTable(str(path), **settings)
+    device.fits(space or space_of())
+    return device
+
+
+def weights(space, genotype):
+    return sum(p.numel() for p in space.network(genotype).parameters())
+
+
+def test_a_profile_is_predicted_from_and_its_check_says_how_well(folder):
+    report = json.loads((folder / "report.json").read_text())
+    assert report["prediction"]["mape"] < 0.01 and report["prediction"]["networks"] == 6
+    assert {row["use"] for row in report["measured"]} == {"fit", "check"}
+    assert (folder / "figures" / "predicted_over_measured.svg").is_file()
+    assert (folder / "report.html").is_file() and (folder / "latency_table.csv").is_file()
+    space = space_of()
+    device = bound(folder, space)
+    for genotype in genotypes(8):
+        took = weights(space, genotype) / 1000
+        assert device.latency_ms(genotype) == pytest.approx(took, rel=0.02)
+    twice = bound(folder, space, scale=2.0)
+    assert twice.latency_ms(genotype) == pytest.approx(2 * device.latency_ms(genotype))
+    layer = Layer("nor_conv_3x3", 8, 8, 1, 4, 4)  # 9 * 8 * 8 weights and 2 * 8 of its batch norm
+    assert device.layer_ms(layer) == pytest.approx(0.592, rel=0.1)
+    assert twice.layer_ms(layer) == 2 * device.layer_ms(layer)
+    assert device.conditions() == CONDITIONS
+    assert device.how == report["prediction"]["model"]
+
+
+def test_costs_are_predicted_without_building_or_measuring(folder, monkeypatch):
+    costs = Costs(problem_of(bound(folder)))
+    assert costs.cheap and "latency_ms" in costs.metrics
+    genotype = genotypes(1)[0]
+    expected = bound(folder).latency_ms(genotype)
+    monkeypatch.setattr(type(costs.problem.space), "network", None)
+    assert costs.estimate(Proposal(genotype))["latency_ms"] == expected
+
+
+def test_expected_costs_are_those_that_its_layers_are_predicted_to_add(folder):
+    problem = problem_of(bound(folder, scale=3.0))
+    space, plan = problem.space, problem.space.plan()
+    found = sums(problem, space, plan, "latency_ms")
+    of_layer = problem.device.layer_ms
+    assert found.fixed == pytest.approx(math.fsum(map(of_layer, plan.layers())))
+    choice = plan.choices[0]
+    number = choice.options.index("nor_conv_3x3")
+    layers = [place.options[number] for place in plan.by_choice[choice]]
+    assert found.options[0][number] == pytest.approx(math.fsum(map(of_layer, layers)))
+
+
+def test_a_profile_of_other_networks_is_refused_with_both_named(folder):
+    with pytest.raises(
+        Fault, match=r"profile of space 'nasbench201', networks for toy.*this search"
+    ):
+        bound(folder, space_of(channels=6))
+    other = instantiate(composed("space=cell").space, _partial_=True)(ToyTask(), channels=4)
+    with pytest.raises(Fault, match="builds others, of space 'cell'"):
+        bound(folder, other)
+
+
+def test_a_csv_is_summed_and_what_it_lacks_is_named(folder, tmp_path):
+    file = folder / "latency_table.csv"
+    space = space_of()
+    device = bound(file, space)
+    assert device.how == "sum of the layers' rows" and not device.anchors
+    genotype, table = genotypes(1)[0], Table.from_csv(file)
+    assert device.latency_ms(genotype) == pytest.approx(table.sum_ms(space.plan(genotype)))
+    layer = space.plan().candidates()[0]
+    assert device.layer_ms(layer) == table[layer].ms
+    lines = file.read_text().splitlines()
+    fewer = [line for line in lines if not line.startswith("nor_conv_3x3,4,")]
+    cut = tmp_path / "cut.csv"
+    cut.write_text("\n".join(fewer) + "\n")
+    with pytest.raises(Fault, match="cut.csv': .*no row for nor_conv_3x3 4->4 channels, stride 1"):
+        bound(cut, space)
+
+
+def test_rows_of_a_runtime_that_fuses_are_not_summed(folder, tmp_path):
+    file = tmp_path / "fused.csv"
+    file.write_text((folder / "latency_table.csv").read_text().replace(",eager", ",onnxruntime 1"))
+    with pytest.raises(Fault, match=r"runtime onnxruntime 1.*do not add up. Give a nas profile"):
+        LatencyTable(str(file))
+
+
+def test_what_is_no_profile_is_refused(tmp_path):
+    with pytest.raises(Fault, match="holds no profile: give the run folder of a nas profile"):
+        LatencyTable(str(tmp_path))
+    with pytest.raises(Fault, match="cannot read the latency table '.*/none'"):
+        LatencyTable(str(tmp_path / "none"))
+    for scale in (0, -1, float("nan")):
+        with pytest.raises(Fault, match=r"device.scale is .*; it must be above 0"):
+            LatencyTable(str(tmp_path), scale=scale)
+
+
+def test_a_device_that_fuses_has_no_rows_and_no_sums(tmp_path):
+    run = Run.claim(tmp_path, "profile", "clock", {})
+    found = profile(run, Parts(problem_of(Clock(runtime="compiled")), None, networks=12, check=4))
+    run.close()
+    assert found.table is None and not (run.path / "latency_table.csv").exists()
+    assert not any("rows" in row["model"] for row in found.report["models"])
+    genotype = genotypes(1)[0]
+    took = weights(space_of(), genotype) / 1000
+    assert bound(run.path).latency_ms(genotype) == pytest.approx(took, rel=0.1)
+
+
+@pytest.fixture
+def anchored(folder, monkeypatch):
+    """What `measuring.anchored` makes of that profile on a clock of today, and says."""
+
+    def anchor(clock, scale=None):
+        monkeypatch.setattr(measuring, "_of_profile", lambda *_: clock)
+        config = composed("device=latency_table", f"device.path={folder}")
+        config.device.scale = scale
+        said = []
+        device = build.component(config, "device")
+        problem = problem_of(device, listener=Heard(warned=said.append))
+        device.fits(problem.space)
+        return measuring.anchored(config, problem), config, " | ".join(said)
+
+    return anchor
+
+
+def test_anchors_are_measured_again_and_predictions_scaled(anchored, folder):
+    clock = Clock(slower=1.5)
+    problem, config, said = anchored(clock)
+    assert len(clock.seen) == 5
+    assert config.device.scale == pytest.approx(1.5) == problem.device.scale
+    assert "predictions are scaled by 1.5" in said and "a clock, threads 1" in said
+    genotype = genotypes(1)[0]
+    plain = bound(folder).latency_ms(genotype)
+    assert Costs(problem).estimate(Proposal(genotype))["latency_ms"] == pytest.approx(1.5 * plain)
+
+
+def test_a_scale_that_is_given_is_taken(anchored):
+    clock = Clock(slower=1.5)
+    problem, _, said = anchored(clock, scale=1.2)
+    assert clock.seen == [] and problem.device.scale == 1.2 and said == ""
+
+
+def test_anchors_that_disagree_end_it_before_a_search(anchored):
+    with pytest.raises(Fault, match="which no factor mends"):
+        anchored(Clock(odd=2.0))
+
+
+def test_other_conditions_are_said(anchored):
+    _, _, said = anchored(Clock(runtime="compiled"))
+    assert "measured under other conditions: runtime 'eager' then and 'compiled' now" in said
+
+
+def test_a_profile_of_another_device_is_taken_as_it_is(folder, tmp_path):
+    """Its folder has no config here, so nothing can be measured again."""
+    config = composed("device=latency_table", f"device.path={folder}")
+    said = []
+    device = build.component(config, "device")
+    problem = problem_of(device, listener=Heard(warned=said.append))
+    assert measuring.device(config, problem) is None
+    assert measuring.anchored(config, problem).device.scale == config.device.scale == 1.0
+    assert "taken as they were measured: there are no networks to measure again" in said[-1]
+    assert measuring.device(config, problem_of(Clock())) is not None
+
+
+@pytest.mark.parametrize(
+    ("node", "says"),
+    [
+        ({"_target_": "nascli.devices.cpu.Cpu"}, "this machine has another one"),
+        ({"_target_": "nascli.devices.remote.Remote", "command": "touch {network}"}, "a command"),
+        ({"_target_": "subprocess.Popen", "args": ["true"]}, "would build 'subprocess.Popen'"),
+    ],
+)
+def test_a_folder_starts_nothing_and_stands_for_no_other_machine(node, says, folder, tmp_path):
+    for name in (latency_profile.FILE, "latency_table.csv"):
+        (tmp_path / name).write_text((folder / name).read_text())
+    (tmp_path / "config.yaml").write_text(json.dumps({"device": node}))
+    config = composed("device=latency_table", f"device.path={tmp_path}")
+    said = []
+    problem = problem_of(
+        build.component(config, "device"), listener=Heard(warned=said.append)
+    )  # fmt: skip
+    assert measuring.anchored(config, problem).device.scale == 1.0
+    assert says in said[-1]
+
+
+def test_predicting_needs_no_torch(folder):
+    code = (
+        "import sys\n"
+        "from nascli.config.compose import composed\n"
+        "from nascli.config import building\n"
+        "from nascli.core.trial import Proposal\n"
+        "from nascli.core.space import sample\n"
+        "from nascli.estimators.costs import Costs\n"
+        "import random\n"
+        f"words = ['space=nasbench201', 'device=latency_table', {f'device.path={folder}'!r},\n"
+        "    'training.network.nasbench201.channels=4', 'data=synthetic', 'data.size=8',\n"
+        "    'training.network.nasbench201.cells_per_stage=1', 'data.classes=10',\n"
+        "    'device.scale=1']\n"
+        "faults = building.Faults()\n"
+        "made = building.problem(composed('search', words), faults)\n"
+        "faults.check()\n"
+        "costs = Costs(made)\n"
+        "genotype = sample(made.space, random.Random(0))\n"
+        "assert costs.estimate(Proposal(genotype))['latency_ms'] > 0\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
