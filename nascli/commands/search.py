@@ -17,7 +17,7 @@ from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
 from nascli.core.words import counted
-from nascli.data.identity import was_read
+from nascli.programs import images
 from nascli.programs import search as program
 from nascli.report import latency_words
 from nascli.report.units import readable, words
@@ -50,7 +50,7 @@ def main(asked: Asked) -> None:
             ui.say(f"trust:  {asked.then('audit', supernet, *trust, outputs=outputs)}")
         ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', outputs=outputs)}")
         task = parts.problem.task
-        if "download" in parts.settings["data"] and not was_read(task):
+        if "download" in parts.settings["data"] and not images.were_read(parts.problem):
             ui.say(
                 f"        (with the images of {task.name}: data.path=FOLDER, or data.download=true)"
             )

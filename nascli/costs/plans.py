@@ -86,9 +86,15 @@ class PlanCounter:
                 try:
                     self.layer(layer)
                 except Fault as fault:
-                    wrong[layer.operation] = str(fault)
+                    wrong[layer.operation] = f"{fault} ({self._place(layer)})"
         if wrong:
             raise Fault("\n".join(wrong.values()))
+
+    def _place(self, layer: Layer) -> str:
+        """Where a layer is first met: the choice that it is an option of, or its own name."""
+        places = self._space.plan().places
+        place = next(place for place in places if layer in (place.layer, *place.options))
+        return f"choice {place.choice.name}" if place.choice is not None else f"layer {place.name}"
 
     def _look(self, layer: Layer) -> Cost:
         """By formula, or else by running it on shapes."""

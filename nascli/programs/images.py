@@ -34,6 +34,11 @@ def record(run: Run, problem: Problem, *, tested: bool) -> None:
         problem.listener.warn(line)
 
 
+def were_read(problem: Problem) -> bool:
+    """Whether any image was needed yet."""
+    return identity.was_read(problem.task)
+
+
 def same(folder: Path, problem: Problem) -> None:
     """Raises a Fault if the images are not those on record in the run folder, where there are."""
     before = membership.read(folder / membership.FILE)

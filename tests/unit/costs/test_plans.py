@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import re
 import subprocess
 import sys
 
@@ -218,6 +219,7 @@ def test_a_broken_operation_is_named_with_the_layer_that_it_fails_at(operation, 
     line = next(line for line in str(caught.value).splitlines() if "'mine'" in line)
     assert line.startswith("operation 'mine' ")
     assert says in line
+    assert re.search(r"\(choice (normal|reduction)/\S+\)$", line)
 
 
 def test_every_broken_operation_is_named_and_sound_ones_are_not():

@@ -270,6 +270,8 @@ def test_operations_that_do_not_join_are_named():
     said = str(fault.value)
     assert "'grouped' cannot be built" in said and "in_channels must be divisible" in said
     assert "narrow" in said and "gives 5x4x4; it must give 8x4x4" in said
+    places = [line.rpartition(" (")[2] for line in said.splitlines()]
+    assert places == ["layer body.0)", "choice body/2)"]
 
 
 def test_a_plan_needs_no_torch():
