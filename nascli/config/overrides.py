@@ -148,8 +148,8 @@ def rewritten(overrides: Sequence[str]) -> list[str]:
 def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     """What follows from `genotype=X`: its space and, from a run folder, data and space settings.
 
-    Of `resume=RUN` it is the kind of data, where settings of that are given; of a search's
-    `supernet=RUN` the estimator that scores with it.
+    Of `resume=RUN` it is the kind of data, or of table, where a path of that is given; of a
+    search's `supernet=RUN` the estimator that scores with it.
 
     Raises:
         Fault: there is no such genotype.
@@ -158,11 +158,12 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     if verb == "search" and given.get("supernet", "null") != "null" and "estimator" not in given:
         return ["estimator=one_shot"]
     resumed = _unquoted(given.get("resume", ""))
-    if resumed and is_there(resumed) and "data.path" in given and "data" not in given:
+    moved = [g for g in ("data", "estimator") if f"{g}.path" in given and g not in given]
+    if resumed and is_there(resumed) and moved:
         from nascli.runs import reading
 
-        data = reading.environment(Path(resumed)).get("choices", {}).get("data")
-        return [f"data={data}"] if data else []
+        choices = reading.environment(Path(resumed)).get("choices", {})
+        return [f"{group}={choices[group]}" for group in moved if choices.get(group)]
     reference = _unquoted(given.get("genotype", ""))
     if verb in ("search", "export", "predict") or not reference or reference == "null":
         return []

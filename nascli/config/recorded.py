@@ -20,7 +20,10 @@ from nascli.runs.folder import CONFIG, Run
 
 _MARKS = {"audit": "reference", "search": "strategy", "retrain": "genotype"}
 """Verb that can be resumed -> a key that of these its config alone has."""
-_CHANGEABLE = ("budget.", "accelerator", "outputs", "resume", "data.path", "device.command")
+_CHANGEABLE = (
+    *("budget.", "accelerator", "outputs", "resume", "data.path", "estimator.path"),
+    "device.command",
+)
 
 
 def claimed(asked: Asked, *groups: str, files: Mapping[str, str] | None = None) -> Run:
@@ -90,14 +93,18 @@ def _going_on(run: Run, asked: Asked) -> Asked:
     """What the run's own config asks for, as far as the command line may not change it."""
     keys = [text.lstrip("+~").partition("=")[0] for text in asked.overrides]
     config = load(run.path, asked.directories)
-    moved = "data.path" in keys
-    if moved and asked.config.data._target_ == config.data._target_:
-        keys = [key for key in keys if key != "data"]  # it is the run's own
+    moved = [group for group in ("data", "estimator") if f"{group}.path" in keys]
+    for group in moved:
+        if asked.config[group]._target_ == config[group]._target_:
+            keys = [key for key in keys if key != group]  # it is the run's own
     bad = [key for key in keys if not key.startswith(_CHANGEABLE)]
+    if asked.verb != "search":  # which alone looks whether it answers as before
+        bad += [key for key in keys if key.startswith("estimator.")]
     if bad:
         raise Fault(
-            f"{', '.join(bad)} cannot change when a run is resumed; only budget.*, accelerator and "
-            "data.path (of the same images) can: for anything else start a new run"
+            f"{', '.join(bad)} cannot change when a run is resumed; only budget.*, accelerator, "
+            "data.path (of the same images) and estimator.path (of the same answers) can: for "
+            "anything else start a new run"
         )
     verb = verb_of(config)
     if verb not in _MARKS:
@@ -108,7 +115,7 @@ def _going_on(run: Run, asked: Asked) -> Asked:
             f"'{run.path}' is a run of nas {verb}, which nas {asked.verb} cannot go on with; "
             f"take {asked.then(verb, f'resume={run.path}')}"
         )
-    if moved and not (run.path / membership.FILE).is_file():
+    if "data" in moved and not (run.path / membership.FILE).is_file():
         raise Fault(
             f"'{run.path}' has no record of its images ({membership.FILE}), so it cannot be told "
             "whether data.path holds the same: put them back where they were"
@@ -119,7 +126,7 @@ def _going_on(run: Run, asked: Asked) -> Asked:
         if key not in asked.config.budget:
             raise Fault(unknown(f"in '{run.path / CONFIG}' budget", key, asked.config.budget))
     for key in keys:
-        if key.startswith(("budget.", "accelerator", "data.path")):
+        if key.startswith(("budget.", "accelerator", "data.path", "estimator.path")):
             OmegaConf.update(config, key, OmegaConf.select(asked.config, key))
     config.resume = str(run.path)
     return asked.with_config(config)

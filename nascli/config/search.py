@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -23,8 +24,11 @@ from nascli.core.problem import Problem
 from nascli.core.space import Relaxable
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
+from nascli.core.trial import Proposal
 from nascli.programs.search import Parts
 from nascli.runs.folder import Run
+
+_LOOKED_AT = 100  # trials on record that a moved table has to know
 
 
 def begin(
@@ -42,10 +46,32 @@ def begin(
     if asked.config.resume:
         run, asked = recorded.opened(asked)
         with recorded.freed(run):
-            return run, build(asked, listener, survey=False)
+            parts = build(asked, listener, survey=False)
+            if any(text.startswith("estimator.path=") for text in asked.overrides):
+                _check_answers(run, parts)
+            return run, parts
     asked = shared_weights.adopted(asked)
     parts = build(asked, listener, surveyed)
     return recorded.claimed(asked, "strategy", "space"), parts
+
+
+def _check_answers(run: Run, parts: Parts) -> None:
+    """Raises a Fault if an estimator whose file has moved does not answer as it did before."""
+    estimator = parts.estimators[-1]
+    if not traits_of(estimator).immediate:
+        raise Fault("estimator.path can change on a resume where it is a table; start a new run")
+    for trial in run.history()[:_LOOKED_AT]:
+        if trial.error is None and trial.infeasible is None:
+            found: Mapping[str, float] = {}
+            with suppress(LookupError):  # it has no such row
+                found = estimator.estimate(Proposal(trial.genotype, trial.fidelity))
+            bad = [m for m in estimator.metrics if found.get(m) != trial.metrics.get(m)]
+            if bad:
+                raise Fault(
+                    f"estimator.path holds other answers than the run has: {bad[0]} of trial "
+                    f"{trial.number} was {trial.metrics.get(bad[0])} and is {found.get(bad[0])}; "
+                    "give the same table, or start a new run"
+                )
 
 
 def build(

@@ -271,6 +271,12 @@ def test_a_search_says_why_it_ended_and_what_failed(nas, tmp_path):
     assert "left aside: 'who' (line 2 has 'me', no number)" in done.stderr
     assert "ended after 27 trials: budget.trials=27 is used up" in done.stderr
     assert "failed: 2 with LookupError: " in done.stderr
+    (tmp_path / "own.csv").rename(tmp_path / "moved.csv")
+    for row, says in ((f"{nothing},10.6", "was 10.5 and is 10.6;"), (None, "is used up")):
+        (tmp_path / "other.csv").write_text(f"genotype,accuracy\n{row}\n")
+        file = "moved.csv" if row is None else "other.csv"
+        more = nas("search", f"resume={done.run}", f"estimator.path={file}", "budget.trials=28")
+        assert more.code == (0 if row is None else 2) and says in more.stderr, more.stderr
     assert "own.csv has no row for a genotype" in done.stderr
     repeating = (
         "strategy=random",
