@@ -92,7 +92,7 @@ class PlanCounter:
 
     def _place(self, layer: Layer) -> str:
         """Where a layer is first met: the choice that it is an option of, or its own name."""
-        places = self._space.plan().places
+        places = self.space.plan().places
         place = next(place for place in places if layer in (place.layer, *place.options))
         return f"choice {place.choice.name}" if place.choice is not None else f"layer {place.name}"
 
