@@ -114,8 +114,11 @@ def _content(parts: Parts, report: Mapping[str, Any], table: LatencyTable | None
     )
 
 
-def _counted(run: Run, parts: Parts) -> dict[str, Any]:
-    """What a device that counts says of the network, place by place; writes the report."""
+        "genotype": genotype.to_json(),
+        "costs": costs_of(problem, genotype),
+        **device.details(space, space.plan(genotype)),
+    }
+    write_report(run, _content(parts, report, None))
     problem, genotype = parts.problem, parts.genotype
     device, space = problem.device, problem.space
     assert isinstance(device, Counting) and isinstance(space, Planned) and genotype is not None
@@ -124,11 +127,9 @@ def _counted(run: Run, parts: Parts) -> dict[str, Any]:
         "networks": str(given(problem)),
         "title": f"profile · {space.name} · {device.name}",
         "description": space.describe(genotype),
-        "network": {
-            "genotype": genotype.to_json(),
-            "costs": costs_of(problem, genotype),
-            **device.details(space, space.plan(genotype)),
-        },
+        "genotype": genotype.to_json(),
+        "costs": costs_of(problem, genotype),
+        **device.details(space, space.plan(genotype)),
     }
     write_report(run, _content(parts, report, None))
     return report
