@@ -114,11 +114,8 @@ def _content(parts: Parts, report: Mapping[str, Any], table: LatencyTable | None
     )
 
 
-        "genotype": genotype.to_json(),
-        "costs": costs_of(problem, genotype),
-        **device.details(space, space.plan(genotype)),
-    }
-    write_report(run, _content(parts, report, None))
+def _counted(run: Run, parts: Parts) -> dict[str, Any]:
+    """What a device that counts says of the network, place by place; writes the report."""
     problem, genotype = parts.problem, parts.genotype
     device, space = problem.device, problem.space
     assert isinstance(device, Counting) and isinstance(space, Planned) and genotype is not None
