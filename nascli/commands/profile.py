@@ -55,16 +55,15 @@ def _count(run: Run, parts: program.Parts) -> None:
     assert parts.genotype is not None
     with ui.logging_to(run):
         report = program.profile(run, parts).report
-        network = report["network"]
         ui.say(parts.problem.space.describe(parts.genotype))
         ui.table(
-            f"by layer, in KiB, of a network for {report['networks']}", *footprint.places(network)
+            f"by layer, in KiB, of a network for {report['networks']}", *footprint.places(report)
         )
-        ui.table("in all", ("", ""), footprint.totals(network))
-        ui.say(network["blocking"])
+        ui.table("in all", ("", ""), footprint.totals(report))
+        ui.say(report["blocking"])
         ui.table(
             "memory of chips, and what fits (weights; code needs flash too)",
-            *footprint.chips(network),
+            *footprint.chips(report),
         )
     ui.path(run.path)
 

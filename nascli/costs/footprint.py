@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from nascli.core.fault import Fault
 from nascli.core.plan import IMAGES, Layer, Place, Plan
-from nascli.core.space import Derivable, Planned, open_plan
+from nascli.core.space import Derivable, Planned, Shrinkable, ends, open_plan
 from nascli.costs.arena import fullest, held
 from nascli.costs.extremes import least
 from nascli.costs.int8 import KIB, Int8Network, Step, Writer
@@ -84,10 +85,14 @@ def steps_of(layer: Layer, operations: Mapping[str, Any]) -> tuple[Step, ...]:
     return write.network(output).steps
 
 
-class Least:
-    """What is proved to be in every network of a space: places that all of them compute.
+_first = itemgetter(0)
 
-    Nothing is, where the space has no open plan or an operation of the user's own.
+
+class Least:
+    """What is proved of every network of a space: from the places that all of them compute.
+
+    Of a space of sizes it is from the smallest network, for every size adds to flash and to RAM.
+    Nothing is proved where there is no open plan either, or an operation of the user's own.
     """
 
     def __init__(self, space: Planned) -> None:
@@ -95,6 +100,9 @@ class Least:
         self._operations = operations_of(space)
         self._known: dict[Layer, tuple[Step, ...]] = {}
         self._plan = open_plan(space)
+        self._smallest: Int8Network | None = None
+        if isinstance(space, Shrinkable):
+            self._smallest = network_of(space, space.plan(ends(space)[0]))
         try:
             self._needed = frozenset[str]() if self._plan is None else self._walked(self._plan)
         except Fault:  # an operation of the user's own, which is said where a network has it
@@ -103,6 +111,8 @@ class Least:
     def flash(self) -> float | None:
         """KiB of weights that no network is below; None where it is not proved."""
         plan, space = self._plan, self._space
+        if self._smallest is not None:
+            return self._smallest.flash_bytes / KIB
         if plan is None or not isinstance(space, Derivable):
             return None
         if {place.name for place in plan.places} - _kept(plan) - self._needed:
@@ -120,16 +130,22 @@ class Least:
 
         What a step reads and writes is there at the same time: the least option at each choice.
         """
+        if self._smallest is not None:
+            steps = zip(self._smallest.steps, held(self._smallest), strict=True)
+            # The largest resolution is that of the images, which are not resized.
+            moments = [(sum(t.bytes for t in there), s) for s, there in steps if s.kind != "resize"]
+            size, step = max(moments, key=_first)
+            return size / KIB, f"so much is held at {step} of the smallest network"
         found: list[tuple[int, Place, Step]] = []
         for place in () if self._plan is None else self._plan.places:
             if place.name in self._needed and place.kind in ("layer", "choice"):
-                steps = [self._largest(layer) for layer in _options(place)]
-                if steps and all(steps):
-                    size, step = min((s for s in steps if s is not None), key=lambda one: one[0])
+                each = [self._largest(layer) for layer in _options(place)]
+                if each and all(each):
+                    size, step = min((one for one in each if one is not None), key=_first)
                     found.append((size, place, step))
         if not found:
             return None
-        size, place, step = max(found, key=lambda one: one[0])
+        size, place, step = max(found, key=_first)
         read, written = (size - step.bytes) / KIB, step.bytes / KIB
         which = place.name if place.kind == "layer" else f"the least option of {place.name}"
         return size / KIB, f"{which} alone reads {read:.4g} and writes {written:.4g} KiB at once"
@@ -169,10 +185,6 @@ class Least:
         size[IMAGES] = layer.in_channels * layer.height * layer.width
         both = ((s.bytes + sum(size[r] for r in set(s.inputs)), s) for s in steps)
         return max((one for one in both if one[1].kind in _ALONE), default=None, key=_first)
-
-
-def _first(pair: tuple[int, Step]) -> int:
-    return pair[0]
 
 
 def _kept(plan: Plan) -> frozenset[str]:

@@ -85,7 +85,7 @@ class Mcu:
         - `ram`: `bound_kib` (best order; `certain` says whether it was found), `arena_kib`,
           `allowance_kib`
         - `blocking`: the moment at which most is held, in words
-        - `chips`: name -> its `flash_kib`, `ram_kib`, `core`, and whether the network `fits`
+        - `chips`: a row each: `chip`, `core`, `flash_kib`, `ram_kib`, and whether it `fits`
         """
         network = network_of(space, plan)
         least, certain = bound(network)
@@ -99,15 +99,16 @@ class Mcu:
                 "allowance_kib": self.allowance(network),
             },
             "blocking": blocking(network),
-            "chips": {
-                name: {
+            "chips": [
+                {
+                    "chip": name,
+                    "core": chip.core,
                     "flash_kib": chip.flash_kib,
                     "ram_kib": chip.ram_kib,
-                    "core": chip.core,
                     "fits": told[FLASH] <= chip.flash_kib and told[RAM] <= chip.ram_kib,
                 }
                 for name, chip in CHIPS.items()
-            },
+            ],
         }
 
     def reason(self, cost: str, space: Planned, plan: Plan) -> str:

@@ -124,11 +124,9 @@ def _counted(run: Run, parts: Parts) -> dict[str, Any]:
         "networks": str(given(problem)),
         "title": f"profile · {space.name} · {device.name}",
         "description": space.describe(genotype),
-        "network": {
-            "genotype": genotype.to_json(),
-            "costs": costs_of(problem, genotype),
-            **device.details(space, space.plan(genotype)),
-        },
+        "genotype": genotype.to_json(),
+        "costs": costs_of(problem, genotype),
+        **device.details(space, space.plan(genotype)),
     }
     write_report(run, _content(parts, report, None))
     return report

@@ -11,9 +11,9 @@ Table = tuple[Sequence[str], list[list[str]]]
 _VENDORS = (0.76, 1.30)  # times the bound, over the published networks of docs/microcontrollers.md
 
 
-def places(network: Mapping[str, Any]) -> Table:
+def places(report: Mapping[str, Any]) -> Table:
     """Flash of every place, and the RAM that is held while it is computed."""
-    most = max(row["held_kib"] for row in network["places"])
+    most = max(row["held_kib"] for row in report["places"])
     rows = [
         [
             row["place"],
@@ -21,14 +21,14 @@ def places(network: Mapping[str, Any]) -> Table:
             f"{row['flash_kib']:.2f}",
             f"{row['held_kib']:.2f}{' <- most' if row['held_kib'] == most else ''}",
         ]
-        for row in network["places"]
+        for row in report["places"]
     ]
     return ("layer", "steps", "flash", "RAM held"), rows
 
 
-def totals(network: Mapping[str, Any]) -> list[list[str]]:
+def totals(report: Mapping[str, Any]) -> list[list[str]]:
     """Costs, and RAM by its three names."""
-    ram, costs = network["ram"], network["costs"]
+    ram, costs = report["ram"], report["costs"]
     bound = ram["bound_kib"]
     order = "best order" if ram["certain"] else "order as it is"
     low, high = (f"{factor * bound:.4g}" for factor in _VENDORS)
@@ -43,16 +43,11 @@ def totals(network: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
-def chips(network: Mapping[str, Any]) -> Table:
+def chips(report: Mapping[str, Any]) -> Table:
     """The chips, and whether the network fits."""
+    keys = ("chip", "core", "flash_kib", "ram_kib")
     rows = [
-        [
-            name,
-            chip["core"],
-            str(chip["flash_kib"]),
-            str(chip["ram_kib"]),
-            "yes" if chip["fits"] else "no",
-        ]
-        for name, chip in network["chips"].items()
+        [*(str(row[key]) for key in keys), "yes" if row["fits"] else "no"]
+        for row in report["chips"]
     ]
     return ("chip", "core", "flash", "RAM", "fits"), rows

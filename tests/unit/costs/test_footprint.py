@@ -7,13 +7,14 @@ import microcontrollers as published
 import pytest
 from fixtures import build, composed
 
-from nascli.core.space import at, sample, size
+from nascli.core.space import at, ends, sample, size
 from nascli.costs.arena import fullest
 from nascli.costs.footprint import Least, blocking, by_place, network_of
 from nascli.costs.int8 import KIB
 
 CHAIN = ["space=chain", "data=synthetic", "data.size=12", "space.options=[identity,mbconv_3x3_e3]"]
 CELL = ["space=cell", "data=synthetic", "data.size=12"]
+SIZES = ["space=once_for_all_small", "data=synthetic", "data.size=32"]
 BENCH = ["space=nasbench201", "data=synthetic", "data.size=12"]
 
 
@@ -36,7 +37,7 @@ def test_the_least_flash_of_a_chain_is_that_of_one_of_its_networks():
     assert least == min(network.flash_bytes for network in networks(space)) / KIB
 
 
-@pytest.mark.parametrize("words", [CHAIN, CELL, BENCH], ids=lambda words: words[0])
+@pytest.mark.parametrize("words", [CHAIN, CELL, BENCH, SIZES], ids=lambda words: words[0])
 def test_no_network_is_below_what_is_proved(words):
     space = space_of(words)
     flash, ram = Least(space).flash(), Least(space).ram()
@@ -44,6 +45,14 @@ def test_no_network_is_below_what_is_proved(words):
     for network in networks(space):
         assert flash is None or network.flash_bytes / KIB >= flash
         assert fullest(network).bytes / KIB >= ram[0]
+
+
+def test_of_a_space_of_sizes_the_smallest_network_is_the_bound():
+    space = space_of(SIZES)
+    network = network_of(space, space.plan(ends(space)[0]))
+    assert Least(space).flash() == network.flash_bytes / KIB
+    least, why = Least(space).ram()
+    assert 0 < least <= fullest(network).bytes / KIB and why.endswith("of the smallest network")
 
 
 def test_of_cells_flash_is_proved_and_of_ones_that_may_compute_nothing_it_is_not():

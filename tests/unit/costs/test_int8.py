@@ -28,6 +28,8 @@ SPACES = [
     ["space=chain", "operation@space.operations=[conv_3x3,conv_1x1,dsconv_3x3,dsconv_5x5]",
      "space.options=[dsconv_3x3,dsconv_5x5]", "data=synthetic"],
     ["space=shufflenet", "data=synthetic", "data.size=32"],
+    ["space=nasbench_macro", "data=synthetic", "data.size=8"],
+    ["space=once_for_all_small", "data=synthetic", "data.size=40"],
     ["space=mobile", "space.squeezes=[se,se8]", "space.activations=[swish,hswish]",
      "space.classifier=hidden_24_hswish", "space.widths=[8,8,8,8,8,8,8]"],
 ]  # fmt: skip

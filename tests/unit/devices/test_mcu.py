@@ -127,12 +127,14 @@ def test_a_profile_shows_layers_the_three_names_of_ram_and_what_fits(nas, tmp_pa
     words = ("space=nasbench201", "space.channels=4", "data=synthetic", "data.size=12")
     done = nas("profile", "device=mcu", *words, f"genotype={cell}")
     assert done.code == 0, done.stderr
-    network = json.loads((tmp_path / done.run / "report.json").read_text())["network"]
-    ram, costs = network["ram"], network["costs"]
-    assert sum(row["flash_kib"] for row in network["places"]) == pytest.approx(costs["flash_kib"])
+    report = json.loads((tmp_path / done.run / "report.json").read_text())
+    ram, costs = report["ram"], report["costs"]
+    assert sum(row["flash_kib"] for row in report["places"]) == pytest.approx(costs["flash_kib"])
     assert ram["arena_kib"] + ram["allowance_kib"] == pytest.approx(costs["ram_kib"])
     assert ram["certain"] and ram["bound_kib"] <= ram["arena_kib"]
-    assert network["chips"]["stm32f103c8"]["fits"]
+    assert {row["chip"]: row["fits"] for row in report["chips"]}["stm32f103c8"]
+    page = (tmp_path / done.run / "report.html").read_text()
+    assert "stm32f103c8" in page and report["places"][0]["place"] in page and "{&#x27;" not in page
     for said in ("lifetime bound (best order)", "arena of TensorFlow Lite Micro", "vendors' tools"):
         assert said in done.stderr
     assert "most is held at" in done.stderr and "latency" not in done.stderr
@@ -147,5 +149,5 @@ def test_a_profile_of_no_network_says_what_to_give(nas):
 def test_what_does_not_fit_says_so():
     made = problem("device.allowance_kib=30")
     plan = made.space.plan(at(made.space, 4_321))
-    chips = made.device.details(made.space, plan)["chips"]
-    assert not chips["stm32f103c8"]["fits"] and chips["stm32f446re"]["fits"]
+    fits = {row["chip"]: row["fits"] for row in made.device.details(made.space, plan)["chips"]}
+    assert not fits["stm32f103c8"] and fits["stm32f446re"]
