@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from nascli.core.device import Latency
+from nascli.core.fault import Fault, first_line
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Plan
 from nascli.core.surrogate import Surrogate
@@ -244,6 +245,9 @@ def least_squares(
     They minimise the mean square of the relative errors, and `strength` times the sum of squares of
     s (w - prior), s being the root mean square of a column over the milliseconds: so a weight costs
     what it changes in the answers, in whatever unit its column is.
+
+    Raises:
+        Fault: there are no such weights.
     """
     from scipy.optimize import nnls
 
@@ -266,5 +270,8 @@ def least_squares(
         ]
     )
     found = before.copy()
-    found[some] = nnls(matrix, aim, maxiter=50 * len(keys))[0] / scale[some]
+    try:
+        found[some] = nnls(matrix, aim, maxiter=50 * len(keys))[0] / scale[some]
+    except (RuntimeError, ValueError) as error:  # no end in sight, or numbers beyond all bounds
+        raise Fault(f"no model fits the latencies measured ({first_line(error)})") from error
     return {key: float(found[place[key]]) for key in keys}

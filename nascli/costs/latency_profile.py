@@ -19,6 +19,7 @@ FILE = "profile.json"
 FIT, CHECK = "fit", "check"
 _FORMAT, _MOST_BYTES = 1, 100_000_000
 _ANCHORS = 5
+_LEAST_MS, _MOST_MS = 1e-6, 1e9  # of a network, be the clock what it will
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ def read(folder: Path) -> Profile | None:
         if not isinstance(rows, list) or not rows:
             raise Fault(f"measured is {rows!r:.80}; it must be a list of networks")
         measured = tuple(_measured(row, conditions) for row in rows)
+        if not any(one.use == FIT for one in measured):
+            raise Fault("it has no network to predict others from")
         return Profile(
             **texts,
             conditions=conditions,
@@ -137,8 +140,10 @@ def _measured(row: object, conditions: Mapping[str, str | int]) -> Measured:
     p10, quartile, median, p90 = (
         plain.amount(row, f"{name}_ms") for name in ("p10", "lower_quartile", "median", "p90")
     )
-    if not 0 < p10 <= quartile <= median <= p90:
-        raise Fault(f"measured has {p10:g}, {quartile:g}, {median:g}, {p90:g} ms, out of order")
+    if not _LEAST_MS <= p10 <= quartile <= median <= p90 <= _MOST_MS:
+        raise Fault(
+            f"measured has {p10:g}, {quartile:g}, {median:g}, {p90:g} ms: out of order, or no times"
+        )
     if row["use"] not in (FIT, CHECK):
         raise Fault(f"use is {row['use']!r:.80}; it must be {FIT} or {CHECK}")
     latency = Latency(median, p10, p90, plain.whole(row, "repeats"), conditions, quartile)

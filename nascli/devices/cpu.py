@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -81,12 +80,15 @@ class Cpu:
         """
         import torch
 
-        from nascli.devices.measuring import timed
+        from nascli.devices.measuring import clocked, timed
 
         with _threads(self.threads):
             compiled = [self._ready(network, shape) for network, shape in cases]
             with torch.inference_mode():
-                passes = [partial(_milliseconds, network, images) for network, images in compiled]
+                passes = [
+                    partial(clocked, partial(network, images), threads=self.threads)
+                    for network, images in compiled
+                ]
                 return timed(passes, self._limits, self.conditions())
 
     def _ready(self, network: nn.Module, shape: tuple[int, ...]) -> tuple[_Runs, Tensor]:
@@ -101,12 +103,6 @@ class Cpu:
             channels_last=self.channels_last,
         )
         return (compiled(ours, images), images) if self.compile else (ours, images)
-
-
-def _milliseconds(network: _Runs, images: Tensor) -> float:
-    start = time.perf_counter_ns()
-    network(images)
-    return (time.perf_counter_ns() - start) / 1e6
 
 
 @contextmanager

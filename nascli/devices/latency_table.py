@@ -114,7 +114,10 @@ class LatencyTable:
         table = self._table if adds_up(self.profile.conditions) else None
         surrogate = partial(self._surrogate, space, 0) if self._surrogate else None
         several = models(counter.layer, table, surrogate)
-        self._fitted = fitted(several, self.profile.model, examples)
+        try:
+            self._fitted = fitted(several, self.profile.model, examples)
+        except Fault as fault:
+            raise Fault(f"'{self.path}': {fault}") from fault
 
     def latency_ms(self, genotype: Genotype) -> float:
         """See `nascli.core.device.LooksUp`."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nascli.core.device import Latency
 from nascli.devices.processor import processor
@@ -90,6 +89,7 @@ class OnnxRuntime:
     def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], float]:
         import onnxruntime
 
+        from nascli.devices.measuring import clocked
         from nascli.devices.running import images_of
         from nascli.formats.onnx import save
 
@@ -103,10 +103,5 @@ class OnnxRuntime:
             session = onnxruntime.InferenceSession(
                 file, options, providers=["CPUExecutionProvider"]
             )
-        return partial(_milliseconds, session, {"images": images[: self.batch].numpy()})
-
-
-def _milliseconds(session: Any, images: dict[str, Any]) -> float:
-    start = time.perf_counter_ns()
-    session.run(None, images)
-    return (time.perf_counter_ns() - start) / 1e6
+        one = partial(session.run, None, {"images": images[: self.batch].numpy()})
+        return partial(clocked, one, threads=self.threads)

@@ -6,7 +6,16 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nascli.core.device import Counting, Latency, LooksUp, available, measures, times, unsteady
+from nascli.core.device import (
+    Counting,
+    Latency,
+    LooksUp,
+    Predicting,
+    available,
+    measures,
+    times,
+    unsteady,
+)
 from nascli.core.estimator import COUNTED
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -108,7 +117,8 @@ class Costs:
         """Metric -> genotypes of the least and the largest cost, of those where that is proved."""
         found = {} if self._counter is None else dict(extremes(self.problem.space, self._counter))
         device, space = self.problem.device, self.problem.space
-        if isinstance(device, LooksUp) and size(space) <= _ALL:
+        known = isinstance(device, LooksUp) and not isinstance(device, Predicting)
+        if isinstance(device, LooksUp) and known and size(space) <= _ALL:
             every = [at(space, number) for number in range(size(space))]
             found["latency_ms"] = (
                 min(every, key=device.latency_ms),

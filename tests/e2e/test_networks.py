@@ -129,6 +129,41 @@ def test_profile_writes_the_whole_table(nas, tmp_path):
     network = report(run)["network"]
     assert network["latency_ms"] > 0 and network["table_sum_ms"] > 0
     assert f"the table's sum: {network['table_sum_ms']:.3f} ms" in done.stderr
+    assert "channels 4, cells 3" in done.stderr  # which network it is, and where its time goes
+    assert "the slowest of its" in done.stderr and "share" in done.stderr
+
+
+def test_a_profile_is_searched_by_and_its_answer_measured_beside(nas, tmp_path):
+    networks = ("space=nasbench201", "space.channels=4", "data=synthetic", "data.images=192")
+    quick = ("device.repeats=3", "device.warmup=1", "device.precision=0")
+    done = nas("profile", *networks, "device=cpu", *quick, "networks=10", "check=3")
+    assert done.code == 0, done.stderr
+    assert "check on 3 networks that it has not seen: mean error" in done.stderr
+    run = tmp_path / done.run
+    predicted = report(run)["prediction"]
+    assert predicted["networks"] == 3 and predicted["model"] in done.stderr
+    assert json.loads((run / "profile.json").read_text())["model"] == predicted["model"]
+    assert "predicted_over_measured" in (run / "report.html").read_text()
+    command = next(line for line in done.stderr.splitlines() if line.startswith("next:"))
+    assert "space.channels=4 data=synthetic data.images=192 device=latency_table" in command
+    by = ("device=latency_table", f"device.path={run}", "strategy=random", "estimator=table")
+    table = ("estimator.dataset=cifar10", "budget.trials=4", "seed=1")
+    searched = nas("search", *networks, *by, *table, "device.scale=1")
+    assert searched.code == 0, searched.stderr
+    found = report(tmp_path / searched.run)
+    assert "latency" not in found  # the table's costs are the benchmark's own
+    trained = ("training.epochs=1", "budget.trials=2", "accelerator=cpu")
+    by = ("device=latency_table", f"device.path={run}", "strategy=random", "device.scale=2")
+    searched = nas("search", *networks, *by, *trained)
+    assert searched.code == 0, searched.stderr
+    latency = report(tmp_path / searched.run)["latency"]
+    assert latency["predicted_ms"] == report(tmp_path / searched.run)["costs"]["latency_ms"]
+    assert latency["measured_ms"] > 0 and latency["device"] == "cpu"
+    off = latency["predicted_ms"] / latency["measured_ms"] - 1
+    assert latency["error"] == pytest.approx(off)
+    assert f"{latency['predicted_ms']:.3f} ms predicted" in searched.stderr
+    other = nas("search", "space=cell", "strategy=darts", *by[:2], "data=synthetic")
+    assert other.code == 2 and "is a profile of space 'nasbench201'" in other.stderr
 
 
 @pytest.mark.parametrize(

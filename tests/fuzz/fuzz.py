@@ -92,6 +92,8 @@ KINDS = {
         table_files.latency_files, table_files.read_latency,
         parse=table_files.parse_csv, dump=table_files.dump_csv,
     ),
+    "profile": Kind(table_files.profile_files, table_files.read_profile, parse=_line,
+                    dump=run_files.dump_json, named=False),
     "own": Kind(
         own_files.own_files, own_files.read_own, own_files.beside_own,
         yaml.safe_load, own_files.dump_own, named=False,

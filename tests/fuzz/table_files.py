@@ -6,7 +6,9 @@ import csv
 import functools
 import io
 import json
+import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from fixtures import ToySpace, ToyTask
@@ -151,3 +153,47 @@ def read_latency(file: Path) -> None:
     from nascli.costs.latency_table import LatencyTable
 
     LatencyTable.from_csv(LatencyTable.from_csv(file).to_csv())
+
+
+@functools.cache
+def _space() -> Any:
+    from fixtures import composed
+    from hydra.utils import instantiate
+
+    task = SimpleNamespace(name="images", input_shape=(3, 8, 8), classes=3)
+    return instantiate(composed("space=nasbench201").space, _partial_=True)(task, channels=4)
+
+
+def profile_files() -> list[tuple[str, bytes]]:
+    """A good profile.json."""
+    from nascli.core.device import Latency
+    from nascli.core.space import sample
+    from nascli.costs.latency_profile import FIT, Measured, Profile
+    from nascli.costs.plans import PlanCounter
+
+    space, rng, conditions = _space(), random.Random(0), {"threads": 1, "device": "cpu"}
+    rows = []
+    for _ in range(10):
+        genotype = sample(space, rng)
+        macs = PlanCounter(space)(genotype).macs
+        rows.append(Measured(genotype, Latency(1e-4 * macs, 1e-5, 1e9, 5), macs, FIT))
+    model = "least squares on layer counts and costs, ridge 0.1"
+    made = Profile(
+        space.name, "images", "cpu", conditions, tuple(rows), model, {model: 0.1}, {"mape": 0.1}
+    )
+    return [("profile.json", json.dumps(made.to_json()).encode())]
+
+
+def read_profile(file: Path) -> None:
+    """All that is done with a profile.json."""
+    from nascli.core.space import sample
+    from nascli.devices.latency_table import LatencyTable
+
+    device, space = LatencyTable(str(file.parent)), _space()
+    device.fits(space)
+    for genotype, ms in device.anchors:
+        assert ms > 0 and genotype.space == space.name
+    assert device.latency_ms(sample(space, random.Random(1))) >= 0
+    device.conditions()
+    assert device.profile is not None
+    device.profile.to_json()

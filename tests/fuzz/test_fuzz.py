@@ -22,6 +22,7 @@ CASES = {
     "known": 10,
     "answers": 300,
     "latency": 300,
+    "profile": 60,
     "own": 4,
     "list": 30,
 }
