@@ -143,7 +143,7 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
 
 def absolute(config: DictConfig) -> None:
     """Makes the paths of data and tables absolute, so that a run resumes from anywhere."""
-    for key in ("data", "estimator", "reference", "device"):
+    for key in ("data", "device", "estimator", "reference"):
         node = config.get(key)
         while node:
             if not OmegaConf.is_missing(node, "path") and node.get("path") is not None:

@@ -1,8 +1,7 @@
 """Latencies of all networks on a new device, from few measured ones and devices that are known.
 
-A Gaussian process over networks whose covariance is that of the known devices' latencies. It is
-what HELP (Lee et al., NeurIPS 2021, arXiv 2106.08630) meta-learns, in closed form; its ten samples
-are the published setting.
+A Gaussian process over networks whose covariance is that of the known devices' latencies: in closed
+form what HELP (Lee et al., NeurIPS 2021, arXiv 2106.08630) learns by meta-learning.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from numpy.typing import NDArray
 from nascli.core.fault import Fault
 
 Matrix = NDArray[np.float64]
-# Chosen on the other hardware's 18 settings, each predicted from the rest; not on the six devices
-# that benchmarks/nasbench201_latency.py reports.
+# The best of a grid on the hardware that benchmarks/nasbench201_latency.py does not report.
 _COUNTS, _NOISE = 0.3, 0.6
 _LEVEL = 3.0  # standard deviations of a device's mean: hardly anything is known of it
 _FLOOR = 20  # times below the median: glitches of a known device, held there

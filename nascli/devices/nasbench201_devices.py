@@ -15,6 +15,7 @@ from nascli.core.device import Latency
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.space import SearchSpace
+from nascli.devices.nasbench201_samples import predicted
 from nascli.tables.nasbench201 import shipped
 
 if TYPE_CHECKING:
@@ -30,26 +31,37 @@ class NASBench201Devices:
     whatever sizes a search works on. Some phones are rounded to whole ms; of `pixel3` and `raspi4`
     some hundred rows lie so far below the median that they can only be glitches of the measurement.
 
+    With `path`, it is a device of the user's own, of which some cells are measured, such as ten;
+    all others are predicted from them and the 27 settings (`nascli.costs.few_samples`).
+
     Args:
-        setting: which one; None is refused, with their names.
+        setting: which one.
+        path: a CSV of measured cells, with the columns `genotype`, as the benchmark spells cells,
+            and `latency_ms`.
 
     Raises:
-        Fault: there is none of that name.
+        Fault: neither is given, or both; there is no such setting, or the CSV is none.
     """
 
     name = "nasbench201_devices"
 
-    def __init__(self, setting: str | None = None) -> None:
-        rows = shipped()
-        if setting is None:
-            raise Fault(f"device.setting is missing; take one of: {', '.join(rows.settings)}")
-        if setting not in rows.settings:
+    def __init__(self, setting: str | None = None, path: str | None = None) -> None:
+        self._rows = rows = shipped()
+        if setting is None and path is None:
+            raise Fault(
+                f"device.setting is missing; take one of: {', '.join(rows.settings)}; or give "
+                "measured cells of another device with device.path=CSV"
+            )
+        if setting is not None and path is not None:
+            raise Fault("device.setting and device.path name two devices; leave one of them out")
+        if setting is not None and setting not in rows.settings:
             raise Fault(unknown("device.setting", setting, rows.settings))
-        self.setting, self._rows = setting, rows
+        self.setting = setting or str(path)
+        self._predicted = None if path is None else predicted(path)
 
     @cached_property
     def _ms(self) -> list[float]:
-        return self._rows.latencies(self.setting)
+        return self._predicted or self._rows.latencies(self.setting)
 
     @cached_property
     def _floor(self) -> float:

@@ -37,6 +37,7 @@ ALLOWED = {
     "gradient": {"core", "supernet", "training", "data"},
     "gradient.bilevel": {"core", "supernet", "training", "data", "costs.within"},
     "gradient.additive": {"core", "costs"},
+    "gradient.penalties.budget": {"core", "costs.additive"},
     "formats": {"core", "kernels", "runs.card"},
     "estimators": {"core", "costs", "supernet", "training", "data"},
     "estimators.zero_cost": {"core", "costs", "data", "zero_cost"},
@@ -65,6 +66,8 @@ ALLOWED = {
     "devices.onnxruntime": {"core", "formats.onnx"},
     "devices.remote": {"core", "formats.onnx"},
     "devices.nasbench201_devices": {"core", "tables.nasbench201"},
+    "devices.nasbench201_samples": {"core", "tables.nasbench201", "costs.few_samples"}
+    | {"genotypes.nasbench201"},
     "devices.mcu": {"core", "costs"},
     "devices.latency_table": {"core", "costs"},
     "workers": {"core"},

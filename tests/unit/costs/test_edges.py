@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from fixtures import ToySpace
+from fixtures import CHECKOUT, ToySpace
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -73,3 +73,25 @@ def test_no_networks_and_absurd_times_are_faults():
     for samples in ([], [(at(SPACE, 0), 0.0)], [(at(SPACE, 0), -1.0), (at(SPACE, 1), 2.0)]):
         with pytest.raises(Fault, match="needs networks, and times above 0 ms"):
             fit(EDGES, samples)
+
+
+@pytest.mark.parametrize(
+    ("setting", "within", "least"),
+    [
+        ("eyeriss", 1e-4, 1.0),
+        ("fpga", 1e-4, 1.0),
+        ("titan_rtx_256", 0.1, 1.0),
+        ("gold_6226", 0.1, 0.92),
+    ],
+)
+def test_a_hundred_cells_of_a_published_device_tell_all_others(setting, within, least):
+    table = np.load(CHECKOUT / "nascli" / "tables" / "nasbench201.npz", allow_pickle=False)
+    ms, names = table[f"latency_ms_{setting}"].astype(float), [str(o) for o in table["operations"]]
+    decisions = {str(edge): tuple(names) for edge in range(6)}
+    numbers = random.Random(1).sample(range(15_625), 1_100)
+    cells = [
+        Genotype("n", tuple(decisions), tuple(names[o] for o in table["cells"][n])) for n in numbers
+    ]
+    made = fit(decisions, [(g, float(ms[n])) for g, n in zip(cells[:100], numbers, strict=False)])
+    errors = [abs(made.ms(g) / ms[n] - 1) for g, n in zip(cells[100:], numbers[100:], strict=True)]
+    assert np.mean(np.array(errors) <= within) >= least

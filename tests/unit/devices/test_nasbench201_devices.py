@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from fixtures import CHECKOUT, ToySpace, build, composed
+from scipy.stats import spearmanr
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -12,6 +13,7 @@ from nascli.core.space import at
 from nascli.core.trial import Proposal
 from nascli.devices.nasbench201_devices import NASBench201Devices
 from nascli.estimators.costs import Costs
+from nascli.genotypes.nasbench201 import to_string
 
 TABLE = np.load(CHECKOUT / "nascli" / "tables" / "nasbench201.npz", allow_pickle=False)
 NAMES = [name.removeprefix("latency_ms_") for name in TABLE.files if name[:7] == "latency"]
@@ -98,3 +100,51 @@ def test_two_sources_of_one_latency_are_a_fault():
         Fault, match="the table and device=nasbench201_devices both tell latency_ms"
     ):
         build.search(composed(*WORDS, *words))
+
+
+def written(path, numbers, change=lambda text: text):
+    space = stated().space
+    device = NASBench201Devices("fpga")
+    cells = [at(space, number) for number in numbers]
+    lines = [f"{to_string(cell)},{device.latency_ms(cell)}" for cell in cells]
+    path.write_text(change("genotype,latency_ms\n" + "\n".join(lines) + "\n"))
+    return cells
+
+
+def test_a_device_of_ones_own_is_predicted_from_measured_cells(tmp_path):
+    cells = written(tmp_path / "mine.csv", range(100, 15_000, 1500))
+    device, truth = NASBench201Devices(path=str(tmp_path / "mine.csv")), NASBench201Devices("fpga")
+    space = stated().space
+    every = [at(space, number) for number in range(0, 15_625, 7)]
+    found, right = ([d.latency_ms(g) for g in every] for d in (device, truth))
+    assert spearmanr(found, right).statistic > 0.98
+    assert np.median(np.abs(np.array(found) / np.array(right) - 1)) < 0.1
+    assert len(cells) == 10 and not device.notice
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.replace("latency_ms", "ms"), "has not the columns genotype and latency_ms in"),
+        (lambda t: t.replace("|+|", "|-|", 1), "line 2: .* is not a NAS-Bench-201 string"),
+        (lambda t: t.replace("none~0", "nine~0"), "'nine' is none of none, skip_connect"),
+        (lambda t: t.rstrip() + "x\n", "could not convert string to float"),
+        (
+            lambda t: t + t.splitlines()[1].rpartition(",")[0] + ",0\n",
+            "line 12: .* must be above 0",
+        ),
+        (lambda t: t + t.splitlines()[1] + "\n", "line 12: this cell stands there twice"),
+        (lambda t: "\n".join(t.splitlines()[:2]), "from two networks or more, not 1"),
+    ],
+)
+def test_a_damaged_list_of_measured_cells_is_a_fault_with_its_line(tmp_path, change, says):
+    written(tmp_path / "mine.csv", range(100, 15_000, 1500), change)
+    with pytest.raises(Fault, match=says):
+        NASBench201Devices(path=str(tmp_path / "mine.csv"))
+
+
+def test_a_list_that_is_not_there_and_two_devices_at_once_are_faults():
+    with pytest.raises(Fault, match="cannot read device.path=nowhere.csv"):
+        NASBench201Devices(path="nowhere.csv")
+    with pytest.raises(Fault, match="device.setting and device.path name two devices"):
+        NASBench201Devices("fpga", path="nowhere.csv")
