@@ -9,6 +9,8 @@ from hydra.utils import instantiate
 
 from nascli.core.fault import Fault
 from nascli.core.space import at, size
+from nascli.costs.cost import Cost
+from nascli.costs.extremes import extremes, sizes
 from nascli.costs.plans import PlanCounter
 from nascli.samplers.sandwich import Sandwich
 
@@ -51,11 +53,32 @@ def test_inputs_that_are_kept_are_the_ones_that_cost_most_or_least():
     made = instantiate(composed("space=cell").space, _partial_=True)
     space = made(ToyTask(input_shape=(3, 8, 8)), channels=2, cells=3, nodes=2)
     counter, supernet = PlanCounter(space), space.supernet()
-    from nascli.costs.extremes import extremes
-
     least, most = extremes(space, counter)["macs"]  # which has another proof of them
     assert counter(supernet.largest()).macs == counter(most).macs
     assert counter(supernet.smallest()).macs == counter(least).macs
+
+
+def test_multiply_adds_decide_and_parameters_only_between_equals():
+    """A pool and a skip connection of NAS-Bench-201 have none of either, a convolution both."""
+    made = instantiate(composed("space=nasbench201").space, _partial_=True)
+    plan = made(ToyTask(input_shape=(3, 8, 8)), channels=2, cells_per_stage=1).plan()
+
+    class Counter:
+        def layer(self, layer):
+            macs = {"nor_conv_1x1": 5, "nor_conv_3x3": 4}.get(layer.operation, 1)
+            return Cost(len(layer.operation), macs, 0, 0)
+
+    (row, *others) = sizes(plan, Counter())
+    names = plan.choices[0].options
+    assert all(other == row for other in others) and len(others) == 5
+    cells = 3  # an edge has a place in each
+    assert {name: int(size) for name, size in zip(names, row, strict=True)} == {
+        "none": 0, "skip_connect": cells, "nor_conv_1x1": 5 * cells, "nor_conv_3x3": 4 * cells,
+        "avg_pool_3x3": cells,
+    }  # fmt: skip
+    fractions = {name: size % 1 for name, size in zip(names, row, strict=True)}
+    params = {name: cells * len(name) for name in names if name != "none"}
+    assert fractions == {"none": 0.0, **{n: pytest.approx(p / (1 + p)) for n, p in params.items()}}
 
 
 def test_what_makes_no_sense_is_refused():

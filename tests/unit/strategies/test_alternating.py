@@ -128,6 +128,17 @@ def test_an_epoch_that_is_cut_goes_on_at_that_step(steps):
     assert torch.equal(weights(shared), weights(other))
 
 
+def test_it_goes_on_in_the_middle_of_a_round():
+    whole, *_ = made(Reinforce, trials=4)
+    expected = walk(whole, 8)
+    first, *_ = made(Reinforce, trials=4)
+    found = walk(first, 3)
+    again, *_ = made(Reinforce, trials=4)
+    again.load_state_dict(copy.deepcopy(first.state_dict()))
+    assert found + walk(again, 5) == expected
+    assert again.ask(1) == ()
+
+
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(Fault, match="strategy.trials is 0; it must be at least 1"):
         made(trials=0)
