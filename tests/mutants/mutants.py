@@ -46,7 +46,7 @@ MORE = {  # tests of a module that do not stand where its name says
 SECONDS = 1800  # of a test run; what takes longer hangs, which is noticed too
 EQUAL = {
     "analysis/comparison.py: np.searchsorted(record.along(self.axis), xs + _CLOSE, side='right')"
-    " -> np.searchsorted(record.along(self.axis), xs + _CLOSE)": "no trial ends 1e-6 behind a point",
+    " -> np.searchsorted(record.along(self.axis), xs + _CLOSE)": "none ends just 1e-6 later",
 }
 """Change, as it is listed but for the line -> why it makes no difference."""
 
