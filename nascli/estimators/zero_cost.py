@@ -17,11 +17,13 @@ from nascli.core.genotype import Genotype
 from nascli.core.goal import Objective
 from nascli.core.problem import Problem
 from nascli.core.randomness import generator
-from nascli.core.space import sample
+from nascli.core.space import Planned, sample
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.core.words import counted
 from nascli.costs.count import count
+from nascli.costs.live import live_counts
+from nascli.costs.plans import PlanCounter
 from nascli.data.batches import Batch, batches, seeded
 from nascli.data.task import Task
 from nascli.zero_cost import IMAGES, SCORES
@@ -29,6 +31,7 @@ from nascli.zero_cost.probe import Probe
 from nascli.zero_cost.vote import Vote
 
 _COUNTED = ("params", "macs")  # reported by the costs before this estimator
+_LIVE = ("live_params", "live_macs")
 _VOTE = "vote"
 _DRAWS = 10  # genotypes looked at for each one of the reference, at most
 
@@ -39,6 +42,7 @@ class ZeroCost:
     Reports every score by its name, higher being better in all, and the first one once more as
     `score`, which is what a search maximises. The names are those of `nascli.zero_cost.SCORES`
     (each says what it is), the baselines `params` and `macs`, which stand among the costs already,
+    `live_params` and `live_macs`, which count layers on a path from the images to the output alone,
     and `vote` (see `nascli.zero_cost.vote.Vote`).
 
     First weights follow from the problem's seed and are drawn anew for every genotype, as the
@@ -75,6 +79,8 @@ class ZeroCost:
         self._check(batch_size, reference)
         voters = self._vote if _VOTE in self._scores else ()
         self._needed = tuple(dict.fromkeys([*(s for s in self._scores if s != _VOTE), *voters]))
+        if set(_LIVE) & set(self._needed):
+            self._planned  # noqa: B018 - so that its fault comes first
         self._reference = reference
         self._batches = self._minibatches(batch_size)
         self.metrics = ("score", *(name for name in self._scores if name not in _COUNTED))
@@ -107,13 +113,34 @@ class ZeroCost:
             if set(_COUNTED) & set(self._needed):
                 counts = count(network, problem.task.input_shape)
                 found = {"params": float(counts.params), "macs": float(counts.macs)}
+            if set(_LIVE) & set(self._needed):
+                there = live_counts(self._counter, self._planned.plan(genotype))
+                found |= {"live_params": float(there.params), "live_macs": float(there.macs)}
             network.to(problem.accelerator, memory_format=torch.channels_last)  # type: ignore[call-overload]
             shape = problem.task.input_shape
             probe = Probe(network, self._batches, shape, problem.seed, self._needed)
             return {
-                name: found[name] if name in _COUNTED else SCORES[name](probe)
-                for name in self._needed
+                name: found[name] if name in found else SCORES[name](probe) for name in self._needed
             }
+
+    @property
+    def _planned(self) -> Planned:
+        """The space, which says what its networks are.
+
+        Raises:
+            Fault: it does not.
+        """
+        space = self._problem.space
+        if not isinstance(space, Planned):
+            raise Fault(
+                f"{', '.join(_LIVE)} follow the plan of a network, and space '{space.name}' has "
+                "none: take other scores"
+            )
+        return space
+
+    @cached_property
+    def _counter(self) -> PlanCounter:
+        return PlanCounter(self._planned)
 
     @cached_property
     def _voting(self) -> Vote:
@@ -158,7 +185,7 @@ class ZeroCost:
         return list(batches(split, batch_size, accelerator, generator=generator, limit=wanted))
 
     def _check(self, batch_size: int, reference: int) -> None:
-        known = [*SCORES, *_COUNTED]
+        known = [*SCORES, *_COUNTED, *_LIVE]
         for key, names, allowed in (
             ("scores", self._scores, [*known, _VOTE]),
             ("vote", self._vote, known),

@@ -9,6 +9,8 @@ _NAMES = {
     "macs": "multiply-adds (MACs)",
     "flash_kib": "flash (int8 weights)",
     "ram_kib": "RAM (int8)",
+    "live_params": "parameters on a path",
+    "live_macs": "multiply-adds on a path",
     "flops": "FLOPs (2 x MACs)",
     "anytime": "best so far",
     "readout": "signs of a collapse",
@@ -27,7 +29,7 @@ _NAMES = {
     "search_memory_mb": "peak memory of the search",
     "search_epoch_joules": "energy of a search epoch",
 }
-_COUNTS = {"params", "auxiliary_params", "macs", "flops"}
+_COUNTS = {"params", "auxiliary_params", "macs", "flops", "live_params", "live_macs"}
 _SUFFIXES = {"_ms": "ms", "_mb": "MB", "_kib": "KiB", "_seconds": "s", "_joules": "J"}
 
 

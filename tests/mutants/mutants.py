@@ -19,6 +19,7 @@ import copy
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -43,8 +44,11 @@ MORE = {  # tests of a module that do not stand where its name says
     "estimators/rows.py": ["estimators/test_table.py"],
 }
 SECONDS = 1800  # of a test run; what takes longer hangs, which is noticed too
-EQUAL: dict[str, str] = {}
-"""Change, as it is listed -> why it makes no difference."""
+EQUAL = {
+    "analysis/comparison.py: np.searchsorted(record.along(self.axis), xs + _CLOSE, side='right')"
+    " -> np.searchsorted(record.along(self.axis), xs + _CLOSE)": "none ends just 1e-6 later",
+}
+"""Change, as it is listed but for the line -> why it makes no difference."""
 
 COMPARISONS = {
     ast.Lt: ast.GtE, ast.LtE: ast.Lt, ast.Gt: ast.LtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -140,6 +144,13 @@ def tests_of(where: str) -> list[str]:
     return [f"tests/unit/{file}" for file in found]
 
 
+def _slow(where: str) -> int:
+    """How long its tests take, roughly: those that train supernets come last."""
+    rooms = ("analysis", "strategies", "samplers", "relaxations", "estimators", "gradient")
+    trains = any("bilevel" in file or "test_gradient" in file for file in tests_of(where))
+    return len(rooms) if trains else rooms.index(where.partition("/")[0])
+
+
 def noticed(checkout: Path, where: str, text: str) -> bool:
     """Whether a test of the module fails with this text in its place."""
     file = checkout / "nascli" / where
@@ -186,7 +197,8 @@ def main() -> None:
             shutil.copytree(ROOT / name, checkout / name)
         for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
             shutil.copy(ROOT / name, checkout / name)
-        for number, (where, what, text) in enumerate(chosen(given["count"], given["seed"]), 1):
+        order = sorted(chosen(given["count"], given["seed"]), key=lambda one: _slow(one[0]))
+        for number, (where, what, text) in enumerate(order, 1):
             if what not in known:
                 start = time.perf_counter()
                 known[what] = noticed(checkout, where, text)
@@ -195,7 +207,7 @@ def main() -> None:
                 print(f"{number} {said} ({seconds:.0f} s) {what}", flush=True)
                 out.write_text(json.dumps({"settings": given, "mutants": known}, indent=1) + "\n")
     alive = [what for what, seen in known.items() if not seen]
-    missing = [what for what in alive if what not in EQUAL]
+    missing = [what for what in alive if re.sub(r":\d+:", ":", what, count=1) not in EQUAL]
     print(f"{len(known) - len(alive)} of {len(known)} noticed; not explained: {len(missing)}")
     print(*missing, sep="\n")
     sys.exit(bool(missing) and len(known) - len(alive) < 0.9 * len(known))

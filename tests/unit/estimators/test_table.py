@@ -166,6 +166,7 @@ HEAD, BODY = "genotype,accuracy,energy_mj", '"{""a"": ""1"", ""b"": ""0"", ""c""
         ",a,b,c,Accuracy,energy_mj\n0,1,0,0,50.5,3\n",  # pandas' index
         "Unnamed: 0,a,b,c,accuracy,energy_mj\n0,1,0,0,50.5,3\n",
         "id,a,b,c,accuracy,energy_mj,\n1,1,0,0,50.5,3,\n",  # row numbers; a comma too many
+        "id,a,b,c,accuracy,energy_mj\n2,1,0,0,50.5,3\n",  # the head being line 1
         "a,b,c,accuracy,energy_mj,name\n1,0,0,50.5,3,my network\n",  # text
         "a,b,c,accuracy,energy_mj,loss\n1,0,0,50.5,3,\n",  # nothing there
         f"{HEAD}\n{BODY}\n",

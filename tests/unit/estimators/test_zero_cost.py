@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from fixtures import Heard
+from fixtures import TINY, TINY_SPACE, Heard, build, composed
 from torch import Tensor, nn
 
 from nascli.core.fault import Fault
@@ -15,7 +15,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.goal import Objective
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
-from nascli.core.space import sample
+from nascli.core.space import at, sample
 from nascli.core.trial import Proposal
 from nascli.costs.count import count
 from nascli.data.synthetic import Synthetic
@@ -249,3 +249,14 @@ def test_missing_images_are_found_before_the_search_begins(tmp_path: Any) -> Non
     with pytest.raises(Fault, match="data.path="):
         made("snip", stated=problem(task=FashionMNIST(path=str(tmp_path))))
     made("synflow", stated=problem(task=FashionMNIST(path=str(tmp_path))))
+
+
+def test_live_counts_need_a_plan() -> None:
+    with pytest.raises(Fault, match="live_macs follow the plan of a network, and space 'widths'"):
+        made("live_macs")
+    space = build.stated(composed("space=nasbench201", *TINY, *TINY_SPACE["nasbench201"]))
+    estimator = ZeroCost(space, ("live_macs", "macs", "live_params"))
+    dead, whole = at(space.space, 0), at(space.space, 5**6 // 2)
+    assert estimator.estimate(Proposal(dead)) == {"score": 0, "live_macs": 0, "live_params": 0}
+    found = estimator.estimate(Proposal(whole))
+    assert found["live_macs"] > 0 and found["live_params"] > 0

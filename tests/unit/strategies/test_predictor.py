@@ -217,6 +217,7 @@ def test_finds_the_top_of_a_rugged_hill_sooner_than_chance(hills):
         ({"targets": "rank"}, "targets 'rank' is not known; allowed: ranks, values"),
         ({"initial": 0}, "initial is 0; it must be at least 1"),
         ({"whole": -1}, "whole is -1; it must be at least 0"),
+        ({"mutations": -1}, "mutations is -1; it must be at least 0"),
         ({"uniform": 0, "mutations": 0}, "uniform and mutations are both 0"),
     ],
 )
