@@ -104,7 +104,7 @@ def _composed(verb: str, arguments: list[str]) -> int:
         raise Fault(f"{' and '.join(modes)} cannot be given together: leave out all but one")
     directories = overrides.directories(flags)
     if {"-h", "--help"} & set(flags):
-        print(files.help_page(verb, directories))
+        print(files.help_page(verb, directories, words))
         return 0
     from nascli.config.command_line import checked, composed
 
@@ -112,7 +112,7 @@ def _composed(verb: str, arguments: list[str]) -> int:
     multirun = bool({"-m", "--multirun"} & set(flags))
     ready = checked(verb, words, directories, multirun=multirun)
     if any(word.lstrip("+~").startswith("hydra") for word in ready) or _for_hydra(flags):
-        return _hydra(verb, [*flags, *ready], directories)
+        return _hydra(verb, flags, ready, directories)
     line = ["nas", verb, *flags, *words]  # not what follows from it: that is not given by hand
     return _job(verb, lambda: composed(verb, ready, directories, line))
 
@@ -129,18 +129,24 @@ def _for_hydra(flags: Sequence[str]) -> bool:
     return False
 
 
-def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> int:
+def _hydra(
+    verb: str, flags: Sequence[str], overrides: Sequence[str], directories: Sequence[Path]
+) -> int:
     """Run by Hydra; a multirun goes on after a faulty job and reports the worst exit code."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
 
+    from nascli import ui
     from nascli.config import root
     from nascli.config.compose import Asked
     from nascli.config.own_data import followed
+    from nascli.config.sweep import Progress
 
-    codes = [0]
+    codes, progress = [0], Progress(overrides)
 
     def job(cfg: Any) -> None:
+        if said := progress.begins():
+            ui.say(said)
         line = ["nas", verb, *sys.argv[1:]]
         codes.append(
             _job(
@@ -148,11 +154,16 @@ def _hydra(verb: str, arguments: Sequence[str], directories: Sequence[Path]) -> 
                 lambda: followed(Asked.of(verb, cfg, HydraConfig.get(), directories, line)),
             )
         )
+        progress.ended(codes[-1])
         if codes[-1] == 130:
             sys.exit(130)
 
-    sys.argv = [f"nas {verb}", *arguments]
-    hydra.main(version_base="1.3", config_path=str(root()), config_name=verb)(job)()
+    sys.argv = [f"nas {verb}", *flags, *overrides]
+    try:
+        hydra.main(version_base="1.3", config_path=str(root()), config_name=verb)(job)()
+    finally:
+        for line in progress.left():
+            ui.say(line)
     return max(codes)
 
 
@@ -194,6 +205,12 @@ def _complete(arguments: Sequence[str]) -> int:
     if any(a.startswith("query=") for a in arguments):
         if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
             print(" ".join(VERBS))
+            return 0
+        from nascli.config.completion import candidates
+
+        found = candidates(words, "" if line.endswith(" ") else words[-1])
+        if found is not None:
+            print(" ".join(found))
             return 0
         os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]]) + " " * line.endswith(" ")
     sys.argv = ["nas", *arguments]

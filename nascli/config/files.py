@@ -85,8 +85,15 @@ def grouped_targets(directories: Sequence[Path] = ()) -> dict[str, set[str]]:
     return found
 
 
-def help_page(verb: str, own: Sequence[Path]) -> str:
-    """The groups of a verb with their options, and its keys."""
+def help_page(verb: str, own: Sequence[Path], words: Sequence[str] = ()) -> str:
+    """The groups of a verb with their options, and its keys.
+
+    With `group=option` among the `words` it is the keys of that option, with what is said of each.
+    """
+    asked = [tuple(word.partition("=")[::2]) for word in words]
+    files = [base / group / f"{option}.yaml" for base in (root(), *own) for group, option in asked]
+    if found := [file for file in files if file.is_file()]:
+        return "\n\n".join(_keys_of(file) for file in found)
     text = (root() / f"{verb}.yaml").read_text(encoding="utf-8")
     defaults, _, keys = text.partition("\n\n")
     chosen = dict(re.findall(r"^  - (\w+): (\w+)", defaults, flags=re.MULTILINE))
@@ -103,3 +110,14 @@ def help_page(verb: str, own: Sequence[Path]) -> str:
     lines += ["", "* default. Keys (a group's own: nas " + verb + " --cfg job):", ""]
     lines += [f"  {line}" for line in [*keys.strip().splitlines(), *shared.splitlines()] if line]
     return "\n".join(lines)
+
+
+def _keys_of(file: Path) -> str:
+    """An option of a group: what it is, and its keys as its file has them."""
+    group, lines = file.parent.name, _text(file).splitlines()
+    shown = [line for line in lines if not re.match(r"# @|\s*_\w+_:|#", line)]
+    keys = [line if re.match(r"\s|$", line) else f"{group}.{line}" for line in shown]
+    if "# @package _global_" in lines:
+        keys = shown
+    body = "\n".join(f"  {line}" for line in keys).strip("\n")
+    return f"{group}={file.stem}: {description(file)}\n\n{body}"

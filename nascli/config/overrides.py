@@ -11,6 +11,7 @@ from typing import Any
 from nascli.config.files import FREE, GIVEN
 from nascli.core.fault import Fault
 from nascli.core.regular import is_there
+from nascli.genotypes import namedtuple
 
 _REFERENCES = (
     "genotype",
@@ -21,6 +22,11 @@ _REFERENCES = (
     "outputs",
     "supernet",
 )
+_FLAGS = (
+    *("help", "hydra-help", "version", "multirun", "cfg", "config-dir", "config-path"),
+    *("config-name", "package", "info", "resolve", "run", "shell-completion"),
+    "experimental-rerun",
+)  # Hydra's
 _WHOLE = {"compare": ("reference", "ideal")}  # mappings that are values
 _WORD = r"[A-Za-z_]\w*"
 _TAKEN = ("true", "false", "null", "nan", "inf")  # words that are no strings
@@ -36,10 +42,24 @@ def split(arguments: Sequence[str], valued: Sequence[str]) -> tuple[list[str], l
         if not argument.startswith("-") or argument.startswith("-="):
             overrides.append(argument)
             continue
+        if (key := _as_key(argument)) is not None:  # `--strategy darts` is strategy=darts
+            value = "" if "=" in key else next(rest, None)
+            if value is None:
+                raise Fault(f"{argument} has no value; write {key}=VALUE")
+            overrides.append(key if "=" in key else f"{key}={value}")
+            continue
         flags.append(argument)
         if argument in valued and (value := next(rest, None)) is not None:
             flags.append(value)
     return flags, overrides
+
+
+def _as_key(flag: str) -> str | None:
+    """The key that is meant by a flag as other tools have it; None for a flag of ours."""
+    name, equals, value = flag.removeprefix("--").partition("=")
+    if not flag.startswith("--") or name in _FLAGS or not re.fullmatch(rf"{_WORD}[\w.@-]*", name):
+        return None
+    return name.replace("-", "_") + equals + value
 
 
 def directories(flags: Sequence[str]) -> list[Path]:
@@ -65,6 +85,7 @@ def positional(verb: str, override: str, verbs: Sequence[str]) -> str:
     if verb == "audit" and override.startswith("reference="):
         return f"estimator@{override}"
     bare = "=" not in override or override.startswith("|") or is_there(override)
+    bare = bare or namedtuple.looks_like(override)
     if verb in verbs and bare and override[:1] != "~":
         return f"genotype={override}"
     return override

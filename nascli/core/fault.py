@@ -60,6 +60,9 @@ def unknown(what: str, value: object, allowed: Iterable[str], meant: str | None 
     import difflib  # only ever needed on the way out
 
     names = sorted(allowed)
+    same = str(value).lower().replace("-", "_")
+    if meant is None and same in names:
+        meant = same
     if meant is None and _MEANT.get(str(value).lower()) in names:
         meant = _MEANT[str(value).lower()]
     near = difflib.get_close_matches(str(value), names, n=5, cutoff=0.5)

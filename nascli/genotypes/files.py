@@ -9,7 +9,7 @@ from pathlib import Path
 from nascli.core import plain
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
-from nascli.genotypes import nasbench201
+from nascli.genotypes import namedtuple, nasbench201
 
 FORMAT = "nascli-genotype-1"
 FILE = "genotype.json"  # what a run folder calls it
@@ -27,16 +27,19 @@ def descriptions() -> dict[str, str]:
 
 
 def load(reference: str) -> Genotype:
-    """The genotype of a run folder, a genotype.json, a published name or a NAS-Bench-201 string.
+    """The genotype of a run folder, a genotype.json, a published name or a string.
 
-    A published name goes before a file or folder of that name; `./name` is always a path. Nothing
-    is checked against the space.
+    Strings are NAS-Bench-201's, and what papers' code calls `Genotype(...)`. A published name goes
+    before a file or folder of that name, in other letters (DARTS_V2) behind it; `./name` is always
+    a path. Nothing is checked against the space.
 
     Raises:
         Fault: there is no such thing, or it holds no genotype.
     """
     if reference.startswith("|"):
         return nasbench201.parse(reference)
+    if namedtuple.looks_like(reference):
+        return namedtuple.parse(reference)
     known = published()
     path = known.get(reference) or Path(reference).expanduser()
     try:
@@ -47,6 +50,9 @@ def load(reference: str) -> Genotype:
         found = path.exists()
     except OSError:  # no path at all: a name too long, or a loop of links
         found = False
+    alike = known.get(reference.lower().replace("-", "_"))
+    if not found and alike is not None:
+        return _genotype(_read(alike), alike)
     if not found:
         name = unknown("genotype", f"{reference:.200}", known)
         raise Fault(f"there is no file or run folder '{reference:.200}', and {name}")

@@ -321,3 +321,40 @@ def test_watch_shows_a_run_until_it_is_interrupted(nas, start, tmp_path):
 def test_what_watch_cannot_do_is_said(nas, words, said):
     done = nas("watch", *words)
     assert done.code == 2 and said in done.stderr
+
+
+def test_flags_as_other_tools_have_them_are_keys(nas, tmp_path):
+    words = ("--strategy", "random", "--space=nasbench201", "--estimator", "TABLE")
+    done = nas("search", *words, "--budget.trials=2", "--seed", "3")
+    assert done.code == 2 and "did you mean 'table'?" in done.stderr
+    done = nas("search", *words[:-1], "table", "--budget.trials=2", "--seed", "3")
+    assert done.code == 0, done.stderr
+    config = (tmp_path / done.run / "config.yaml").read_text()
+    assert "seed: 3" in config and "  trials: 2" in config
+    assert "--seed has no value; write seed=VALUE" in nas("search", "--seed").stderr
+
+
+def test_help_with_an_option_says_what_its_keys_are(nas):
+    done = nas("search", "data=image_folder", "--help")
+    assert done.stdout.startswith("data=image_folder: Your own images")
+    assert re.search(
+        r"^  data\.image_size: null +# pixels of both sides", done.stdout, re.MULTILINE
+    )
+    assert "_target_" not in done.stdout and "# pixels" in done.stdout
+    both = nas("search", "data=digits", "strategy=darts", "--help").stdout
+    assert "data.valid_fraction" in both and "    second_order: null" in both
+
+
+def test_a_multirun_counts_its_jobs_and_names_what_failed(nas):
+    words = ("-m", *TABLE, "budget.trials=1,-1", "seed=1,2")
+    done = nas("search", *words)
+    assert done.code == 2
+    assert "[1/4] budget.trials=1 seed=1" in done.stderr and "[4/4]" in done.stderr
+    assert "failed: budget.trials=-1 seed=1; budget.trials=-1 seed=2" in done.stderr
+
+
+def test_completion_offers_run_folders(nas, start, tmp_path):
+    run = nas("search", *TABLE).run
+    line = "nas retrain genotype=outputs/search/"
+    process = start("-sc", "query=bash", cwd=tmp_path, COMP_LINE=line)
+    assert process.communicate(60)[0].split() == [f"genotype={run}"]

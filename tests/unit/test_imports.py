@@ -194,6 +194,21 @@ def test_a_bound_below_every_network_is_refused_without_torch(strategy, tmp_path
     assert "this is certain" in done.stderr and "Warning" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [["strategy=dart"], ["strategy=darts", "space.chanels=3"], ["trainig.epochs=3"]]
+)
+def test_a_typo_is_told_without_torch(words, tmp_path):
+    code = (
+        f"import sys\nfrom nascli.cli import _main\ncode = _main(['search', *{words}])\n"
+        "sys.exit(3 if 'torch' in sys.modules else code)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "did you mean" in done.stderr, done.stderr
+
+
 def test_every_command_is_imported_first():
     """By a process that has no other module of the package yet."""
     names = [f"nascli.commands.{file.stem}" for file in (PACKAGE / "commands").glob("[!_]*.py")]
