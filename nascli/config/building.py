@@ -123,7 +123,7 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
     seed = faults.attempt(lambda: values.seed(config)) or 0
     if made is not None and (device is not None or isinstance(made, Planned)):
         faults.attempt(lambda: protocols.check(made, SearchSpace, "space"))
-    if made is not None and isinstance(device, LooksUp):
+    if made is not None and isinstance(device, (LooksUp, Counting)):
         faults.attempt(lambda: device.fits(made))
     if made is None or task is None or training is None or run_on is None:
         return None

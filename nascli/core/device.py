@@ -158,6 +158,9 @@ class Counting(Protocol):
     def limits(self) -> Mapping[str, float]:
         """Cost -> the most that the hardware has, of those where it is known."""
 
+    def fits(self, space: SearchSpace) -> None:
+        """Raises a Fault if it cannot count the networks of `space`."""
+
     def count(self, space: Planned, plan: Plan) -> Mapping[str, float]:
         """What the network of a genotype's `plan` costs.
 

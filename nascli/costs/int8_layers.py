@@ -58,13 +58,20 @@ def of_layer(write: Writer, layer: Layer, read: str, operations: Mapping[str, An
     if layer.operation not in operations:
         return _FIXED[layer.operation](write, layer, read)
     path, arguments = origin(operations[layer.operation])
-    if path not in _KNOWN:
-        raise Fault(
-            f"device=mcu does not know what operation '{layer.operation}' ({path}) is on a "
-            "microcontroller; it knows those of nas list operation: leave the other out of the "
-            "space, or take device=none"
-        )
+    check({layer.operation: operations[layer.operation]})
     return _KNOWN[path](write, layer, read, **{**arguments, **dict(layer.settings)})
+
+
+def check(operations: Mapping[str, Any]) -> None:
+    """Raises a Fault that names those which are the user's own."""
+    found = [(name, origin(made)[0]) for name, made in operations.items()]
+    own = [f"'{name}' ({path})" for name, path in found if path not in _KNOWN]
+    if own:
+        raise Fault(
+            f"device=mcu does not know what operation {', '.join(own)} is on a microcontroller; "
+            "it knows those of nas list operation: leave the other out of the space, or take "
+            "device=none"
+        )
 
 
 def _relu_conv_norm(write: Writer, layer: Layer, read: str, kernel: int = 1) -> str:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 from nascli.core.device import Latency
 from nascli.core.fault import Fault, unknown
 from nascli.core.plan import Plan
+from nascli.core.space import Planned, open_plan
 from nascli.costs.arena import arena, bound, tail
-from nascli.costs.footprint import Least, blocking, by_place, network_of
+from nascli.costs.footprint import Least, blocking, by_place, network_of, operations_of
 from nascli.costs.int8 import KIB, Int8Network
+from nascli.costs.int8_layers import check
 from nascli.devices.chips import CHIPS, Chip
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nascli.core.space import Planned
+    from nascli.core.space import SearchSpace
 
 FLASH, RAM = "flash_kib", "ram_kib"
 
@@ -54,6 +56,16 @@ class Mcu:
         if self.chip is None:
             return {}
         return {FLASH: float(self.chip.flash_kib), RAM: float(self.chip.ram_kib)}
+
+    def fits(self, space: SearchSpace) -> None:
+        """See `Counting.fits`."""
+        if not isinstance(space, Planned):
+            raise Fault(f"device=mcu counts over plans, and space '{space.name}' has none")
+        operations, plan = operations_of(space), open_plan(space)
+        if plan is not None:
+            used = {layer.operation for layer in plan.candidates()}
+            operations = {name: made for name, made in operations.items() if name in used}
+        check(operations)
 
     def count(self, space: Planned, plan: Plan) -> Mapping[str, float]:
         """See `Counting.count`."""

@@ -42,7 +42,7 @@ class Costs:
     counts adds what it tells of a plan.
 
     Raises:
-        Fault: the device is not there, or it counts over plans and the space has none.
+        Fault: the device is not there.
     """
 
     traits = Traits(by_genotype=True, immediate=True, fidelities=False)
@@ -54,12 +54,7 @@ class Costs:
         self._warned = False
         space, device = problem.space, problem.device
         self._counter = PlanCounter(space) if isinstance(space, Planned) else None
-        self._counting = device if isinstance(device, Counting) else None
-        if self._counting is not None and self._counter is None:
-            raise Fault(
-                f"device={self._counting.name} counts over plans, and space '{space.name}' has "
-                "none; take device=none"
-            )
+        self._counting = device if isinstance(device, Counting) and self._counter else None
         self._timing = device if times(device) else None
         timed = ("latency_ms",) if self._timing else ()
         self.metrics = (*COUNTED, *timed, *(self._counting.counts if self._counting else ()))

@@ -1,13 +1,16 @@
 """Flash and RAM on a microcontroller: what a search is told, bounded by and refused for."""
 
 import json
+from dataclasses import replace
 
 import microcontrollers as published
 import pytest
-from fixtures import build, composed
+from fixtures import ToySpace, build, composed
+from torch import nn
 
 from nascli.core.device import Counting, times
 from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
 from nascli.core.space import at
 from nascli.core.trial import Proposal
 from nascli.costs.arena import arena, tail
@@ -151,3 +154,34 @@ def test_what_does_not_fit_says_so():
     plan = made.space.plan(at(made.space, 4_321))
     fits = {row["chip"]: row["fits"] for row in made.device.details(made.space, plan)["chips"]}
     assert not fits["stm32f103c8"] and fits["stm32f446re"]
+
+
+def test_a_space_that_cannot_be_counted_is_refused_and_what_is_not_used_is_let_be():
+    made = problem()
+    with pytest.raises(Fault, match="counts over plans, and space 'toy' has none"):
+        Mcu().fits(ToySpace())
+    made.space.operations["unused"] = composed
+    Mcu().fits(made.space)
+    made.space.operations["identity"] = composed
+    with pytest.raises(Fault, match=r"know what operation 'identity' \(fixtures.composed\) is"):
+        Mcu().fits(made.space)
+
+
+def test_an_operation_of_ones_own_is_refused_before_anything_is_built():
+    config = composed(*CHAIN)
+    config.space.operations["identity"] = {"_target_": "torch.nn.Identity"}
+    with pytest.raises(Fault, match=r"operation 'identity' \(torch.nn.Identity\) is on a"):
+        build.stated(config)
+
+
+def test_networks_without_plans_are_told_their_other_costs():
+    made = replace(problem(), space=Bare())
+    told = Costs(made).estimate(Proposal(Genotype.of("bare", {"a": "0"})))
+    assert told["params"] == 432 + 2 and not {"flash_kib", "ram_kib", "latency_ms"} & told.keys()
+
+
+class Bare(ToySpace):
+    """A space without plans."""
+
+    def network(self, genotype):
+        return nn.Sequential(nn.Flatten(), nn.Linear(432, 1, bias=False), nn.Linear(1, 1))
