@@ -21,6 +21,7 @@ from nascli.core.space import Shrinkable, ends, strongest
 from nascli.core.supernet import Mixture, PathStep
 from nascli.networks.attaching import attach
 from nascli.supernet.channel_order import sort
+from nascli.supernet.evaluating import evaluated, in_place
 from nascli.supernet.kernel_transforms import KernelTransforms
 from nascli.supernet.parts import Part, Parts
 from nascli.supernet.paths import path
@@ -46,7 +47,7 @@ class ElasticSupernet(nn.Module):
         )
         self._smallest, self._largest = ends(space)
         plan = space.plan(self._largest)
-        self.whole = space.network(self._largest)
+        self.whole = in_place(space.network(self._largest))
         self.transforms = nn.Module()
         self._layers = {place.name: place.layer for place in plan.places}
         self._parts = Parts()
@@ -69,33 +70,29 @@ class ElasticSupernet(nn.Module):
         Raises:
             ValueError: the mixture does not take exactly one option of every choice.
         """
-        for place in self._places(mixture):
-            images = self._module(place)(images)
+        for place in self.space.plan(self._genotype(mixture)).places:
+            images = self._run(place, images)
         return images
 
-    def steps(self, mixture: Mixture) -> Sequence[PathStep]:
-        """See `core.supernet.Stepwise`: a step a layer; raises as `forward` does."""
-        found = []
-        for place in self._places(mixture):
-            known = place.name in self._layers
-            inside = self.whole.get_submodule(place.name).modules() if known else ()
-            norms = [module for module in inside if isinstance(module, nn.BatchNorm2d)]
-            run = partial(self._run, place)
-            found.append(PathStep((place.name, place.layer), run, norms))
-        return found
-
-    def _run(self, place: Place, images: Tensor) -> Tensor:
-        found: Tensor = self._module(place)(images)
-        return found
-
-    def _places(self, mixture: Mixture) -> Sequence[Place]:
-        """The layers of the network that a mixture takes."""
+    def _genotype(self, mixture: Mixture) -> Genotype:
         active = mixture.active or ()
         if [len(options) for options in active] != [1] * len(self.choices):
             raise ValueError("sizes do not mix: a path takes one option of each choice")
         pairs = zip(self.choices, active, strict=True)
-        genotype = self._of({choice.name: choice.options[number] for choice, (number,) in pairs})
-        return self.space.plan(genotype).places
+        return self._of({choice.name: choice.options[number] for choice, (number,) in pairs})
+
+    def steps(self, mixture: Mixture) -> Sequence[PathStep]:
+        """See `core.supernet.Stepwise`."""
+        found = []
+        for place in self.space.plan(self._genotype(mixture)).places:
+            whole = self.whole.get_submodule(place.name) if place.name in self._layers else None
+            inside = whole.modules() if whole is not None else ()
+            norms = [module for module in inside if isinstance(module, nn.BatchNorm2d)]
+            found.append(PathStep((place.name, place.layer), partial(self._run, place), norms))
+        return found
+
+    def _run(self, place: Place, images: Tensor) -> Tensor:
+        return evaluated(self._module(place), images)
 
     def _module(self, place: Place) -> nn.Module:
         """The layer of a place, with its part of the weights."""
@@ -110,7 +107,7 @@ class ElasticSupernet(nn.Module):
         key = name, layer
         if key not in self._parts:
             with torch.random.fork_rng(devices=[]), torch.device("meta"):
-                module = self.space.build(layer)
+                module = in_place(self.space.build(layer))
             whole = self.whole.get_submodule(name) if name in self._layers else None
             self._parts[key] = Part(module, whole, self._transforms(name))
         return self._parts[key]

@@ -56,6 +56,7 @@ ALLOWED = {
     "supernet.planned": {"core", "networks", "operations.Factory", "operations.blocks"}
     | {"costs.extremes", "costs.plans"},
     "supernet.elastic": {"core", "networks"},
+    "supernet.evaluating": {"core", "kernels", "operations.inverted"},
     "supernet.channel_order": {"core", "operations.inverted"},
     "supernet.graph": {"core", "kernels"},
     "supernet.stacked": {"core", "operations.blocks", "kernels"},

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from nascli.core import space as moves
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.supernet import Elastic, Inherits, Mixture
+from nascli.core.supernet import Elastic, Inherits, Mixture, Stepwise
+from nascli.kernels import expansion
 from nascli.supernet.recalibration import recalibrate
 
 SMALL = {
@@ -139,7 +140,9 @@ def test_it_keeps_its_protocols(supernet):
     assert isinstance(supernet, Inherits)
 
 
-def test_paths_compute_what_slices_of_the_largest_network_do(space, supernet):
+@pytest.mark.parametrize("fused", [True, False])
+def test_paths_compute_what_slices_of_the_largest_network_do(monkeypatch, space, supernet, fused):
+    monkeypatch.setattr(expansion, "_CACHED", 0 if fused else 10**12)
     for genotype in genotypes(space):
         batch, found = images(), []
         logits = supernet(batch, supernet.path(genotype))
@@ -267,6 +270,28 @@ def test_a_genotype_of_another_supernet_is_refused(space, supernet):
             ask(wrong)
         with pytest.raises(Fault, match="of space 'other', not of space 'once_for_all'"):
             ask(moves.ends(other)[1])
+
+
+def test_steps_are_those_of_the_path_and_equal_beginnings_have_equal_keys(space, supernet):
+    genotype = moves.ends(space)[0]
+    changed = Genotype.of(space.name, {**genotype.choices, "2/1/kernel": "5"})
+    paths = [supernet.path(one) for one in (genotype, changed)]
+    assert isinstance(supernet, Stepwise)
+    steps = [supernet.steps(path) for path in paths]
+    for path, own in zip(paths, steps, strict=True):
+        recalibrate(supernet, path, [images()])
+        with torch.no_grad():
+            state = images()
+            for step in own:
+                state = step.run(state)
+            assert torch.equal(state, supernet(images(), path))
+    alike = [one.key == other.key for one, other in zip(*steps, strict=True)]
+    places = [place.name for place in space.plan(genotype).places]
+    assert [place for place, same in zip(places, alike, strict=True) if not same] == ["stages.1.0"]
+    norms = [norm for step in steps[0] for norm in step.norms]
+    whole = [m for m in supernet.whole.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    skipped = [m for s in supernet.whole.stages for m in s[1].modules() if m in whole]
+    assert norms == [norm for norm in whole if norm not in skipped]
 
 
 def test_a_copy_is_independent(space, supernet):
