@@ -20,7 +20,7 @@ DASHES = ("", "dashed", "dotted")
 
 @dataclass(frozen=True)
 class Series:
-    """Points (x, y) in the order of x, and how they look.
+    """Points (x, y), those of a line in its order, and how they look.
 
     `band` are two more values of y for every point, below and above. `trials` are the numbers of
     the trials behind the points: a reader can ask for them.

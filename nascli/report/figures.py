@@ -86,7 +86,6 @@ def _hypervolume(history: History, problem: Problem, unit: str) -> Chart:
 
 def _scatter(trials: Sequence[Trial], cost: str, problem: Problem) -> Chart:
     metric = problem.goal.objectives[0].metric
-    trials = sorted(trials, key=lambda trial: trial.metrics[cost])
     cloud = _points("trial", trials, [trial.metrics[cost] for trial in trials], metric)
     best = sorted(front(trials, cost, problem), key=lambda trial: trial.metrics[cost])
     x, y = [t.metrics[cost] for t in best], [t.metrics[metric] for t in best]

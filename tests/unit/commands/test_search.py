@@ -4,6 +4,7 @@ import math
 
 from fixtures import TINY, build, composed
 
+from nascli import ui
 from nascli.commands.search import _Display
 from nascli.core.space import at
 from nascli.core.trial import Trial
@@ -24,3 +25,28 @@ def test_only_a_good_trial_is_the_best_so_far():
     assert ended(20.0) == "best accuracy 20.00, 1 failed"
     assert ended(math.nan, error="accuracy is nan") == "best accuracy 20.00, 2 failed"
     assert ended(30.0) == "best accuracy 30.00, 2 failed"
+
+
+def test_an_epoch_of_a_gradient_search_is_called_an_epoch_once(monkeypatch):
+    parts = build.search(composed("strategy=darts", "space=nasbench201", *TINY))
+    made = []
+    monkeypatch.setattr(ui, "Progress", lambda label, *_args, **_more: made.append(label) or Bar())
+    with _Display(parts) as display:
+        display.step(0.5, "epoch 3/4, skips: 1 in normal")
+        assert display._text() == "skips: 1 in normal"
+        display.step(0.5, "epoch 3/4")
+        assert display._text() == ""
+    assert made == ["epoch"]
+
+
+class Bar:
+    """Shows nothing."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self, *_):
+        pass

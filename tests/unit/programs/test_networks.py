@@ -88,5 +88,7 @@ def test_the_layers_of_a_plan_add_up_to_the_network():
     )
     rows = layers_of(problem, genotype)
     network = space.network(genotype)
+    stem = rows[0]
+    assert stem["output"] == "2x8x8" and stem["output_mb"] == 2 * 8 * 8 * 4 / 1e6
     assert sum(row["params"] for row in rows) == sum(w.numel() for w in network.parameters())
     assert {row["layer"] for row in rows} <= {name for name, _ in network.named_modules()}

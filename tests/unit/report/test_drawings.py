@@ -195,3 +195,13 @@ def test_a_narrow_drawing_fits_a_telephone_and_has_every_edge():
         assert sorted(w for w in texts(svg) if w in OPS) == sorted(operations)
         wide = int(ET.fromstring(svg).get("width"))
         assert wide < 328 or "my_very_long_operation_name" in operations
+
+
+def test_a_table_of_decisions_has_two_columns_where_there_is_room():
+    choices = {f"d{n}": "x" for n in range(40)}
+    space, genotype = Listed(choices), Genotype.of("mine", choices)
+    rows = {}
+    for narrow in (False, True):
+        svg = ET.fromstring(draw(space, genotype, narrow=narrow)["decisions"])
+        rows[narrow] = round((int(svg.get("height")) - 20) / 24)
+    assert rows == {False: 20, True: 40}

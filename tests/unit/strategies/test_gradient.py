@@ -215,6 +215,29 @@ def test_a_search_that_is_cut_at_a_step_goes_on_at_that_step(strategy, words):
     assert flat(made.state_dict()) == flat(whole.strategy.state_dict())
 
 
+def test_the_way_of_the_architecture_weights_is_kept_over_a_resume():
+    whole = search(epochs=3)
+    expected = []
+    for _ in range(3):
+        whole.strategy.ask(1)
+        expected.append(whole.shared.relaxation.expected().weights.tolist())
+        if len(expected) == 2:
+            state = copy.deepcopy(whole.strategy.state_dict())
+    again = search(epochs=3)
+    again.strategy.load_state_dict(state)
+    again.strategy.ask(1)
+    way = whole.strategy.trajectory()
+    assert way == again.strategy.trajectory()
+    for epoch, rows in zip(way, expected, strict=True):
+        assert list(epoch) == [choice.name for choice in whole.shared.supernet.choices]
+        for (name, told), row in zip(epoch.items(), rows, strict=True):
+            assert list(told.values()) == pytest.approx(row[: len(told)], abs=1e-5), name
+    old = search(epochs=3)
+    del state["trajectory"]  # as earlier versions wrote it
+    old.strategy.load_state_dict(state)
+    assert old.strategy.trajectory() == []
+
+
 def test_a_search_that_diverges_goes_back_and_takes_a_tenth_of_the_step(monkeypatch):
     warned = []
     made = search(epochs=2, listener=Heard(warned=warned.append))
