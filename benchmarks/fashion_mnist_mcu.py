@@ -131,7 +131,7 @@ def main() -> None:
             kept.write_text(json.dumps(row), encoding="utf-8")
             print(json.dumps({k: v for k, v in row.items() if k != "genotype"}), flush=True)
     rows = [json.loads(one.read_text()) for one in sorted(folder.glob("*_[0-9]*.json"))]
-    save(rows, multiplier, given[1:])
+    save(rows, multiplier, [folder.name, *given[2:]])
 
 
 def save(rows: list[dict[str, Any]], multiplier: float, given: list[str]) -> None:

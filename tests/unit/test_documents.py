@@ -68,6 +68,15 @@ def test_what_is_said_of_the_interpreter_stands_in_its_raw_file():
     assert max(map(abs, found["tail_error"])) <= 0.005
 
 
+def test_figures_of_the_search_for_a_microcontroller_are_those_of_the_raw_file():
+    said = (CHECKOUT / "docs" / "microcontrollers.md").read_text(encoding="utf-8")
+    for found in raw("fashion_mnist_mcu")["summary"].values():
+        seeds, small = found["test_accuracy"], found["int8_test_accuracy"]
+        row = [f"{found['mean']:.2f}", *(", ".join(f"{v:.2f}" for v in r) for r in (seeds, small))]
+        assert f"| {' | '.join(row)} |" in said
+        assert -0.2 < found["worst_int8_gap"] < 0
+
+
 _AT = {"evolution": "200", "local_search": "200"}
 
 
