@@ -75,7 +75,14 @@ class DynamicBlock(nn.Module):
     """An inverted residual block."""
 
     def __init__(
-        self, given: int, made: int, stride: int, kernel: int, expansion: int, act: str, squeeze: bool
+        self,
+        given: int,
+        made: int,
+        stride: int,
+        kernel: int,
+        expansion: int,
+        act: str,
+        squeeze: bool,
     ) -> None:
         super().__init__()
         inside = given * expansion
