@@ -133,12 +133,7 @@ def measured(
     """
     found, hear, device = problem.latencies, problem.listener.progress, problem.device
     assert device is not None
-    if not layered(device):
-        raise Fault(
-            f"device '{device.name}' runs layers fused with each other, so their times say nothing "
-            f"of a network's: measure networks (nas profile device={device.name}) and search with "
-            "device=latency_table device.path=THAT_RUN"
-        )
+    check_layered(device)
 
     def timed(done: int, total: int) -> None:
         hear(done / total, f"{done} of {counted(total, 'layer')} timed")
@@ -157,6 +152,16 @@ def layered(device: Device | None) -> bool:
     if not measures(device):
         return False
     return adds_up(device.conditions() if isinstance(device, Stated) else {})
+
+
+def check_layered(device: Device | None) -> None:
+    """Raises a Fault if it measures networks, and its runtime fuses their layers."""
+    if device is not None and measures(device) and not layered(device):
+        raise Fault(
+            f"device '{device.name}' runs layers fused with each other, so their times say nothing "
+            f"of a network's: measure networks (nas profile device={device.name}) and search with "
+            "device=latency_table device.path=THAT_RUN"
+        )
 
 
 def layers_of(network: nn.Module, input_shape: tuple[int, ...]) -> list[Layer]:

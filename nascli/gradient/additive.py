@@ -13,6 +13,7 @@ from nascli.core.problem import Problem
 from nascli.core.space import Planned, open_plan
 from nascli.costs.additive import sums
 from nascli.costs.extremes import groups_of
+from nascli.costs.latency_table import check_layered
 
 
 class AdditiveCost:
@@ -35,11 +36,13 @@ class AdditiveCost:
         who: what reads the cost, for messages.
 
     Raises:
-        Fault: the cost is not known of single options.
+        Fault: the cost is not known of single options, or the device's runtime fuses layers.
     """
 
     def __init__(self, problem: Problem, metric: str, who: str) -> None:
         self._problem, self.metric = problem, metric
+        if metric == "latency_ms":
+            check_layered(problem.device)
         plan = open_plan(problem.space)
         if plan is None or not isinstance(problem.space, Planned):
             raise Fault(

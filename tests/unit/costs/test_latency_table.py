@@ -16,6 +16,7 @@ from nascli.core.fault import Fault
 from nascli.core.plan import IMAGES, Layer, Place, Plan
 from nascli.costs.latency_table import LatencyTable, layers_of, measure, measured
 from nascli.costs.table_file import COLUMNS
+from nascli.gradient.additive import AdditiveCost
 
 CONDITIONS = {
     "threads": 1,
@@ -228,6 +229,8 @@ def test_layers_are_not_timed_where_a_runtime_fuses_them(problem):
     made = dataclasses.replace(problem, space=Space(), device=Fusing())
     with pytest.raises(Fault, match="'fusing' runs layers fused with each other.*latency_table"):
         measured(made)
+    with pytest.raises(Fault, match="'fusing' runs layers fused with each other"):
+        AdditiveCost(made, "latency_ms", "expected_cost")  # before a search, not at its first step
 
 
 def test_rows_that_other_work_has_spoilt_are_told_of(problem):

@@ -75,12 +75,12 @@ def test_a_command_that_fails_is_named_with_why(script, says):
 
 def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(tmp_path):
     late = tmp_path / "late"
-    device = shell(f": {{network}}; (sleep 1.2; touch {late}) & sleep 60", timeout=0.3)
+    device = shell(f": {{network}}; (sleep 0.6; touch {late}) & sleep 60", timeout=0.3)
     began = time.monotonic()
     with pytest.raises(Fault, match=r"has not ended after 0.3 s"):
         device.latency(*CASES[0])
     assert time.monotonic() - began < 10
-    time.sleep(1.5)
+    time.sleep(0.8)
     assert not late.exists()
 
 
