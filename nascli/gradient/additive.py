@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from nascli.core.choice import NONE
+from nascli.core.device import measures
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.space import Planned, open_plan
 from nascli.costs.additive import sums
 from nascli.costs.extremes import groups_of
+from nascli.costs.latency_table import layered
 
 
 class AdditiveCost:
@@ -39,12 +41,19 @@ class AdditiveCost:
     """
 
     def __init__(self, problem: Problem, metric: str, who: str) -> None:
+        problem = problem.priced
         self._problem, self.metric = problem, metric
         plan = open_plan(problem.space)
         if plan is None or not isinstance(problem.space, Planned):
             raise Fault(
                 f"space '{problem.space.name}' has no open plan, so its options have no known "
                 f"{metric}: leave out {who}"
+            )
+        device = problem.device
+        if metric == "latency_ms" and device and measures(device) and not layered(device):
+            raise Fault(
+                f"device '{device.name}' runs layers fused with each other, so its options have no "
+                f"known {metric}: leave out {who}"
             )
         groups = groups_of(plan)
         if groups is None:
