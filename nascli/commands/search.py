@@ -13,6 +13,7 @@ from nascli.config import search as config
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table
 from nascli.core.failures import words as kinds_in_words
+from nascli.core.provenance import given
 from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
@@ -48,13 +49,24 @@ def main(asked: Asked) -> None:
             trust = ("estimator=one_shot", "reference=train", "networks=20")
             supernet = f"supernet={asked.config.get('supernet') or run.path}"
             ui.say(f"trust:  {asked.then('audit', supernet, *trust, outputs=outputs)}")
-        ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', outputs=outputs)}")
+        there = _deployed(parts.settings)
+        ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', *there, outputs=outputs)}")
         task = parts.problem.task
         if "download" in parts.settings["data"] and not images.were_read(parts.problem):
             ui.say(
                 f"        (with the images of {task.name}: data.path=FOLDER, or data.download=true)"
             )
     ui.path(run.path)
+
+
+def _deployed(settings: Mapping[str, Any]) -> list[str]:
+    """What a retraining is told so that it trains the network that is deployed."""
+    sizes = dict(settings.get("deploy") or {})
+    side = sizes.pop("image", None)
+    words = [f"space.{name}={value}" for name, value in sizes.items()]
+    return words + (
+        [f"data.image_size={side}"] if side and "image_size" in settings["data"] else []
+    )
 
 
 def _show(costs: Table) -> None:
@@ -83,6 +95,8 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     values = {**report["result"], **report["costs"], **report["final"], **report["effort"]}
     rows = [[words(name), readable(name, v)] for name, v in values.items()]
     ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
+    if parts.problem.deployed is not None:
+        ui.say(f"searched on smaller networks, for {given(parts.problem)}")
     for metric, bound in report["problem"]["constraints"].items():
         if metric in report["costs"]:
             value = readable(metric, report["costs"][metric])

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nascli.config import images, kinds, shared_weights, values
+from nascli.config import images, kinds, own_data, shared_weights, values
 from nascli.config.files import GIVEN
 from nascli.core import protocols
 from nascli.core.device import Counting, Device, LooksUp, available
@@ -19,7 +19,7 @@ from nascli.core.fault import Fault, OfDataError, first_line, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Scalarisation
 from nascli.core.listener import SILENT, Listener
-from nascli.core.problem import Problem
+from nascli.core.problem import Deployed, Images, Problem
 from nascli.core.scaling import Scaling
 from nascli.core.space import Planned, SearchSpace, known
 from nascli.core.strategy import Strategy
@@ -138,6 +138,8 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
         fidelity=fidelity,
         listener=listener,
     )
+    at_size = faults.attempt(lambda: deployed(config, task))
+    stated = replace(stated, deployed=at_size)
     return None if faults.found_by(Costs(replace(stated, device=None)).check) else stated
 
 
@@ -161,6 +163,32 @@ def limited(config: DictConfig, device: Device | None) -> None:
 def space(config: DictConfig, task: object) -> SearchSpace:
     """The space, with the size of network that the training recipe or the user asks for."""
     return cast(SearchSpace, _needed(sized(config), "space", task))
+
+
+def deployed(config: DictConfig, task: Task) -> Deployed | None:
+    """What `deploy` names: the space at other sizes, for square images of `image` pixels.
+
+    Raises:
+        Fault: it is none of the space's sizes, or the estimator's costs are of networks of its own.
+    """
+    given = dict(config.get("deploy") or {})
+    if not given:
+        return None
+    if own_data.provenance(config) is not None:
+        raise Fault("deploy: the estimator tells costs of its own networks; leave deploy out")
+    base = sized(config)
+    side = given.pop("image", task.input_shape[1])
+    sizes = [key for key, value in base.space.items() if type(value) is int]
+    for key in given:
+        if key not in sizes:
+            raise Fault(unknown("size in deploy", str(key), ["image", *sizes]))
+    for key, value in {"image": side, **given}.items():
+        if type(value) is not int or value < 1:
+            raise Fault(f"deploy.{key} is {value!r}; it must be a whole number above 0")
+    shape = (task.input_shape[0], side, side) if side != task.input_shape[1] else task.input_shape
+    images_there = Images(task.name, shape, task.classes)
+    config_there = cast(DictConfig, OmegaConf.merge(base, {"space": given}))
+    return Deployed(_needed(config_there, "space", images_there), images_there)
 
 
 def _needed(config: DictConfig, key: str, *args: object) -> Any:

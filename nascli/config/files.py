@@ -10,7 +10,7 @@ from nascli.core.fault import Fault
 from nascli.core.regular import contents
 
 _MOST_BYTES = 1_000_000_000
-FREE = ("objectives", "constraints")  # keys whose contents are the user's to name
+FREE = ("objectives", "constraints", "deploy")  # keys whose contents are the user's to name
 OWN = "own"  # no group: whatever configs of the user's name
 GIVEN = "given"  # under training.network: sizes that the user has given, whatever the space
 

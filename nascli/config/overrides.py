@@ -17,6 +17,7 @@ _REFERENCES = (
     "genotype",
     "resume",
     "data.path",
+    "device.path",
     "estimator.path",
     "reference.path",
     "outputs",

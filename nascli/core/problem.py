@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,26 @@ _MOVED = {
 """What a problem had in earlier versions -> what to write today."""
 
 
+@dataclass(frozen=True)
+class Images:
+    """A task that nobody trains on: images of a shape."""
+
+    name: str
+    input_shape: tuple[int, int, int]
+    classes: int
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Where networks end up: the space at their size, and the images that they are for.
+
+    Genotypes are those of the space that is searched.
+    """
+
+    space: SearchSpace
+    task: Task
+
+
 class MovedError(Fault, AttributeError):
     """An attribute that is somewhere else today."""
 
@@ -51,8 +71,9 @@ class Problem:
     how far one long step is, and what the user ought to know. `budget` is that of the search: what
     trains calls `budget.check()` before every step, and can be gone on with from there. `latencies`
     are those of the space's layers, once they are measured
-    (`nascli.costs.latency_table.measured`). A problem that differs is made with
-    `dataclasses.replace`.
+    (`nascli.costs.latency_table.measured`). `deployed` is the same space at the size that networks
+    will be deployed in, with the images there, where that is not what is searched on. A problem
+    that differs is made with `dataclasses.replace`.
     """
 
     space: SearchSpace
@@ -67,12 +88,20 @@ class Problem:
     fidelities: tuple[float, ...] = ()
     budget: Budget = field(default_factory=Budget)
     latencies: Latencies = field(default_factory=Latencies, compare=False)
+    deployed: Deployed | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Raises an AttributeError; of what earlier versions had it says what to write today."""
         if name in _MOVED:
             raise MovedError(f"a problem has no {name} any more: write {_MOVED[name]}")
         raise AttributeError(f"'Problem' object has no attribute '{name}'")
+
+    @property
+    def priced(self) -> Problem:
+        """The problem whose networks constraints and costs speak of: as deployed, or as it is."""
+        if self.deployed is None:
+            return self
+        return replace(self, space=self.deployed.space, task=self.deployed.task, deployed=None)
 
     @property
     def training(self) -> Any:

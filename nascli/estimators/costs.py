@@ -50,7 +50,7 @@ class Costs:
 
     def __init__(self, problem: Problem) -> None:
         available(problem.device)
-        self.problem = problem
+        self.problem = problem = problem.priced
         self._warned = False
         space, device = problem.space, problem.device
         self._counter = PlanCounter(space) if isinstance(space, Planned) else None

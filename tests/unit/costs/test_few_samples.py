@@ -63,6 +63,10 @@ def test_the_cells_chosen_differ_more_than_random_ones():
     assert spread[0] > spread[1]
 
 
+def test_no_cell_is_chosen_twice():
+    assert sorted(known().choose(4, [7, 7_000, 9_000, 15_000])) == [7, 7_000, 9_000, 15_000]
+
+
 def test_a_single_sample_is_a_fault():
     with pytest.raises(Fault, match="from two networks or more, not 1"):
         known().predict({3: 1.0})
