@@ -9,7 +9,7 @@ from fixtures import ToySpace, ToyTask, composed
 from hydra.utils import instantiate
 
 from nascli.core.fault import Fault
-from nascli.gradient.stage_setup import check_growth, grown, set_partial_channels
+from nascli.gradient.stage_setup import check_growth, grown, relaxation_of, set_partial_channels
 
 
 class OneDepth(ToySpace):
@@ -40,4 +40,17 @@ def test_partial_channels_need_a_supernet_that_has_them():
     assert str(fault.value) == (
         "strategy.partial_channels is 2, and options of space 'toy' always work on all channels: "
         "leave it out"
+    )
+
+
+def test_sizes_do_not_mix():
+    make = instantiate(composed("space=once_for_all_small").space, _partial_=True)
+    space = make(ToyTask(), resolutions=[8], widths=[8, 8, 8])
+    problem, method = SimpleNamespace(space=space), SimpleNamespace(relaxation=lambda *_: None)
+    with pytest.raises(Fault) as fault:
+        relaxation_of(problem, method, space.supernet(), SimpleNamespace(number=0))
+    assert str(fault.value) == (
+        "the strategy mixes options, and those of space 'once_for_all_small' are sizes, which do "
+        "not mix: take estimator=one_shot, whose samplers draw one network at a time, with a "
+        "strategy such as evolution"
     )

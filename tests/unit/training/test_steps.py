@@ -37,3 +37,11 @@ def test_what_trains_nothing_may_take_one_image():
     small = ("data=synthetic", "data.size=4", "training.batch_size=1", "device=none")
     table = composed("space=nasbench201", "strategy=random", "estimator=table", *small)
     assert build.search(table).problem.recipe.batch_size == 1
+
+
+def test_a_space_of_sizes_has_no_open_plan_and_is_looked_at_all_the_same():
+    small = ("data=synthetic", "device=none", "space=once_for_all_small", "data.size=8")
+    problem = build.stated(composed(*small, "space.resolutions=[8]", "estimator=train"))
+    with pytest.raises(Fault, match="leaves one pixel of images of 8x8"):  # strides of 8 in all
+        check_steps(problem, 1)
+    check_steps(problem, 2)
