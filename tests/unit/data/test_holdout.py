@@ -58,6 +58,8 @@ def test_nothing_need_be_held_out_to_validate_on(rule: int) -> None:
     assert len(rows["valid"]) == 0
     assert (rows["test"] == half["test"]).all()
     assert sorted([*half["train"], *half["valid"]]) == list(rows["train"])
+    few = Holdout(0.0, 0.2, limit_train=30, split_rule=rule).divide(LABELS, wanted, keys)
+    assert (len(few["train"]), len(few["valid"])) == (30, 0)
     with pytest.raises(Fault, match="none is left for the valid split"):
         Holdout(0.001, 0.2, split_rule=1).divide(LABELS, wanted)
 

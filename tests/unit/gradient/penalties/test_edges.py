@@ -10,22 +10,25 @@ from nascli.gradient.penalties.expected_cost import ExpectedCost
 from nascli.relaxations.softmax import Softmax
 
 
-def test_an_expensive_option_costs_as_its_edge_weighs():
-    make = instantiate(composed("space=nasbench201").space, _partial_=True)
+def test_an_expensive_option_costs_as_its_edge_weighs_where_a_node_chooses_among_edges():
+    make = instantiate(composed("space=cell").space, _partial_=True)
     task = ToyTask(input_shape=(3, 8, 8))
-    made = Problem(space=make(task, channels=4, cells_per_stage=1), task=task, recipe=None)
+    made = Problem(space=make(task, channels=4, cells=3, nodes=2), task=task, recipe=None)
     supernet = made.space.supernet()
-    relaxation = Softmax(supernet, seed=0)
-    weights = torch.zeros(6, 5)
-    weights[:, 1] = 1.0  # skip connections
-    weights[0] = 0.0
-    weights[0, supernet.choices[0].options.index("nor_conv_3x3")] = 1.0
+    names = [choice.name for choice in supernet.choices]
+    row, options = names.index("normal/3<-2"), supernet.choices[0].options
+    weights = torch.zeros(len(names), len(options))
+    weights[:, options.index("skip_connect")] = 1.0
+    weights[row] = 0.0
+    weights[row, options.index("sep_conv_5x5")] = 1.0
     penalty, loss = ExpectedCost(made, metric="macs"), torch.tensor(2.0)
-    found = []
-    for factor in (0.5, 1.0, 2.0):
-        edges = torch.ones(6)
-        edges[0] = factor
+    relaxation, found = Softmax(supernet, seed=0), []
+    nodes = [(edge.group, edge.target) for edge in supernet.choices]
+    alike = torch.tensor([1 / nodes.count(node) for node in nodes])
+    for share in (0.1, 1 / 3, 0.8):  # of the three edges into the node, of which two stay
+        edges = alike.clone()
+        edges[[n for n, node in enumerate(nodes) if node == nodes[row]]] = (1 - share) / 2
+        edges[row] = share
         found.append(float(penalty(loss, Mixture(weights, edges=edges), relaxation, 0.0)))
     assert found[0] < found[1] < found[2]
-    plain = float(penalty(loss, Mixture(weights), relaxation, 0.0))
-    assert abs(plain - found[1]) < 1e-6 * plain  # no factor is 1
+    assert abs(float(penalty(loss, Mixture(weights), relaxation, 0.0)) - found[1]) < 1e-5
