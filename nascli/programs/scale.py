@@ -66,7 +66,7 @@ def scale(run: Run, parts: Parts) -> dict[str, Mapping[str, Any]]:
     report = {"verb": "scale", "family": rows}
     content = Content(
         {**report, "title": f"scale · {', '.join(rows)}"},
-        {"macs_of_the_family": Bars("multiply-adds (MACs)", bars)},
+        {"costs_of_the_family": Bars("multiply-adds (MACs)", bars)},
         config=parts.settings,
         layers=(),
         then=[("train a member from scratch:", following(run, parts))],

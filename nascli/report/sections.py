@@ -101,6 +101,8 @@ def _bar(bar: Bar, at: Any) -> str:
 
 def anything(value: Any, *, as_written: bool = False) -> tuple[str, int]:
     """A value of a report as it fits it, and how many rows it has."""
+    if isinstance(value, Mapping) and not as_written and _alike(value):
+        return grid([{"": name, **_flat(row)} for name, row in value.items()]), len(value)
     if isinstance(value, Mapping):
         flat = _flat(value)
         write = written if as_written else measured
@@ -117,6 +119,13 @@ def anything(value: Any, *, as_written: bool = False) -> tuple[str, int]:
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "".join(f"<p>{escape(line)}</p>" for line in value), len(value)
     return f"<pre>{escape(str(value))}</pre>", str(value).count("\n") + 1
+
+
+def _alike(value: Mapping[str, Any]) -> bool:
+    """Whether it is a table: several mappings with the same keys."""
+    rows = list(value.values())
+    there = len(rows) > 1 and all(isinstance(row, Mapping) for row in rows)
+    return there and len({frozenset(row) for row in rows}) == 1
 
 
 def grid(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -36,7 +36,11 @@ def test_an_epoch_of_a_gradient_search_is_called_an_epoch_once(monkeypatch):
         assert display._text() == "skips: 1 in normal"
         display.step(0.5, "epoch 3/4")
         assert display._text() == ""
-    assert made == ["epoch"]
+    parts = build.search(composed("strategy=random", "space=nasbench201", *TINY))
+    with _Display(parts) as display:
+        display.step(0.5, "epoch 3/4")  # of a training, which is one of several
+        assert display._text() == "epoch 3/4"
+    assert made == ["epoch", "trial"]
 
 
 class Bar:

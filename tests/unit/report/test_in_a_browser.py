@@ -12,6 +12,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.trial import History, Trial
 from nascli.report import contents, summary
+from nascli.report.chart import Bar, Bars
 from nascli.report.page import page
 from nascli.spaces.nasbench201 import NASBench201
 
@@ -70,6 +71,7 @@ Promise.all(frames).then((all) => {
       page: inside.documentElement.scrollWidth - most, wide: wide.map(named), cut: cut.map(named),
       charts: all("canvas").map((canvas) => size(canvas).width),
       rows: all("#trials tbody tr").length,
+      tracks: new Set(all(".track").map((track) => Math.round(size(track).width))).size,
       letters: Math.min(...words.map((node) => size(node).height)),
     };
   });
@@ -101,6 +103,7 @@ def looked(tmp_path_factory):
         problem,
         {**report, "notice": f"{LONG} {LONG}", "failures": {LONG: 3}},
         genotype,
+        figures={"times": Bars(LONG, [Bar(LONG, 1.0, "0.00258 ms"), Bar("b", 2.0, "1 s")])},
         then=[("go on:", f"nas search resume={LONG}")],
         environment={"command": f"nas search {LONG}", "choices": {"strategy": "evolution"}},
         config={"data": {"path": f"/{LONG}/{LONG}"}},
@@ -125,6 +128,7 @@ def test_nothing_is_cut_and_every_figure_is_there(looked, width):
     assert len(found["charts"]) == 3  # anytime, and accuracy over params and macs
     assert all(200 <= chart <= width for chart in found["charts"])
     assert found["rows"] == 25
+    assert found["tracks"] == 1  # bars are as long as their values, whatever stands beside them
     assert found["letters"] > 10  # pixels from the top of a letter to its foot
 
 

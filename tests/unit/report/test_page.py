@@ -191,3 +191,12 @@ def test_uplot_comes_with_its_licence():
     folder = Path(pages.__file__).parent / "assets"
     assert "MIT License" in (folder / "uplot.LICENSE").read_text()
     assert (folder / "uplot.js").read_text().startswith("/*! https://github.com/leeoniya/uPlot")
+
+
+def test_mappings_that_are_alike_are_one_table():
+    family = {
+        "b0": {"width": 1, "costs": {"params": 5}},
+        "b1": {"width": 2, "costs": {"params": 7}},
+    }
+    read = Reader(page(Content({"family": family})))
+    assert read.words.count("width") == 1 and {"b0", "b1"} <= set(read.words)
