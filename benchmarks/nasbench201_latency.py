@@ -91,7 +91,7 @@ def grid(draws: int = 6) -> dict[str, float]:
         means = [few(setting, draws, pool=pool)["mean"] for setting in pool]
         found[f"noise {noise}, counts {weight}"] = round(float(np.mean(means)), 4)
     few_samples._NOISE, few_samples._COUNTS = before
-    return found
+    return found  # of equals, 20 draws decided: .96988 (0.6, 0.3) against .96969 (0.3, 0.3)
 
 
 def counts() -> np.ndarray:
