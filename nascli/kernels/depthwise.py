@@ -168,11 +168,13 @@ def _columns(images: Tensor, weight: Tensor, gradient: Tensor, stride: int) -> T
     # (3) for the columns k = f, f + 1, f + 2 alone: a kernel of three columns that reads the images
     # from column f - r on, without padding of its own.
     read = (gradient.shape[-1] - 1) * stride + _WIDE  # columns that one block of the kernel reads
+    margins = side if images.shape[-1] < side else 0  # where blocks may lie beside all of the image
+    images = F.pad(images, (margins, margins)) if margins else images
     part = weight.new_empty(len(weight), 1, kernel, _WIDE)  # only its shape counts
     blocks = []
     for column in range(0, kernel, _WIDE):
         first = min(column, kernel - _WIDE)
-        left = side - first
+        left = side - first - margins
         shifted = F.pad(images, (left, read - left - images.shape[-1]))
         block = _gradients(shifted, part, gradient, stride, (side, 0), [False, True])
         blocks.append(block[..., column - first :])

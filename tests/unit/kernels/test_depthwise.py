@@ -23,7 +23,7 @@ def derivatives(out, inputs, push, twice):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7, 9])
 @pytest.mark.parametrize("size", SIZES)
 def test_it_is_the_convolution_however_it_is_computed(size, kernel, stride, dilation, layout):
     torch.manual_seed(0)
