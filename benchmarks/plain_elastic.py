@@ -5,7 +5,7 @@ Cai et al., Once-for-All, ICLR 2020 (arXiv 1908.09791). Parameters come in the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,14 @@ class DynamicBlock(nn.Module):
     """An inverted residual block."""
 
     def __init__(
-        self, given: int, made: int, stride: int, kernel: int, expansion: int, act: str, squeeze: bool
+        self,
+        given: int,
+        made: int,
+        stride: int,
+        kernel: int,
+        expansion: int,
+        act: str,
+        squeeze: bool,
     ) -> None:
         super().__init__()
         inside = given * expansion
@@ -99,19 +106,28 @@ class DynamicBlock(nn.Module):
 
 
 class PlainOnceForAll(nn.Module):
-    """The space `once_for_all_small` as shipped; a path is said by the choices of its genotype."""
+    """A space `once_for_all` as shipped; a path is said by the choices of its genotype.
 
-    widths, strides = (16, 32, 64), (2, 2, 2)
-    acts, squeezes = ("relu", "relu", "hswish"), (False, False, True)
+    `strides` are of the stem and each stage; `hidden` is the width of the classifier's hidden
+    layer, 0 for none.
+    """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        strides: Sequence[int],
+        acts: Sequence[str],
+        squeezes: Sequence[bool],
+        head: int,
+        hidden: int,
+        classes: int,
+    ) -> None:
         super().__init__()
-        self.stem, self.stem_norm = nn.Conv2d(3, 16, 3, 1, 1, bias=False), DynamicNorm(16)
+        self.stem = nn.Conv2d(3, 16, 3, strides[0], 1, bias=False)
+        self.stem_norm = DynamicNorm(16)
         self.first = DynamicBlock(16, 16, 1, 3, 1, "relu", False)
         stages, given = [], 16
-        for made, stride, act, squeeze in zip(
-            self.widths, self.strides, self.acts, self.squeezes, strict=True
-        ):
+        for made, stride, act, squeeze in zip(widths, strides[1:], acts, squeezes, strict=True):
             blocks = []
             for number in range(4):
                 by = 1 if number else stride
@@ -119,10 +135,11 @@ class PlainOnceForAll(nn.Module):
                 given = made
             stages.append(nn.ModuleList(blocks))
         self.stages = nn.ModuleList(stages)
-        self.head, self.head_norm = DynamicPointwise(64, 192), DynamicNorm(192)
-        self.classifier = nn.Linear(192, 10)
+        self.head, self.head_norm = DynamicPointwise(given, head), DynamicNorm(head)
+        self.hidden = nn.Linear(head, hidden) if hidden else None
+        self.classifier = nn.Linear(hidden or head, classes)
         self.matrices = nn.ParameterList(
-            nn.Parameter(torch.eye(side**2)) for _ in range(12) for side in (5, 3)
+            nn.Parameter(torch.eye(side**2)) for _ in range(4 * len(widths)) for side in (5, 3)
         )
 
     def forward(self, images: Tensor, choices: Mapping[str, str]) -> Tensor:
@@ -138,8 +155,11 @@ class PlainOnceForAll(nn.Module):
                 at = 2 * (4 * (stage - 1) + number - 1)
                 matrices = list(self.matrices[at : at + 2])
                 state = blocks[number - 1](state, kernel, expansion, matrices)
-        state = F.hardswish(self.head_norm(self.head(state, 192)))
-        return self.classifier(state.mean((2, 3)))
+        state = F.hardswish(self.head_norm(self.head(state, self.head.out_channels)))
+        state = state.mean((2, 3))
+        if self.hidden is not None:
+            state = F.hardswish(self.hidden(state))
+        return self.classifier(state)
 
 
 def divisible(channels: float) -> int:
