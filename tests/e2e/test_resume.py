@@ -35,6 +35,14 @@ SEARCHES = {
         "strategy.tournament=2",
     ),
     "darts": ("strategy=darts", "training.epochs=4"),
+    "spos": (
+        "strategy=spos",
+        "training.epochs=1",
+        "budget.trials=9",
+        "strategy.population=3",
+        "strategy.tournament=2",
+        "estimator.at_once=3",
+    ),
     "enas": ("strategy=enas", "training.epochs=2", "strategy.trials=2"),
 }
 
@@ -87,6 +95,7 @@ def undisturbed(start, tmp_path_factory):
         ("darts", 0),
         ("darts", 3),
         ("enas", 3),
+        ("spos", 4),
     ],
 )
 def test_kill_and_resume(start, undisturbed, tmp_path, name, trials):
