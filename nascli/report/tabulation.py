@@ -158,7 +158,7 @@ def _power(comparison: Comparison, found: Sequence[Contrast]) -> list[str]:
     enough = runs_for(len(found), pairs=comparison.paired)
     return [
         f"{' and '.join(str(n) for n in fewest)} runs reach p = {p_value(least)} at the least"
-        f"{holm}: {enough} a side could show a difference for sure."
+        f"{holm}: it takes {enough} a side to show a difference at {LEVEL:g}."
     ]
 
 

@@ -117,7 +117,7 @@ def reading(comparison):
 def test_words_about_two_groups():
     few = reading(compared({"a": [90.0, 91.0, 92.5], "b": [91.0, 93.0, 95.0]}))
     assert "Mann-Whitney U test, two-sided; the unit: runs." in few
-    assert "3 and 3 runs reach p = 0.100 at the least: 4 a side could show a difference" in few
+    assert "3 and 3 runs reach p = 0.100 at the least: it takes 4 a side to show a" in few
     # Welch: variances 1.583 and 4, so 1.364 x 2.994 (t of 3.37 degrees of freedom) each way
     assert "no difference shown: a - b = -1.83 (-5.92 .. +2.25)" in few
     five = {"a": [90.0, 90.5, 91.0, 91.5, 92.0], "b": [80.0, 81.0, 82.0, 83.0, 84.0]}
@@ -125,7 +125,7 @@ def test_words_about_two_groups():
     assert "  a is better than b: a - b = +9.00 (" in shown and "; p = 0.008)" in shown
     assert "at the least" not in shown
     pairs = reading(compared(five, paired=True))
-    assert "5 and 5 runs reach p = 0.062 at the least: 6 a side could" in pairs
+    assert "5 and 5 runs reach p = 0.062 at the least: it takes 6 a side" in pairs
     assert "signed-rank test, two-sided; the unit: pairs of runs" in pairs
     assert "no difference shown" in pairs
     lost = {"a": [run("a", 1, ())], "b": [run("b", 1, (80.0,))]}

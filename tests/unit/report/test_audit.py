@@ -20,7 +20,7 @@ def test_it_says_how_many_resamples_could_show_a_lead():
     found = trials(ORDER, good=ORDER, bad=NOISE, params=ZIGZAG)
     few = audit.lines(verdict(found, ("params", "good", "bad"), resamples=60))
     assert any("60 resamples reach p = 0.033 at the least, times 2" in line for line in few)
-    assert any("resamples=79 could show a lead for sure" in line for line in few)
+    assert any("it takes resamples=79 to show a lead at 0.05" in line for line in few)
     enough = audit.lines(verdict(found, ("params", "good", "bad"), resamples=79))
     assert not any("resamples" in line for line in enough)
 
