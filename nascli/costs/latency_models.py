@@ -43,15 +43,17 @@ def counts_of(plan: Plan, *, pruned: bool = False) -> Counts:
     """How often each layer is run, additions and concatenations among them.
 
     Those are layers of their own here, with the channels of all their inputs together; an addition
-    of a single input computes nothing. `pruned` leaves out what the result does not depend on, as
-    runtimes do that look at a whole network before they run it.
+    of a single input computes nothing. `pruned` leaves out what the result does not depend on, and
+    what is the same for all images, as runtimes do that look at a whole network before they run it.
     """
-    needed = {plan.output}
+    needed, constant = {plan.output}, set[str]()
     for place in reversed(plan.places):
         needed.update(place.inputs if place.name in needed else ())
+    for place in plan.places:  # zeros, where nothing is added, and whatever is made of them alone
+        constant.update([place.name] if constant.issuperset(place.inputs) else ())
     found: Counts = Counter()
     for place in plan.places:
-        if place.name == plan.auxiliary or (pruned and place.name not in needed):
+        if place.name == plan.auxiliary or (pruned and place.name not in needed - constant):
             continue
         if place.layer is not None:
             found[place.layer] += 1
