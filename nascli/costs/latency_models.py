@@ -39,14 +39,24 @@ class Example:
     ms: float
 
 
-def counts_of(plan: Plan) -> Counts:
+def counts_of(plan: Plan, *, pruned: bool = False) -> Counts:
     """How often each layer is run, additions and concatenations among them.
 
     Those are layers of their own here, with the channels of all their inputs together; an addition
-    of a single input computes nothing.
+    of a single input computes nothing. `pruned` leaves out what the result does not depend on, and
+    what is the same for all images, as runtimes do that look at a whole network before they run it.
     """
-    found = Counter(plan.layers())
+    needed, constant = {plan.output}, set[str]()
+    for place in reversed(plan.places):
+        needed.update(place.inputs if place.name in needed else ())
+    for place in plan.places:  # zeros, where nothing is added, and whatever is made of them alone
+        constant.update([place.name] if constant.issuperset(place.inputs) else ())
+    found: Counts = Counter()
     for place in plan.places:
+        if place.name == plan.auxiliary or (pruned and place.name not in needed - constant):
+            continue
+        if place.layer is not None:
+            found[place.layer] += 1
         channels, height, width = place.shape
         if place.kind == "add" and len(place.inputs) != 1:
             inside = max(1, len(place.inputs)) * channels  # zeros are written where there is none

@@ -121,8 +121,13 @@ class LatencyTable:
 
     def latency_ms(self, genotype: Genotype) -> float:
         """See `nascli.core.device.LooksUp`."""
-        counts = counts_of(self._space.plan(genotype))
+        counts = counts_of(self._space.plan(genotype), pruned=self._pruned)
         return (self.scale or 1.0) * self._fitted(genotype, counts)
+
+    @property
+    def _pruned(self) -> bool:
+        """Whether what a network's result does not depend on takes no time."""
+        return not adds_up(self.conditions())
 
     def layer_ms(self, layer: Layer) -> float:
         """See `nascli.core.device.Predicting`."""
@@ -154,7 +159,9 @@ class LatencyTable:
             if macs != one.macs:
                 said = f"{one.macs:,.0f} multiply-adds there and {macs:,.0f} here"
                 raise Fault(f"{other}: the same genotype has {said}")
-            found.append(Example(one.genotype, counts_of(plan), one.latency.ms))
+            found.append(
+                Example(one.genotype, counts_of(plan, pruned=self._pruned), one.latency.ms)
+            )
         return found
 
 

@@ -167,7 +167,7 @@ def _predicting(
     counter = PlanCounter(space)
     plans = [space.plan(genotype) for genotype in genotypes]
     examples = [
-        Example(genotype, counts_of(plan), latency.ms)
+        Example(genotype, counts_of(plan, pruned=table is None), latency.ms)
         for genotype, plan, latency in zip(genotypes, plans, latencies, strict=True)
     ]
     make = parts.surrogate

@@ -86,6 +86,14 @@ def test_counts_layers_additions_and_concatenations():
         Place("concatenate", "c", ("s", "alone"), (8, 3, 4)),
         Place("layer", "head", ("c",), (8, 3, 4), Layer("a", 8, 8, 1, 3, 4)),
     ]
+    dead = Place("layer", "dead", ("x",), half, two)
+    same = Layer("a", 4, 8, 1, 3, 4)
+    constant = Place("layer", "constant", ("zeros",), (8, 3, 4), same)
+    last = Place("add", "last", ("c", "constant"), (8, 3, 4))
+    plan = Plan((3, 6, 8), (*places, dead, constant, last), "last", auxiliary="head")
+    both = [counts_of(plan, pruned=pruned) for pruned in (False, True)]
+    zeros = Layer("(add)", 4, 4, 1, 3, 4)
+    assert both[0] - both[1] == Counter({two: 1, same: 1, zeros: 1})
     plan = Plan((3, 6, 8), tuple(places), "c", auxiliary="head")
     assert counts_of(plan) == Counter({
         one: 1, two: 2, Layer("(add)", 8, 4, 1, 3, 4): 1, Layer("(add)", 4, 4, 1, 3, 4): 1,
