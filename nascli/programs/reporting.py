@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nascli.report import canvas
+from nascli.report.chart import Bars
 from nascli.report.page import Content, page
 from nascli.runs import reading
 from nascli.runs.folder import REPORT, Run
+
+_PLOTS = 4  # in one file
 
 Then = Callable[..., str]
 """`then(verb, *words)`: the command line of `nas verb` for what came of a run."""
@@ -21,11 +24,12 @@ def plain(verb: str, *words: str) -> str:
 
 
 def write_report(run: Run, content: Content) -> None:
-    """Writes report.json, report.html and figures/*.svg."""
+    """Writes report.json, report.html and figures/*.svg, those of few plots."""
     run.write_json(REPORT, content.report)
     for name, drawing in content.drawings.items():
         run.write(f"figures/{name}.svg", drawing)
     for name, figure in content.figures.items():
-        run.write(f"figures/{name}.svg", canvas.svg(figure))
+        if isinstance(figure, Bars) or len(figure) <= _PLOTS:  # more have no room side by side
+            run.write(f"figures/{name}.svg", canvas.svg(figure))
     environment = reading.environment(run.place)
     run.write("report.html", page(replace(content, environment=environment)))

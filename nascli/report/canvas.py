@@ -20,7 +20,6 @@ _COLOURS = {
 _DASHES: dict[str, Any] = {"": "-", "dashed": (0, (5, 2)), "dotted": (0, (1, 1.5))}
 _DRAWN = {"line": "default", "steps": "steps-post", "stairs": "steps-pre"}
 _MANY = 2000  # dots from which a picture is smaller than its lines
-_ACROSS = 4  # plots in a row
 _BESIDE = 4  # series from which the legend stands beside the plots
 
 _STYLE: dict[Any, Any] = {
@@ -58,15 +57,10 @@ def svg(figure: Figure) -> str:
         if isinstance(figure, Bars):
             _bars(sheet.subplots(), figure)
         else:
-            rows = -(-len(figure) // _ACROSS)
-            sheet.set_size_inches(7.5, 3.4 if rows == 1 else 2.2 * rows)
-            across = min(_ACROSS, len(figure))
-            plots = list(sheet.subplots(rows, across, squeeze=False).flat)
-            for axes, chart in zip(plots, figure, strict=False):
+            plots = list(sheet.subplots(1, len(figure), squeeze=False)[0])
+            for axes, chart in zip(plots, figure, strict=True):
                 _chart(axes, chart)
-            for axes in plots[len(figure) :]:
-                axes.set_axis_off()
-            _legends(sheet, plots[: len(figure)], figure)
+            _legends(sheet, plots, figure)
         text = io.StringIO()
         sheet.savefig(text, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     whole = text.getvalue()
