@@ -99,3 +99,5 @@ def test_a_lead_is_over_the_better_direction_of_the_baseline():
         assert found.lead_p("x", baseline) == found.lead_p("x", "z")
     sure = Correlations({"same": y, "turned": [-v for v in x]}, y, resamples=99)
     assert sure.lead_p("same", "turned") == pytest.approx(2 / 100)
+    twin = Correlations({"x": x, "twin": [2 * v for v in x]}, y, resamples=99)
+    assert twin.lead_p("x", "twin") == 1.0  # every resample is level

@@ -1,5 +1,6 @@
 import math
 import random
+import statistics
 
 import pytest
 from scipy import stats
@@ -10,9 +11,11 @@ from nascli.analysis.significance import (
     contrasts,
     holm,
     least_p,
+    mean_of,
     paired,
     ranks,
     runs_for,
+    welch,
     wins,
 )
 
@@ -148,3 +151,13 @@ def test_a_run_without_an_answer_is_worse_than_any_other(pairs):
     assert one.better == "b" and one.shown
     # all six signs one way, or all ranks: 2 of 2^6, or 2 of (12 choose 6) outcomes
     assert one.p == pytest.approx(2 / 64 if pairs else 2 / 924)
+
+
+def test_welchs_p_is_that_of_his_test():
+    a, b = draws(0, 0, 7), draws(1, 1, 5)
+    parts = [mean_of(statistics.variance(side), len(side)) for side in (a, b)]
+    low, high, p = welch(statistics.fmean(a) - statistics.fmean(b), parts)
+    expected = stats.ttest_ind(a, b, equal_var=False)
+    assert p == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval(0.95)
+    assert (low, high) == pytest.approx((interval.low, interval.high))
