@@ -86,7 +86,8 @@ def lines(verdict: Verdict) -> list[str]:
         enough = math.ceil(2 * len(leads) / LEVEL) - 1
         said.append(
             f"{verdict.correlations.resamples} resamples reach p = {least:.2g} at the least, times "
-            f"{len(leads)} at worst by Holm: it takes resamples={enough} to show a lead at {LEVEL:g}"
+            f"{len(leads)} at worst by Holm: it takes resamples={enough} to show a lead at "
+            f"{LEVEL:g}"
         )
     for one in leads:
         if math.isfinite(one.interval.value) and not one.beats:
