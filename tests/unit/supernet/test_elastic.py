@@ -63,8 +63,9 @@ def images(count=6):
 
 
 def genotypes(space, count=6):
-    rng = random.Random(0)
-    return [*moves.ends(space), *(moves.sample(space, rng) for _ in range(count))]
+    rng, ends = random.Random(0), moves.ends(space)
+    one_smaller = Genotype.of(space.name, {**ends[1].choices, "1/1/kernel": "3"})
+    return [*ends, one_smaller, *(moves.sample(space, rng) for _ in range(count))]
 
 
 def plainly(supernet, choices, images):
@@ -292,6 +293,21 @@ def test_steps_are_those_of_the_path_and_equal_beginnings_have_equal_keys(space,
     whole = [m for m in supernet.whole.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     skipped = [m for s in supernet.whole.stages for m in s[1].modules() if m in whole]
     assert norms == [norm for norm in whole if norm not in skipped]
+
+
+def test_alike_layers_of_two_places_have_two_keys():
+    """Without a block, that of the next stage comes sooner; it may look the same."""
+    kinds = {"activations": ["relu"] * 2, "squeezes": ["none"] * 2, "strides": [1, 1, 1]}
+    space = space_of(widths=[8, 8], **kinds)
+    supernet, choices = space.supernet(), moves.ends(space)[0].choices
+    deeper = {**choices, "1/depth": "2"}
+    paths = [supernet.path(Genotype.of(space.name, taken)) for taken in (choices, deeper)]
+    keys = [[step.key for step in supernet.steps(path)] for path in paths]
+    (short, long), at = keys, 4  # behind resize, stem, first and the first block
+    assert short[:at] == long[:at]
+    assert short[at][0] == "stages.1.0"
+    assert short[at][1] == long[at][1]
+    assert short[at] != long[at]
 
 
 def test_a_copy_is_independent(space, supernet):
