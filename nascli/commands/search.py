@@ -136,7 +136,8 @@ class _Display:
     def step(self, done: float, text: str) -> None:
         """How far a long proposal is."""
         self._step = _SAID.sub("", text) if self._unit == "epoch" else text
-        self._bar.update(self._parts.budget.used + min(done, 0.99), self._text)
+        there = self._parts.budget.used + min(done, 0.99)
+        self._bar.update(min(there, self._total or there), self._text)
 
     def trial(self, trial: Trial) -> None:
         """One more has ended."""

@@ -83,7 +83,8 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     with computing_with(parts.threads, problem):
         evaluation = Evaluation(problem, parts.estimators, kept_by(run))
         with closing(parts.workers(evaluation, run.place)) as workers:
-            loop = Search(parts.strategy, evaluation, workers, parts.budget)
+            what = f"{traits_of(parts.strategy).unit}s"
+            loop = Search(parts.strategy, evaluation, workers, parts.budget, what=what)
             ended: BaseException | None = None
             try:
                 genotype = looped(run, loop)

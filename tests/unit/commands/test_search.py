@@ -36,6 +36,9 @@ def test_an_epoch_of_a_gradient_search_is_called_an_epoch_once(monkeypatch):
         assert display._text() == "skips: 1 in normal"
         display.step(0.5, "epoch 3/4")
         assert display._text() == ""
+        parts.budget.charge(display._total)  # all epochs are over, and layers are timed
+        display.step(1.0, "33 of 33 layers timed")
+        assert display._bar.at == display._total
     parts = build.search(composed("strategy=random", "space=nasbench201", *TINY))
     with _Display(parts) as display:
         display.step(0.5, "epoch 3/4")  # of a training, which is one of several
@@ -52,5 +55,5 @@ class Bar:
     def __exit__(self, *_):
         pass
 
-    def update(self, *_):
-        pass
+    def update(self, at, _text):
+        self.at = at
