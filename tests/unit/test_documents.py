@@ -96,7 +96,15 @@ def test_figures_of_the_strategies_are_those_of_the_raw_files():
     for name in ("random", "asha", "hyperband", "bohb"):
         assert row((halving[d, name]["test_accuracy"]["mean"] for d in datasets), 2) in README
     nsga2 = raw("nasbench201_nsga2")["rows"]
-    assert row((nsga2[d]["nsga2_percent"]["mean"] for d in datasets), 2) in README
+    for name in ("nsga2", "random"):
+        assert row((nsga2[d]["percent_200"][name]["mean"] for d in datasets), 2) in README
+    tau = raw("nasbench201_predictor_tau")["rows"]["gaussian_process"].values()
+    assert row((found["test"]["mean"] for found in tau), 3) in README
+    without = raw("nasbench201_baselines")["rows"]["cifar10"]
+    assert f"{without['without_none']['mean']} in the mean" in README
+    assert f"{without['without_none']['median']} in the median" in README
+    assert f"convolutions alone\n  {without['convolutions']['mean']}" in README
+    assert f"six 3x3 convolutions {without['six_3x3']}" in README
 
 
 def test_figures_of_speed_are_those_of_the_raw_files():

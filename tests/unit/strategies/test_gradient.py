@@ -89,7 +89,7 @@ def test_the_answer_may_be_the_last_epoch_s_as_published():
     assert made.strategy.recommend(History([])) is None
     failed = replace(told[-1], metrics={}, error="no")
     assert made.strategy.recommend(History([*told[:-1], failed])) == at(made.problem.space, 1)
-    with pytest.raises(Fault, match="strategy.answer 'first' is not known"):
+    with pytest.raises(Fault, match="strategy.answer is 'first'; it must be best or last"):
         search("strategy.answer=first")
 
 
@@ -343,7 +343,7 @@ def flat(state):
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        (["strategy.second_order=third"], "strategy.second_order 'third' is not known; allowed:"),
+        (["strategy.second_order=third"], "strategy.second_order is 'third'; it must be finite_difference or"),
         (["strategy.stages=[{},{},{}]"], "strategy.stages are 3, too many for 2 epoch"),
         (["strategy.warmup=1.5"], "strategy.warmup is 1.5; it must be"),
         (["~relaxation@strategy.relaxation"], "has neither relaxation nor sampler: take"),
