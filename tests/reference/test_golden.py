@@ -78,11 +78,12 @@ VARIANTS = {
     ),
 }
 SKIPPED = ("tpe", "gp")
+COMPOSED = ("spos", "fairnas", "ofa", "mnasnet")  # of strategies that stand here by themselves
 
 
 def searches():
     """Name -> overrides."""
-    names = [name for name in options("strategy") if name not in SKIPPED]
+    names = [name for name in options("strategy") if name not in (*SKIPPED, *COMPOSED)]
     plain = {name: (f"strategy={name}", *SMALL.get(name, ())) for name in names}
     return {**plain, **VARIANTS}
 

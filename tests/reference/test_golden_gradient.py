@@ -65,7 +65,8 @@ VARIANTS = {
 
 def searches():
     """Name -> overrides; those that train no supernet are skipped later."""
-    images = dict.fromkeys(options("strategy"), FEW) | {"darts": MORE}
+    names = [name for name in options("strategy") if name != "enas"]  # it weighs no options
+    images = dict.fromkeys(names, FEW) | {"darts": MORE}
     plain = {n: (f"strategy={n}", *CELL, images[n], *SETTINGS.get(n, ())) for n in images}
     return {**plain, **VARIANTS}
 

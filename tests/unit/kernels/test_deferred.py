@@ -17,7 +17,7 @@ from nascli.operations import resolve
 from nascli.operations.blocks import Normed
 
 # Blocks of whole networks have no norm to be left for later: nothing mixes them in a cell.
-BLOCKS = ("mbconv_", "shuffle_", "conv_1x1", "conv_3x3", "identity")
+BLOCKS = ("dsconv_", "mbconv_", "shuffle_", "conv_1x1", "conv_3x3", "identity")
 DEFERRED = [n for n in options("operation") if n != "none" and not n.startswith(BLOCKS)]
 
 

@@ -79,6 +79,9 @@ def test_a_kernel_needs_a_middle(name, kernel):
         ("mbconv_5x5_e6", 36 * (6 + 2 + 25 + 2 + 6) + 12),
         ("mbconv_7x7_e3", 18 * (6 + 2 + 49 + 2 + 6) + 12),
         ("mbconv_7x7_e6", 36 * (6 + 2 + 49 + 2 + 6) + 12),
+        # a depthwise and a 1x1 convolution, each with its norm
+        ("dsconv_3x3", 9 * 6 + 12 + 36 + 12),
+        ("dsconv_5x5", 25 * 6 + 12 + 36 + 12),
         # the 3 channels of one half, of which the other passes by
         ("shuffle_3x3", 2 * (9 + 6) + 9 * 3 + 6),
         ("shuffle_5x5", 2 * (9 + 6) + 25 * 3 + 6),
