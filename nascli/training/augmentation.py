@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 from nascli.core.fault import Fault
 from nascli.data.split import Split
@@ -47,6 +46,8 @@ class Augmentation:
         """See `nascli.data.batches.Augment`."""
         if not self.rand_augment:
             return images
+        from torchvision.transforms import v2  # it takes a second to import
+
         transform = v2.RandAugment(self.rand_augment, self.magnitude)
         seed = int(torch.randint(2**62, (), generator=generator))
         with torch.random.fork_rng(devices=[]):  # it draws on the CPU

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
-from torchvision.transforms import v2
 
 from nascli.data.split import Split
 from nascli.training.recipe import Recipe
@@ -22,14 +21,16 @@ def mixing(recipe: Recipe, split: Split) -> Mixing:
     2019, arXiv 1905.04899) pastes a piece of one into the other; with both asked for, one of them
     is drawn for every batch. All draws come from torch's global generator.
     """
+    if not (recipe.mixup or recipe.cutmix):
+        return lambda images, labels: (images, labels)
+    from torchvision.transforms import v2  # it takes a second to import
+
     classes = _classes(split)
     kinds: list[Mixing] = []
     if recipe.mixup:
         kinds.append(v2.MixUp(alpha=float(recipe.mixup), num_classes=classes))
     if recipe.cutmix:
         kinds.append(v2.CutMix(alpha=float(recipe.cutmix), num_classes=classes))
-    if not kinds:
-        return lambda images, labels: (images, labels)
     if len(kinds) == 1:
         return kinds[0]
     return lambda images, labels: kinds[int(torch.randint(2, ()))](images, labels)

@@ -235,3 +235,12 @@ def test_help_needs_neither_torch_nor_hydra(words):
         "sys.exit(code or bool({'torch', 'hydra', 'numpy', 'rich'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=-3).returncode == 0
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_torchvision_is_imported_where_it_is_used(file):
+    """It brings torch's compiler along: a second, and a folder outside of the run's."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        names = [alias.name for alias in getattr(node, "names", [])]
+        names += [getattr(node, "module", None) or ""]
+        assert not any(name.partition(".")[0] == "torchvision" for name in names)
