@@ -343,7 +343,10 @@ def flat(state):
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        (["strategy.second_order=third"], "strategy.second_order is 'third'; it must be finite_difference or"),
+        (
+            ["strategy.second_order=third"],
+            "second_order is 'third'; it must be finite_difference or",
+        ),
         (["strategy.stages=[{},{},{}]"], "strategy.stages are 3, too many for 2 epoch"),
         (["strategy.warmup=1.5"], "strategy.warmup is 1.5; it must be"),
         (["~relaxation@strategy.relaxation"], "has neither relaxation nor sampler: take"),
