@@ -147,7 +147,7 @@ def absolute(config: DictConfig) -> None:
     """Makes the paths of data and tables absolute, so that a run resumes from anywhere."""
     for key in ("data", "device", "estimator", "reference"):
         node = config.get(key)
-        while node:
+        while isinstance(node, DictConfig) and node:  # what else it is, is said later
             if not OmegaConf.is_missing(node, "path") and node.get("path") is not None:
                 node.path = str(Path(str(node.path)).expanduser().resolve())
             node = node.get("of")  # what it wraps

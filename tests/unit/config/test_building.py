@@ -1,5 +1,6 @@
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from fixtures import ToyTask, asked, build, composed
@@ -159,3 +160,11 @@ def test_a_size_that_is_no_size_is_named():
     config.training.network = {"cell": {"operations": [1, 2]}}
     with pytest.raises(Fault, match="training.network does not fit space 'cell'"):
         building.sized(config)
+
+
+@pytest.mark.parametrize("wrapped", ["word", 3, ["a"], None])
+def test_paths_of_what_is_no_component_are_left_to_those_who_say_so(wrapped):
+    config = OmegaConf.create({"estimator": {"path": "a.csv", "of": wrapped}, "device": wrapped})
+    building.absolute(config)
+    assert Path(config.estimator.path).is_absolute()
+    assert config.estimator.of == wrapped
