@@ -23,7 +23,7 @@ def content(run: Run, parts: Parts, report: Mapping[str, Any], trials: Sequence[
     this = f"genotype={run.path}"
     then = [
         ("take the network away:", parts.then("export", this, "format=onnx")),
-        ("let it look at images:", parts.then("predict", this, "files=[IMAGE]")),
+        ("let it look at images:", parts.then("predict", this, "images=[IMAGE]")),
     ]
     if parts.networks.alone:
         more = parts.then("retrain", this, "seeds=3", "baselines=[random]")

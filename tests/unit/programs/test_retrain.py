@@ -1,6 +1,7 @@
 """A training from scratch as a trial: what is saved, what goes on, what is taken up again."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -81,6 +82,16 @@ def test_the_state_of_another_network_is_not_gone_on_with(run):
     training.load_state_dict({"genotype": at(parts.problem.space, 7).to_json(), "training": {}})
     assert not training.finished(Trial(0, parts.genotype, 1.0))
     assert training.epochs == []
+
+
+def test_the_page_leads_on_by_keys_that_its_verbs_have(run):
+    asked_for = []
+    parts = replace(parts_of(epochs=1), then=lambda *words: asked_for.append(words) or "")
+    program.retrain(run, parts)
+    assert sorted(verb for verb, *_ in asked_for) == ["export", "predict", "retrain"]
+    for verb, *words in asked_for:
+        keys = {word.partition("=")[0] for word in words}
+        assert keys <= set(composed(verb=verb)) | {"format"}, (verb, keys)  # format: a group
 
 
 def test_one_that_diverges_goes_back_to_its_last_good_epoch_with_a_tenth_of_the_step(
