@@ -105,7 +105,9 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
         ui.say(line)
     trials, failures = report["trials"], report["failures"]
     again = f" and {counted(trials['repeats'], 'repeat')}" if trials["repeats"] else ""
-    ui.say(f"ended after {counted(trials['all'], report['unit'])}{again}: {report['ended']}")
+    broke = f" ({trials['infeasible']} broke a constraint)" if trials["infeasible"] else ""
+    ended = f"{counted(trials['all'], report['unit'])}{broke}{again}"
+    ui.say(f"ended after {ended}: {report['ended']}")
     if failures:
         ui.say(f"failed: {kinds_in_words(failures)}")
     for meaning in program.meanings(parts):

@@ -25,20 +25,22 @@ _OF_THE_RUN = ("space", "data", "training", "seed")  # what shared weights belon
 _CARRIED = re.compile(r"\W*((data|space)\.|operation@space)")  # what was said of data and space
 
 
-def of(config: DictConfig, made: Problem) -> SharedWeights | None:
+def of(config: DictConfig, made: Problem, *, said: bool = False) -> SharedWeights | None:
     """What strategy and estimator share; None if neither has the trait `weight_sharing`.
+
+    Whose weights they are is told the listener, unless it has been `said`.
 
     Raises:
         Fault: they are to be another run's, and cannot be.
     """
     if config.get("supernet"):
-        return _another_runs(config, made)
+        return _another_runs(config, made, said)
     if sharing(config, "strategy"):
         return new(made, "strategy")
     return new(made, "estimator") if sharing(config, "estimator") else None
 
 
-def _another_runs(config: DictConfig, made: Problem) -> SharedWeights:
+def _another_runs(config: DictConfig, made: Problem, said: bool) -> SharedWeights:
     """The weights that `config.supernet` has trained, for a search that trains none."""
     strategy, estimator = (values.made_by(config, key) for key in ("strategy", "estimator"))
     wrong = []
@@ -55,7 +57,9 @@ def _another_runs(config: DictConfig, made: Problem) -> SharedWeights:
     if wrong:
         raise Fault("\n".join(wrong))
     shared, folder = new(made, "nobody"), Path(config.supernet)
-    made.listener.warn(load(shared, folder, trained=True))
+    found = load(shared, folder, trained=True)
+    if not said:
+        made.listener.warn(found)
     images.same(folder, made)
     return shared
 

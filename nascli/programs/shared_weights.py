@@ -36,6 +36,8 @@ def load(shared: SharedWeights, folder: Path, *, trained: bool = False) -> str:
             f"the shared weights in '{folder}' do not fit the space: {reason}; were they trained "
             "for another space, other images, or by another version?"
         ) from error
+    if trained:
+        return f"shared weights of {folder}, trained to the end"
     return f"shared weights as they were after {counted(state['trials'], 'trial')} of {folder}"
 
 

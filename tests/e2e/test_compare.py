@@ -151,13 +151,15 @@ def test_wrong_input(nas):
 def test_the_history_says_what_was_charged(nas, tmp_path, more):
     done = nas("search", *TABLE, *more)
     assert done.code == 0, done.stderr
-    used, known, free = 0.0, set(), 0
+    used, known, free, broke = 0.0, set(), 0, 0
     for line in lines(tmp_path / done.run):
         key = (*line["genotype"]["choices"].values(), line["fidelity"])
         charged = line["infeasible"] is None and key not in known
         used += line["fidelity"] if charged else 0
         free += not charged
+        broke += line["infeasible"] is not None
         known |= {key} if charged else set()
         assert line["used"] == pytest.approx(used, abs=1e-5)
+    assert (f" ({broke} broke a constraint)" in done.stderr) == (broke > 0)
     assert used == pytest.approx(50, abs=1)
     assert free > 0 or "strategy=asha" in more

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fixtures import asked, composed
+from fixtures import Heard, asked, composed
 
 import nascli
 from nascli.config import inheriting, retrain, search, shared_weights
@@ -54,6 +54,15 @@ def test_it_is_scored_as_by_its_own_search_and_not_trained(trained, monkeypatch)
     assert environment["choices"]["space"] == "nasbench_macro"
     carried = command_line.carried("retrain", [f"genotype={again.path}"])
     assert "data=synthetic" in carried and any(o.startswith("space.layers=") for o in carried)
+
+
+def test_whose_weights_are_scored_is_said_once(trained):
+    heard = []
+    first = asking(trained, *ONE_SHOT, "+constraints.params=60%")
+    first.config.budget.trials = 1
+    search.build(shared_weights.adopted(first), Heard(warned=heard.append))
+    told = f"shared weights of {trained.path.resolve()}, trained to the end"
+    assert [line for line in heard if line.startswith("shared weights")] == [told]
 
 
 def test_a_search_that_has_trained_none_leads_to_the_one_that_has(trained, tmp_path):
