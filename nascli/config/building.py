@@ -39,6 +39,11 @@ _PROTOCOLS: dict[str, type] = {
     "scalarisation": Scalarisation,
     "scaling": Scaling,
 }
+_TRAINED = "estimator=train tells: take it, with a strategy that trains no supernet"
+_ONLY = {  # metric -> what alone has it
+    **dict.fromkeys(("flash_kib", "ram_kib"), "device=mcu counts: add device=mcu"),
+    **dict.fromkeys(("balanced_accuracy", "macro_f1", "top5_accuracy"), _TRAINED),
+}
 _LATER = ("layers",)  # what a component needs in some cases only
 
 
@@ -238,14 +243,16 @@ def estimators(
     if not set(COSTS) & set(chosen.metrics) or set(counted) - set(chosen.metrics):
         chain = (Costs(made), chosen)
     known = [m for one in chain for m in (*one.metrics, *traits_of(one).on_request)]
+    if made.device is None and config.get("device"):  # it has a fault of its own, which is told
+        known += COSTS
     wanted = [("objectives", o.metric) for o in made.goal.objectives]
     wanted += [("constraints", metric) for metric in config.get("constraints") or {}]
     scalar = made.goal.scalarisation
     wanted += [("scalarisation", metric) for metric in (scalar.metrics if scalar else ())]
     lacking = [(key, metric) for key, metric in wanted if metric not in known]
     bad = [
-        f"{key} names {metric}, which only device=mcu counts: add device=mcu"
-        if metric in ("flash_kib", "ram_kib")
+        f"{key} names {metric}, which only {_ONLY[metric]}"
+        if metric in _ONLY
         else unknown(f"metric in {key}", metric, known)
         for key, metric in lacking
     ]
