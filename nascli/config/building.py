@@ -129,8 +129,9 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
     seed = faults.attempt(lambda: values.seed(config)) or 0
     if made is not None and (device is not None or isinstance(made, Planned)):
         faults.attempt(lambda: protocols.check(made, SearchSpace, "space"))
-    if made is not None and isinstance(device, (LooksUp, Counting)):
-        faults.attempt(lambda: device.fits(made))
+    looked = device if isinstance(device, (LooksUp, Counting)) else None
+    if made is not None and looked is not None and faults.found_by(lambda: looked.fits(made)):
+        device = None  # nothing else is asked of it
     if made is None or task is None or training is None or run_on is None:
         return None
     stated = Problem(
