@@ -39,6 +39,12 @@ _PROTOCOLS: dict[str, type] = {
     "scalarisation": Scalarisation,
     "scaling": Scaling,
 }
+_TRAINED = "estimator=train tells: take it, with a strategy that trains no supernet"
+_ONLY = {  # metric -> what alone has it
+    **dict.fromkeys(("flash_kib", "ram_kib"), "device=mcu counts: add device=mcu"),
+    "latency_ms": "a device tells: add device=cpu, or another of nas list device",
+    **dict.fromkeys(("balanced_accuracy", "macro_f1", "top5_accuracy"), _TRAINED),
+}
 _LATER = ("layers",)  # what a component needs in some cases only
 
 
@@ -123,8 +129,9 @@ def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> 
     seed = faults.attempt(lambda: values.seed(config)) or 0
     if made is not None and (device is not None or isinstance(made, Planned)):
         faults.attempt(lambda: protocols.check(made, SearchSpace, "space"))
-    if made is not None and isinstance(device, (LooksUp, Counting)):
-        faults.attempt(lambda: device.fits(made))
+    looked = device if isinstance(device, (LooksUp, Counting)) else None
+    if made is not None and looked is not None and faults.found_by(lambda: looked.fits(made)):
+        device = None  # nothing else is asked of it
     if made is None or task is None or training is None or run_on is None:
         return None
     stated = Problem(
@@ -238,14 +245,16 @@ def estimators(
     if not set(COSTS) & set(chosen.metrics) or set(counted) - set(chosen.metrics):
         chain = (Costs(made), chosen)
     known = [m for one in chain for m in (*one.metrics, *traits_of(one).on_request)]
+    if made.device is None and config.get("device"):  # it has a fault of its own, which is told
+        known += COSTS
     wanted = [("objectives", o.metric) for o in made.goal.objectives]
     wanted += [("constraints", metric) for metric in config.get("constraints") or {}]
     scalar = made.goal.scalarisation
     wanted += [("scalarisation", metric) for metric in (scalar.metrics if scalar else ())]
     lacking = [(key, metric) for key, metric in wanted if metric not in known]
     bad = [
-        f"{key} names {metric}, which only device=mcu counts: add device=mcu"
-        if metric in ("flash_kib", "ram_kib")
+        f"{key} names {metric}, which only {_ONLY[metric]}"
+        if metric in _ONLY
         else unknown(f"metric in {key}", metric, known)
         for key, metric in lacking
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,7 +111,14 @@ def _compose(
     try:
         config = composed(verb, overrides, directories)
     except (HydraException, OmegaConfBaseException) as error:
-        found.append(" ".join(str(error).split()))
+        said = " ".join(str(error).split())
+        whole = re.match(r"In 'strategy/(\w+)': Could not override '\w+@strategy\.of\b", said)
+        if whole:
+            said = (
+                f"strategy@strategy.of={whole[1]} brings an estimator or more of its own; take one "
+                "that only proposes, such as random, evolution, reinforce or tpe"
+            )
+        found.append(said)
         return None
     except Fault as fault:
         found.extend(str(fault).splitlines())

@@ -9,6 +9,7 @@ from nascli import genotypes
 from nascli.config import baselines, building, inheriting, recorded, sizes, values
 from nascli.config.compose import Asked
 from nascli.core import protocols
+from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.data.task import Task
 from nascli.programs.baselines import SPLITS
@@ -53,6 +54,11 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
     check_steps(problem, problem.recipe.batch_size)
     for name in SPLITS:  # images that are not there are missed before there is a run folder
         task.split(name)
+    if (patience := problem.recipe.patience) and not len(task.split("valid")):
+        raise Fault(
+            f"training.patience is {patience}, and no image is held out to validate on: give "
+            "data.valid_fraction above 0, or training.patience=0"
+        )
     reference = found_in or config.genotype
     return Parts(
         problem,

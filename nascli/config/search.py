@@ -97,7 +97,9 @@ def build(
     if problem is not None:
         if survey:  # also where nothing asks it before the first step
             of = problem
-            if not faults.found_by(lambda: available(of.device)):
+            if faults.found_by(lambda: available(of.device)):
+                problem = replace(problem, device=None)  # its fault is told once
+            else:
                 held = faults.attempt(lambda: measuring.anchored(config, of, asked.directories))
                 problem = held or problem
         problem = replace(problem, budget=budget or Budget())

@@ -25,6 +25,7 @@ class Keys:
     fidelity: float
     objectives: Mapping[str, Literal["max", "min"]] | None
     constraints: Mapping[str, Any] | None
+    deploy: Mapping[str, Any] | None
     budget: Budget
     rounding: int
     seeds: int

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from nascli.config import recorded, values
 from nascli.config.compose import Asked
+from nascli.config.files import GIVEN
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import SharedWeights, Trainer
@@ -103,6 +104,7 @@ def check_overrides(
 ) -> None:
     """Raises a Fault where the command line wants another network than the supernet's."""
     keys = [text.lstrip("+~").partition("=")[0] for text in overrides]
+    keys = [key for key in keys if not key.startswith(f"training.network.{GIVEN}.")]
     bad = [key for key in keys if re.match(r"(\w+@)?(\w+)", key)[2] in taken]  # type: ignore[index]
     if config.supernet and bad:
         raise Fault(

@@ -65,6 +65,9 @@ def unknown(what: str, value: object, allowed: Iterable[str], meant: str | None 
         meant = same
     if meant is None and _MEANT.get(str(value).lower()) in names:
         meant = _MEANT[str(value).lower()]
+    begun = [name for name in names if name.startswith(f"{same}_")]
+    if meant is None and len(begun) == 1:
+        meant = begun[0]
     near = difflib.get_close_matches(str(value), names, n=5, cutoff=0.5)
     near.sort(key=lambda name: sorted(name) != sorted(str(value)))  # swapped letters come first
     nearest = near[0] if near and meant is None else meant

@@ -14,7 +14,7 @@ from nascli.core.budget import Budget
 from nascli.core.device import Counting
 from nascli.core.estimator import COSTS
 from nascli.core.evaluation import Evaluation
-from nascli.core.fault import Fault, Stopped
+from nascli.core.fault import Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Objective
 from nascli.core.listed import Listed
@@ -269,8 +269,6 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
     """
     start, genotype, networks = time.monotonic(), parts.genotype, parts.networks
     images.record(run, parts.problem, tested=True)
-    if parts.problem.recipe.patience and not len(cast(Task, parts.problem.task).split("valid")):
-        raise Fault("training.patience needs images to validate on: data.valid_fraction above 0")
     _write_card(run, parts.problem, genotype)
     problem, training = networks.problem, FromScratch(run, networks, parts.weights)
 

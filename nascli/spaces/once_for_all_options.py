@@ -31,8 +31,8 @@ def _lists(given: Mapping[str, Any]) -> Iterator[str]:
         "widths": (whole, _whole),
         "depths": (whole, _whole),
         "kernels": ("an odd number of pixels", lambda v: _whole(v) and v % 2 == 1),
-        "expansions": ("above 0", _above_zero),
-        "multipliers": ("above 0", _above_zero),
+        "expansions": ("a number from 0.001 to 1000", _times),
+        "multipliers": ("a number from 0.001 to 1000", _times),
         "strides": ("1 or 2", lambda v: type(v) is int and v in (1, 2)),
         "activations": ("", lambda _: True),
         "squeezes": ("", lambda _: True),
@@ -107,5 +107,5 @@ def _whole(value: object) -> bool:
     return type(value) is int and value > 0
 
 
-def _above_zero(value: object) -> bool:
-    return type(value) in (int, float) and 0 < value < math.inf  # type: ignore[operator]
+def _times(value: object) -> bool:
+    return type(value) in (int, float) and 0.001 <= value <= 1000  # type: ignore[operator]

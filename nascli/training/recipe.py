@@ -132,8 +132,11 @@ class Recipe:
 
     def _numbers(self) -> Iterator[str]:
         for name, (least, greatest, whole) in _RANGES.items():
-            if not _within(value := getattr(self, name), least, greatest, whole):
-                kind = "an integer" if whole else "a number"
+            value = getattr(self, name)
+            if name == "gradient_clip" and value == _INF:
+                continue
+            if not _within(value, least, greatest, whole):
+                kind = "an integer" if whole else "a finite number" if value == _INF else "a number"
                 above = f"of at least {least}" if greatest == _INF else f"from 0 to {greatest}"
                 yield f"{name} is {value!r}; it must be {kind} {above}"
 
@@ -178,7 +181,7 @@ def learning_rate(recipe: Recipe, epochs: int, epoch: int, step: int, steps: int
 
 
 def _within(value: object, least: float, greatest: float, whole: bool) -> bool:
-    """Whether `value` is a number (not a truth value, not NaN) in the range."""
+    """Whether `value` is a number (not a truth value, NaN or infinite) in the range."""
     kinds = (int,) if whole else (int, float)
     good = isinstance(value, kinds) and not isinstance(value, bool)
-    return good and least <= value <= greatest  # type: ignore[operator]
+    return good and least <= value <= greatest and value != _INF  # type: ignore[operator]

@@ -168,3 +168,47 @@ def test_paths_of_what_is_no_component_are_left_to_those_who_say_so(wrapped):
     building.absolute(config)
     assert Path(config.estimator.path).is_absolute()
     assert config.estimator.of == wrapped
+
+
+TIMED = ("space=cell", "strategy=random", "data=synthetic", "+constraints.latency_ms=5")
+
+
+def test_the_fault_of_a_device_is_all_that_is_told():
+    with pytest.raises(Fault) as caught:
+        search.build(asked(composed(*TIMED, "device=onnxruntime", "device.threads=0")))
+    assert str(caught.value) == "device: device onnxruntime: threads must be above 0, not 0"
+
+
+def test_a_device_that_does_not_fit_the_space_is_asked_for_nothing():
+    words = ("device=nasbench201_devices", "device.setting=pixel2", "constraints.latency_ms=5")
+    with pytest.raises(Fault) as caught:
+        search.build(asked(composed(*TIMED[:3], *words[:2], f"+{words[2]}")))
+    assert str(caught.value).startswith("device=nasbench201_devices knows NAS-Bench-201 only, not")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_device_that_is_not_there_is_asked_once(monkeypatch):
+    asked_of = []
+
+    def check(self):
+        asked_of.append(self)
+        raise Fault(f"not there, {len(asked_of)}")
+
+    monkeypatch.setattr("nascli.devices.onnxruntime.OnnxRuntime.check", check)
+    with pytest.raises(Fault) as caught:
+        search.build(asked(composed(*TIMED, "device=onnxruntime")))
+    assert str(caught.value) == "not there, 1"
+
+
+def test_what_only_trained_networks_tell_is_said_where_none_is_trained():
+    config = composed(*TABLE, "+objectives.macro_f1=max")
+    with pytest.raises(Fault, match="^objectives names macro_f1, which only estimator=train tells"):
+        search.build(asked(config), survey=False)
+
+
+def test_patience_without_images_to_validate_on_is_refused_before_there_is_a_run():
+    words = ["space=cell", "genotype=darts_v2", "device=none", "data=synthetic"]
+    words += ["training.patience=2", "data.images=600"]
+    retrain.build(asked(composed(*words, "data.valid_fraction=0.2", verb="retrain"), "retrain"))
+    with pytest.raises(Fault, match=r"^training.patience is 2, and no image is held out to valid"):
+        retrain.build(asked(composed(*words, "data.valid_fraction=0", verb="retrain"), "retrain"))

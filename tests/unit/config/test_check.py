@@ -185,3 +185,10 @@ def test_a_config_of_ones_own_may_hold_anything(text, tmp_path):
     (tmp_path / "strategy/mine.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(Fault):
         command_line.asked_for("search", ["strategy=mine", "space=nasbench201"], [tmp_path])
+
+
+@pytest.mark.parametrize(("outer", "inner"), [("enas", "darts"), ("screening", "spos")])
+def test_a_strategy_with_parts_of_its_own_is_none_to_be_wrapped(outer, inner):
+    words = [f"strategy={outer}", f"strategy@strategy.of={inner}"]
+    with pytest.raises(Fault, match=rf"^strategy@strategy.of={inner} brings an estimator or more"):
+        command_line.asked_for("search", words, [])

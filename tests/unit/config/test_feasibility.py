@@ -85,7 +85,10 @@ def test_a_resumed_search_has_the_same_constraints_in_the_same_order():
         (["constraints.params=1%"], "constraints.params is 15,315, but no network is below 73,306"),
         (["constraints.params=-5"], "constraints.params is -5; it must be a number above 0, or a"),
         (["constraints.params=60x"], "constraints.params is '60x'; it must be a number above 0"),
-        (["constraints.latency_ms=5%"], "metric in constraints 'latency_ms' is not known"),
+        (
+            ["constraints.latency_ms=5%"],
+            "constraints names latency_ms, which only a device tells: add device=cpu",
+        ),
         (["constraints.accuracy=60%"], "cost in constraints 'accuracy' is not known; allowed:"),
     ],
 )

@@ -40,6 +40,7 @@ def test_shipped_configs_are_sound_and_need_every_key_of_theirs(verb):
         ),
         ({"resume": ""}, "resume is empty; give a run folder, or leave it out"),
         ({"constraints": ["params"]}, "constraints is ['params']; it must be a mapping"),
+        ({"deploy": 36}, "deploy is 36; it must be a mapping {key: value} or null"),
         (
             {"objectives": {"params": "low"}},
             "objectives.params is 'low'; it must be max or min",

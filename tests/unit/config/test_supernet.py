@@ -87,7 +87,10 @@ def test_space_data_and_recipe_are_those_of_its_run_and_the_seed_is_free(trained
     parts = search.build(shared_weights.adopted(first), survey=False)
     assert (parts.problem.space.name, parts.problem.seed) == ("nasbench_macro", 8)
     assert parts.shared.trainer == "nobody"
-    for bad in ("space=cell", "space.width=2", "data.limit_train=9", "training.epochs=3"):
+    width = ["space.width=2", "++training.network.given.width=${space.width}"]
+    with pytest.raises(Fault, match=r"^space\.width cannot be chosen"):
+        shared_weights.adopted(replace(first, overrides=width))
+    for bad in ("space=cell", "data.limit_train=9", "training.epochs=3"):
         wrong = asking(trained, *ONE_SHOT)
         wrong = replace(wrong, overrides=[bad])
         with pytest.raises(Fault, match=f"{bad.split('=')[0]} cannot be chosen with supernet="):

@@ -165,14 +165,15 @@ def test_everything_wrong_is_said_at_once():
     assert fault(
         kernels=[3, 4],
         depths=[],
-        expansions=[0],
+        expansions=[0, 1_000_000],
         activations=["relu", "rely", "hswish", "hswish", "hswish"],
         stem="conv",
         classifier="big",
     ) == [
         "space.depths is []; it must list at least one value",
         "space.kernels has 4; each must be an odd number of pixels",
-        "space.expansions has 0; each must be above 0",
+        "space.expansions has 0; each must be a number from 0.001 to 1000",
+        "space.expansions has 1000000; each must be a number from 0.001 to 1000",
         "space.activations, stage 2: 'rely' is not known; allowed: hswish, relu, relu6, swish; "
         "did you mean 'relu'?",
         "space.stem is 'conv'; it must look like conv_3x3 or conv_1x1_hswish",

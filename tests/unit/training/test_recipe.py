@@ -93,6 +93,13 @@ def test_the_published_recipes() -> None:
     assert bench.gradient_clip == math.inf
 
 
+@pytest.mark.parametrize("name", ["mixup", "cutmix", "learning_rate", "auxiliary_weight"])
+def test_no_number_but_the_bound_of_a_clip_is_infinite(name: str) -> None:
+    with pytest.raises(Fault, match=f"^training.{name} is inf; it must be a finite number of at"):
+        Recipe(2, 8, **{"learning_rate": 0.1, name: math.inf})
+    assert Recipe(2, 8, 0.1, gradient_clip=math.inf).gradient_clip == math.inf
+
+
 def test_the_searches_of_pc_darts_and_p_darts_have_their_own_recipes() -> None:
     """Xu et al. 2020, section 4.2 (four times the batch and the rate); Chen et al. 2019, 4.2.2."""
     darts, partial, progressive = map(loaded, ("search", "search_pc_darts", "search_p_darts"))
