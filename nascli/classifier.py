@@ -77,7 +77,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             Fault: images, classes or settings are wrong, or the time is over before a trial ended.
         """
-        images, labels = _images(X), np.asarray(y)
+        images, labels = _images(X), _labels(y)
         if labels.shape != images.shape[:1]:
             raise Fault(f"y has the shape {labels.shape}; it must be ({len(images)},)")
         seconds = _seconds(self.budget)
@@ -93,13 +93,22 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit(self, shared: dict[str, Any], seconds: float) -> None:
-        shared = {**shared, "seed": 0 if self.random_state is None else int(self.random_state)}
+        shared = {**shared, "seed": _seed(self.random_state)}
         shared |= {"space": self.space, "training": "quick"}
-        settings = dict(self.settings or {})
-        tried = int(settings.setdefault("training.epochs", _TRIED))  # type: ignore[call-overload]
+        if not isinstance(self.settings, (Mapping, type(None))):
+            raise Fault(f"settings is {self.settings!r:.80}; it must be a mapping")
+        settings: dict[str, Any] = dict(self.settings or {})
+        tried = settings.setdefault("training.epochs", _TRIED)
         time = {"budget.seconds": seconds / 2, "budget.trials": None}
         keys = {**shared, "strategy": self.strategy, "estimator": "train", **time, **settings}
-        search = api.search(**keys)
+        before = _runs(shared["outputs"])
+        try:
+            search = api.search(**keys)
+        except Fault as fault:
+            if _runs(shared["outputs"]) == before:
+                raise
+            # It had begun. Its folder may be gone by now, and with it what it advises.
+            raise Fault(f"budget is {self.budget!r}; give it more: {_reason(fault)}") from fault
         took = [
             trial.seconds / (trial.fidelity * tried)
             for trial in search.history
@@ -157,9 +166,47 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return target / str(exported.report["file"])
 
 
+def _runs(outputs: object) -> set[Path]:
+    return set(Path(str(outputs), "search").glob("*"))
+
+
+def _reason(fault: Fault) -> str:
+    """What has happened, without the command that would go on."""
+    return str(fault).partition("; go on with")[0]
+
+
+def _seed(state: object) -> int:
+    """What scikit-learn takes for a random state, as a seed."""
+    if state is None:
+        return 0
+    if isinstance(state, (int, np.integer)) and not isinstance(state, bool):
+        return int(state)
+    if isinstance(state, np.random.RandomState):
+        return int(state.randint(2**31 - 1))
+    raise Fault(f"random_state is {state!r:.80}; it must be a whole number, a RandomState or None")
+
+
+def _array(given: ArrayLike, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise Fault(f"{name} is no array: {str(error)[:200]}") from error
+
+
+def _labels(given: ArrayLike) -> NDArray[Any]:
+    """(n,): labels that sort."""
+    array = _array(given, "y")
+    kinds = {type(label).__name__ for label in array.tolist()} if array.dtype == object else set()
+    if len(kinds) > 1 or "NoneType" in kinds:
+        raise Fault(f"y has labels of several types ({', '.join(sorted(kinds))}); it must have one")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise Fault("y has labels that are not finite")
+    return array
+
+
 def _images(given: ArrayLike) -> NDArray[Any]:
     """(n, h, w, c), bytes or float32."""
-    array = np.asarray(given)
+    array = _array(given, "X")
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or not len(array):
@@ -168,6 +215,8 @@ def _images(given: ArrayLike) -> NDArray[Any]:
         )
     if array.dtype.kind not in "uif":
         raise Fault(f"X is of type {array.dtype}; it must be numbers")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise Fault("X has values that are not finite")
     return array if array.dtype == np.uint8 else array.astype(np.float32)
 
 

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import nascli
-from nascli.classifier import _seconds
+from nascli.classifier import _seconds, _seed
 
 TINY: dict[str, object] = {
     "space.channels": 2,
@@ -139,11 +139,36 @@ def test_kept_folders_are_there(tmp_path: Path) -> None:
         (np.zeros((4, 8, 8)), [0, 1], r"y has the shape \(2,\); it must be \(4,\)"),
         (np.zeros((4, 8, 8)), [1, 1, 1, 1], "y has the one class"),
         (np.full((4, 8, 8), "a"), [0, 1, 0, 1], "it must be numbers"),
+        (np.full((4, 8, 8), np.nan), [0, 1, 0, 1], "X has values that are not finite"),
+        ([[[1, 2], [3]], [[1]]], [0, 1], "X is no array"),
+        (np.zeros((4, 8, 8)), ["a", None, "b", "a"], "labels of several types .NoneType, str."),
+        (np.zeros((4, 8, 8)), [0.0, np.nan, 1.0, 0.0], "labels that are not finite"),
     ],
 )
 def test_what_it_cannot_learn_from_is_said(X: Any, y: Any, said: str) -> None:
     with pytest.raises(nascli.Fault, match=said):
         classifier().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"settings": 5}, "settings is 5; it must be a mapping"),
+        ({"settings": {**TINY, "training.epochs": "x"}}, "training.epochs"),
+        ({"random_state": "a"}, "random_state is 'a'; it must be a whole number"),
+        ({"settings": {**TINY, "budget.seconds": 1e-9}}, "budget is 0.001; give it more"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_said_when_it_is_fitted(changes: Any, said: str) -> None:
+    pixels, labels = images(None)
+    with pytest.raises(nascli.Fault, match=said) as caught:
+        classifier(**changes).fit(pixels, labels)
+    assert "resume=" not in str(caught.value)
+
+
+def test_a_random_state_of_scikit_learn_s_is_a_seed() -> None:
+    assert _seed(None) == 0 and _seed(np.int64(7)) == 7
+    assert _seed(np.random.RandomState(1)) == _seed(np.random.RandomState(1)) != 0
 
 
 @pytest.mark.parametrize(
