@@ -6,6 +6,7 @@ from nascli import ui
 from nascli.config import scale as config
 from nascli.config.compose import Asked
 from nascli.core.words import counted
+from nascli.programs import images
 from nascli.programs import scale as program
 from nascli.report.units import readable, words
 
@@ -38,4 +39,7 @@ def main(asked: Asked) -> None:
             f"the family, and what its networks cost for {task.name} ({made_for}):", head, table
         )
         ui.say(f"next:   {program.following(run, parts)}")
+        there = any(word.startswith(("data.path=", "data.download=")) for word in parts.data)
+        if "download" in parts.settings["data"] and not there:
+            ui.say(images.wanted(task.name))
     ui.path(run.path)

@@ -51,11 +51,8 @@ def main(asked: Asked) -> None:
             ui.say(f"trust:  {asked.then('audit', supernet, *trust, outputs=outputs)}")
         there = _deployed(parts.settings)
         ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', *there, outputs=outputs)}")
-        task = parts.problem.task
         if "download" in parts.settings["data"] and not images.were_read(parts.problem):
-            ui.say(
-                f"        (with the images of {task.name}: data.path=FOLDER, or data.download=true)"
-            )
+            ui.say(images.wanted(parts.problem.task.name))
     ui.path(run.path)
 
 

@@ -44,3 +44,8 @@ def same(folder: Path, problem: Problem) -> None:
     before = membership.read(folder / membership.FILE)
     if before is not None:
         before.check_same(identity.membership(cast(Task, problem.task)), f"'{folder}'")
+
+
+def wanted(name: str) -> str:
+    """What the next command needs whose images nobody has asked for yet."""
+    return f"        (with the images of {name}: data.path=FOLDER, or data.download=true)"
