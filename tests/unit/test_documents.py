@@ -77,6 +77,18 @@ def test_figures_of_the_search_for_a_microcontroller_are_those_of_the_raw_file()
         assert -0.2 < found["worst_int8_gap"] < 0
 
 
+def test_how_far_latencies_differ_is_that_of_the_raw_file():
+    spreads = raw("latency_repeatability")["spreads"]
+    ours, loop = (
+        [100 * spreads[name][key] for key in ("first network", "their ratio")]
+        for name in ("cpu", "plain loop")
+    )
+    said = " ".join((CHECKOUT / "docs" / "hardware.md").read_text(encoding="utf-8").split())
+    assert f"spread by {ours[0]:.1f} %" in said
+    assert f"ratio of two networks by {ours[1]:.1f} %" in said
+    assert f"in a plain loop by {loop[0]:.1f} and {loop[1]:.1f} %" in said
+
+
 _AT = {"evolution": "200", "local_search": "200"}
 
 
