@@ -43,9 +43,7 @@ def main(asked: Asked) -> None:
         if "prediction" in found.report:
             _models(found.report["models"])
             ui.say(latency_words.prediction(found.report))
-            kept = [text for text in asked.overrides if _of_networks(text)]
-            words = [*kept, "device=latency_table", f"device.path={run.path}"]
-            ui.say(f"next:   {asked.then('search', *words, outputs=asked.config.outputs)}")
+            ui.say(f"next:   {program.following(run, parts)}")
         ui.say(f"report: {run.path / 'report.html'}")
     ui.path(run.path)
 
@@ -66,12 +64,6 @@ def _count(run: Run, parts: program.Parts) -> None:
             *footprint.chips(report),
         )
     ui.path(run.path)
-
-
-def _of_networks(override: str) -> bool:
-    """Whether it says which networks are built."""
-    key = override.lstrip("+~").partition("=")[0].partition(".")[0]
-    return key in ("space", "data") or override.startswith("training.network")
 
 
 def _models(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -113,8 +113,8 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
 def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> Problem | None:
     """Space, task, recipe and device as one problem; None if one of them has a fault."""
     absolute(config)
-    training = faults.attempt(lambda: _needed(config, "training"))
-    task = faults.attempt(lambda: images.task(config, _needed(config, "data")))
+    training = faults.attempt(lambda: needed(config, "training"))
+    task = faults.attempt(lambda: images.task(config, needed(config, "data")))
     device = faults.attempt(lambda: component(config, "device"))
     run_on = faults.attempt(lambda: values.accelerator(config))
     made = faults.attempt(lambda: space(config, task)) if task else None
@@ -169,7 +169,7 @@ def limited(config: DictConfig, device: Device | None) -> None:
 
 def space(config: DictConfig, task: object) -> SearchSpace:
     """The space, with the size of network that the training recipe or the user asks for."""
-    return cast(SearchSpace, _needed(sized(config), "space", task))
+    return cast(SearchSpace, needed(sized(config), "space", task))
 
 
 def deployed(config: DictConfig, task: Task) -> Deployed | None:
@@ -194,11 +194,16 @@ def deployed(config: DictConfig, task: Task) -> Deployed | None:
             raise Fault(f"deploy.{key} is {value!r}; it must be a whole number above 0")
     shape = (task.input_shape[0], side, side) if side != task.input_shape[1] else task.input_shape
     images_there = Images(task.name, shape, task.classes)
-    config_there = cast(DictConfig, OmegaConf.merge(base, {"space": given}))
-    return Deployed(_needed(config_there, "space", images_there), images_there)
+    there = at_sizes(config, given)
+    return Deployed(needed(there, "space", images_there), images_there)
 
 
-def _needed(config: DictConfig, key: str, *args: object) -> Any:
+def at_sizes(config: DictConfig, settings: Mapping[str, Any]) -> DictConfig:
+    """The config, its space at the sizes that are asked for but for these `settings` of it."""
+    return cast(DictConfig, OmegaConf.merge(sized(config), {"space": dict(settings)}))
+
+
+def needed(config: DictConfig, key: str, *args: object) -> Any:
     """The component, without which there is no problem."""
     made = component(config, key, *args)
     if made is None:

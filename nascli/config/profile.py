@@ -46,7 +46,9 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         faults.check()
         assert made is not None
         then = partial(asked.then, outputs=config.outputs)
-        parts = Parts(made, None, asked.plain(), then, config.networks, config.check, surrogate)
+        words = [text for text in asked.overrides if _of_networks(text)]
+        limits = config.networks, config.check
+        parts = Parts(made, None, asked.plain(), then, *limits, surrogate, words)
     if isinstance(parts.problem.device, Counting):
         if parts.genotype is None:
             raise Fault(
@@ -59,6 +61,12 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         raise Fault(f"nothing to measure: device is {named}; take device=cpu or device=cuda")
     available(parts.problem.device)
     return parts
+
+
+def _of_networks(override: str) -> bool:
+    """Whether it says which networks are built."""
+    key = override.lstrip("+~").partition("=")[0].partition(".")[0]
+    return key in ("space", "data") or override.startswith("training.network")
 
 
 check = build

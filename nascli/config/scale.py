@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,19 +13,11 @@ from nascli.config import building, recorded
 from nascli.config.compose import Asked
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
+from nascli.core.problem import Images
 from nascli.core.scaling import Scaling
 from nascli.core.space import Resizable, Scalable
 from nascli.programs.scale import Member, Parts
 from nascli.runs.folder import Run
-
-
-@dataclass(frozen=True)
-class _Resized:
-    """The task with images of another size, as far as spaces see it."""
-
-    name: str
-    input_shape: tuple[int, int, int]
-    classes: int
 
 
 def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
@@ -61,19 +53,17 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     members = {}
     for name, scale in scaling.scales(min(size)).items():
         side = scale.resolution
-        task = _Resized(problem.task.name, (colours, side, side), problem.task.classes)
+        task = Images(problem.task.name, (colours, side, side), problem.task.classes)
         sizes = scale.width, scale.depth, config.rounding
         settings: Mapping[str, Any] = {}
         if isinstance(space, Scalable):
             larger = space.scaled(genotype, *sizes)
         else:
             settings, larger = space.resized(genotype, *sizes)
-        stated = building.sized(config).space
-        stated.update(settings)
-        alone = OmegaConf.create({"space": stated, "training": {}})
-        own = replace(problem, space=building.space(alone, task), task=task)
+        stated = building.at_sizes(config, settings)
+        own = replace(problem, space=building.needed(stated, "space", task), task=task)
         if any(isinstance(value, Sequence) for value in settings.values()):
-            members[name] = Member(scale, own, larger, space=OmegaConf.to_yaml(stated))
+            members[name] = Member(scale, own, larger, space=OmegaConf.to_yaml(stated.space))
         else:  # said aloud, for a recipe has sizes of its own that a file of the space gives way to
             words = [f"space.{key}={value}" for key, value in settings.items()]
             words = [f"space={asked.choices['space']}", *words] if words else []

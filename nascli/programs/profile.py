@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,7 +38,7 @@ class Parts:
     With a `genotype`, the layers of the space and that network. Without one, the layers where they
     add up, `networks` networks to predict others from, and `check` others to see how well that
     goes; `surrogate` makes what may correct predictions. `settings` is the config as plain data;
-    `then` gives the command line of another verb.
+    `then` gives the command line of another verb, `words` those of it that name the networks.
     """
 
     problem: Problem
@@ -48,6 +48,7 @@ class Parts:
     networks: int = 0
     check: int = 0
     surrogate: Callable[[Any, int], Surrogate] | None = None
+    words: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,15 @@ def profile(run: Run, parts: Parts) -> Outcome:
     report["seconds"] = round(time.monotonic() - began, 3)
     content = _content(parts, report, table)
     figures = {**latency_figures.prediction(rows), **content.figures}
-    use = ("search", "device=latency_table", f"device.path={run.path}")
-    then = [("search by these latencies:", parts.then(*use))] if rows else content.then
+    then = [("search by these latencies:", following(run, parts))] if rows else content.then
     write_report(run, replace(content, figures=figures, then=then))
     return Outcome(table, report)
+
+
+def following(run: Run, parts: Parts) -> str:
+    """The command that searches by what was measured."""
+    words = (*parts.words, "device=latency_table", f"device.path={run.path}")
+    return parts.then("search", *words)
 
 
 def _content(parts: Parts, report: Mapping[str, Any], table: LatencyTable | None) -> Content:

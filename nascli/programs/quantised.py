@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,18 +17,13 @@ from nascli.data.task import Task
 from nascli.formats.deployed import Deployed, answers
 from nascli.formats.format import Answers, Exported
 from nascli.formats.onnx import Onnx, missing
-from nascli.programs.networks import network_of
 from nascli.programs.trained import card_of
 
 _CALIBRATED = 256  # images
 
 
-def add(
-    report: dict[str, Any], problem: Problem, genotype: Genotype, weights: Mapping[str, Tensor]
-) -> None:
+def add(report: dict[str, Any], problem: Problem, genotype: Genotype, network: nn.Module) -> None:
     """Adds to the report of a training what `scored` says, and the accuracy to its results."""
-    network = network_of(problem, genotype)
-    network.load_state_dict(dict(weights))
     found = report["int8"] = scored(problem, genotype, network)
     if "test_accuracy" in found:
         report["result"]["int8_test_accuracy"] = found["test_accuracy"]

@@ -308,9 +308,11 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
             raise RuntimeError(f"the training failed: {error} (see log.txt in {run.path})")
         seconds = round(time.monotonic() - start, 3)
         report = baselines.report(networks, trials, training.first, seconds)
-        report["test"] = tested(run, parts.problem, genotype)
+        network = network_of(problem, genotype)
+        network.load_state_dict(run.load(WEIGHTS))
+        report["test"] = tested(problem, network)
         if isinstance(problem.device, Counting):
-            quantised.add(report, problem, genotype, run.load(WEIGHTS))
+            quantised.add(report, problem, genotype, network)
         if parts.sizes is not None and not networks.alone:
             report["sizes"] = words.compared(*parts.sizes)
         write_report(run, retrained.content(run, parts, report, trials))
