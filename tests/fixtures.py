@@ -191,6 +191,18 @@ TINY = (
 )
 """What makes any search small enough for a test."""
 
+_ONCE_FOR_ALL = (
+    "space.resolutions=[6,8]",
+    "space.widths=[4,6]",
+    "space.depths=[1,2]",
+    "space.kernels=[3,5]",
+    "space.expansions=[1,2]",
+    "space.activations=[relu,hswish]",
+    "space.squeezes=[none,se8]",
+    "space.strides=[1,2,2]",
+    "space.stem_width=4",
+    "space.head_width=8",
+)
 TINY_SPACE = {
     "cell": ("training.network.cell.channels=4", "training.network.cell.cells=3"),
     "nasbench201": (
@@ -205,33 +217,8 @@ TINY_SPACE = {
         "space.head_width=8",
     ),
     "chain": ("space.width=0.25",),
-    "once_for_all": (
-        "space.resolutions=[6,8]",
-        "space.widths=[4,6]",
-        "space.depths=[1,2]",
-        "space.kernels=[3,5]",
-        "space.expansions=[1,2]",
-        "space.activations=[relu,hswish]",
-        "space.squeezes=[none,se8]",
-        "space.strides=[1,2,2]",
-        "space.stem_width=4",
-        "space.head_width=8",
-        "space.classifier=hidden_6_relu",
-    ),
-    "once_for_all_small": (
-        "space.resolutions=[6,8]",
-        "space.widths=[4,6]",
-        "space.multipliers=[1,3]",
-        "space.depths=[1,2]",
-        "space.kernels=[3,5]",
-        "space.expansions=[1,2]",
-        "space.activations=[relu,hswish]",
-        "space.squeezes=[none,se8]",
-        "space.strides=[1,2,2]",
-        "space.stem_width=4",
-        "space.head_width=8",
-        "space.classifier=linear",
-    ),
+    "once_for_all": (*_ONCE_FOR_ALL, "space.classifier=hidden_6_relu"),
+    "once_for_all_small": (*_ONCE_FOR_ALL, "space.multipliers=[1,3]", "space.classifier=linear"),
     "nasbench_macro": (
         "space.layers=[{options:[conv_3x3_relu],channels:4},{channels:8,stride:2,repeats:3}]",
     ),

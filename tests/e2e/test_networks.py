@@ -1,6 +1,7 @@
 """From a genotype to weights and milliseconds: retrain, profile, show."""
 
 import csv
+import html
 import json
 import re
 import signal
@@ -146,6 +147,8 @@ def test_a_profile_is_searched_by_and_its_answer_measured_beside(nas, tmp_path):
     assert "predicted_over_measured" in (run / "report.html").read_text()
     command = next(line for line in done.stderr.splitlines() if line.startswith("next:"))
     assert "space.channels=4 data=synthetic data.images=192 device=latency_table" in command
+    page = html.unescape((run / "report.html").read_text())
+    assert command.removeprefix("next:").strip() in page
     by = ("device=latency_table", f"device.path={run}", "strategy=random", "estimator=table")
     table = ("estimator.dataset=cifar10", "budget.trials=4", "seed=1")
     searched = nas("search", *networks, *by, *table, "device.scale=1")
