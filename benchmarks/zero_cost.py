@@ -47,8 +47,9 @@ PUBLISHED = {
     "jacob_cov": 0.731,
     "pairs": 0.817,
 }
-SCORES = ["synflow", "jacob_cov", "snip", "grad_norm", "fisher", "naswot", "l2_norm"]
-SCORES += ["params", "macs", "live_params", "live_macs", "zico", "zen", "grasp"]
+SCORES = ["synflow", "jacob_cov", "snip", "grad_norm", "fisher", "naswot", "l2_norm", "zico", "zen"]
+SCORES += ["swap", "swap_regular", "expressivity", "progressivity", "trainability"]
+SCORES += ["vkdnw", "vkdnw_single"]
 DATASETS = ("cifar10", "cifar100", "imagenet16")
 RESAMPLES = 1000
 VOTERS = ("synflow", "jacob_cov", "snip")
@@ -60,14 +61,46 @@ def table():
         return {name: loaded[name] for name in loaded.files}
 
 
+def numbers(count):
+    return random.Random(0).sample(range(15_625), count)
+
+
+def parts(given):
+    """The problem, every cell's genotype, and the number of its class's canonical cell."""
+    from nascli.config import building
+    from nascli.config.compose import composed
+    from nascli.core.genotype import Genotype
+
+    overrides = ["strategy=random", "space=nasbench201", "training=nasbench201", "device=none"]
+    overrides += [
+        "estimator=zero_cost",
+        "accelerator=cpu",
+        "data=image_folder",
+        "data.split_rule=1",
+    ]
+    overrides += [
+        f"data.path='{given.images}'",
+        f"training.network.nasbench201.channels={given.channels}",
+        f"training.network.nasbench201.cells_per_stage={given.depth}",
+    ]
+    problem = building.problem(composed("search", overrides), building.Faults())
+    data, space = table(), problem.space
+    names = [str(operation) for operation in data["operations"]]
+    genotypes = [
+        Genotype(space.name, tuple(space.decisions), tuple(names[digit] for digit in cell))
+        for cell in data["cells"]
+    ]
+    place = {genotype: number for number, genotype in enumerate(genotypes)}
+    return problem, genotypes, [place[space.canonical(genotype)] for genotype in genotypes]
+
+
 def read(lines):
-    """Cell number -> its scores so far, and the seconds of each line."""
+    """Number of a canonical cell -> its scores so far, and the CPU seconds of each line."""
     found, seconds = {}, []
     for line in lines.read_text().splitlines() if lines.exists() else ():
         record = json.loads(line)
         found.setdefault(record["cell"], {}).update(record["scores"])
-        if "seconds" in record:
-            seconds.append((tuple(record["scores"]), record["seconds"]))
+        seconds.append((tuple(record["scores"]), record["cpu_seconds"]))
     return found, seconds
 
 
@@ -75,40 +108,23 @@ def compute(given, known):
     """Adds what is missing to the file."""
     import torch
 
-    from nascli.config import building
-    from nascli.config.compose import composed
-    from nascli.core.genotype import Genotype
     from nascli.estimators.zero_cost import ZeroCost
 
     torch.set_num_threads(1)
-    overrides = ["strategy=random", "space=nasbench201", "training=nasbench201", "device=none"]
-    overrides += [
-        "estimator=zero_cost",
-        "data=image_folder",
-        "data.split_rule=1",
-        f"data.path='{given.images}'",
-    ]
-    problem = building.problem(composed("search", overrides), building.Faults())
+    problem, genotypes, canonical = parts(given)
     scored = {}
-    cells, operations = table()["cells"], table()["operations"]
-    for number in numbers(given.cells):
+    for number in dict.fromkeys(canonical[cell] for cell in numbers(given.cells)):
         missing = tuple(name for name in given.scores if name not in known.get(number, ()))
         if not missing:
             continue
         if missing not in scored:
             scored[missing] = ZeroCost(problem, missing, given.batch)
-        options = tuple(str(operations[digit]) for digit in cells[number])
-        genotype = Genotype(problem.space.name, tuple(problem.space.decisions), options)
-        start = time.perf_counter()
-        found = scored[missing].scores(genotype)
-        seconds = round(time.perf_counter() - start, 3)
-        record = {"cell": number, "scores": found, "seconds": seconds}
+        start = time.process_time()
+        found = scored[missing].scores(genotypes[number])
+        seconds = round(time.process_time() - start, 3)
+        record = {"cell": number, "scores": found, "cpu_seconds": seconds}
         with given.lines.open("a") as file:
             file.write(json.dumps(record) + "\n")
-
-
-def numbers(count):
-    return random.Random(0).sample(range(15_625), count)
 
 
 def spearman(first, second):
@@ -223,7 +239,9 @@ def main():
     parser.add_argument("images", type=Path)
     parser.add_argument("lines", type=Path)
     parser.add_argument("--cells", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--channels", type=int, default=16)
+    parser.add_argument("--depth", type=int, default=1, help="cells a stage")
     parser.add_argument("--scores", nargs="+", default=SCORES)
     parser.add_argument("--report", action="store_true")
     given = parser.parse_args()

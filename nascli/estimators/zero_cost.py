@@ -5,6 +5,7 @@ Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021 (arXiv 2101
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -26,8 +27,10 @@ from nascli.costs.live import live_counts
 from nascli.costs.plans import PlanCounter
 from nascli.data.batches import Batch, batches, seeded
 from nascli.data.task import Task
-from nascli.zero_cost import IMAGES, SCORES
+from nascli.zero_cost import FEATURES, IMAGES, SCORES
+from nascli.zero_cost.blocks import block_ends
 from nascli.zero_cost.probe import Probe
+from nascli.zero_cost.ranks import RANKED, Ranks
 from nascli.zero_cost.vote import Vote
 
 _COUNTED = ("params", "macs")  # reported by the costs before this estimator
@@ -43,7 +46,8 @@ class ZeroCost:
     `score`, which is what a search maximises. The names are those of `nascli.zero_cost.SCORES`
     (each says what it is), the baselines `params` and `macs`, which stand among the costs already,
     `live_params` and `live_macs`, which count layers on a path from the images to the output alone,
-    and `vote` (see `nascli.zero_cost.vote.Vote`).
+    and what joins several: `vote` (see `nascli.zero_cost.vote.Vote`) and the sums of ranks in
+    `nascli.zero_cost.ranks.RANKED`.
 
     First weights follow from the problem's seed and are drawn anew for every genotype, as the
     training estimator does. Images are minibatches of the training split, normalised and not
@@ -56,8 +60,9 @@ class ZeroCost:
         scores: names; the first is the objective.
         batch_size: images a minibatch, at least 2.
         vote: the scores that vote.
-        reference: how many random genotypes the vote compares with; they are scored once, before
-            the first vote, those with a score that is not finite left out.
+        reference: how many random genotypes the vote and the sums of ranks compare with; they are
+            scored once, before the first genotype, those with a score that is not finite left out.
+        swap_millions: parameters of the networks that `swap_regular` prefers, in millions.
 
     Raises:
         Fault: an unknown score, too few images, or the task's images cannot be read.
@@ -73,15 +78,18 @@ class ZeroCost:
         batch_size: int = 64,
         vote: Sequence[str] = ("synflow", "jacob_cov", "snip"),
         reference: int = 64,
+        swap_millions: float = 1.5,
     ) -> None:
         self._problem = problem
         self._scores, self._vote = tuple(dict.fromkeys(scores)), tuple(dict.fromkeys(vote))
+        self._reference, self._millions = reference, swap_millions
         self._check(batch_size, reference)
-        voters = self._vote if _VOTE in self._scores else ()
-        self._needed = tuple(dict.fromkeys([*(s for s in self._scores if s != _VOTE), *voters]))
-        if set(_LIVE) & set(self._needed):
+        joining = {**RANKED, _VOTE: self._vote}
+        self._joined = {name: joining[name] for name in self._scores if name in joining}
+        alone = [name for name in self._scores if name not in joining]
+        self._needed = tuple(dict.fromkeys([*alone, *itertools.chain(*self._joined.values())]))
+        if {*_LIVE, *FEATURES} & set(self._needed):
             self._planned  # noqa: B018 - so that its fault comes first
-        self._reference = reference
         self._batches = self._minibatches(batch_size)
         self.metrics = ("score", *(name for name in self._scores if name not in _COUNTED))
 
@@ -95,15 +103,15 @@ class ZeroCost:
         for name, value in found.items():
             if not math.isfinite(value):
                 raise ArithmeticError(
-                    f"score {name} is {value}, as for a network that ignores its images"
+                    f"score {name} is {value}, as for a network that ignores its images or "
+                    "does not change them"
                 )
-        if _VOTE in self._scores:
-            found[_VOTE] = self._voting(found)
+        found |= {name: self._joiners[name](found) for name in self._joined}
         found["score"] = found[self._scores[0]]
         return {name: found[name] for name in self.metrics}
 
     def scores(self, genotype: Genotype) -> dict[str, float]:
-        """The scores that the metrics need, finite or not; without the vote."""
+        """The scores that the metrics need, finite or not; without what joins them."""
         problem = self._problem
         cuda = [torch.cuda.current_device()] if problem.accelerator != "cpu" else []
         with torch.random.fork_rng(devices=cuda):
@@ -118,10 +126,22 @@ class ZeroCost:
                 found |= {"live_params": float(there.params), "live_macs": float(there.macs)}
             network.to(problem.accelerator, memory_format=torch.channels_last)  # type: ignore[call-overload]
             shape = problem.task.input_shape
-            probe = Probe(network, self._batches, shape, problem.seed, self._needed)
+            probe = Probe(
+                network,
+                self._batches,
+                shape,
+                problem.seed,
+                self._needed,
+                self._blocks(genotype),
+                self._millions,
+            )
             return {
                 name: found[name] if name in found else SCORES[name](probe) for name in self._needed
             }
+
+    def _blocks(self, genotype: Genotype) -> tuple[str, ...]:
+        wanted = set(FEATURES) & set(self._needed)
+        return block_ends(self._planned.plan(genotype)) if wanted else ()
 
     @property
     def _planned(self) -> Planned:
@@ -133,8 +153,8 @@ class ZeroCost:
         space = self._problem.space
         if not isinstance(space, Planned):
             raise Fault(
-                f"{', '.join(_LIVE)} follow the plan of a network, and space '{space.name}' has "
-                "none: take other scores"
+                f"{', '.join([*_LIVE, *FEATURES])} follow the plan of a network, and space "
+                f"'{space.name}' has none: take other scores"
             )
         return space
 
@@ -143,30 +163,37 @@ class ZeroCost:
         return PlanCounter(self._planned)
 
     @cached_property
-    def _voting(self) -> Vote:
-        """The vote, with the reference scored: random genotypes that follow from the seed.
+    def _joiners(self) -> Mapping[str, Vote | Ranks]:
+        """The vote and sums of ranks, with the reference scored: it follows from the seed.
 
         Raises:
             Fault: hardly any genotype of the space has finite scores.
         """
         rng = generator(self._problem.seed, "zero_cost", "reference")
-        rows: list[list[float]] = []
-        for _ in range(_DRAWS * self._reference):
-            self._problem.listener.progress(
-                len(rows) / self._reference, "scoring the vote's reference"
-            )
-            found = self.scores(sample(self._problem.space, rng))
-            row = [found[name] for name in self._vote]
-            if all(map(math.isfinite, row)):
-                rows.append(row)
-            if len(rows) == self._reference:
-                columns = zip(*rows, strict=True)
-                return Vote(dict(zip(self._vote, map(list, columns), strict=True)))
-        raise Fault(
-            f"estimator.vote is {', '.join(self._vote)}; of {_DRAWS * self._reference} random "
-            f"genotypes only {len(rows)} have finite ones, which is too few to compare with; "
-            "take other scores"
-        )
+        seen: list[dict[str, float]] = []
+        joiners: dict[str, Vote | Ranks] = {}
+        for name, scores in self._joined.items():
+            rows: list[list[float]] = []
+            for number in range(_DRAWS * self._reference):
+                if number == len(seen):
+                    share = len(rows) / self._reference
+                    self._problem.listener.progress(share, f"scoring the {name}'s reference")
+                    seen.append(self.scores(sample(self._problem.space, rng)))
+                row = [seen[number][score] for score in scores]
+                if all(map(math.isfinite, row)):
+                    rows.append(row)
+                if len(rows) == self._reference:
+                    break
+            else:
+                raise Fault(
+                    f"{name} joins {', '.join(scores)}; of {_DRAWS * self._reference} random "
+                    f"genotypes only {len(rows)} have finite ones, which is too few to compare "
+                    "with; take other scores"
+                )
+            columns = map(list, zip(*rows, strict=True))
+            kind = Vote if name == _VOTE else Ranks
+            joiners[name] = kind(dict(zip(scores, columns, strict=True)))
+        return joiners
 
     def _minibatches(self, batch_size: int) -> list[Batch]:
         """As many as the scores look at."""
@@ -187,7 +214,7 @@ class ZeroCost:
     def _check(self, batch_size: int, reference: int) -> None:
         known = [*SCORES, *_COUNTED, *_LIVE]
         for key, names, allowed in (
-            ("scores", self._scores, [*known, _VOTE]),
+            ("scores", self._scores, [*known, *RANKED, _VOTE]),
             ("vote", self._vote, known),
         ):
             if not names:
@@ -198,3 +225,5 @@ class ZeroCost:
         for key, value in (("batch_size", batch_size), ("reference", reference)):
             if value < 2:
                 raise Fault(f"estimator.{key} is {value}; it must be at least 2")
+        if not 0 < self._millions < math.inf:
+            raise Fault(f"estimator.swap_millions is {self._millions:g}; it must be above 0")

@@ -24,7 +24,8 @@ class Network(nn.Module):
     is computed, there are its inputs, its result and all results that a later place reads. What no
     later place reads goes as soon as the place is computed. An addition adds its inputs one by one,
     each time into a new tensor, and lets go of each input and each partial sum once it is added.
-    The images are the caller's.
+    The images are the caller's. `kept` is for who looks inside: results of the places that are its
+    keys stand in it after a pass.
 
     Args:
         plan: without choices.
@@ -41,6 +42,7 @@ class Network(nn.Module):
         if plan.auxiliary is not None:  # its parameters come last, behind the classifier's
             attach(self, plan.auxiliary, modules[plan.auxiliary])
         self.drop_path = 0.0
+        self.kept: dict[str, Tensor | None] = {}
         self._output, self._auxiliary = plan.output, plan.auxiliary
         self._steps = {training: _steps(plan, training=training) for training in (False, True)}
 
@@ -50,6 +52,8 @@ class Network(nn.Module):
         for step in self._steps[self.training]:
             # No variable may hold on to a result: it would outlive its last reader.
             results[step.name] = self._result(step, results)
+            if step.name in self.kept:
+                self.kept[step.name] = results[step.name]
             for name in step.spent:
                 del results[name]
         if self.training and self._auxiliary is not None:

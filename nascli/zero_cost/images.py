@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nascli.zero_cost.probe import Probe
 
+_PATTERN = 16  # images
 _SMALL = 1e-5  # of the published code
 # What an activation keeps for its backward pass: result or input, both positive together.
 _KEPT = {
@@ -58,6 +59,35 @@ def naswot(probe: Probe) -> float:
     if not isinstance(kernel, Tensor):
         return -math.inf  # a network without any
     return float(torch.linalg.slogdet(kernel.cpu()).logabsdet)  # eq. 2: log |K|
+
+
+def swap(probe: Probe) -> float:
+    """How many different patterns of on and off over 16 images the activations have.
+
+    Peng et al., SWAP-NAS: Sample-Wise Activation Patterns for Ultra-fast NAS, ICLR 2024 (arXiv
+    2403.04161): the number of different columns of the matrix (images, activations), over
+    activations with pixels. Departures: the first 16 images of the minibatch, whose others still
+    act through batch norms; the network's first weights, once, where the code takes the mean of 32
+    draws of normal ones; activations that the logits do not depend on count nothing.
+    """
+    seen: Tensor | None = None
+    for activation in _activations(probe.first.logits):
+        if activation.dim() == 4:
+            on = activation[:_PATTERN].flatten(1) > 0  # (images, units)
+            bits = 2 ** torch.arange(len(on), device=on.device)
+            seen = on.new_zeros(2 ** len(on)) if seen is None else seen
+            seen[(on * bits[:, None]).sum(0)] = True
+    return 0.0 if seen is None else float(seen.sum())
+
+
+def swap_regular(probe: Probe) -> float:
+    """`swap` times exp(-(P - m)^2 / s), which prefers networks of about m parameters.
+
+    The paper's regularised score. P counts millions of parameters; m and s are both the probe's
+    `millions`, as the paper sets them equal.
+    """
+    params = sum(parameter.numel() for parameter in probe.network.parameters()) / 1e6
+    return swap(probe) * math.exp(-((params - probe.millions) ** 2) / probe.millions)
 
 
 def _activations(logits: Tensor) -> Iterator[Tensor]:

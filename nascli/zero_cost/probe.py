@@ -5,13 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 _AUXILIARY = "auxiliary"  # the submodule that helps training and takes no part in scores
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A network that keeps the results of the places that are keys of `kept`."""
+
+    kept: dict[str, Tensor | None]
 
 
 class Probe:
@@ -27,6 +34,10 @@ class Probe:
         image_shape: (C, H, W).
         seed: of what a score draws.
         wanted: the scores that will be asked for; it saves what only others need.
+        blocks: the places of the network's plan whose results are features (see `blocks.py`).
+        millions: the size of networks, in parameters, that `swap_regular` prefers.
+
+    `entropies` (of the features) and `vkdnw` are what two scores share once one has found it.
     """
 
     def __init__(
@@ -36,10 +47,15 @@ class Probe:
         image_shape: tuple[int, int, int],
         seed: int = 0,
         wanted: Sequence[str] = (),
+        blocks: Sequence[str] = (),
+        millions: float = 1.5,
     ) -> None:
         self.network = network.train()
         self.image_shape, self.seed = image_shape, seed
-        self._batches, self._wanted = batches, wanted
+        self._batches, self._wanted, self._blocks = batches, wanted, blocks
+        self.millions = millions
+        self.entropies: list[float] = []
+        self.vkdnw: list[float] = []
         self.layers = weighted(network)
 
     @property
@@ -50,12 +66,24 @@ class Probe:
     @cached_property
     def first(self) -> Pass:
         """The pass over the first minibatch."""
-        return self._over(0, outputs="fisher" in self._wanted, again="grasp" in self._wanted)
+        kept = self.network if isinstance(self.network, Keeping) else None
+        if kept is not None:
+            kept.kept = dict.fromkeys(self._blocks)
+        found = self._over(0, outputs="fisher" in self._wanted, again="grasp" in self._wanted)
+        if kept is not None:
+            found.features = [features for features in kept.kept.values() if features is not None]
+            kept.kept = {}
+        return found
 
     @cached_property
     def all(self) -> list[Pass]:
         """One pass a minibatch."""
         return [self.first, *(self._over(n) for n in range(1, len(self._batches)))]
+
+    @property
+    def images(self) -> Tensor:
+        """Those of the first minibatch."""
+        return self._batches[0][0]
 
     def copy(self) -> nn.Module:
         """A copy of the network that a score may change."""
@@ -70,7 +98,8 @@ class Pass:
     """A forward pass over one minibatch, and its backward passes.
 
     `logits` (B, classes) and `loss`, the mean cross-entropy. `outputs` says that the gradients of
-    the layers' outputs are to be kept, `again` that the gradients can be differentiated.
+    the layers' outputs are to be kept, `again` that the gradients can be differentiated. `features`
+    are the results of the probe's blocks, (B, C, H, W) each.
     """
 
     def __init__(
@@ -85,6 +114,7 @@ class Pass:
     ) -> None:
         self._weights = [layer.weight for layer in layers]
         self._again = again
+        self.features: list[Tensor] = []
         self._images = images.detach().requires_grad_()
         self._outputs: list[tuple[Any, Tensor]] = []
         hooks = [layer.register_forward_hook(self._keep) for layer in layers if outputs]

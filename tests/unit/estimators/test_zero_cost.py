@@ -21,9 +21,9 @@ from nascli.costs.count import count
 from nascli.data.synthetic import Synthetic
 from nascli.estimators.zero_cost import ZeroCost
 from nascli.networks.building import tag
-from nascli.zero_cost import IMAGES, SCORES
+from nascli.zero_cost import FEATURES, IMAGES, SCORES
 
-ALL = tuple(SCORES)
+ALL = tuple(name for name in SCORES if name not in FEATURES)
 
 
 class Guarded(Synthetic):
@@ -113,7 +113,7 @@ def test_scores_that_share_passes_are_what_they_are_alone() -> None:
 @pytest.mark.parametrize(
     ("scores", "passes"),
     [
-        (("snip", "grad_norm", "fisher", "grasp", "jacob_cov", "naswot"), 1),
+        (("snip", "grad_norm", "fisher", "grasp", "jacob_cov", "naswot", "swap"), 1),
         (("snip", "zico", "jacob_cov"), 2),
         (("synflow", "zen", "l2_norm"), 0),
     ],
@@ -221,8 +221,8 @@ def test_a_space_without_finite_scores_cannot_vote() -> None:
         decisions = {**Widths.decisions, "deaf": ("yes",)}  # noqa: RUF012
 
     estimator = voting(stated=problem(space=AllDeaf()), reference=2)
-    with pytest.raises(Fault, match=r"vote is synflow, .*; of 20 random genotypes only 0"):
-        estimator._voting  # noqa: B018
+    with pytest.raises(Fault, match=r"vote joins synflow, .*; of 20 random genotypes only 0"):
+        estimator._joiners  # noqa: B018
 
 
 @pytest.mark.parametrize(
@@ -233,6 +233,7 @@ def test_a_space_without_finite_scores_cannot_vote() -> None:
         ((), {}, "estimator.scores is empty; it may hold synflow, "),
         (("vote",), {"vote": ()}, "estimator.vote is empty"),
         (("snip",), {"batch_size": 1}, "estimator.batch_size is 1; it must be at least 2"),
+        (("swap_regular",), {"swap_millions": 0}, "swap_millions is 0; it must be above 0"),
         (("vote",), {"reference": 1}, "estimator.reference is 1; it must be at least 2"),
         (("snip",), {"batch_size": 73}, "batch_size is 73; for snip it may be at most 56, because"),
         (("zico",), {"batch_size": 30}, "batch_size is 30; for zico it may be at most 28, because"),
@@ -251,10 +252,42 @@ def test_missing_images_are_found_before_the_search_begins(tmp_path: Any) -> Non
     made("synflow", stated=problem(task=FashionMNIST(path=str(tmp_path))))
 
 
-def test_live_counts_need_a_plan() -> None:
-    with pytest.raises(Fault, match="live_macs follow the plan of a network, and space 'widths'"):
-        made("live_macs")
-    space = build.stated(composed("space=nasbench201", *TINY, *TINY_SPACE["nasbench201"]))
+def cells() -> Any:
+    return build.stated(composed("space=nasbench201", *TINY, *TINY_SPACE["nasbench201"]))
+
+
+@pytest.mark.parametrize("name", ["live_macs", "trainability", "az_nas"])
+def test_some_scores_need_a_plan(name: str) -> None:
+    with pytest.raises(Fault, match="trainability follow the plan of a network, and space 'w"):
+        made(name)
+
+
+def test_features_are_those_of_the_pass_that_all_share() -> None:
+    space = cells()
+    genotype = at(space.space, 5**6 // 2)
+    scores = ("naswot", "expressivity", "progressivity", "trainability", "fisher")
+    together = ZeroCost(space, scores, 8).scores(genotype)
+    assert all(map(math.isfinite, together.values()))
+    for name in scores:
+        alone = ZeroCost(space, (name,), 8).scores(genotype)[name]
+        assert alone == pytest.approx(together[name], rel=1e-5, abs=1e-6), name
+
+
+def test_a_sum_of_ranks_is_against_the_reference() -> None:
+    """Of four scores among four genotypes; the vote beside it is what it is alone."""
+    space = cells()
+    estimator = ZeroCost(space, ("az_nas", "vote"), 8, ("synflow",), 3)
+    alone = ZeroCost(space, ("vote",), 8, ("synflow",), 3)
+    whole = Proposal(at(space.space, 5**6 // 2))
+    found = estimator.estimate(whole)
+    assert found["score"] == found["az_nas"]
+    assert found["vote"] == alone.estimate(whole)["vote"]
+    assert 4 * math.log(1 / 2 / 4) < found["az_nas"] < 0
+    assert estimator.metrics == ("score", "az_nas", "vote")
+
+
+def test_live_counts() -> None:
+    space = cells()
     estimator = ZeroCost(space, ("live_macs", "macs", "live_params"))
     dead, whole = at(space.space, 0), at(space.space, 5**6 // 2)
     assert estimator.estimate(Proposal(dead)) == {"score": 0, "live_macs": 0, "live_params": 0}

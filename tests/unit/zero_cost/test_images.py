@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nascli.zero_cost.images import jacob_cov, naswot
+from nascli.zero_cost.images import jacob_cov, naswot, swap, swap_regular
 from nascli.zero_cost.probe import Probe
 
 SHAPE = (2, 4, 4)
@@ -156,3 +156,36 @@ def test_naswot_works_with_activations_in_place() -> None:
 def test_equal_patterns_have_no_volume() -> None:
     same = images(1).repeat(3, 1, 1, 1)
     assert naswot(probe(network(norm=False), same)) == -math.inf
+
+
+def test_swap_counts_different_columns_of_activations() -> None:
+    made, data = network(), images()
+    columns = set()
+    state = data
+    for layer in made.train():
+        if isinstance(layer, nn.ReLU):
+            columns |= set(
+                zip(*(map(bool, (x > 0).flatten().tolist()) for x in state), strict=True)
+            )
+        state = layer(state)
+    assert 10 < len(columns) < 2 ** len(data)
+    assert swap(probe(made)) == len(columns)
+
+
+def test_swap_looks_at_sixteen_images_and_at_activations_with_pixels() -> None:
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(32, 9), nn.ReLU(), nn.Linear(9, 3))
+    assert swap(probe(flat)) == 0
+    made = network(norm=False)
+    assert swap(probe(made, images(20))) == swap(probe(made, images(20)[:16]))
+
+
+def test_regular_swap_prefers_a_size() -> None:
+    made = network()
+    count = sum(parameter.numel() for parameter in made.parameters())
+    data = [(images(), torch.zeros(6, dtype=torch.long))]
+    for millions in (count / 1e6, 2 * count / 1e6):
+        probed = Probe(made, data, SHAPE, millions=millions)
+        factor = math.exp(-((count / 1e6 - millions) ** 2) / millions)
+        assert swap_regular(probed) == pytest.approx(swap(probed) * factor)
+    one = Probe(made, data, SHAPE, millions=1)
+    assert swap_regular(one) == pytest.approx(swap(one) * math.exp(-((1 - count / 1e6) ** 2)))
