@@ -11,11 +11,15 @@ The supernet has one cell a stage and 8 channels where 5 and 16 are published, a
 train on, half for each level (1,000 validate). In 15 epochs it makes 1,050 architecture steps
 instead of 19,550, so their learning rate is ten times the published 3e-4, the same for every
 method. Those that train single paths, at a third of the cost, get three times the epochs. Rows that
-end in `_deep` have the published five cells a stage, on images of 16 pixels, and 8 epochs.
+end in `_deep` have the published five cells a stage, on images of 16 pixels, and 8 epochs. Rows
+that end in `_small` or `_small_deep` are a quarter of the work: images of 16 pixels, 4,500 to train
+on, and twice that learning rate for half the architecture steps.
 
-At every fifth of a search's epochs (or so) the genotype is looked up: its test accuracy on CIFAR-10
-after 200 epochs, mean over the table's seeds. `answer` is what the search recommends (the best
-epoch by the supernet's validation accuracy), `last` the last epoch's, as the papers take it.
+The genotype of every epoch is looked up: its test accuracy on CIFAR-10 after 200 epochs, mean over
+the table's seeds (runs measured before this was kept have every fifth of the epochs, or so).
+`answer` is what the search recommends (the best epoch by the supernet's validation accuracy),
+`last` the last epoch's, as the papers take it. `rules` is what other answers would have been: the
+study of which epoch a search should answer with (see RULES).
 """
 
 from __future__ import annotations
@@ -39,11 +43,18 @@ SETTINGS = [
     "data.split_rule=1", "data.limit_train=10000",
 ]  # fmt: skip
 DEEP = ["space.cells_per_stage=5", "data.image_size=16"]
+SMALL = [
+    "data.image_size=16", "data.limit_train=5000", "training.architecture.learning_rate=0.006",
+]  # fmt: skip
 EPOCHS, PATHS, SHORT = 15, 45, 8
 ROWS = {
     "darts": EPOCHS, "darts_2nd": EPOCHS, "drnas": EPOCHS, "random_ws": PATHS, "gdas": PATHS,
     "pc_darts": EPOCHS, "beta_darts": EPOCHS, "snas": EPOCHS, "darts_deep": SHORT,
     "beta_darts_deep": SHORT, "snas_deep": SHORT,
+    "darts_small_deep": SHORT, "beta_darts_small_deep": SHORT, "snas_small_deep": SHORT,
+    "pc_darts_small_deep": SHORT, "sdarts_rs_small_deep": SHORT, "drnas_small_deep": SHORT,
+    "darts_small": EPOCHS, "beta_darts_small": EPOCHS, "snas_small": EPOCHS,
+    "pc_darts_small": EPOCHS, "drnas_small": EPOCHS, "gdas_small": PATHS,
 }  # fmt: skip
 PUBLISHED = {  # test accuracy on CIFAR-10 as the papers and the benchmark's own report it
     "darts": 54.30,  # these as listed by Zheng et al. 2023 (GENIUS, arXiv 2304.10970), Table 1
@@ -74,9 +85,14 @@ def searched(row: str, seed: int, options: argparse.Namespace) -> Path:
 
 def words(row: str) -> list[str]:
     """What a row's searches are told."""
+    small = SMALL if "_small" in row else []
     deep = DEEP if row.endswith("_deep") else []
-    method = row.removesuffix("_deep")
-    return [f"strategy={method}", *SETTINGS, f"training.epochs={ROWS[row]}", *deep]
+    return [f"strategy={method(row)}", *SETTINGS, f"training.epochs={ROWS[row]}", *deep, *small]
+
+
+def method(row: str) -> str:
+    """The strategy of a row."""
+    return row.removesuffix("_deep").removesuffix("_small")
 
 
 def read(run: Path) -> dict[str, Any]:
@@ -84,14 +100,17 @@ def read(run: Path) -> dict[str, Any]:
     values, rows = column("cifar10", "test")
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     answer = json.loads((run / "genotype.json").read_text())
-    every = max(2, len(history) // 5)
+
+    def cell(genotype: dict[str, Any]) -> int:
+        return rows[tuple(genotype["choices"].values())]
 
     def accuracy(genotype: dict[str, Any]) -> float:
-        return round(float(values[rows[tuple(genotype["choices"].values())]]), 2)
+        return round(float(values[cell(genotype)]), 2)
 
     epochs = [
         {
             "epoch": trial["number"] + 1,
+            "cell": cell(trial["genotype"]),
             "test": accuracy(trial["genotype"]),
             **{
                 name: round(trial["metrics"][name], 3)
@@ -100,7 +119,6 @@ def read(run: Path) -> dict[str, Any]:
             },
         }
         for trial in history
-        if (trial["number"] + 1) % every == 0 or trial is history[-1]
     ]
     return {
         "answer": accuracy(answer),
@@ -130,7 +148,7 @@ def table(runs: dict[str, Any]) -> dict[str, Any]:
                 "seeds": len(own),
                 "epochs": epochs,
                 "minutes": round(statistics.mean(run["minutes"] for run in own), 1),
-                "published": PUBLISHED.get(row.removesuffix("_deep")),
+                "published": PUBLISHED.get(method(row)),
             }
     cells = column("cifar10", "test")[0]
     found["a random cell"] = {"mean": round(float(cells.mean()), 2)}

@@ -74,24 +74,23 @@ class Random:
 
     def _permuted(self, number: int) -> int:
         """Where the permutation takes `number`; fewer than four passes are expected."""
-        mask = (1 << self._half) - 1
+        mask, words = (1 << self._half) - 1, -(-self._half // 64)
         while True:
             left, right = number >> self._half, number & mask
             for key in self._keys:
-                left, right = right, left ^ (_mixed(right ^ key) & mask)
+                left, right = right, left ^ (_mixed(right ^ key, words) & mask)
             number = left << self._half | right
             if number < self._size:
                 return number
 
 
-def _mixed(value: int) -> int:
-    """The splitmix64 finaliser (Steele, Lea and Flood 2014), chained over longer values."""
+def _mixed(value: int, words: int) -> int:
+    """The splitmix64 finaliser (Steele, Lea and Flood 2014), chained over words of 64 bits."""
     result = 0
-    while True:
+    for _ in range(words):
         word = (value + result + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
         word = ((word ^ word >> 30) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
         word = ((word ^ word >> 27) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
         result = result << 64 | (word ^ word >> 31)
         value >>= 64
-        if not value:
-            return result
+    return result

@@ -1,24 +1,28 @@
 """Breaks the package in random places and says which breaks the tests of that module notice.
 
-    PYTHONPATH=. python tests/mutants/mutants.py OUT.json [count=100] [seed=0] [nice=19]
+    PYTHONPATH=. python tests/mutants/mutants.py [RECORD] [count=110] [seed=0] [nice=19] [again=0]
 
 A mutant is one small change: another comparison, another sign, `and` for `or`, a number or a truth
 value that is not the one written, a condition turned round, an argument left out. It is made in a
 copy of the checkout, where the tests of its module run until the first failure. What a test cannot
 see is left alone: annotations, messages, `assert`, what only raises a Fault, defaults of arguments
-(the YAML says them), and `zip(strict=True)`. Which changes are
-tried follows from the seed. OUT.json is written after every mutant, and what stands in it already
-is not tried again, so that this can be ended at any time; survivors are listed at the end, each to
-be looked at: a test is missing, or the change makes no difference (say why in EQUAL).
+(the YAML says them), and `zip(strict=True)`. Which changes are tried follows from the seed and the
+text of each, so that a line that moves or a file that is added moves no other choice.
+
+RECORD (record.json beside this file) is written after every mutant; what stands in it is not tried
+again and stays counted, also where its line has changed since. It may be ended at any time and goes
+on until `count` are tried. A survivor is looked at: a test is missing (write it; `again=1` tries
+the survivors once more, and what is noticed then is "noticed since"), or the change makes no
+difference (say why in EQUAL).
 """
 
 from __future__ import annotations
 
 import ast
 import copy
+import hashlib
 import json
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -46,9 +50,21 @@ MORE = {  # tests of a module that do not stand where its name says
 SECONDS = 1800  # of a test run; what takes longer hangs, which is noticed too
 EQUAL = {
     "analysis/comparison.py: np.searchsorted(record.along(self.axis), xs + _CLOSE, side='right')"
-    " -> np.searchsorted(record.along(self.axis), xs + _CLOSE)": "none ends just 1e-6 later",
+    " -> np.searchsorted(record.along(self.axis), xs + _CLOSE)"
+    ' in: place = np.searchsorted(record.along(self.axis), xs + _CLOSE, side="right") - 1'
+    "": "no trial ends just 1e-6 later",
+    "analysis/importance.py: 0 -> 1"
+    " in: for place, decision in enumerate(trials[0].genotype.decisions):"
+    "": "all trials have the same decisions: that is checked two lines above",
+    "analysis/comparison.py: front >= row -> front > row"
+    " in: front = np.vstack([front[~(front >= row).all(axis=1)], row])"
+    "": "a row that stays though a new one beats it beats nothing that the new one does not",
+    "analysis/significance.py: 0.0 -> 0.01"
+    " in: known = [loss for group in groups for loss in group if math.isfinite(loss)] or [0.0]"
+    "": "where no loss is finite all become one and the same number, whichever it is",
 }
 """Change, as it is listed but for the line -> why it makes no difference."""
+NOTICED, SINCE, SURVIVES = "noticed", "noticed since", "survives"
 
 COMPARISONS = {
     ast.Lt: ast.GtE, ast.LtE: ast.Lt, ast.Gt: ast.LtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -116,7 +132,8 @@ def sites(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
 
 
 def mutants(file: Path) -> Iterator[tuple[str, str]]:
-    """(what is changed, the module's text with the change), in the order of the file."""
+    """(what is changed, in which line; the module's text with it), in the order of the file."""
+    lines = file.read_text().splitlines()
     tree = ast.parse(file.read_text())
     where = file.relative_to(ROOT / "nascli").as_posix()
     for parent, name, place in list(sites(tree)):
@@ -127,7 +144,8 @@ def mutants(file: Path) -> Iterator[tuple[str, str]]:
             text = ast.unparse(ast.fix_missing_locations(tree))
             _put(parent, name, place, node)
             before, after = (ast.unparse(n)[:100] for n in (node, changed))
-            yield f"{where}:{getattr(node, 'lineno', 0)}: {before} -> {after}", text
+            number = getattr(node, "lineno", 0)
+            yield f"{where}:{number}: {before} -> {after} in: {lines[number - 1].strip()}", text
 
 
 def _put(parent: ast.AST, name: str, place: int | None, node: ast.AST) -> None:
@@ -170,47 +188,73 @@ def noticed(checkout: Path, where: str, text: str) -> bool:
         file.write_text(before)
 
 
-def chosen(count: int, seed: int) -> list[tuple[str, str, str]]:
-    """(where, what, text) of as many random mutants, no two of a line."""
+def unnumbered(what: str) -> str:
+    """A change as it is listed, but for the line."""
+    return re.sub(r":\d+:", ":", what, count=1)
+
+
+def every() -> list[tuple[str, str, str]]:
+    """(where, what, text) of all mutants."""
     found: dict[str, tuple[str, str, str]] = {}
     files = sorted(f for room in ROOMS for f in (ROOT / "nascli" / room).rglob("*.py"))
     for file in files:
         where = file.relative_to(ROOT / "nascli").as_posix()
         if where not in LEFT_OUT and not where.endswith("__init__.py"):
             found |= {what: (where, what, text) for what, text in mutants(file)}
-    order = random.Random(seed).sample(sorted(found), len(found))
-    lines: dict[str, str] = {}
-    for what in order:
-        lines.setdefault(what.partition(": ")[0], what)
-    return [found[what] for what in list(lines.values())[:count]]
+    return list(found.values())
+
+
+def chosen(count: int, seed: int, tried: set[str]) -> list[tuple[str, str, str]]:
+    """So many that have not been tried, in random order, no two of a line."""
+
+    def drawn(one: tuple[str, str, str]) -> bytes:
+        return hashlib.sha256(f"{seed} {unnumbered(one[1])}".encode()).digest()
+
+    lines: dict[str, tuple[str, str, str]] = {}
+    for one in sorted(every(), key=drawn):
+        lines.setdefault(one[1].partition(": ")[0], one)
+    return [one for one in lines.values() if unnumbered(one[1]) not in tried][:count]
 
 
 def main() -> None:
-    out = Path(sys.argv[1])
-    given = {"count": 100, "seed": 0, "nice": 19}
-    given |= {key: int(value) for key, _, value in (a.partition("=") for a in sys.argv[2:])}
-    os.nice(given["nice"])
-    known = json.loads(out.read_text())["mutants"] if out.exists() else {}
+    settings = {"count": 110, "seed": 0, "nice": 19, "again": 0}
+    record = Path(__file__).with_name("record.json")
+    for word in sys.argv[1:]:
+        key, same, value = word.partition("=")
+        if same:
+            settings[key] = int(value)
+        else:
+            record = Path(word)
+    os.nice(settings["nice"])
+    known: dict[str, str] = json.loads(record.read_text())["mutants"] if record.exists() else {}
+    names = {unnumbered(what): what for what in known}
+    if settings["again"]:
+        alive = {name for name, what in names.items() if known[what] == SURVIVES}
+        new = [one for one in every() if unnumbered(one[1]) in alive]
+    else:
+        new = chosen(max(0, settings["count"] - len(known)), settings["seed"], {*names})
     with tempfile.TemporaryDirectory() as place:
         checkout = Path(place) / "checkout"
         for name in ("nascli", "configs", "tests", "benchmarks", "docs"):
             shutil.copytree(ROOT / name, checkout / name)
         for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
             shutil.copy(ROOT / name, checkout / name)
-        order = sorted(chosen(given["count"], given["seed"]), key=lambda one: _slow(one[0]))
-        for number, (where, what, text) in enumerate(order, 1):
-            if what not in known:
-                start = time.perf_counter()
-                known[what] = noticed(checkout, where, text)
-                said = "noticed" if known[what] else "SURVIVES"
-                seconds = time.perf_counter() - start
-                print(f"{number} {said} ({seconds:.0f} s) {what}", flush=True)
-                out.write_text(json.dumps({"settings": given, "mutants": known}, indent=1) + "\n")
-    alive = [what for what, seen in known.items() if not seen]
-    missing = [what for what in alive if re.sub(r":\d+:", ":", what, count=1) not in EQUAL]
-    print(f"{len(known) - len(alive)} of {len(known)} noticed; not explained: {len(missing)}")
+        for number, (where, what, text) in enumerate(sorted(new, key=lambda o: _slow(o[0])), 1):
+            what = names.get(unnumbered(what), what)
+            start = time.perf_counter()
+            seen = noticed(checkout, where, text)
+            known[what] = (SINCE if what in known else NOTICED) if seen else SURVIVES
+            seconds = time.perf_counter() - start
+            print(f"{number}/{len(new)} {known[what]} ({seconds:.0f} s) {what}", flush=True)
+            whole = {"seed": settings["seed"], "mutants": dict(sorted(known.items()))}
+            record.write_text(json.dumps(whole, indent=1) + "\n")
+    alive = {what for what, said in known.items() if said == SURVIVES}
+    missing = sorted(what for what in alive if unnumbered(what) not in EQUAL)
+    first = sum(said == NOTICED for said in known.values())
+    print(f"{len(known)} tried: {first} noticed at first, {len(known) - len(alive)} now;", end=" ")
+    print(f"{len(alive) - len(missing)} make no difference, {len(missing)} are not explained")
     print(*missing, sep="\n")
-    sys.exit(bool(missing) and len(known) - len(alive) < 0.9 * len(known))
+    sys.exit(bool(missing) or len(known) - len(alive) < 0.9 * len(known))
 
 
 if __name__ == "__main__":

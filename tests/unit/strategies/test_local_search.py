@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from nascli.core import space as moves
@@ -112,6 +114,25 @@ def test_the_next_climb_starts_near_the_best_summit(hills):
     assert strategy._untried == []
     strategy._known = {}  # else all that is one change away from the top is known
     assert strategy.ask(1)[0].genotype in set(moves.neighbours(hills.space, top))
+
+
+@pytest.mark.parametrize("move", ["first", "best"])
+@pytest.mark.parametrize("stop", [0, 1, 9, 40, 90])
+def test_goes_on_from_its_state_whatever_the_climb(hills, move, stop):
+    """One goes on, one is made anew from the state, as JSON keeps it."""
+
+    def rough(genotype):  # several summits
+        a, b, c, _, _ = map(int, genotype.options)
+        return float((a * 7 + b * 5 + c * 3) % 11)
+
+    whole = LocalSearch(hills, move=move)
+    for number in range(stop):
+        step(whole, number, rough)
+    again = LocalSearch(hills, move=move)
+    again.load_state_dict(json.loads(json.dumps(whole.state_dict())))
+    after = [[step(one, n, rough) for n in range(stop, stop + 80)] for one in (whole, again)]
+    assert after[0] == after[1]
+    assert whole.state_dict() == again.state_dict()
 
 
 def test_a_kick_that_makes_no_sense_is_a_fault(hills):

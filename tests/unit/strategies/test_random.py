@@ -45,6 +45,14 @@ def test_a_space_too_large_to_list(problem):
     assert all(abs(digits[str(d)] - 2000) < 212 for d in range(10))
 
 
+def test_every_bit_of_a_number_longer_than_two_words_is_drawn(problem):
+    """A space of 2^160 has halves of 80 bits: each decision is one bit of a genotype's number."""
+    problem.space.decisions = {f"d{i}": ("0", "1") for i in range(160)}
+    options = [p.genotype.options for p in Random(problem).ask(400)]
+    ones = [sum(map(int, column)) for column in zip(*options, strict=True)]
+    assert all(abs(count - 200) < 60 for count in ones)  # binomial(400, 1/2): 200 +- 10; six
+
+
 def test_goes_on_after_its_state(problem):
     strategy, again = Random(problem), Random(problem)
     strategy.ask(5)

@@ -97,6 +97,20 @@ def test_what_has_no_score_comes_last(plain):
     assert numbers(run(plain, strategy, trials=6)) == [10, 1, 0, 11, 100, 101]
 
 
+def test_progress_counts_the_candidates_of_a_round_and_those_without_a_score(plain):
+    said = []
+
+    class Heard:
+        def progress(self, done, text):
+            said.append((done, text))
+
+    heard = dataclasses.replace(plain, listener=Heard())
+    Screening(heard, Grid, partial(Digits, failing=(1,)), candidates=3, keep=1).ask(1)
+    failed = ", 1 without a score"
+    texts = ["screened 1/3 candidates", *(f"screened {n}/3 candidates{failed}" for n in (2, 3))]
+    assert said == [(n / 3, text) for n, text in enumerate(texts, 1)]
+
+
 def test_equivalent_candidates_count_once(problem):
     strategy = Screening(problem, Grid, Digits, candidates=12, keep=12)
     found = run(problem, strategy)
