@@ -216,6 +216,7 @@ TINY_SPACE = {
         "space.stem_width=4",
         "space.head_width=8",
     ),
+    "hierarchical": ("space.channels=[4,4,8]", "space.cells=[[0,1],[1,2],2]"),
     "chain": ("space.width=0.25",),
     "once_for_all": (*_ONCE_FOR_ALL, "space.classifier=hidden_6_relu"),
     "once_for_all_small": (*_ONCE_FOR_ALL, "space.multipliers=[1,3]", "space.classifier=linear"),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+MOST_CHANNELS = 65_536
+"""What a layer of a space may have at most: many times as many as any published network has."""
+MOST_LAYERS = 500
+"""How many layers, blocks or cells of a space may follow each other, for the same reason."""
 STEP = 8
 """What published networks round their channels to multiples of."""
 SQUEEZES = ("none", "se", "se8")

@@ -13,7 +13,7 @@ Shape = tuple[int, int, int]
 """Channels, height and width (pixels) of what one image has become."""
 
 Setting = str | int | float | bool
-Kind = Literal["layer", "choice", "add", "concatenate"]
+Kind = Literal["layer", "choice", "add", "concatenate", "select"]
 
 IMAGES = "images"
 """What the first layer reads."""
@@ -46,6 +46,13 @@ class Layer:
         return self.out_channels, height, width
 
 
+class When(NamedTuple):
+    """Where a place is in a network: where `choice` takes an option of one of these `numbers`."""
+
+    choice: Choice
+    numbers: frozenset[int]
+
+
 class Place(NamedTuple):
     """One place of a plan: what is computed there, and from what.
 
@@ -54,14 +61,17 @@ class Place(NamedTuple):
       of the one input;
     - "add": the inputs summed up from the first to the last; zeros without any, and with a single
       one that tensor itself, as is the result of a layer that does nothing;
-    - "concatenate": the inputs side by side, in order.
+    - "concatenate": the inputs side by side, in order;
+    - "select": of the inputs, one for every option of `choice`, that of the option taken. An open
+      plan has it where depths are decided.
 
     `name` is the path of the place's module in the network, and its result goes by that name.
     `shape` is that of the result. `drop_path` marks a layer that drop-path may leave out while it
     trains. `keep` says of an addition in an open plan how many of its inputs a genotype keeps
     (None: all of them). `cell` names the instance of a cell that the place is in, "" for none: the
     names of its places begin with it, they follow each other, and where choices are among them they
-    make one graph of states: choices, and additions of choices.
+    make one graph of states: choices, and additions of choices. `when` says in an open plan which
+    networks have the place, where not all do; what it reads may not be there in others.
     """
 
     kind: Kind
@@ -74,6 +84,14 @@ class Place(NamedTuple):
     drop_path: bool = False
     keep: int | None = None
     cell: str = ""
+    when: When | None = None
+
+    def there(self, taken: Mapping[str, str]) -> bool:
+        """Whether the network has it that takes `taken`: name of a choice -> option."""
+        if self.when is None:
+            return True
+        choice, numbers = self.when
+        return choice.options.index(taken[choice.name]) in numbers
 
 
 @dataclass(frozen=True)
@@ -101,15 +119,18 @@ class Plan:
     made: tuple[str, ...] = ()
     decided: tuple[Choice, ...] = ()
 
-    def layers(self) -> Iterator[Layer]:
-        """The layers that an evaluation runs, in order, repeats included; those of no choice."""
+    def layers(self, when: When | None = None) -> Iterator[Layer]:
+        """The layers that an evaluation runs, in order, repeats included; those of no choice.
+
+        Of an open plan, those that every network has, or that are there under a condition alone.
+        """
         for place in self.places:
-            if place.layer is not None and place.name != self.auxiliary:
+            if place.layer is not None and place.when == when and place.name != self.auxiliary:
                 yield place.layer
 
     def candidates(self) -> list[Layer]:
         """Every layer that some network contains, sorted: the fixed ones and all options."""
-        found = set(self.layers())
+        found = {layer for when in (None, *self.conditions) for layer in self.layers(when)}
         for place in self.places:
             found.update(layer for layer in place.options if layer is not None)
         return sorted(found)
@@ -120,15 +141,23 @@ class Plan:
         placed = (place.choice for place in self.places if place.choice is not None)
         return self.decided or tuple(dict.fromkeys(placed))
 
+    @cached_property
+    def conditions(self) -> tuple[When, ...]:
+        """What places are only there under, each once; empty where every network has all places."""
+        return tuple(dict.fromkeys(p.when for p in self.places if p.when is not None))
+
     def __deepcopy__(self, _memo: object) -> Plan:
         return self
 
     @cached_property
     def by_choice(self) -> Mapping[Choice, tuple[Place, ...]]:
-        """Choice -> its places, one in every cell that shares it; none, if no cell does."""
+        """Choice -> its places, one in every cell that shares it; none, if no cell does.
+
+        A choice that selects has none: where its options count is what `when` says.
+        """
         found: dict[Choice, list[Place]] = {choice: [] for choice in self.choices}
         for place in self.places:
-            if place.choice is not None:
+            if place.choice is not None and place.kind == "choice":
                 found[place.choice].append(place)
         return {choice: tuple(places) for choice, places in found.items()}
 

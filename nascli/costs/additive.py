@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nascli.core.choice import Choice
 from nascli.core.device import LooksUp, Predicting
 from nascli.core.fault import Fault
-from nascli.core.plan import Layer, Plan
+from nascli.core.plan import Layer, Plan, When
 from nascli.core.randomness import generator
 from nascli.core.space import Planned, at, sample, size
 from nascli.costs.edges import fit
@@ -34,8 +34,8 @@ class Sums(NamedTuple):
     options: Sequence[Sequence[float]]
 
 
-def sums(problem: Problem, space: Planned, plan: Plan, metric: str) -> Sums:
-    """What one of `ADDITIVE` is made of.
+def sums(problem: Problem, space: Planned, plan: Plan, metric: str) -> dict[When | None, Sums]:
+    """What one of `ADDITIVE` is made of: at places of all networks (None), and under conditions.
 
     A latency is the sum of the layers' own, which are measured if they have not been, or are those
     that a device predicts by; on one that knows whole networks alone it is a fit of what it says
@@ -47,15 +47,19 @@ def sums(problem: Problem, space: Planned, plan: Plan, metric: str) -> Sums:
     device = problem.device
     by_layers = isinstance(device, Predicting)
     if metric == "latency_ms" and isinstance(device, LooksUp) and not by_layers:
-        return _looked_up(device, space, plan)
+        return {None: _looked_up(device, space, plan)}
     cost = _of_layers(problem, space, metric)
-    return Sums(
-        cost(list(plan.layers())),
-        [
-            [cost([p.options[number] for p in places]) for number in range(len(choice.options))]
+    found: dict[When | None, Sums] = {}
+    for when in (None, *plan.conditions):
+        rows = [
+            [
+                cost([p.options[number] for p in places if p.when == when])
+                for number in range(len(choice.options))
+            ]
             for choice, places in ((c, plan.by_choice[c]) for c in plan.choices)
-        ],
-    )
+        ]
+        found[when] = Sums(cost(list(plan.layers(when))), rows)
+    return found
 
 
 def _of_layers(

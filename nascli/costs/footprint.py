@@ -153,9 +153,11 @@ class Least:
     def _walked(self, plan: Plan) -> frozenset[str]:
         """The places that every network computes, found from its result backwards.
 
-        An addition that keeps fewer inputs than it has may leave out any of them.
+        An addition that keeps fewer inputs than it has may leave out any of them; of what a choice
+        selects from, only what has no condition is certain.
         """
         needed, kept = {plan.output}, _kept(plan)
+        always = {place.name for place in plan.places if place.when is None}
         for place in reversed(plan.places):
             if place.name not in needed:
                 continue
@@ -164,6 +166,8 @@ class Least:
                     needed.discard(place.name)
                 elif all(map(self._reads, _options(place))):
                     needed.update(place.inputs)
+            elif place.kind == "select":
+                needed.update(name for name in place.inputs if name in always)
             elif place.keep is None or place.keep >= len(place.inputs):
                 needed.update(place.inputs)
         return frozenset(needed)

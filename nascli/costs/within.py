@@ -64,9 +64,9 @@ class Within:
         """The genotype of the largest sum of strengths among those that keep the constraints.
 
         That is certain for one or two costs that add up, where the plan's choices are independent
-        of each other. Otherwise, and for memory, it is found by going from `otherwise` to
-        neighbours: a stronger one may have been missed. `none` counts as of strength 0. If nothing
-        is found, it is the nearest to the constraints.
+        of each other and every network has all places. Otherwise, and for memory, it is found by
+        going from `otherwise` to neighbours: a stronger one may have been missed. `none` counts as
+        of strength 0. If nothing is found, it is the nearest to the constraints.
         """
         for genotype in self._solutions(strengths):
             if self.keeps(genotype):
@@ -115,11 +115,11 @@ class Within:
             if metric in ADDITIVE and (metric != "latency_ms" or self._times):
                 bounds[metric] = min(maximum, bounds.get(metric, maximum))
         plan = space.plan()
-        if any(choice.name not in strengths for choice in plan.choices):
+        if plan.conditions or any(choice.name not in strengths for choice in plan.choices):
             return
         some = dict(list(bounds.items())[:_AT_ONCE])
         for metric in some.keys() - self._sums.keys():
-            self._sums[metric] = sums(self._problem, space, plan, metric)
+            self._sums[metric] = sums(self._problem, space, plan, metric)[None]
         costs = [self._sums[metric] for metric in some]
         knapsack = _Knapsack(plan, costs, tuple(some.values()), strengths)
         for rows in knapsack.solutions():

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nascli.core.choice import NONE
 from nascli.core.fault import Fault
+from nascli.core.plan import When
 from nascli.core.problem import Problem
 from nascli.core.space import Planned, open_plan
 from nascli.costs.additive import sums
@@ -21,11 +22,13 @@ class AdditiveCost:
 
     E = fixed + sum over choices of share x sum over options of weight x cost.
 
-    The fixed part is what every network has, such as stem and classifier. An option counts at all
-    of its places together; `none` counts nothing. The share is 1, but where an addition keeps k of
-    its n inputs it is k / n, or k times the input's weight among them where edges have weights: the
-    chance that a network has the choice at all. Deeper supernets and options on fewer channels are
-    only means to find one of the space's own networks, so the stage of a search changes nothing.
+    Where a number of cells is a choice, what is there under some of its options only is such a sum
+    of its own, times the weights of these options. The fixed part is what every network has, such
+    as stem and classifier. An option counts at all of its places together; `none` counts nothing.
+    The share is 1, but where an addition keeps k of its n inputs it is k / n, or k times the
+    input's weight among them where edges have weights: the chance that a network has the choice at
+    all. Deeper supernets and options on fewer channels are only means to find one of the space's
+    own networks, so the stage of a search changes nothing.
 
     A latency is the sum of the layers' own, which are measured on first use, once a search; on a
     device that looks up it is a fit over choices.
@@ -62,12 +65,18 @@ class AdditiveCost:
 
     def expected(self, weights: Tensor, edges: Tensor | None = None) -> Tensor:
         """E, in the metric's unit; `weights` are (choices, options), `edges` (choices,) or none."""
-        by_choice = (weights * self.options.to(weights)).sum(1)
         shares = weights.new_tensor([1.0 if k is None else k / n for k, n in self._kept])
         if edges is not None:
             keeps = weights.new_tensor([0.0 if k is None else float(k) for k, _ in self._kept])
             shares = torch.where(keeps > 0, keeps * edges, shares)
-        return self.fixed + (shares * by_choice).sum()
+        total = weights.new_zeros(())
+        for when, (fixed, options) in self._parts.items():
+            part = fixed + (shares * (weights * options.to(weights)).sum(1)).sum()
+            if when is not None:
+                row = self._plan.choices.index(when.choice)
+                part = part * weights[row, sorted(when.numbers)].sum()
+            total = total + part
+        return total
 
     def without_none(self, logits: Tensor) -> Tensor:
         """(choices, options): the softmax of `logits` over all options but `none`.
@@ -85,15 +94,19 @@ class AdditiveCost:
     @property
     def fixed(self) -> float:
         """What every network of the space has, in the metric's unit."""
-        return self._parts[0]
+        return self._parts[None][0]
 
     @property
     def options(self) -> Tensor:
-        """(choices, options): what each option adds at all of its places, in the metric's unit."""
-        return self._parts[1]
+        """(choices, options): what each adds where all networks have it, in the metric's unit."""
+        return self._parts[None][1]
 
     @cached_property
-    def _parts(self) -> tuple[float, Tensor]:
-        fixed, rows = sums(self._problem, self._space, self._plan, self.metric)
-        most = max(map(len, rows))
-        return fixed, torch.tensor([[*row, *[0.0] * (most - len(row))] for row in rows])
+    def _parts(self) -> dict[When | None, tuple[float, Tensor]]:
+        """What is fixed, and (choices, options): for the places of all networks, and for others."""
+        found = sums(self._problem, self._space, self._plan, self.metric)
+        most = max(len(choice.options) for choice in self._plan.choices)
+        return {
+            when: (fixed, torch.tensor([[*row, *[0.0] * (most - len(row))] for row in rows]))
+            for when, (fixed, rows) in found.items()
+        }

@@ -25,14 +25,20 @@ class Cell:
 
 
 def cells_of(space: SearchSpace, genotype: Genotype) -> dict[str, Cell]:
-    """Every kind of cell by the name of its picture; empty if the choices are not all edges."""
+    """Every kind of cell by the name of its picture; empty if there are choices of another kind.
+
+    A choice of how many cells there are may stand beside edges.
+    """
     plan = open_plan(space)
     if plan is None or not isinstance(space, Planned):
         return {}
     edges = [choice for choice in plan.choices if isinstance(choice, Edge)]
-    if len(edges) < len(plan.choices) or any(edge.source >= edge.target for edge in edges):
+    others = {*plan.choices} - {*edges, *(when.choice for when in plan.conditions)}
+    if others or any(edge.source >= edge.target for edge in edges):
         return {}
     taken = space.taken(genotype)
+    places = {edge: plan.by_choice[edge] for edge in edges}
+    edges = [e for e in edges if not places[e] or any(p.there(taken) for p in places[e])]
     nodes = {p.name for p in plan.places if p.kind == "add" and p.cell}
     joined = any(p.kind == "concatenate" and nodes.issuperset(p.inputs) for p in plan.places)
     cells = {}

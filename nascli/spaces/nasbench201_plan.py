@@ -33,7 +33,7 @@ class Plans:
         self._sizes, self._edges = sizes, edges
         images, height, width = sizes.input_shape
         self._stem = _place("stem", IMAGES, Layer("stem", images, sizes.channels, 1, height, width))
-        self._stages: list[list[_Cell]] = []
+        self._stages: list[list[Cell]] = []
         self._reductions: list[Place] = []
         state = self._stem
         for stage in range(STAGES):
@@ -44,15 +44,10 @@ class Plans:
                 self._reductions.append(state)
             self._stages.append([])
             for number in range(sizes.cells_per_stage):
-                cell = _Cell(f"stages.{stage}.{number}", state)
+                cell = Cell(f"stages.{stage}.{number}", state)
                 self._stages[-1].append(cell)
                 state = state._replace(name=cell.output)  # no edge changes the shape
-        channels, height, width = state.shape
-        layer = Layer("norm_relu", channels, channels, 1, height, width)
-        norm = _place("last.0", state.name, layer)
-        layer = Layer("classifier", channels, sizes.classes, 1, height, width)
-        logits = Place("layer", "last.1", (norm.name,), (sizes.classes, 1, 1), layer)
-        self._last = norm, logits
+        self._last = ending(state, sizes.classes)
         self._made: dict[int, tuple[str, ...]] = {}
 
     def fixed(self, options: Sequence[str]) -> Plan:
@@ -89,8 +84,8 @@ class Plans:
         return (self._stem.name, *inside, *fixed)
 
 
-class _Cell:
-    """One cell of a network, which reads `state`."""
+class Cell:
+    """One cell of a network, which reads `state`; `output` is the name of its last node."""
 
     def __init__(self, name: str, state: Place) -> None:
         self.name, self._shape = name, state.shape
@@ -148,6 +143,15 @@ class _Cell:
 
     def _sum(self, target: int, inputs: tuple[str, ...]) -> Place:
         return Place("add", self._states[target], inputs, self._shape, cell=self.name)
+
+
+def ending(state: Place, classes: int) -> tuple[Place, Place]:
+    """What makes logits of the last state: a batch norm with its ReLU, and the classifier."""
+    channels, height, width = state.shape
+    layer = Layer("norm_relu", channels, channels, 1, height, width)
+    norm = _place("last.0", state.name, layer)
+    layer = Layer("classifier", channels, classes, 1, height, width)
+    return norm, Place("layer", "last.1", (norm.name,), (classes, 1, 1), layer)
 
 
 def _place(name: str, read: str, layer: Layer) -> Place:

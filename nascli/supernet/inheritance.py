@@ -48,10 +48,10 @@ def _shared(
     supernet: nn.Module, opened: Plan, taken: Mapping[str, str], graphs: Mapping[str, str]
 ) -> Iterator[Module]:
     """The layers of a path and their modules, in the order of computing."""
-    for place in opened.places:
+    for place in (place for place in opened.places if place.there(taken)):
         if place.layer is not None and place.name != opened.auxiliary:
             yield place.layer, supernet.get_submodule(place.name)
-        elif place.choice is not None and place.choice.name in taken:
+        elif place.kind == "choice" and place.choice is not None and place.choice.name in taken:
             option = taken[place.choice.name]
             layer = place.options[place.choice.options.index(option)]
             if layer is not None:

@@ -63,11 +63,11 @@ class PlannedSupernet(nn.Module):
         modules = self._modules_of(plan)
         for name, module in modules:
             attach(self, name, module)
-        self._steps = _steps(plan, self._graphs, dict(modules))
+        self._steps = _steps(plan, self._graphs, self._rows, dict(modules))
 
     def _modules_of(self, plan: Plan) -> list[tuple[str, nn.Module]]:
         """(path, module) in the order of the places, made in that of `plan.made`."""
-        places = {place.name: place for place in plan.places if place.layer or place.choice}
+        places = {p.name: p for p in plan.places if p.kind in ("layer", "choice")}
         owner = {place.name: name for name, inside in self._graphs.items() for place in inside}
         made: dict[str, nn.Module] = {}
         for name in plan.made or places:
@@ -121,7 +121,8 @@ class PlannedSupernet(nn.Module):
 
     def _advance(self, step: _Step, results: dict[str, Tensor], weights: Unpacked) -> None:
         """Adds what the step computes, and leaves out what nobody reads after it."""
-        results.update(self._results(step, results, weights))
+        if step.there(weights):
+            results.update(self._results(step, results, weights))
         for name in step.spent:
             results.pop(name, None)
 
@@ -129,14 +130,17 @@ class PlannedSupernet(nn.Module):
         """See `core.supernet.Stepwise`; `mixture` is that of a single path."""
         weights = Unpacked(mixture, self.choices)
         found = []
-        for step in self._steps:
+        for step in (step for step in self._steps if step.there(weights)):
             module = attached(self, step.path) if step.kind in ("layer", "choice") else None
-            key: tuple[tuple[Choice, tuple[int, ...]], ...] = ()
+            key: tuple[object, ...] = (step.names[0],)
             parts = [] if module is None else [module]
+            if step.row is not None:
+                key = step.names[0], weights.active[step.row]
             if isinstance(module, MixedGraph):
                 pairs = zip(module.choices, module.rows, strict=True)
-                key = tuple((choice, weights.active[row]) for choice, row in pairs)
-                parts = [module.option(c, c.options[n]) for c, numbers in key for n in numbers]
+                taken = [(choice, weights.active[row]) for choice, row in pairs]
+                key = *key, *taken
+                parts = [module.option(c, c.options[n]) for c, numbers in taken for n in numbers]
             norms = [m for part in parts for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
             found.append(PathStep(key, partial(self._run, step, weights), norms))
         return found
@@ -151,6 +155,11 @@ class PlannedSupernet(nn.Module):
         self, step: _Step, results: Mapping[str, Tensor], weights: Unpacked
     ) -> Iterator[tuple[str, Tensor]]:
         """(name, result) of what the step computes."""
+        if step.row is not None:
+            row = step.row
+            terms = [results[step.inputs[n]] * weights(row, n) for n in weights.active[row]]
+            yield step.names[0], sum(terms[1:], terms[0])
+            return
         inputs = [results[name] for name in step.inputs]
         if step.kind == "choice":
             states = cast(MixedGraph, attached(self, step.path))(inputs, weights)
@@ -213,10 +222,10 @@ class PlannedSupernet(nn.Module):
 
 def _graphs(places: Sequence[Place]) -> dict[str, list[Place]]:
     """Path of a mixed graph -> its places in order."""
-    cells = {place.cell for place in places if place.choice is not None} - {""}
+    cells = {place.cell for place in places if place.kind == "choice"} - {""}
     found: dict[str, list[Place]] = {}
     for place in places:
-        if place.cell in cells or place.choice is not None:
+        if place.cell in cells or place.kind == "choice":
             found.setdefault(place.cell or place.name, []).append(place)
     return found
 
@@ -226,7 +235,9 @@ class _Step:
     """A place, or a whole graph (kind "choice"), made ready to run.
 
     `names` are those of its results, `spent` what can go afterwards. `after_relu` says that the
-    module's first step, a ReLU, has been done; `relu` that the readers want it of the result.
+    module's first step, a ReLU, has been done; `relu` that the readers want it of the result. `row`
+    is that of the choice by which a place selects, `when` the row of another and the options of it
+    under which there is a step at all.
     """
 
     kind: Kind
@@ -237,13 +248,22 @@ class _Step:
     spent: tuple[str, ...]
     after_relu: bool = False
     relu: bool = False
+    row: int | None = None
+    when: tuple[int, frozenset[int]] | None = None
+
+    def there(self, weights: Unpacked) -> bool:
+        """Whether a pass with these weights needs the step."""
+        return self.when is None or not self.when[1].isdisjoint(weights.active[self.when[0]])
 
     def __deepcopy__(self, _memo: object) -> _Step:
         return self
 
 
 def _steps(
-    plan: Plan, graphs: Mapping[str, Sequence[Place]], modules: Mapping[str, nn.Module]
+    plan: Plan,
+    graphs: Mapping[str, Sequence[Place]],
+    rows: Mapping[Choice, int],
+    modules: Mapping[str, nn.Module],
 ) -> tuple[_Step, ...]:
     owner = {place.name: name for name, inside in graphs.items() for place in inside}
     rectified = _rectified(plan, modules)
@@ -251,18 +271,20 @@ def _steps(
     for place, done in zip(plan.places, spent(plan.places, {IMAGES, plan.output}), strict=True):
         name = owner.get(place.name, place.name)
         path = tuple(name.split("."))
+        when = None if place.when is None else (rows[place.when.choice], place.when.numbers)
         if name in steps:
             last = next(reversed(steps))
             steps[last] = replace(steps[last], spent=steps[last].spent + done)
         elif name in graphs:
             graph = cast(MixedGraph, modules[name])
             own = graph.names[len(graph.inputs) :]
-            steps[name] = _Step("choice", own, path, graph.inputs, place.shape, done)
+            steps[name] = _Step("choice", own, path, graph.inputs, place.shape, done, when=when)
         else:
             after = place.kind == "layer" and place.inputs[0] in rectified
             relu = name in rectified
+            row = rows[place.choice] if place.choice is not None else None
             about = place.kind, (name,), path, place.inputs, place.shape, done
-            steps[name] = _Step(*about, after_relu=after, relu=relu)
+            steps[name] = _Step(*about, after_relu=after, relu=relu, row=row, when=when)
     return tuple(steps.values())
 
 

@@ -10,7 +10,8 @@ from nascli.core import space as moves
 from nascli.core.fault import Fault
 
 SPACES = {"elastic": elastic()}
-REFUSED = {"fair": ["cell"], "shrinking": ["cell", "nasbench201", "mobile", "chain"]}
+REFUSED = {"fair": ["cell"]}
+REFUSED["shrinking"] = ["cell", "nasbench201", "mobile", "chain", "hierarchical"]
 """Sampler -> spaces whose supernets lack what it needs; docs/shared_weights.md says the same."""
 
 
@@ -19,6 +20,7 @@ def space(name):
     if name not in SPACES:
         sizes = {"cell": {"channels": 2, "cells": 3}, "nasbench201": {"channels": 2}}
         sizes |= {"mobile": {"widths": [4, 6], "depths": [1, 3]}, "chain": {"width": 0.25}}
+        sizes |= {"hierarchical": {"channels": [2, 4], "strides": [1, 2], "cells": [[0, 1], 1]}}
         sizes |= {"once_for_all": {"resolutions": [6, 8], "widths": [4, 6], "strides": [1, 2, 2]}}
         sizes["once_for_all"] |= {"activations": ["relu"] * 2, "squeezes": ["none"] * 2}
         make = instantiate(composed(f"space={name}").space, _partial_=True)
@@ -38,7 +40,8 @@ def make(sampler_name):
 
 
 @pytest.mark.parametrize(
-    "name", ["cell", "nasbench201", "mobile", "chain", "elastic", "once_for_all"]
+    "name",
+    ["cell", "nasbench201", "mobile", "chain", "hierarchical", "elastic", "once_for_all"],
 )
 def test_every_step_has_paths_of_the_space(make, sampler_name, name):
     made, supernet = space(name)

@@ -124,7 +124,7 @@ def test_costs_are_predicted_without_building_or_measuring(folder, monkeypatch):
 def test_expected_costs_are_those_that_its_layers_are_predicted_to_add(folder):
     problem = problem_of(bound(folder, scale=3.0))
     space, plan = problem.space, problem.space.plan()
-    found = sums(problem, space, plan, "latency_ms")
+    found = sums(problem, space, plan, "latency_ms")[None]
     of_layer = problem.device.layer_ms
     assert found.fixed == pytest.approx(math.fsum(map(of_layer, plan.layers())))
     choice = plan.choices[0]
