@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 from nascli import ui
+from nascli.commands.interrupts import stoppable
 from nascli.config import scale as config
 from nascli.config.compose import Asked
+from nascli.core.trial import Trial
 from nascli.core.words import counted
 from nascli.programs import images
 from nascli.programs import scale as program
-from nascli.report.units import readable, words
+from nascli.report import families as words
 
 
 def main(asked: Asked) -> None:
     """Counts the family, writes its genotypes and prints the run folder's path.
 
     Raises:
-        Fault: the input is wrong.
+        Fault: the input is wrong, or too little came of a grid.
+        KeyboardInterrupt: the user has stopped a grid; every network that has ended is saved.
     """
-    run, parts = config.begin(asked, ui.Heard())
+    listener = ui.Heard()
+    run, parts = config.begin(asked, listener)
     with ui.logging_to(run):
-        rows = program.scale(run, parts)
-        costs = [m for m in next(iter(rows.values()))["costs"] if m not in ("params", "flops")]
-        head = ("", "width", "depth", "pixels", "parameters", *map(words, costs))
-        table = [
-            [
-                name,
-                f"{row['width']:.4g}",
-                f"{row['depth']:.4g}",
-                str(row["resolution"]),
-                f"{row['costs']['params']:,.0f}",
-                *(readable(metric, row["costs"][metric]) for metric in costs),
-            ]
-            for name, row in rows.items()
-        ]
+        if parts.grid is None:
+            found = program.scale(run, parts)
+        else:
+            with ui.Progress("network", None) as bar, stoppable(asked, run.path):
+                ended = 0
+
+                def one_more(_trial: Trial) -> None:
+                    nonlocal ended
+                    ended += 1
+                    bar.update(ended, "")
+
+                listener.step = lambda done, text: bar.update(ended + min(done, 0.99), text)
+                listener.ended = one_more
+                found = program.scale(run, parts)
         task = next(iter(parts.members.values())).problem.task
         made_for = f"{counted(task.classes, 'class')}, {counted(task.input_shape[0], 'channel')}"
+        family = "the family"
+        if parts.grid is not None:
+            title = (
+                "candidates, by their accuracy on the validation split (those that round to the "
+            )
+            ui.table(f"{title}same network once):", *words.candidates(found.report["candidates"]))
+            family += f" of {found.report['chosen']}"
         ui.table(
-            f"the family, and what its networks cost for {task.name} ({made_for}):", head, table
+            f"{family}, and what its networks cost for {task.name} ({made_for}):",
+            *words.table(found.report["family"]),
         )
-        ui.say(f"next:   {program.following(run, parts)}")
-        there = any(word.startswith(("data.path=", "data.download=")) for word in parts.data)
+        for name, rows in found.report.get("beside", {}).items():
+            ui.table(f"beside it, {name} alone:", *words.table(rows))
+        if parts.grid is not None:
+            ui.say(f"report: {run.path / 'report.html'}")
+        ui.say(f"next:   {found.following}")
+        there = any(word.startswith(("data.path=", "data.download=")) for word in parts.data(1))
         if "download" in parts.settings["data"] and not there:
             ui.say(images.wanted(task.name))
     ui.path(run.path)

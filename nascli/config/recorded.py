@@ -18,7 +18,12 @@ from nascli.data import membership
 from nascli.runs import aliases, environment, reading, yaml_file
 from nascli.runs.folder import CONFIG, Run
 
-_MARKS = {"audit": "reference", "search": "strategy", "retrain": "genotype"}
+_MARKS = {
+    "audit": "reference",
+    "search": "strategy",
+    "scale": "depth_rounding",
+    "retrain": "genotype",
+}
 """Verb that can be resumed -> a key that of these its config alone has."""
 _CHANGEABLE = (
     *("budget.", "accelerator", "outputs", "resume", "data.path", "estimator.path"),

@@ -2,83 +2,222 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, cast
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import building, recorded
+from nascli import genotypes
+from nascli.config import building, images, recorded, remote, values
 from nascli.config.compose import Asked
-from nascli.core.fault import Fault
+from nascli.core.budget import Budget
+from nascli.core.channels import DEPTHS
+from nascli.core.estimator import Estimator
+from nascli.core.fault import Fault, unknown
+from nascli.core.genotype import Genotype
+from nascli.core.goal import Goal
 from nascli.core.listener import SILENT, Listener
-from nascli.core.problem import Images
-from nascli.core.scaling import Scaling
+from nascli.core.problem import Images, Problem
+from nascli.core.scaling import Scale, Scaling, Searching
 from nascli.core.space import Resizable, Scalable
-from nascli.programs.scale import Member, Parts
+from nascli.core.traits import traits_of
+from nascli.programs.grid import Grid, Grown, Member
+from nascli.programs.scale import Parts
+from nascli.runs import reading
 from nascli.runs.folder import Run
+
+_BASE = "base.json"  # what a grid grows, so that it can be gone on with wherever it came from
 
 
 def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
-    """A new run folder, and the members of the family.
+    """The run folder, a new one or the one of a grid to go on with, and the parts.
 
     Raises:
         Fault: everything that is wrong with the config; no run folder is made.
     """
+    if asked.config.resume:
+        run, old = recorded.opened(asked)
+        with recorded.freed(run):
+            return run, build(_as_begun(run, old), listener)
     parts = build(asked, listener)
-    return recorded.claimed(asked, "scaling", "space"), parts
+    files = {_BASE: genotypes.dump(parts.grid.genotype)} if parts.grid is not None else {}
+    return recorded.claimed(asked, "scaling", "space", files=files), parts
+
+
+def _as_begun(run: Run, asked: Asked) -> Asked:
+    """What the run was asked for, for the words of commands that go on from it."""
+    if not (run.place / _BASE).is_file():
+        raise Fault(f"'{run.path}' is over: of nas scale, scaling=grid alone can be gone on with")
+    before = reading.environment(run.path)
+    said = [text for text in before.get("overrides", ()) if not text.startswith("data.path=")]
+    asked.config.genotype = str(run.path / _BASE)
+    return replace(asked, choices=before.get("choices", {}), overrides=[*said, *asked.overrides])
 
 
 def build(asked: Asked, listener: Listener = SILENT) -> Parts:
-    """The members, each a genotype for images of its resolution.
+    """The members of the family, each a genotype for images of its size, or what finds it.
 
     Raises:
         Fault: everything that is wrong with the config.
     """
     config, faults = asked.config, building.Faults()
     scaling: Scaling | None = faults.attempt(lambda: building.component(config, "scaling"))
-    found = faults.attempt(lambda: building.network(config, listener))
-    if config.rounding < 1:
-        faults.found.append(f"rounding is {config.rounding}; it must be a whole number from 1 up")
+    searches = isinstance(scaling, Searching)
+    budget = faults.attempt(lambda: Budget(**config.budget)) if searches else None
+    workers = faults.attempt(lambda: remote.workers(config)) if searches else None
+    growing = faults.attempt(lambda: Growing(config, listener, budget, asked.choices.get("space")))
     faults.check()
-    assert scaling is not None and found is not None
-    problem, genotype = found
-    space, (colours, *size) = problem.space, problem.task.input_shape
-    if not isinstance(space, (Scalable, Resizable)):
-        raise Fault(
-            f"space '{space.name}' does not say what a wider and deeper network of it is: it has "
-            "neither scaled() nor resized(); those of cell, nasbench201, chain and mobile have"
-        )
-    members = {}
-    for name, scale in scaling.scales(min(size)).items():
-        side = scale.resolution
-        task = Images(problem.task.name, (colours, side, side), problem.task.classes)
-        sizes = scale.width, scale.depth, config.rounding
+    assert scaling is not None and growing is not None
+    members = {name: growing.member(s) for name, s in scaling.scales(growing.side).items()}
+    then = partial(asked.then, outputs=config.outputs)
+    parts = Parts(members, asked.plain(), partial(_data, asked), then)
+    if not isinstance(scaling, Searching):
+        return parts
+    assert budget is not None and workers is not None
+    faults.attempt(lambda: growing.check_images(members))
+    evaluation = faults.attempt(growing.evaluation)
+    faults.check()
+    assert evaluation is not None
+    found = Grid(
+        scaling=scaling,
+        genotype=growing.genotype,
+        evaluation=evaluation,
+        grow=growing.member,
+        workers=remote.hired(config, workers, grown),
+        budget=budget,
+        threads=values.threads(config),
+    )
+    return replace(parts, grid=found)
+
+
+check = build
+
+
+def grown(config: DictConfig, on_error: Callable[[int, Exception], None]) -> Grown:
+    """What trains a candidate, for a process of its own.
+
+    Raises:
+        Fault: everything that is wrong with the config.
+    """
+    return replace(Growing(config).evaluation(), on_error=on_error)
+
+
+class Growing:
+    """A genotype, and its problem, at other scales; `option` is what chose the space.
+
+    Raises:
+        Fault: everything that is wrong with the config.
+    """
+
+    def __init__(
+        self,
+        config: DictConfig,
+        listener: Listener = SILENT,
+        budget: Budget | None = None,
+        option: str | None = None,
+    ) -> None:
+        faults = building.Faults()
+        if config.rounding < 1:
+            faults.found.append(
+                f"rounding is {config.rounding}; it must be a whole number from 1 up"
+            )
+        if config.depth_rounding not in DEPTHS:
+            faults.found.append(unknown("depth_rounding", config.depth_rounding, DEPTHS))
+        found = faults.attempt(lambda: building.network(config, listener))
+        faults.check()
+        assert found is not None
+        self.problem, self.genotype = found
+        if budget is not None:
+            self.problem = replace(self.problem, budget=budget)
+        space, self._config, self._option = self.problem.space, config, option
+        if not isinstance(space, (Scalable, Resizable)):
+            raise Fault(
+                f"space '{space.name}' does not say what a wider and deeper network of it is: it "
+                "has neither scaled() nor resized(); those of cell, nasbench201, chain and mobile "
+                "have"
+            )
+        self._task = lru_cache(2)(self._images)
+        self._key = _size_key(config)
+
+    @property
+    def side(self) -> int:
+        """Of the base's images, in pixels."""
+        return min(self.problem.task.input_shape[1:])
+
+    def member(self, scale: Scale) -> Member:
+        """The network at this scale, and the problem whose network it is.
+
+        Raises:
+            Fault: there is no such network.
+        """
+        problem, side = self.problem, scale.resolution
+        shape = problem.task.input_shape[0], side, side
+        task = Images(problem.task.name, shape, problem.task.classes)
+        rule = self._config.depth_rounding
+        more = {} if rule == "up" else {"layers": rule}
+        sizes = scale.width, scale.depth, self._config.rounding
         settings: Mapping[str, Any] = {}
+        space: Any = problem.space
         if isinstance(space, Scalable):
-            larger = space.scaled(genotype, *sizes)
+            larger = space.scaled(self.genotype, *sizes, **more)
         else:
-            settings, larger = space.resized(genotype, *sizes)
-        stated = building.at_sizes(config, settings)
+            settings, larger = space.resized(self.genotype, *sizes, **more)
+        stated = building.at_sizes(self._config, settings)
         own = replace(problem, space=building.needed(stated, "space", task), task=task)
         if any(isinstance(value, Sequence) for value in settings.values()):
-            members[name] = Member(scale, own, larger, space=OmegaConf.to_yaml(stated.space))
-        else:  # said aloud, for a recipe has sizes of its own that a file of the space gives way to
-            words = [f"space.{key}={value}" for key, value in settings.items()]
-            words = [f"space={asked.choices['space']}", *words] if words else []
-            members[name] = Member(scale, own, larger, words)
-    data = _data(asked, list(members.values())[-1].scale.resolution)
-    return Parts(members, asked.plain(), data, partial(asked.then, outputs=config.outputs))
+            return Member(scale, own, larger, space=OmegaConf.to_yaml(stated.space))
+        # Said aloud, for a recipe has sizes of its own that a file of the space gives way to.
+        words = [f"space.{key}={value}" for key, value in settings.items()]
+        return Member(scale, own, larger, [f"space={self._option}", *words] if words else [])
+
+    def evaluation(self) -> Grown:
+        """What trains the genotype at a scale.
+
+        Raises:
+            Fault: the estimator has one, or gives no accuracy.
+        """
+        chain = self._trained(Scale(1, 1, self.side))[-1]
+        if "accuracy" not in chain[-1].metrics:
+            told = ", ".join(chain[-1].metrics)
+            raise Fault(f"estimator: it must tell an accuracy, and tells {told}; take train")
+        goal = Goal((traits_of(chain[-1]).objective,))
+        return Grown(replace(self.problem, goal=goal), self._trained)
+
+    def _trained(self, scale: Scale) -> tuple[Genotype, Problem, Sequence[Estimator]]:
+        member = self.member(scale)
+        task = self.problem.task if scale.resolution == self.side else self._task(scale.resolution)
+        problem = replace(member.problem, task=task)
+        return member.genotype, problem, building.estimators(self._config, problem)
+
+    def _images(self, side: int) -> Any:
+        config = cast(DictConfig, OmegaConf.merge(self._config, {"data": {self._key: side}}))
+        return images.task(config, building.needed(config, "data"))
+
+    def check_images(self, members: Mapping[str, Member]) -> None:
+        """Raises a Fault if images of another size are wanted than the data can have."""
+        largest = max(member.scale.resolution for member in members.values())
+        if self._key is None and largest != self.side:
+            name, side = self.problem.task.name, self.side
+            raise Fault(
+                f"scaling: candidates are to be trained on images of up to {largest} pixels, and "
+                f"data={name} has {side} only: take data=image_folder, which has any size, or "
+                "scaling.gamma=[1], which scales width and depth alone"
+            )
+
+
+def _size_key(config: DictConfig) -> str | None:
+    """What data that have any size call it."""
+    return next((key for key in ("image_size", "size") if key in config.data), None)
 
 
 def _data(asked: Asked, pixels: int) -> list[str]:
     """The words of a command that name the same images, at this size."""
     data = [text for text in asked.overrides if text.startswith("data.")]
-    for key in {"image_size", "size"} & asked.config.data.keys():  # of data that have any size
+    if asked.config.resume:  # `then` adds it where they have moved
+        data = [text for text in data if not text.startswith("data.path=")]
+    if key := _size_key(asked.config):
         data = [text for text in data if not text.startswith(f"data.{key}=")]
         data.append(f"data.{key}={pixels}")
     return [f"data={asked.choices['data']}", *data]
-
-
-check = build

@@ -28,6 +28,7 @@ class Keys:
     deploy: Mapping[str, Any] | None
     budget: Budget
     rounding: int
+    depth_rounding: str
     seeds: int
     baselines: Sequence[str]
     random_genotypes: int | None
@@ -54,7 +55,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
     "retrain": ("space", "data", "training"),
     "profile": ("space", "data", "training"),
     "show": ("space", "data", "training"),
-    "scale": ("space", "data", "training", "scaling"),
+    "scale": ("space", "data", "training", "scaling", "estimator"),
     "export": ("format",),
 }
 """Verb -> the components that it cannot do without."""
@@ -65,7 +66,7 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "retrain": ("resume", "genotype"),
     "profile": ("genotype", "networks", "check"),
     "show": ("genotype", "front", "svg"),
-    "scale": ("genotype", "rounding"),
+    "scale": ("genotype", "rounding", "depth_rounding", "resume", "budget"),
     "export": ("genotype",),
     "predict": ("genotype", "images", "top"),
     "compare": ("runs", "x", "at", "log_x", "paired", "reference", "ideal"),

@@ -10,6 +10,8 @@ MOST_LAYERS = 500
 """How many layers, blocks or cells of a space may follow each other, for the same reason."""
 STEP = 8
 """What published networks round their channels to multiples of."""
+DEPTHS = ("up", "nearest")
+"""Rules of how numbers of layers are rounded (see `deeper`)."""
 SQUEEZES = ("none", "se", "se8")
 """Rules of how many channels a squeeze-excite has inside (see `squeezed`)."""
 
@@ -24,9 +26,14 @@ def rounded(channels: float, step: int = STEP) -> int:
     return nearest + step if nearest < 0.9 * channels else nearest
 
 
-def deeper(layers: int, factor: float) -> int:
-    """`factor` times as many layers, rounded up as EfficientNet's are (arXiv 1905.11946)."""
-    return math.ceil(round(layers * factor, 6))  # 10 x 1.1 is 11.000000000000002 to a computer
+def deeper(layers: int, factor: float, rule: str = "up") -> int:
+    """`factor` times as many layers, rounded by one of `DEPTHS`.
+
+    "up" is EfficientNet's rule (arXiv 1905.11946; its published code calls it `round_repeats`),
+    "nearest" that of timm for MixNets and TinyNets (its `depth_trunc="round"`), halves up.
+    """
+    exact = round(layers * factor, 6)  # 10 x 1.1 is 11.000000000000002 to a computer
+    return math.ceil(exact) if rule == "up" else max(1, math.floor(exact + 0.5))
 
 
 def expanded(channels: int, expansion: float) -> int:

@@ -95,10 +95,13 @@ class Derivable(Planned, Protocol):
 class Scalable(Knowing, Protocol):
     """A space whose genotypes say how wide and how deep their networks are."""
 
-    def scaled(self, genotype: Genotype, width: float, depth: float, step: int) -> Genotype:
+    def scaled(
+        self, genotype: Genotype, width: float, depth: float, step: int, layers: str = "up"
+    ) -> Genotype:
         """`genotype` with `width` times the channels, rounded to multiples of `step`.
 
-        It has `depth` times the layers of every stage, rounded up.
+        It has `depth` times the layers of every stage, rounded by the rule `layers` (see
+        `core.channels.deeper`), which is only given if it is not the usual one.
         """
 
 
@@ -107,12 +110,12 @@ class Resizable(Planned, Protocol):
     """A space whose settings say how wide and how deep its networks are."""
 
     def resized(
-        self, genotype: Genotype, width: float, depth: float, step: int
+        self, genotype: Genotype, width: float, depth: float, step: int, layers: str = "up"
     ) -> tuple[Mapping[str, Any], Genotype]:
         """Settings of a wider and deeper space, and the genotype there that is like this one.
 
         Channels are `width` times as many, rounded to multiples of `step`; repeated layers `depth`
-        times as many, rounded up.
+        times as many, rounded by the rule `layers` as in `Scalable.scaled`.
         """
 
 

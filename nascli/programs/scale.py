@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from nascli import genotypes
-from nascli.core.genotype import Genotype
-from nascli.core.problem import Problem
-from nascli.core.scaling import Scale
+from nascli.programs import grid
+from nascli.programs.grid import Found, Grid, Member
 from nascli.programs.networks import costs_of
 from nascli.programs.reporting import Then, plain, write_report
+from nascli.report import families as words
+from nascli.report import trials
 from nascli.report.chart import Bar, Bars
 from nascli.report.page import Content
 from nascli.report.units import readable
@@ -21,73 +22,95 @@ _SPACES = "space"  # where in the run folder the spaces are whose settings say h
 
 
 @dataclass(frozen=True)
-class Member:
-    """One network of the family, and the problem that it is a network of: its images' size.
-
-    Where its space is another one than the base's, `words` choose it on the command line. Where no
-    words can, `space` is its YAML file.
-    """
-
-    scale: Scale
-    problem: Problem
-    genotype: Genotype
-    words: Sequence[str] = ()
-    space: str = ""
-
-
-@dataclass(frozen=True)
 class Parts:
     """The members by their names, from the smallest on; `settings` is the config as plain data.
 
-    `data` are the words of a command that name the images, at the largest member's size.
+    With a `grid` they are its candidates, and the family is what it finds. `data` are the words of
+    a command that name the images, at so many pixels.
     """
 
     members: Mapping[str, Member]
     settings: Mapping[str, Any]
-    data: Sequence[str] = ()
+    data: Callable[[int], Sequence[str]] = lambda _pixels: ()
     then: Then = plain
+    grid: Grid | None = None
 
 
-def scale(run: Run, parts: Parts) -> dict[str, Mapping[str, Any]]:
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it: the report, and the command that trains the largest member."""
+
+    report: Mapping[str, Any]
+    following: str
+
+
+def scale(run: Run, parts: Parts) -> Outcome:
     """Counts every member, and writes it as NAME.json, all of them in report.json.
 
+    With a grid the constants of the family are found before, by training.
+
     Raises:
-        Fault: the disk takes no more.
+        Fault: the disk takes no more, or no candidate of a grid could be trained.
     """
-    rows: dict[str, Mapping[str, Any]] = {}
-    for name, member in parts.members.items():
-        costs = costs_of(member.problem, member.genotype)
-        rows[name] = {**asdict(member.scale), "costs": costs}
+    found = None if parts.grid is None else grid.search(run, parts.grid)
+    families = {"": parts.members} if found is None else found.families
+    every = {m.network: m for members in families.values() for m in members.values()}
+    costs = {network: costs_of(m.problem, m.genotype) for network, m in every.items()}
+    rows = {
+        family: {name: _row(member, costs[member.network], found) for name, member in named.items()}
+        for family, named in families.items()
+    }
+    own, members = next(iter(rows.values())), next(iter(families.values()))
+    for name, member in members.items():
         run.write(f"{name}.json", genotypes.dump(member.genotype, scale=asdict(member.scale)))
         if member.space:
             run.write(f"{_SPACES}/{_option(name)}.yaml", member.space)
-    family = [{"network": name, **_flat(row)} for name, row in rows.items()]
-    bars = [Bar(row["network"], row["macs"], readable("macs", row["macs"])) for row in family]
-    report = {"verb": "scale", "family": rows}
+    report: dict[str, Any] = {"verb": "scale", "family": own}
+    bars = [
+        Bar(n, row["costs"]["macs"], readable("macs", row["costs"]["macs"]))
+        for n, row in own.items()
+    ]
+    following = _following(run, parts, members)
+    more: dict[str, Any] = {}
+    if found is not None:
+        report |= {
+            "chosen": found.chosen,
+            "beside": {f: r for f, r in rows.items() if r is not own},
+        }
+        report |= {"candidates": found.candidates, "ended": found.ended}
+        more["trials"] = trials.table(found.history, ("accuracy", "width", "depth", "resolution"))
     content = Content(
-        {**report, "title": f"scale · {', '.join(rows)}"},
-        {"costs_of_the_family": Bars("multiply-adds (MACs)", bars)},
+        {**report, "title": f"scale · {', '.join(own)}"},
+        {
+            **words.figures(rows),
+            "costs_of_the_family": Bars("multiply-adds (MACs)", bars),
+        },
         config=parts.settings,
         layers=(),
-        then=[("train a member from scratch:", following(run, parts))],
+        then=[("train a member from scratch:", following)],
+        **more,
     )
     write_report(run, content)
-    return rows
+    return Outcome(report, following)
 
 
-def following(run: Run, parts: Parts) -> str:
+def _row(member: Member, costs: Mapping[str, float], found: Found | None) -> Mapping[str, Any]:
+    """Scale and costs of a member, and its accuracy where it has been trained."""
+    trial = None if found is None else found.trials.get(member.network)
+    known = {} if trial is None else {k: v for k, v in trial.metrics.items() if k == "accuracy"}
+    return {**asdict(member.scale), **known, "costs": costs}
+
+
+def _following(run: Run, parts: Parts, members: Mapping[str, Member]) -> str:
     """The command that trains the largest member on the data that the family was counted for."""
-    name, member = list(parts.members.items())[-1]
-    words = [f"genotype={run.path / name}.json", *member.words, *parts.data]
+    name, member = list(members.items())[-1]
+    pixels = member.scale.resolution
+    said = [f"genotype={run.path / name}.json", *member.words, *parts.data(pixels)]
     if member.space:
-        words = ["--config-dir", str(run.path), f"space={_option(name)}", *words]
-    return f"{parts.then('retrain', *words)}   # {member.scale.resolution} pixels"
+        said = ["--config-dir", str(run.path), f"space={_option(name)}", *said]
+    return f"{parts.then('retrain', *said)}   # {pixels} pixels"
 
 
 def _option(name: str) -> str:
     """A member's name as that of an option on the command line."""
     return name.replace("=", "_")
-
-
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**{key: value for key, value in row.items() if key != "costs"}, **row["costs"]}

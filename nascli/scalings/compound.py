@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nascli.core.fault import Fault
-from nascli.core.scaling import Scale
+from nascli.core.scaling import Constants, Scale, wrong_phi
 
 
 class Compound:
@@ -38,19 +38,12 @@ class Compound:
             for key, value in constants.items()
             if not value >= 1
         ]
-        wrong += [] if phi else ["scaling.phi is empty; it needs a number for every member"]
-        wrong += [f"scaling.phi has {each}; it must be 0 or more" for each in phi if not each >= 0]
-        if wrong:
+        if wrong := wrong + wrong_phi(phi):
             raise Fault("\n".join(wrong))
-        self.alpha, self.beta, self.gamma = alpha, beta, gamma
+        self.constants = Constants(alpha, beta, gamma)
         self.phi, self.digits = tuple(phi), digits
 
     def scales(self, resolution: int) -> Mapping[str, Scale]:
         """`phi=...` -> scale; see `core.scaling.Scaling`."""
-        return {f"phi={phi:g}": self._scale(phi, resolution) for phi in self.phi}
-
-    def _scale(self, phi: float, resolution: int) -> Scale:
-        width, depth = self.beta**phi, self.alpha**phi
-        if self.digits is not None:
-            width, depth = round(width, self.digits), round(depth, self.digits)
-        return Scale(width, depth, round(resolution * self.gamma**phi))
+        of = self.constants
+        return {f"phi={phi:g}": of.scale(phi, resolution, self.digits) for phi in self.phi}

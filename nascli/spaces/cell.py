@@ -137,11 +137,11 @@ class Cell:
         return dict(zip(GROUPS, (edges[:half], edges[half:]), strict=True))
 
     def resized(
-        self, genotype: Genotype, width: float, depth: float, step: int
+        self, genotype: Genotype, width: float, depth: float, step: int, layers: str = "up"
     ) -> tuple[Mapping[str, Any], Genotype]:
         """See `core.space.Resizable`: the same cells, stacked deeper."""
         channels = rounded(width * self._sizes.channels, step)
-        return {"channels": channels, "cells": deeper(self._sizes.cells, depth)}, genotype
+        return {"channels": channels, "cells": deeper(self._sizes.cells, depth, layers)}, genotype
 
     def taken(self, genotype: Genotype) -> Mapping[str, str]:
         """Name of an edge -> operation, for the two edges of every node."""

@@ -101,7 +101,7 @@ class Chain:
         return strongest(self.name, self._choices, strengths)
 
     def resized(
-        self, genotype: Genotype, width: float, depth: float, step: int
+        self, genotype: Genotype, width: float, depth: float, step: int, layers: str = "up"
     ) -> tuple[Mapping[str, Any], Genotype]:
         """See `core.space.Resizable`: layers with several options become more, fixed ones do not.
 
@@ -109,21 +109,21 @@ class Chain:
         """
         taken = self.taken(genotype)
         choices: dict[str, str] = {}
-        layers: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         for entry, group in zip(self._layers, self._groups(), strict=True):
             wide = rounded(self._width * width * entry["channels"], step)
             layer = {**entry, "name": group[0].group, "channels": wide}
             if len(group[0].options) > 1:
                 options = [taken[one.decision] for one in group]
                 whole = [option for option in options if option not in self._identities]
-                count = deeper(len(group), depth)
+                count = deeper(len(group), depth, layers)
                 options += (whole or options)[-1:] * (count - len(options))
                 layer["repeats"] = count
                 name = layer["name"]
                 names = [name] if count == 1 else [f"{name}/{n + 1}" for n in range(count)]
                 choices.update(zip(names, options, strict=True))
-            layers.append(layer)
-        return {"layers": layers, "width": 1.0}, Genotype.of(self.name, choices)
+            entries.append(layer)
+        return {"layers": entries, "width": 1.0}, Genotype.of(self.name, choices)
 
     def _groups(self) -> list[list[Step]]:
         """The steps of every entry in `layers`."""

@@ -251,9 +251,17 @@ class Mobile:
             choices.update(zip(later, words, strict=True))
         return Genotype(self.name, genotype.decisions, tuple(choices.values()))
 
-    def scaled(self, genotype: Genotype, width: float, depth: float, step: int = STEP) -> Genotype:
+    def scaled(
+        self,
+        genotype: Genotype,
+        width: float,
+        depth: float,
+        step: int = STEP,
+        layers: str = "up",
+    ) -> Genotype:
         """A wider and deeper one (see `mobile_genotype.scaled`)."""
-        return Genotype.of(self.name, scaled(self.known(genotype).choices, width, depth, step))
+        choices = self.known(genotype).choices
+        return Genotype.of(self.name, scaled(choices, width, depth, step, layers))
 
     def describe(self, genotype: Genotype) -> str:
         """One line a stage: its width and its blocks."""

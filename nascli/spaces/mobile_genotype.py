@@ -96,17 +96,19 @@ def steps(options: Mapping[str, tuple[str, ...]], strides: Sequence[int]) -> Ite
         yield Step("head", "head", "head", options["head"], _width(options, "head"))
 
 
-def scaled(choices: Mapping[str, str], width: float, depth: float, step: int) -> dict[str, str]:
+def scaled(
+    choices: Mapping[str, str], width: float, depth: float, step: int, layers: str
+) -> dict[str, str]:
     """`choices` with `width` times the channels and `depth` times the blocks of every stage.
 
-    Channels are rounded as published networks do (see `core.channels.rounded`), blocks up, after
-    Tan & Le, 2019 (arXiv 1905.11946). More blocks are like the last; blocks that are skipped are
-    left out first. A hidden layer of the classifier stays as it is.
+    Channels are rounded as published networks do (see `core.channels.rounded`), blocks by the rule
+    `layers` (see `core.channels.deeper`). More blocks are like the last; blocks that are skipped
+    are left out first. A hidden layer of the classifier stays as it is.
     """
     found = {key: choices[key] for key in FIXED}
     for stage in _stages(choices):
         words = [choices[key] for key in blocks(choices, stage) if choices[key] != SKIP]
-        count = deeper(len(words), depth)
+        count = deeper(len(words), depth, layers)
         words = (words + words[-1:] * count)[:count]
         if words:
             found[f"{stage}/width"] = choices[f"{stage}/width"]

@@ -100,11 +100,11 @@ class NASBench201:
         return plans.open if genotype is None else plans.fixed(check(self, genotype).options)
 
     def resized(
-        self, genotype: Genotype, width: float, depth: float, step: int
+        self, genotype: Genotype, width: float, depth: float, step: int, layers: str = "up"
     ) -> tuple[Mapping[str, Any], Genotype]:
         """See `core.space.Resizable`: the same cell, more often in each stage."""
         channels = rounded(width * self.channels, step)
-        cells = deeper(self.cells_per_stage, depth)
+        cells = deeper(self.cells_per_stage, depth, layers)
         return {"channels": channels, "cells_per_stage": cells}, genotype
 
     def taken(self, genotype: Genotype) -> Mapping[str, str]:

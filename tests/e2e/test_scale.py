@@ -104,3 +104,63 @@ def test_a_chain_is_scaled_layer_by_layer(nas, tmp_path):
     assert trained.code == 0, trained.stderr
     family = report(tmp_path / done.run)["family"]
     assert report(tmp_path / trained.run)["costs"]["params"] == family["phi=1"]["costs"]["params"]
+    again = nas("scale", f"resume={done.run}")
+    assert again.code == 2 and "scaling=grid alone can be gone on with" in again.stderr
+
+
+CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_1x1~2|"
+GRID = (
+    *(f"genotype={CELL}", "scaling=grid", "data=synthetic", "data.images=64", "data.size=6"),
+    *("training.epochs=1", "training.batch_size=16", "space.channels=4", "space.cells_per_stage=1"),
+    *("scaling.alpha=[1,2]", "scaling.beta=[1,1.4]", "scaling.gamma=[1,1.4]", "scaling.phi=[0,1]"),
+    *("rounding=1", "accelerator=cpu", "threads=1"),
+)
+
+
+def history(run):
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    return [line["metrics"] for line in lines]
+
+
+def test_a_grid_finds_the_constants_and_goes_on_where_it_stood(nas, tmp_path):
+    done = nas("scale", *GRID)
+    assert done.code == 0, done.stderr
+    run = tmp_path / done.run
+    found = report(run)
+    trained = history(run)
+    sizes = [(one["width"], one["depth"], one["resolution"]) for one in trained]
+    assert sizes == [(1, 2, 6), (1, 1, 8), (1.4, 1, 6), (1, 1, 6)]  # the base last
+    best = max(trained[:3], key=lambda one: one["accuracy"])
+    assert found["family"]["phi=1"]["accuracy"] == best["accuracy"]
+    assert found["family"]["phi=0"]["accuracy"] == trained[3]["accuracy"]
+    assert found["family"]["phi=1"]["costs"]["macs"] == best["macs"]
+    assert f"the family of {found['chosen']}, and what its networks cost" in done.stderr
+    assert {"depth", "width", "resolution"} >= set(found["beside"])
+    drawn = {file.stem for file in (run / "figures").iterdir()}
+    assert drawn >= {"accuracy_over_macs", "params_over_macs", "costs_of_the_family"}
+    begun = nas("scale", *GRID, "budget.trials=2")
+    assert begun.code == 0 and len(history(tmp_path / begun.run)) == 2
+    ended = nas("scale", f"resume={begun.run}", "budget.trials=null")
+    assert ended.code == 0, ended.stderr
+    assert history(tmp_path / begun.run) == trained
+    assert report(tmp_path / begun.run)["candidates"] == found["candidates"]
+    following = done.stderr.splitlines()[-1].replace(str(done.run), str(begun.run))
+    assert ended.stderr.splitlines()[-1] == following
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["data=digits"], "up to 11 pixels, and data=digits has 8 only: take data=image_folder"),
+        (["depth_rounding=down"], "depth_rounding 'down' is not known; allowed: nearest, up"),
+        (
+            ["data=synthetic", "estimator=zero_cost"],
+            "estimator: it must tell an accuracy, and tells score",
+        ),
+        (["scaling.trained=[3]"], "scaling.trained has 3, which is not in scaling.phi"),
+        (["budget.trials=0"], "budget.trials is 0; it must be a whole number above 0"),
+    ],
+)
+def test_what_no_grid_can_do_is_refused(nas, arguments, says):
+    done = nas("scale", *[one for one in GRID if not one.startswith("data")], *arguments)
+    assert done.code == 2 and says in done.stderr, done.stderr

@@ -1,0 +1,37 @@
+"""What a genotype grows to at a scale."""
+
+from __future__ import annotations
+
+import pytest
+from fixtures import composed
+
+from nascli import genotypes
+from nascli.config.scale import Growing
+from nascli.core.genotype import Genotype
+from nascli.core.scaling import Scale
+
+CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_1x1~2|"
+
+
+def grown(space, genotype, rule, depth):
+    config = composed(f"space={space}", "data=synthetic", "training=search", verb="scale")
+    config.genotype, config.depth_rounding = str(genotype), rule
+    return Growing(config, option=space).member(Scale(1, depth, 8))
+
+
+@pytest.mark.parametrize(("rule", "layers"), [("up", (11, 7, 5)), ("nearest", (10, 6, 4))])
+def test_layers_are_rounded_by_the_rule_that_is_asked_for(tmp_path, rule, layers):
+    cells, cells_per_stage, repeats = layers
+    found = [
+        grown("cell", "darts_v2", rule, 1.3).words,  # 8 x 1.3 = 10.4
+        grown("nasbench201", CELL, rule, 1.28).words,  # 5 x 1.28 = 6.4
+    ]
+    assert f"space.cells={cells}" in found[0]
+    assert f"space.cells_per_stage={cells_per_stage}" in found[1]
+    names = [f"{stage}/{n}" for stage in ("high", "middle", "low") for n in (1, 2)]
+    chain = Genotype.of("chain", dict.fromkeys(names, "mbconv_3x3_e3"))
+    (tmp_path / "chain.json").write_text(genotypes.dump(chain))
+    deeper = grown("chain", tmp_path / "chain.json", rule, 2.2)  # 2 x 2.2 = 4.4
+    assert len(deeper.genotype.choices) == 3 * repeats
+    stages = grown("mobile", "mobilenet_v2", rule, 1.1).genotype.choices
+    assert ("2/3" in stages) == (rule == "up")  # 2 x 1.1 = 2.2
