@@ -34,9 +34,10 @@ def main(asked: Asked) -> None:
         with ui.Progress("epoch", total) as bar, stoppable(asked, run.path):
             ended = 0
 
-            def one_more(_trial: Trial) -> None:
+            def one_more(trial: Trial) -> None:
                 nonlocal ended
                 ended += epochs
+                bar.update(ended, "" if parts.networks.alone else program.told(parts, trial))
 
             listener.step = lambda done, text: bar.update(ended + done * epochs, text)
             listener.ended = one_more

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
+
+from omegaconf import DictConfig
 
 from nascli import genotypes
-from nascli.config import baselines, building, inheriting, recorded, sizes, values
+from nascli.config import baselines, building, inheriting, recorded, remote, sizes, values
 from nascli.config.compose import Asked
 from nascli.core import protocols
+from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
+from nascli.core.traits import traits_of
 from nascli.data.task import Task
-from nascli.programs.baselines import SPLITS
+from nascli.programs import retrain as program
+from nascli.programs.baselines import SPLITS, Networks
+from nascli.programs.recording import Hire
 from nascli.programs.retrain import Parts
 from nascli.runs.folder import Run
 from nascli.training.steps import check_steps
@@ -60,18 +68,46 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
             "data.valid_fraction above 0, or training.patience=0"
         )
     reference = found_in or config.genotype
+    beside = baselines.genotypes(named, problem, genotype)
     return Parts(
         problem,
         genotype,
         values.threads(config),
         asked.plain(),
         seeds=named.seeds,
-        baselines=baselines.genotypes(named, problem, genotype),
+        baselines=beside,
         known=baselines.known(problem),
         then=partial(asked.then, outputs=config.outputs),
         sizes=sizes.sizes(reference, config, problem, genotype, asked.directories),
         weights=inheriting.weights(config, problem, genotype, asked.directories),
+        workers=_workers(config, named.seeds, beside),
     )
+
+
+def _workers(config: DictConfig, seeds: int, beside: Mapping[str, Genotype]) -> Hire:
+    """Where trainings run; those of an earlier version's config in this process."""
+    if not config.get("workers"):
+        return program.serial
+    made = remote.workers(config)
+    if traits_of(made.func).own_processes and config.get("init", "scratch") != "scratch":  # type: ignore[attr-defined]
+        raise Fault(
+            "init=inherit trains one network with weights of this process; take workers=serial"
+        )
+    plain = {name: one.to_json() for name, one in beside.items()}
+    return remote.hired(config, made, partial(evaluation, seeds, plain))
+
+
+def evaluation(seeds: int, beside: Mapping[str, Any], config: DictConfig, run: Run) -> Evaluation:
+    """The trainings alone, for a process of its own.
+
+    Raises:
+        Fault: everything that is wrong with the config.
+    """
+    config.genotype = str(run.place / genotypes.FILE)
+    problem, genotype = building.network(config)
+    drawn = {name: Genotype.from_json(one) for name, one in beside.items()}
+    asked = (program.trained(problem), genotype, seeds, drawn, baselines.known(problem))
+    return program.apart(run, Networks(*asked))
 
 
 check = build
