@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from nascli import genotypes
 from nascli.config import baselines, building, inheriting, recorded, remote, sizes, values
 from nascli.config.compose import Asked
-from nascli.core import protocols
+from nascli.core import launch, protocols
 from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
+from nascli.core.problem import Problem
+from nascli.core.space import SearchSpace
 from nascli.core.traits import traits_of
+from nascli.core.words import counted
 from nascli.data.task import Task
 from nascli.programs import retrain as program
 from nascli.programs.baselines import SPLITS, Networks
@@ -60,6 +63,7 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
     problem, genotype = made
     task = cast(Task, protocols.check(problem.task, Task, "data"))
     check_steps(problem, problem.recipe.batch_size)
+    _check_together(config, problem)
     for name in SPLITS:  # images that are not there are missed before there is a run folder
         task.split(name)
     if (patience := problem.recipe.patience) and not len(task.split("valid")):
@@ -82,6 +86,34 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
         weights=inheriting.weights(config, problem, genotype, asked.directories),
         workers=_workers(config, named.seeds, beside),
     )
+
+
+def _check_together(config: DictConfig, problem: Problem) -> None:
+    """Raises a Fault for what cannot be where torchrun has started several processes."""
+    _, count = launch.place()
+    if (batch := problem.recipe.batch_size) % count:
+        raise Fault(
+            f"training.batch_size is {batch}, and torchrun has started {counted(count, 'process')} "
+            f"that share every batch: take a multiple, such as {count * max(1, batch // count)}"
+        )
+    if count > 1 and traits_of(values.made_by(config, "workers")).own_processes:
+        raise Fault(
+            "under torchrun all processes train one network together: take workers=serial, or "
+            "start nas without torchrun"
+        )
+
+
+def followed(plain: Mapping[str, Any]) -> tuple[Problem, SearchSpace]:
+    """The problem of another process, and the space of known networks, from the config there.
+
+    Raises:
+        Fault: this process cannot have what that one has.
+    """
+    faults = building.Faults()
+    problem = building.problem(OmegaConf.create(dict(plain)), faults)
+    faults.check()
+    assert problem is not None
+    return problem, baselines.known(problem)
 
 
 def _workers(config: DictConfig, seeds: int, beside: Mapping[str, Genotype]) -> Hire:

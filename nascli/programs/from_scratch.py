@@ -20,12 +20,14 @@ from nascli.data.task import Task
 from nascli.programs import baselines
 from nascli.programs.baselines import SCORES, WEIGHTS, Networks
 from nascli.programs.networks import costs_of, network_of
+from nascli.programs.together import whole
 from nascli.report.units import readable
 from nascli.runs.folder import Run
 from nascli.training import divergence
 from nascli.training.divergence import DivergedError
 from nascli.training.fit import fit
 from nascli.training.scoring import score
+from nascli.training.together import ALONE, Together
 from nascli.training.under_way import Epoch, State, best_of, line, over, row
 
 _ROUNDING = 0.2  # percent: a GPU may add up in another order
@@ -49,8 +51,9 @@ class FromScratch:
         run: Run,
         networks: Networks,
         weights: Callable[[], Mapping[str, Any]] | None = None,
+        together: Together = ALONE,
     ) -> None:
-        self._weights = weights
+        self._weights, self._together = weights, together
         self._run, self._networks, self._problem = run, networks, networks.problem
         self._save: Callable[[], None] = lambda: None
         self._genotype: Genotype | None = None
@@ -163,18 +166,21 @@ class FromScratch:
             self._run.log(told)
             hear(epoch.number / recipe.epochs, told)
 
-        fit(
-            network,
-            train,
-            valid if len(valid) else None,
-            recipe,
-            accelerator=problem.accelerator,
-            seed=problem.seed,
-            on_epoch=ended,
-            progress=lambda done, _text: hear(done, told),
-            state=self._training,
-            scale=self._scale,
-        )
+        with whole(self._together, self._run.path):
+            self._together.tell({**self.state_dict(), "seed": problem.seed})
+            fit(
+                network,
+                train,
+                valid if len(valid) else None,
+                recipe,
+                accelerator=problem.accelerator,
+                seed=problem.seed,
+                on_epoch=ended,
+                progress=lambda done, _text: hear(done, told),
+                state=self._training,
+                scale=self._scale,
+                together=self._together,
+            )
         rows = self.epochs
         if len(rows) < recipe.epochs:
             best = best_of([row["valid_accuracy"] for row in rows]) + 1

@@ -35,6 +35,7 @@ from nascli.programs.trained import card_of
 from nascli.report import baselines as words
 from nascli.runs import card as cards
 from nascli.runs.folder import Run
+from nascli.training.together import ALONE, Together
 from nascli.workers.serial import Serial
 
 WEIGHTS = baselines.WEIGHTS
@@ -52,7 +53,8 @@ class Parts:
     `seeds`, `baselines` and `known` are as in `nascli.programs.baselines.Networks`. `sizes` are
     those of the network in the search that found it, and now; None without such a search. `then`
     gives the command line of another verb for what comes of this one. `weights` gives what the
-    network starts from; None: from scratch. `workers` are where trainings run.
+    network starts from; None: from scratch. `workers` are where trainings run;
+    `together` the processes that train each network.
     """
 
     problem: Problem
@@ -66,6 +68,7 @@ class Parts:
     then: Then = plain
     weights: Callable[[], Mapping[str, Any]] | None = None
     workers: Hire = serial
+    together: Together = ALONE
 
     @property
     def networks(self) -> Networks:
@@ -90,7 +93,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
     images.record(run, parts.problem, tested=True)
     _write_card(run, parts.problem, genotype)
     problem, listed = networks.problem, networks.trainings
-    here = FromScratch(run, networks, parts.weights)
+    here = FromScratch(run, networks, parts.weights, parts.together)
     training: FromScratch | Apart = here
     evaluation = Evaluation(problem, [here], kept_by(run))
     seeds = [{} if networks.alone else {"seed": seed} for _, seed in listed]
@@ -130,6 +133,7 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
                 run, loop,
                 keep=keep, older=older, budgeted=False, spaces=networks.others, on_record=on_record,
             )  # fmt: skip
+        parts.together.leave()
         trials = sorted(loop.history, key=lambda trial: trial.number)
         if (error := trials[0].error) is not None:
             raise RuntimeError(f"the training failed: {error} (see log.txt in {run.path})")
