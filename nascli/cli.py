@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nascli import __version__
+from nascli.core import launch
 from nascli.core.fault import Fault, unknown
 
 if TYPE_CHECKING:
@@ -64,13 +65,19 @@ def _main(arguments: Sequence[str]) -> int:
     try:
         if verb not in VERBS:
             raise Fault(unknown("verb", verb, VERBS))
+        if launch.place()[1] > 1 and verb != "retrain":
+            raise Fault(
+                f"nas {verb} runs in one process: start it without torchrun, which is for nas "
+                "retrain (workers=processes runs several trials of a search at once)"
+            )
         if verb in _PLAIN:
             return int(importlib.import_module(f"nascli.commands.{verb}").main(rest))
         return _composed(verb, rest)
     except Fault as fault:
         from nascli import ui
 
-        ui.fault(str(fault))
+        if launch.place()[0] == 0:  # all that torchrun has started say the same
+            ui.fault(str(fault))
         return 2
     except KeyboardInterrupt:  # before a command has begun, or between two of them
         return 130
@@ -176,7 +183,7 @@ def _job(verb: str, ask: Callable[[], Asked]) -> int:
     command = importlib.import_module(f"nascli.commands.{verb}")
     try:
         asked = ask()
-        for old in asked.old_names:
+        for old in asked.old_names if launch.place()[0] == 0 else ():
             ui.say(f"warning: a config of yours uses an old name: {old}; please change it")
         command.main(asked)
     except Fault as fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from pathlib import Path
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
+from nascli.core.traits import Traits
 from nascli.core.trial import Proposal, Trial
-from nascli.core.workers import Evaluate, Workers
+from nascli.core.workers import Evaluate, Make, Workers
+from nascli.workers.serial import Serial
 
 PROPOSAL = Proposal(Genotype.of("toy", {"a": "0"}), 0.5)
 
@@ -129,3 +132,18 @@ def running(process: int) -> bool:
         return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+class InTurn(Serial):
+    """Workers whose evaluation came to them as to a process of its own, one after another here."""
+
+    traits = Traits(own_processes=True)
+
+    def __init__(
+        self,
+        make: Make,
+        count: int | None = None,
+        retries: int = 2,
+        trial_seconds: float | None = None,
+    ) -> None:
+        super().__init__(pickle.loads(pickle.dumps(make)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nascli import ui
@@ -11,6 +12,7 @@ from nascli.config import retrain as config
 from nascli.config.compose import Asked
 from nascli.core.trial import Trial
 from nascli.programs import retrain as program
+from nascli.programs.together import follow, joined
 from nascli.report import baselines as words
 from nascli.report.units import readable
 from nascli.report.units import words as named
@@ -23,8 +25,14 @@ def main(asked: Asked) -> None:
         Fault: the input is wrong.
         KeyboardInterrupt: the user has stopped it; the last whole epoch is saved.
     """
+    together = joined(asked.config.accelerator)
+    if together.rank:
+        follow(together, config.followed)
+        return
     listener = ui.Heard()
     run, parts = config.begin(asked, listener)
+    parts = replace(parts, together=together)
+    together.tell(parts.settings)
     epochs = parts.problem.recipe.epochs
     with ui.logging_to(run):
         ui.say(parts.problem.space.describe(parts.genotype))
@@ -34,9 +42,10 @@ def main(asked: Asked) -> None:
         with ui.Progress("epoch", total) as bar, stoppable(asked, run.path):
             ended = 0
 
-            def one_more(_trial: Trial) -> None:
+            def one_more(trial: Trial) -> None:
                 nonlocal ended
                 ended += epochs
+                bar.update(ended, "" if parts.networks.alone else program.told(parts, trial))
 
             listener.step = lambda done, text: bar.update(ended + done * epochs, text)
             listener.ended = one_more

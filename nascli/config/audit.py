@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from nascli.core.space import at, size
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.programs.audit import BASELINES, FEWEST, Asking, Parts
+from nascli.programs.recording import kept_by
 from nascli.runs.folder import Run
 
 
@@ -74,14 +74,14 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
 check = build
 
 
-def evaluation(config: DictConfig, on_error: Callable[[int, Exception], None]) -> Asking:
+def evaluation(config: DictConfig, run: Run) -> Asking:
     """What asks about a network, for a process of its own.
 
     Raises:
         Fault: everything that is wrong with the config.
     """
     asking, _ = _asking(Asked("audit", config, {}, [], ""), building.Faults(), SILENT)
-    return replace(asking, on_error=on_error)
+    return replace(asking, on_error=kept_by(run))
 
 
 def _asking(

@@ -15,19 +15,19 @@ from nascli.core.evaluation import Judging
 from nascli.core.fault import Fault
 from nascli.core.traits import traits_of
 from nascli.core.workers import Evaluate, Workers
-from nascli.programs.recording import Hire, kept_by
+from nascli.programs.recording import Hire
 from nascli.programs.threads import set_threads
 from nascli.runs.folder import Run
 
-Make = Callable[[DictConfig, Callable[[int, Exception], None]], Judging]
+Make = Callable[[DictConfig, Run], Judging]
+"""Config and run folder -> an evaluation that leaves tracebacks of failed trials there."""
 
 
 @dataclass(frozen=True)
 class FromConfig:
     """Builds an evaluation anew in whatever process calls it: plain data that travels.
 
-    `path` is the run's folder, where failed trials leave their tracebacks; `make` a function of a
-    module.
+    `path` is the run's folder; `make` a function of a module, or a partial one.
     """
 
     config: dict[str, Any]
@@ -43,7 +43,7 @@ class FromConfig:
     def __call__(self) -> Evaluate:
         """Builds problem and estimators."""
         config = OmegaConf.create(self.config)
-        evaluation = self.make(config, kept_by(Run(self.path)))
+        evaluation = self.make(config, Run(self.path))
         set_threads(values.threads(config), evaluation.problem)
         return evaluation
 

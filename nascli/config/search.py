@@ -25,6 +25,7 @@ from nascli.core.space import Relaxable
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
+from nascli.programs.recording import kept_by
 from nascli.programs.search import Parts
 from nascli.runs.folder import Run
 
@@ -167,7 +168,7 @@ def check(asked: Asked) -> Parts:
     return build(shared_weights.adopted(asked), survey=False)
 
 
-def evaluation(config: DictConfig, on_error: Callable[[int, Exception], None]) -> Evaluation:
+def evaluation(config: DictConfig, run: Run) -> Evaluation:
     """The evaluation alone, for a process that proposes nothing.
 
     Raises:
@@ -178,7 +179,7 @@ def evaluation(config: DictConfig, on_error: Callable[[int, Exception], None]) -
     chain = faults.attempt(lambda: building.estimators(config, made)) if made else None
     faults.check()
     assert made is not None and chain is not None
-    return Evaluation(made, chain, on_error)
+    return Evaluation(made, chain, kept_by(run))
 
 
 def _check_fit(config: DictConfig, made: Problem) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nascli.core.randomness import seed_of
 from nascli.data.holdout import spread
-from nascli.data.split import Split
+from nascli.data.split import Split, chunks
 
 Batch = tuple[Tensor, Tensor]
 """Images (B, C, H, W), float32, normalised, channels_last; and labels (B,), int64."""
@@ -45,11 +45,13 @@ def batches(
     limit: int | None = None,
     augment: Augment | None = None,
     drop_last: bool = False,
+    part: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
     """One pass over `split`, at most `limit` batches long.
 
     With a (CPU) generator the images are shuffled, and `augment` draws from it too; without, they
-    come in the split's order. The last batch may be smaller; `drop_last` leaves it out.
+    come in the split's order. The last batch may be smaller; `drop_last` leaves it out. `part` (n,
+    of how many) gives the nth share (from 0) of every batch; what cannot be shared out is left out.
 
     Raises:
         ValueError: `augment` without `generator`.
@@ -61,7 +63,14 @@ def batches(
     stop = count - count % batch_size if drop_last else count
     stop = stop if limit is None else min(stop, limit * batch_size)
     prepare = _preparing(split, device)
-    for images, labels in split.source.fetch(order[:stop], batch_size, device):
+    order, (number, count) = order[:stop], part
+    if count > 1:
+        whole = [rows[: len(rows) - len(rows) % count] for rows in chunks(order, batch_size)]
+        order = torch.cat([rows.chunk(count)[number] for rows in whole if len(rows)])
+        batch_size //= count
+        if number and generator is not None:  # or else every share would be augmented alike
+            generator.manual_seed(generator.initial_seed() + number)
+    for images, labels in split.source.fetch(order, batch_size, device):
         yield prepare(images, augment, generator), labels
 
 

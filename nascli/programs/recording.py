@@ -46,6 +46,7 @@ def looped(
     older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state,
     budgeted: bool = True,
     spaces: Sequence[SearchSpace] = (),
+    on_record: Callable[[Trial], None] = lambda _trial: None,
 ) -> Genotype | None:
     """Runs the loop to its end, from wherever the run folder says that it stands.
 
@@ -58,6 +59,7 @@ def looped(
         older: makes of an older version's state.pt what this one writes.
         budgeted: whether a line of the history says what was used of the budget by then.
         spaces: whose genotypes there may be besides those of the problem's.
+        on_record: called with every new trial once it is on record.
 
     Returns:
         What the strategy recommends.
@@ -107,6 +109,7 @@ def looped(
             run.append(trial, used=round(budget.used, 6), elapsed=round(budget.elapsed, 6))
         else:
             run.append(trial)
+        on_record(trial)
         checkpoint.maybe(state_now)
         listener.trial(trial)
 

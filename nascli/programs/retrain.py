@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast
-
-from torch import nn
 
 from nascli.core.budget import Budget
 from nascli.core.device import Counting
-from nascli.core.estimator import COSTS
 from nascli.core.evaluation import Evaluation
-from nascli.core.fault import Stopped
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal, Objective
 from nascli.core.listed import Listed
 from nascli.core.loop import Search
 from nascli.core.problem import Problem
-from nascli.core.provenance import given
 from nascli.core.space import SearchSpace
-from nascli.core.traits import Traits
+from nascli.core.traits import traits_of
 from nascli.core.trial import Open, Proposal, Trial
-from nascli.core.words import counted
+from nascli.core.workers import Evaluate, Workers
 from nascli.data.task import Task
 from nascli.programs import baselines, images, quantised, retrained
+from nascli.programs.apart import Apart
 from nascli.programs.baselines import SCORES, Networks
+from nascli.programs.from_scratch import FromScratch
 from nascli.programs.networks import costs_of, network_of
-from nascli.programs.recording import kept_by, looped
+from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.reporting import Then, plain, write_report
 from nascli.programs.tested import tested
 from nascli.programs.threads import computing_with
 from nascli.programs.trained import card_of
 from nascli.report import baselines as words
-from nascli.report.units import readable
 from nascli.runs import card as cards
 from nascli.runs.folder import Run
-from nascli.training import divergence
-from nascli.training.divergence import DivergedError
-from nascli.training.fit import fit
-from nascli.training.scoring import score
-from nascli.training.under_way import Epoch, State, best_of, line, over, row
+from nascli.training.together import ALONE, Together
 from nascli.workers.serial import Serial
 
 WEIGHTS = baselines.WEIGHTS
-_ROUNDING = 0.2  # percent: a GPU may add up in another order
+
+
+def serial(evaluation: Evaluate, _path: Path) -> Workers:
+    """Trainings one after another, in this process."""
+    return Serial(lambda: evaluation)
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,8 @@ class Parts:
     `seeds`, `baselines` and `known` are as in `nascli.programs.baselines.Networks`. `sizes` are
     those of the network in the search that found it, and now; None without such a search. `then`
     gives the command line of another verb for what comes of this one. `weights` gives what the
-    network starts from; None: from scratch.
+    network starts from; None: from scratch. `workers` are where trainings run;
+    `together` the processes that train each network.
     """
 
     problem: Problem
@@ -69,195 +67,19 @@ class Parts:
     sizes: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
     then: Then = plain
     weights: Callable[[], Mapping[str, Any]] | None = None
+    workers: Hire = serial
+    together: Together = ALONE
 
     @property
     def networks(self) -> Networks:
-        """All that is trained; nothing is chosen, so any split may say how good a network is."""
-        score = Objective("train_accuracy", "max")
-        problem = replace(self.problem, goal=Goal((score,)), fidelity=1.0)
+        """All that is trained."""
+        problem = trained(self.problem)
         return Networks(problem, self.genotype, self.seeds, self.baselines, self.known)
 
 
-class FromScratch:
-    """Trains a network with the whole recipe and scores the weights as their file gives them back.
-
-    It is an estimator of costs and accuracies whose state is that of the training under way, saved
-    after every epoch. The seed is what a proposal knows of itself (`seed`), or else the problem's:
-    first weights and the order of the images follow from it. The test split is read here only,
-    once the training is over.
-    """
-
-    metrics = (*COSTS, *SCORES)
-    meaning = ""
-    traits = Traits(repeatable=False)
-
-    def __init__(
-        self,
-        run: Run,
-        networks: Networks,
-        weights: Callable[[], Mapping[str, Any]] | None = None,
-    ) -> None:
-        self._weights = weights
-        self._run, self._networks, self._problem = run, networks, networks.problem
-        self._save: Callable[[], None] = lambda: None
-        self._genotype: Genotype | None = None
-        self._seed = self._problem.seed
-        self._training: State | None = None
-        self._scale = 1.0  # of the learning rate
-        self._first: list[dict[str, float]] = []  # epochs of the first training, once it is over
-
-    def prepare(self, save: Callable[[], None]) -> None:
-        """Nothing is to be done before the first network; `save` is called after every epoch."""
-        self._save = save
-
-    def estimate(self, proposal: Proposal) -> Mapping[str, float]:
-        """The network's costs, and percent of each split.
-
-        Raises:
-            Stopped: the training diverges, with a tenth of the step too.
-            RuntimeError: the file does not hold the network that was trained.
-        """
-        genotype, seed = proposal.genotype, self._seed_of(proposal.metrics)
-        if (self._genotype, self._seed) != (genotype, seed):
-            self._first = self.first
-            self._genotype, self._seed = genotype, seed
-            self._training, self._scale = None, 1.0
-        problem = self._networks.problem_of(genotype, seed)
-        costs = costs_of(problem, genotype)
-        size = readable("params", costs["params"])
-        problem.listener.warn(
-            f"{self._label()}training a network for {given(problem)} with {size} parameters on "
-            f"{counted(len(cast(Task, problem.task).split('train')), 'image')} for "
-            f"{counted(problem.recipe.epochs, 'epoch')} in {self._run.path}"
-        )
-        while True:
-            try:
-                network = network_of(problem, genotype)
-                if self._weights is not None and self._training is None:
-                    network.load_state_dict(self._weights())
-                self._train(problem, network)
-                break
-            except DivergedError as error:
-                self._go_back(error)
-        return {**costs, **self._scores(problem, network)}
-
-    @property
-    def epochs(self) -> list[dict[str, float]]:
-        """A row of the report for every epoch there was."""
-        return [row(epoch) for epoch in (self._training or {}).get("history", [])]
-
-    @property
-    def first(self) -> list[dict[str, float]]:
-        """Those of the first training, whose weights are the answer."""
-        return self.epochs if self._is_first() else self._first
-
-    def finished(self, trial: Trial) -> bool:
-        """Whether what is to be kept of this training is there: its weights, the first's epochs."""
-        file = self._networks.weights(trial.genotype, self._seed_of(trial.metrics))
-        if file == WEIGHTS and not over(self.first, self._problem.recipe):
-            return False
-        return file is None or (self._run.place / file).is_file()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Which network is being trained, and how far it is."""
-        genotype = self._genotype.to_json() if self._genotype else None
-        state = {"genotype": genotype, "training": self._training, "scale": self._scale}
-        return state if self._networks.alone else {**state, "seed": self._seed, "first": self.first}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on with that training."""
-        genotype, self._training = state["genotype"], state["training"]
-        if not isinstance(self._training, (dict, type(None))):
-            raise TypeError(f"training is {self._training!r:.80}; it must be a mapping")
-        self._scale = float(state.get("scale", 1.0))
-        self._genotype = Genotype.from_json(genotype) if genotype else None
-        self._seed = int(state.get("seed", self._problem.seed))
-        self._first = [dict(row) for row in state.get("first", ())]
-
-    def _seed_of(self, known: Mapping[str, float]) -> int:
-        return int(known.get("seed", self._problem.seed))
-
-    def _is_first(self) -> bool:
-        return (self._genotype, self._seed) == (self._networks.genotype, self._problem.seed)
-
-    def _label(self) -> str:
-        """Which training it is, where there are several."""
-        if self._networks.alone or self._genotype is None:
-            return ""
-        return f"{self._networks.name(self._genotype)}, seed {self._seed}: "
-
-    def _go_back(self, error: DivergedError) -> None:
-        """To the last good epoch, once, with a tenth of the step."""
-        epochs, recipe = len(self.epochs), self._problem.recipe
-        if self._scale < 1.0:
-            if not self._is_first():
-                raise error  # one of several that failed
-            raise Stopped(divergence.again(epochs, error, recipe)) from error
-        self._scale = divergence.TENTH
-        self._save()
-        self._problem.listener.warn(divergence.back(epochs, error))
-
-    def _train(self, problem: Problem, network: nn.Module) -> None:
-        """All epochs that are left; weights that are kept are in the run folder afterwards."""
-        task, recipe, hear = cast(Task, problem.task), problem.recipe, problem.listener.progress
-        train, valid, told = task.split("train"), task.split("valid"), ""
-
-        def ended(epoch: Epoch, checkpoint: State) -> None:
-            nonlocal told
-            self._training = copy.deepcopy(checkpoint)  # its tensors go on being trained
-            self._save()
-            told = self._label() + line(epoch)
-            self._run.log(told)
-            hear(epoch.number / recipe.epochs, told)
-
-        fit(
-            network,
-            train,
-            valid if len(valid) else None,
-            recipe,
-            accelerator=problem.accelerator,
-            seed=problem.seed,
-            on_epoch=ended,
-            progress=lambda done, _text: hear(done, told),
-            state=self._training,
-            scale=self._scale,
-        )
-        rows = self.epochs
-        if len(rows) < recipe.epochs:
-            best = best_of([row["valid_accuracy"] for row in rows]) + 1
-            problem.listener.warn(
-                f"{self._label()}ended after {counted(len(rows), 'epoch')}: none of the last "
-                f"{recipe.patience} was better than epoch {best}, whose weights are kept"
-            )
-        if (file := self._file()) is not None:
-            self._run.save(file, network.state_dict())
-
-    def _file(self) -> str | None:
-        """Where the weights of this training are kept."""
-        assert self._genotype is not None
-        return self._networks.weights(self._genotype, self._seed)
-
-    def _scores(self, problem: Problem, network: nn.Module) -> dict[str, float]:
-        """The accuracies of the weights, as their file gives them back if they are kept."""
-        task, accelerator = cast(Task, problem.task), problem.accelerator
-        validated = [row["valid_accuracy"] for row in self.epochs if "valid_accuracy" in row]
-        if validated:
-            trained = validated[best_of(validated) if problem.recipe.patience else -1]
-        else:  # what the epochs say of the training split is of other weights
-            trained = score(network, task.split("train"), accelerator).accuracy
-        if self._genotype is not None and (file := self._file()) is not None:
-            network = network_of(problem, self._genotype)
-            network.load_state_dict(self._run.load(file))
-        found = {
-            f"{name}_accuracy": score(network, task.split(name), accelerator).accuracy
-            for name in baselines.there(task)
-        }
-        reloaded = found.get("valid_accuracy", found["train_accuracy"])
-        if abs(reloaded - trained) > _ROUNDING:
-            raise RuntimeError(
-                f"the reloaded weights score {reloaded} %, the trained ones {trained} %"
-            )
-        return found
+def trained(problem: Problem) -> Problem:
+    """That of a training: nothing is chosen, so any split may say how good a network is."""
+    return replace(problem, goal=Goal((Objective("train_accuracy", "max"),)), fidelity=1.0)
 
 
 def retrain(run: Run, parts: Parts) -> dict[str, Any]:
@@ -270,27 +92,27 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
     start, genotype, networks = time.monotonic(), parts.genotype, parts.networks
     images.record(run, parts.problem, tested=True)
     _write_card(run, parts.problem, genotype)
-    problem, training = networks.problem, FromScratch(run, networks, parts.weights)
-
-    def failed(number: int, error: Exception) -> None:
-        kept_by(run)(number, error)
-        if number == 0 and not networks.alone:
-            raise RuntimeError(
-                f"the first training failed, without which there is nothing to compare: {error} "
-                f"(see log.txt in {run.path})"
-            ) from error
-
-    evaluation = Evaluation(problem, [training], failed)
-    listed = networks.trainings
+    problem, listed = networks.problem, networks.trainings
+    here = FromScratch(run, networks, parts.weights, parts.together)
+    training: FromScratch | Apart = here
+    evaluation = Evaluation(problem, [here], kept_by(run))
     seeds = [{} if networks.alone else {"seed": seed} for _, seed in listed]
     strategy = Listed(problem, [one for one, _ in listed], seeds)
-    loop = Search(strategy, evaluation, Serial(lambda: evaluation), Budget(), what="trainings")
     for said in [] if networks.alone else networks.plan():
         problem.listener.warn(said)
 
     def keep(trial: Trial) -> bool:
         """A training that failed is taken up again."""
         return trial.error is None and training.finished(trial)
+
+    def on_record(trial: Trial) -> None:
+        if isinstance(training, Apart):
+            training.recorded(trial)
+        if trial.number == 0 and trial.error is not None and not networks.alone:
+            raise RuntimeError(
+                "the first training failed, without which there is nothing to compare: "
+                f"{trial.error} (see log.txt in {run.path})"
+            )
 
     def older(state: dict[str, Any]) -> dict[str, Any]:
         """What was saved before trainings were trials."""
@@ -302,7 +124,16 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
         return {**before, "estimators": [trained]}
 
     with computing_with(parts.threads, problem):
-        looped(run, loop, keep=keep, older=older, budgeted=False, spaces=networks.others)
+        with closing(parts.workers(evaluation, run.place)) as workers:
+            if traits_of(workers).own_processes:
+                evaluation = apart(run, networks)
+                training = cast(Apart, evaluation.estimators[0])
+            loop = Search(strategy, evaluation, workers, Budget(), what="trainings")
+            looped(
+                run, loop,
+                keep=keep, older=older, budgeted=False, spaces=networks.others, on_record=on_record,
+            )  # fmt: skip
+        parts.together.leave()
         trials = sorted(loop.history, key=lambda trial: trial.number)
         if (error := trials[0].error) is not None:
             raise RuntimeError(f"the training failed: {error} (see log.txt in {run.path})")
@@ -317,6 +148,18 @@ def retrain(run: Run, parts: Parts) -> dict[str, Any]:
             report["sizes"] = words.compared(*parts.sizes)
         write_report(run, retrained.content(run, parts, report, trials))
         return report
+
+
+def apart(run: Run, networks: Networks) -> Evaluation:
+    """Trains in processes of their own; each of them makes one of these."""
+    return Evaluation(networks.problem, [Apart(run, networks)], kept_by(run))
+
+
+def told(parts: Parts, trial: Trial) -> str:
+    """How a training ended, in a line."""
+    name, seed = parts.networks.name(trial.genotype), trial.metrics.get("seed", parts.problem.seed)
+    said = trial.error or f"test accuracy {trial.metrics[SCORES[-1]]:.2f} %"
+    return f"{name}, seed {seed:g}: {said}"
 
 
 def _write_card(run: Run, problem: Problem, genotype: Genotype) -> None:

@@ -158,19 +158,24 @@ class Run:
                 os.truncate(path, whole)
         return [entry.trial for entry in history_file.entries(data, path)]
 
-    def save_state(self, state: Mapping[str, Any]) -> None:
+    def save_state(self, state: Mapping[str, Any], name: str = STATE) -> None:
         """Replaces state.pt in one step, once the history it belongs to is on the disk.
+
+        Or another file of such a kind, under its `name`.
 
         Raises:
             Fault: the disk takes no more; the state before is intact.
         """
-        with _guarded(self.path / STATE):
+        with _guarded(self.path / name):
             if self._history is not None:
                 os.fsync(self._history.fileno())
-        self.save(STATE, {"format": aliases.STATE_FORMAT, "seal": seal(state), **state})
+        self.save(name, {"format": aliases.STATE_FORMAT, "seal": seal(state), **state})
 
     def load_state(
-        self, *keys: str, older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state
+        self,
+        *keys: str,
+        older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state,
+        name: str = STATE,
     ) -> dict[str, Any] | None:
         """What `save_state` wrote last, with at least these keys; None if it never did.
 
@@ -180,10 +185,10 @@ class Run:
         Raises:
             Fault: the file is corrupt, of a newer version, or not of this kind of run.
         """
-        file = self.place / STATE
+        file = self.place / name
         if not file.exists():
             return None
-        state = self.load(STATE)
+        state = self.load(name)
         written = state.get("format", 1) if isinstance(state, dict) else None
         if type(written) is int and written > aliases.STATE_FORMAT:
             raise Fault(
@@ -230,6 +235,11 @@ class Run:
                 if isinstance(error, OSError):
                     raise
                 raise OSError(errno.ENOSPC, f"No space left on device ({error})") from error
+
+    def remove(self, name: str) -> None:
+        """Removes a file that is needed no more, if it is there."""
+        with suppress(OSError):
+            (self.place / name).unlink()
 
     def load(self, name: str) -> Any:
         """What `save` wrote, on the CPU; never runs code from the file.

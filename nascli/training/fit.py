@@ -18,6 +18,7 @@ from nascli.training.divergence import DivergedError, check
 from nascli.training.loss import dominant
 from nascli.training.recipe import Recipe, learning_rate
 from nascli.training.scoring import Score, Tally, score
+from nascli.training.together import ALONE, Together
 from nascli.training.under_way import Epoch, State, TrainingState, out_of_patience
 
 
@@ -36,6 +37,7 @@ def fit(
     scale: float = 1.0,
     budget: Budget | None = None,
     on_cut: Callable[[State], None] = lambda _state: None,
+    together: Together = ALONE,
 ) -> tuple[Epoch, ...]:
     """Trains `network` in place on `train`, and validates it on `valid` after every epoch.
 
@@ -60,6 +62,7 @@ def fit(
         scale: the share of the recipe's learning rate that is taken.
         budget: looked at before every step.
         on_cut: called with a checkpoint in the middle of an epoch when the budget's time is over.
+        together: the processes that train it, of which each calls this alike; all get the same.
 
     Returns:
         Every epoch, those before the checkpoint included.
@@ -71,8 +74,11 @@ def fit(
     """
     epochs = recipe.epochs if epochs is None else epochs
     network.to(accelerator, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    course = _Course(train, recipe, epochs, accelerator, seed, progress, scale, budget or Budget())
-    trained = TrainingState(network, train, recipe, epochs, accelerator)
+    network = together.prepared(network, accelerator)
+    course = _Course(
+        train, recipe, epochs, accelerator, seed, progress, scale, budget or Budget(), together
+    )
+    trained = TrainingState(network, train, recipe, epochs, accelerator, together)
     begun: State = {}
     if state:
         trained.restore(state)
@@ -88,7 +94,10 @@ def fit(
             number = len(history)
             found = course.epoch(trained, number, begun, cut)
             begun = {}
-            validated = score(trained.answer, valid, accelerator) if valid is not None else None
+            together.level(network, trained.answer)
+            validated = None
+            if valid is not None:
+                validated = score(trained.answer, valid, accelerator, together=together)
             _check(number, network, found, validated)
             rate = scale * learning_rate(recipe, epochs, number, 0, course.steps)
             history.append(Epoch(number + 1, rate, found, validated))
@@ -110,12 +119,13 @@ class _Course:
     progress: Callable[[float, str], None]
     scale: float
     budget: Budget
+    together: Together
 
     @property
     def steps(self) -> int:
         """Batches an epoch; a last lone image is left out, as batch norm cannot train on it."""
         whole, rest = divmod(len(self.split), self.recipe.batch_size)
-        return whole + (rest > (1 if whole else 0))
+        return whole + (rest // self.together.count > (1 if whole else 0))
 
     def epoch(
         self, trained: TrainingState, number: int, begun: State, cut: Callable[[State], None]
@@ -125,7 +135,8 @@ class _Course:
         `begun` is empty, or what `cut` was given when the time was over in this epoch.
         """
         recipe, steps, network = self.recipe, self.steps, trained.network
-        torch.manual_seed(seed_of(self.seed, "network", number))
+        rank = self.together.rank
+        torch.manual_seed(seed_of(self.seed, "network", number, *([rank] if rank else [])))
         if hasattr(network, "drop_path"):
             network.drop_path = recipe.drop_path * number / self.epochs  # type: ignore[assignment]
         stream = batches(
@@ -135,6 +146,7 @@ class _Course:
             generator=seeded(self.seed, "batches", number),
             limit=steps,
             augment=augmentation(recipe, self.split),
+            part=self.together.part,
         )
         network.train()
         tally = Tally(self.accelerator)
@@ -163,7 +175,7 @@ class _Course:
             if done + 1 == together:
                 self._step(trained)
             tally.add(loss, logits, dominant(targets))
-        return tally.score()
+        return tally.all(self.together).score()
 
     def _gradients(
         self, trained: TrainingState, images: Tensor, targets: Tensor, share: float

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from nascli.data.batches import batches
 from nascli.data.split import Split
+from nascli.training.together import ALONE, Together
 
 _TOP = 5
 
@@ -48,16 +49,34 @@ class Tally:
         self._correct.fill_(state[1])
         self._count = int(state[2])
 
+    def all(self, together: Together) -> Tally:
+        """Those of all processes that train together, in each of them."""
+        if together.count > 1:
+            device = self._loss.device
+            sums = torch.tensor(self.state(), dtype=torch.float64, device=device)
+            self.restore(together.add(sums).tolist())
+        return self
+
     def score(self) -> Score:
         """Their means."""
         return Score(float(self._loss) / self._count, 100 * float(self._correct) / self._count)
 
 
 def score(
-    network: nn.Module, split: Split, accelerator: str = "cpu", batch_size: int = 500
+    network: nn.Module,
+    split: Split,
+    accelerator: str = "cpu",
+    batch_size: int = 500,
+    together: Together = ALONE,
 ) -> Score:
-    """Loss and accuracy of `network` (in eval mode) over all of `split`, in float32."""
-    return judged(network, split, accelerator, batch_size).score
+    """Loss and accuracy of `network` (in eval mode) over all of `split`, in float32.
+
+    Processes that are together look at a share each.
+    """
+    if not 1 < together.count <= len(split):
+        return judged(network, split, accelerator, batch_size).score
+    share = split.take(np.arange(together.rank, len(split), together.count))
+    return _judged(network, share, accelerator, batch_size)[0].all(together).score()
 
 
 @dataclass(frozen=True)
@@ -103,6 +122,17 @@ def judged(
     network: nn.Module, split: Split, accelerator: str = "cpu", batch_size: int = 500
 ) -> Judgement:
     """What `network` (in eval mode) makes of all of `split`, in float32."""
+    tally, confusion, top5 = _judged(network, split, accelerator, batch_size)
+    return Judgement(tally.score(), confusion.cpu().numpy().astype(np.int64), int(top5))
+
+
+def _judged(
+    network: nn.Module, split: Split, accelerator: str, batch_size: int
+) -> tuple[Tally, Tensor, Tensor]:
+    """The sums, the confusion (classes, classes) and how many labels are among the five likeliest.
+
+    All of them are on the accelerator.
+    """
     network.to(accelerator, memory_format=torch.channels_last)  # type: ignore[call-overload]
     training = network.training
     network.eval()
@@ -119,5 +149,4 @@ def judged(
             likeliest = logits.topk(min(_TOP, classes), dim=1).indices
             top5 += (likeliest == labels[:, None]).sum()
     network.train(training)
-    square = confusion.view(classes, classes).cpu().numpy().astype(np.int64)
-    return Judgement(tally.score(), square, int(top5))
+    return tally, confusion.view(classes, classes), top5

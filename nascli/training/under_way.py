@@ -16,6 +16,7 @@ from nascli.training.average import averaged
 from nascli.training.loss import Loss, mixing
 from nascli.training.recipe import Recipe
 from nascli.training.scoring import Score
+from nascli.training.together import ALONE, Together
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,17 @@ class TrainingState:
     """A network, and all that moves with it while it is trained."""
 
     def __init__(
-        self, network: nn.Module, split: Split, recipe: Recipe, epochs: int, accelerator: str
+        self,
+        network: nn.Module,
+        split: Split,
+        recipe: Recipe,
+        epochs: int,
+        accelerator: str,
+        together: Together = ALONE,
     ) -> None:
         self.network, self._recipe, self._epochs = network, recipe, epochs
-        self.run: Callable[[Tensor], Any] = torch.compile(network) if recipe.compile else network
+        called = together.wrapped(network, accelerator, split.shape)
+        self.run: Callable[[Tensor], Any] = torch.compile(called) if recipe.compile else called
         self.optimizer = torch.optim.SGD(
             network.parameters(),
             lr=recipe.learning_rate,

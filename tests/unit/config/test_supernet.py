@@ -15,7 +15,7 @@ from nascli.config import inheriting, retrain, search, shared_weights
 from nascli.config import overrides as command_line
 from nascli.core.fault import Fault
 from nascli.data.batches import batches
-from nascli.programs.retrain import FromScratch
+from nascli.programs.from_scratch import FromScratch
 from nascli.runs.folder import Run
 
 TEN = {"budget.trials": 10, "strategy": "random"}

@@ -8,8 +8,11 @@ import pytest
 import torch
 from fixtures import TINY, TINY_SPACE, Heard, asked, composed
 
+from nascli import genotypes
 from nascli.config import retrain as config
+from nascli.core.fault import Fault
 from nascli.core.listener import SILENT
+from nascli.programs import from_scratch
 from nascli.programs import retrain as program
 from nascli.runs.folder import Run
 from nascli.training.divergence import DivergedError
@@ -111,8 +114,41 @@ def test_cut_off_between_any_two_it_ends_as_if_nothing_had_been(
     assert sum("training" in text and "parameters" in text for text in heard) == 8 - ended
 
 
+def test_in_processes_of_their_own_they_come_to_the_same_and_go_on_at_the_last_epoch(
+    whole, tmp_path, monkeypatch
+):
+    apart = ("workers=processes", "workers._target_=makes.InTurn")
+    run, saved, fit, begun = claimed(tmp_path), Run.save_state, from_scratch.fit, []
+    (run.path / genotypes.FILE).write_text(genotypes.dump(parts_of().genotype))
+
+    def save(self, state, *name):
+        saved(self, state, *name)
+        if name == ("trainings/5.pt",):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "save_state", save)
+    with pytest.raises(KeyboardInterrupt):
+        program.retrain(run, parts_of(*apart))
+    monkeypatch.undo()
+    kept = {file.name for file in (run.path / "trainings").iterdir()}
+    assert (len(lines_of(run)), kept) == (5, {"0.pt", "5.pt"})
+    monkeypatch.setattr(
+        from_scratch, "fit", lambda *a, **k: (begun.append(k["state"]), fit(*a, **k))[1]
+    )
+    assert said(program.retrain(run, parts_of(*apart))) == said(whole[1])
+    assert told(lines_of(run)) == told(lines_of(whole[0]))
+    assert [state and len(state["history"]) for state in begun] == [1, None, None]
+    assert [file.name for file in (run.path / "trainings").iterdir()] == ["0.pt"]
+
+
+def test_weights_of_a_supernet_are_inherited_in_this_process_alone():
+    inheriting = composed(*SMALL, "workers=processes", "init=inherit", verb="retrain")
+    with pytest.raises(Fault, match=r"weights of this process; take workers=serial"):
+        config._workers(inheriting, 1, {})
+
+
 def test_one_that_fails_leaves_the_others_and_is_taken_up_again(whole, tmp_path, monkeypatch):
-    run, fit = claimed(tmp_path), program.fit
+    run, fit = claimed(tmp_path), from_scratch.fit
     trained = []
 
     def failing(network, *args, **keys):
@@ -121,7 +157,7 @@ def test_one_that_fails_leaves_the_others_and_is_taken_up_again(whole, tmp_path,
             raise ValueError("out of memory")
         return fit(network, *args, **keys)
 
-    monkeypatch.setattr(program, "fit", failing)
+    monkeypatch.setattr(from_scratch, "fit", failing)
     report = program.retrain(run, parts_of())
     rows = report["networks"]
     assert [row["failed"] for row in rows] == [0, 1, 0, 2]
@@ -132,11 +168,11 @@ def test_one_that_fails_leaves_the_others_and_is_taken_up_again(whole, tmp_path,
     assert [one["baseline"] for one in report["comparisons"]] == ["random"]
     assert report["verdict"][2] == "shufflenet_v2_x0_5: 2 trainings failed (log.txt), left out here"
     trained.clear()
-    monkeypatch.setattr(program, "fit", lambda *a, **k: (trained.append(1), fit(*a, **k))[1])
+    monkeypatch.setattr(from_scratch, "fit", lambda *a, **k: (trained.append(1), fit(*a, **k))[1])
     again = program.retrain(run, parts_of())
     assert len(trained) == 3 and said(again) == said(whole[1])
     assert len(lines_of(run)) == 11
-    monkeypatch.setattr(program, "fit", lambda *_args, **_keys: pytest.fail("trained again"))
+    monkeypatch.setattr(from_scratch, "fit", lambda *_args, **_keys: pytest.fail("trained again"))
     assert said(program.retrain(run, parts_of())) == said(whole[1])
 
 
@@ -147,22 +183,23 @@ def test_without_the_first_training_nothing_else_is_trained(tmp_path, monkeypatc
         trained.append(1)
         raise ValueError("out of memory")
 
-    monkeypatch.setattr(program, "fit", failing)
+    monkeypatch.setattr(from_scratch, "fit", failing)
     for tries in (1, 2):
         with pytest.raises(RuntimeError, match=r"first training failed.*: out of memory"):
             program.retrain(run, parts_of())
-        assert len(trained) == tries and run.history() == []
+        assert len(trained) == tries
+        assert [trial.error for trial in run.history()] == ["ValueError: out of memory"] * tries
 
 
 def test_a_baseline_that_only_diverges_is_a_failed_training(tmp_path, monkeypatch):
-    run, fit = claimed(tmp_path), program.fit
+    run, fit = claimed(tmp_path), from_scratch.fit
 
     def failing(network, *args, **keys):
         if type(network).__name__ == "ShuffleNetV2":
             raise DivergedError("wild")
         return fit(network, *args, **keys)
 
-    monkeypatch.setattr(program, "fit", failing)
+    monkeypatch.setattr(from_scratch, "fit", failing)
     parts = parts_of("seeds=1", "baselines=[shufflenet_v2_x0_5]", "random_genotypes=null")
     report = program.retrain(run, replace(parts, sizes=({"cells": 3}, {"cells": 20})))
     assert report["sizes"] == [{"size": "cells", "searched": "3", "retrained": "20"}]
@@ -180,7 +217,7 @@ def test_what_can_be_shown_is_said_before_anything_is_trained(tmp_path, monkeypa
 
 
 def test_the_test_split_is_read_once_a_training_and_after_it(tmp_path, monkeypatch):
-    steps, score = [], program.score
+    steps, score = [], from_scratch.score
     parts = parts_of("seeds=2", "baselines=[]", "random_genotypes=null")
     names = {len(parts.problem.task.split(name)): name for name in ("train", "valid", "test")}
     assert len(names) == 3
@@ -189,8 +226,8 @@ def test_the_test_split_is_read_once_a_training_and_after_it(tmp_path, monkeypat
         steps.append(names[len(split)])
         return score(network, split, *args)
 
-    fit = program.fit
-    monkeypatch.setattr(program, "score", scored)
-    monkeypatch.setattr(program, "fit", lambda *a, **k: (steps.append("fit"), fit(*a, **k))[1])
+    fit = from_scratch.fit
+    monkeypatch.setattr(from_scratch, "score", scored)
+    monkeypatch.setattr(from_scratch, "fit", lambda *a, **k: (steps.append("fit"), fit(*a, **k))[1])
     program.retrain(claimed(tmp_path), parts)
     assert steps == ["fit", "train", "valid", "test"] * 2

@@ -12,6 +12,7 @@ from nascli.core.fault import Fault
 from nascli.core.listener import SILENT
 from nascli.core.space import at
 from nascli.core.trial import Trial
+from nascli.programs import from_scratch
 from nascli.programs import retrain as program
 from nascli.runs.folder import STATE, Run
 from nascli.training.divergence import DivergedError
@@ -64,7 +65,7 @@ def test_killed_after_an_epoch_it_ends_as_if_nothing_had_come_between(run, tmp_p
 
 def test_a_finished_one_is_not_trained_again(run, monkeypatch):
     whole = program.retrain(run, parts_of())
-    monkeypatch.setattr(program, "fit", lambda *_args, **_keys: pytest.fail("trained again"))
+    monkeypatch.setattr(from_scratch, "fit", lambda *_args, **_keys: pytest.fail("trained again"))
     assert said(program.retrain(run, parts_of())) == said(whole)
     assert len(run.history()) == 1
 
@@ -78,7 +79,7 @@ def test_without_its_weights_it_is_scored_anew(run):
 
 def test_the_state_of_another_network_is_not_gone_on_with(run):
     parts = parts_of()
-    training = program.FromScratch(run, parts.networks)
+    training = from_scratch.FromScratch(run, parts.networks)
     training.load_state_dict({"genotype": at(parts.problem.space, 7).to_json(), "training": {}})
     assert not training.finished(Trial(0, parts.genotype, 1.0))
     assert training.epochs == []
