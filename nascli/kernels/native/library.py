@@ -24,6 +24,11 @@ def why() -> str:
     return "kernels=torch" if _OFF else _tried()[1]
 
 
+def named() -> str:
+    """What computes: torch, or native and a hash of the sources that the library is made of."""
+    return "torch" if load() is None else f"native {compiling.sources()}"
+
+
 @contextmanager
 def without() -> Iterator[None]:
     """Torch computes meanwhile, in the whole process."""
