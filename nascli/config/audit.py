@@ -66,6 +66,7 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         supernet=Path(config.supernet) if config.supernet else None,
         resamples=config.resamples,
         threads=values.threads(config),
+        kernels=values.kernels(config),
         settings=asked.plain(),
         notice=own_data.mismatch(config, asking.problem, "estimator", "reference"),
     )

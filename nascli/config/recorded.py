@@ -26,7 +26,7 @@ _MARKS = {
 }
 """Verb that can be resumed -> a key that of these its config alone has."""
 _CHANGEABLE = (
-    *("budget.", "accelerator", "outputs", "resume", "data.path", "estimator.path"),
+    *("budget.", "accelerator", "kernels", "outputs", "resume", "data.path", "estimator.path"),
     "device.command",
 )
 
@@ -108,8 +108,8 @@ def _going_on(run: Run, asked: Asked) -> Asked:
     if bad:
         raise Fault(
             f"{', '.join(bad)} cannot change when a run is resumed; only budget.*, accelerator, "
-            "data.path (of the same images) and estimator.path (of the same answers) can: for "
-            "anything else start a new run"
+            "kernels, data.path (of the same images) and estimator.path (of the same answers) can: "
+            "for anything else start a new run"
         )
     verb = verb_of(config)
     if verb not in _MARKS:
@@ -131,7 +131,7 @@ def _going_on(run: Run, asked: Asked) -> Asked:
         if key not in asked.config.budget:
             raise Fault(unknown(f"in '{run.path / CONFIG}' budget", key, asked.config.budget))
     for key in keys:
-        if key.startswith(("budget.", "accelerator", "data.path", "estimator.path")):
+        if key.startswith(("budget.", "accelerator", "kernels", "data.path", "estimator.path")):
             OmegaConf.update(config, key, OmegaConf.select(asked.config, key))
     config.resume = str(run.path)
     return asked.with_config(config)

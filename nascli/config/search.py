@@ -118,6 +118,7 @@ def build(
         workers=remote.hired(config, workers, evaluation),
         budget=budget,
         threads=values.threads(config),
+        kernels=values.kernels(config),
         settings=asked.plain(),
         networks=own_data.networks(config, problem, estimators),
         notice=own_data.mismatch(config, problem, "estimator"),

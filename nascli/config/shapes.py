@@ -16,6 +16,7 @@ class Keys:
 
     accelerator: str
     threads: int | Literal["auto"]
+    kernels: Literal["auto", "native", "torch"]
     seed: int
     outputs: str
     resume: str | None

@@ -13,6 +13,7 @@ from nascli.config import kinds
 from nascli.core.fault import Fault, unknown
 from nascli.core.goal import Constraint, Objective
 from nascli.core.traits import Traits, traits_of
+from nascli.programs.kernels import Kernels, check
 
 _SEEDS = 2**63  # generators of torch take as many
 
@@ -110,3 +111,14 @@ def threads(config: DictConfig) -> int | None:
     if not (isinstance(config.threads, int) and config.threads > 0):
         raise Fault(f"threads is {config.threads!r}; it must be a whole number above 0, or auto")
     return int(config.threads)
+
+
+def kernels(config: DictConfig) -> Kernels:
+    """What a supernet is computed with; torch for runs from before there was a choice.
+
+    Raises:
+        Fault: it cannot be had.
+    """
+    kernels: Kernels = config.get("kernels", "torch")
+    check(kernels)
+    return kernels

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nascli.core import cache
 from nascli.core.fault import Fault
 from nascli.core.regular import contents
 
@@ -59,14 +60,14 @@ def of_files(files: Sequence[str]) -> Keys:
     name = stamps.digest()
     found = _KNOWN.get(name)
     if found is None:
-        folder = _folder()
-        cache = folder / f"{name.hex()}.keys" if folder else None
-        found = _cached(cache, len(files)) if cache else None
+        folder = cache.folder("keys")
+        kept = folder / f"{name.hex()}.keys" if folder else None
+        found = _cached(kept, len(files)) if kept else None
         if found is None:
             start = time.monotonic()
             found = _hashed(files, large=sum(sizes) > _LARGE * len(sizes))
-            if cache and time.monotonic() - start > _SLOW:
-                _keep(cache, found)
+            if kept and time.monotonic() - start > _SLOW:
+                _keep(kept, found)
     while len(_KNOWN) >= 16:
         del _KNOWN[next(iter(_KNOWN))]
     _KNOWN[name] = found
@@ -87,19 +88,6 @@ def _digest(file: str) -> bytes:
         return hashlib.blake2b(contents(file, _MOST_BYTES), digest_size=8).digest()
     except OSError as error:
         raise Fault(f"cannot read image {file}: {error.strerror}") from error
-
-
-def _folder() -> Path | None:
-    """Where keys are kept; None for a user without a home.
-
-    A relative XDG_CACHE_HOME is none, as its specification has it.
-    """
-    said = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    try:
-        base = said if said.is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
-        return None
-    return base / "nascli" / "keys"
 
 
 def _cached(file: Path, count: int) -> Keys | None:

@@ -25,10 +25,10 @@ from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.supernet import SharedWeights
 from nascli.core.trial import Proposal, Trial
-from nascli.programs import images, shared_weights
+from nascli.programs import images, kernels, shared_weights, threads
+from nascli.programs.kernels import Kernels
 from nascli.programs.recording import Hire, looped
 from nascli.programs.reporting import write_report
-from nascli.programs.threads import computing_with
 from nascli.report import agreement
 from nascli.report import audit as words
 from nascli.report.page import Content
@@ -132,6 +132,7 @@ class Parts:
     supernet: Path | None
     resamples: int
     threads: int | None
+    kernels: Kernels
     settings: Mapping[str, Any]
     notice: str | None = None
 
@@ -158,7 +159,10 @@ def audit(run: Run, parts: Parts) -> Outcome:
     """
     if parts.notice:
         parts.problem.listener.warn(f"warning: {parts.notice}")
-    with computing_with(parts.threads, parts.problem):
+    with (
+        threads.computing_with(parts.threads, parts.problem),
+        kernels.computing_with(parts.kernels, run, parts.problem, parts.shared),
+    ):
         if parts.shared is not None and parts.supernet is not None:
             warn = parts.problem.listener.warn
             warn(shared_weights.load(parts.shared, parts.supernet))

@@ -23,12 +23,12 @@ from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.core.words import counted
-from nascli.programs import images
+from nascli.programs import images, kernels, threads
+from nascli.programs.kernels import Kernels
 from nascli.programs.latency import beside
 from nascli.programs.networks import keep_latencies, layers_of
 from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.reporting import Then, plain, write_report
-from nascli.programs.threads import computing_with
 from nascli.report import contents, summary
 from nascli.report.chart import Figures
 from nascli.runs.folder import Run
@@ -54,6 +54,7 @@ class Parts:
     workers: Hire
     budget: Budget
     threads: int | None
+    kernels: Kernels
     settings: Mapping[str, Any]
     networks: str = ""
     notice: str | None = None
@@ -80,7 +81,10 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
     problem.listener.warn(
         f"searching {problem.space.name} ({counted(count, 'genotype')}) in {run.path}"
     )
-    with computing_with(parts.threads, problem):
+    with (
+        threads.computing_with(parts.threads, problem),
+        kernels.computing_with(parts.kernels, run, problem, parts.shared),
+    ):
         evaluation = Evaluation(problem, parts.estimators, kept_by(run))
         with closing(parts.workers(evaluation, run.place)) as workers:
             what = f"{traits_of(parts.strategy).unit}s"

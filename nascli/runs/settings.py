@@ -9,7 +9,8 @@ from nascli.core.fault import Fault
 
 Settings = Mapping[str, Any]
 _PROBLEM = ("space", "data", "estimator", "objectives", "constraints", "fidelity", "scalarisation")
-_PLACE = ("seed", "outputs", "resume", "accelerator", "threads")  # no result depends on these
+_PLACE = ("seed", "outputs", "resume", "accelerator", "threads", "kernels")
+"""No result depends on these."""
 
 
 def settings(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ ALLOWED = {
     | {"costs.conditions", "costs.latency_choice"},
     "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "formats"}
     | {"estimators.costs", "costs", "workers.serial"},
+    "programs.kernels": {"core", "runs", "kernels.native.library"},
     "ui": {"runs", "report.units", "core"},
     "runs": {"core"},
     "runs.environment": {"core", "devices.processor"},

@@ -58,6 +58,7 @@ def test_right_overrides(overrides):
         (["budget.seconds=soon"], "it must be a number or null"),
         (["budget=null"], "budget is null; it must be a mapping"),
         (["threads=many"], "threads is 'many'; it must be a whole number or auto"),
+        (["kernels=fast"], "kernels is 'fast'; it must be one of auto, native, torch"),
         (["~strategy"], "strategy is missing; nas search needs it"),
         (
             ["strategy=darts", "strategy.relaxation=gdas"],

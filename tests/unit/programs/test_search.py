@@ -9,7 +9,7 @@ from fixtures import TINY, TINY_SPACE, Heard, build, composed
 from nascli.core.budget import Budget
 from nascli.core.fault import Fault
 from nascli.programs import search as program
-from nascli.runs.folder import STATE, Run
+from nascli.runs.folder import ENVIRONMENT, STATE, Run
 
 SMALL = (
     "space=nasbench201",
@@ -80,6 +80,9 @@ def test_a_search_whose_time_is_over_goes_on_at_the_step(tmp_path, monkeypatch, 
     assert cuts
     assert lines(cut) == lines(whole)
     assert report["genotype"] == expected["genotype"]
+    computed = [json.loads((run.path / ENVIRONMENT).read_text()) for run in (cut, whole)]
+    assert computed[0] == computed[1]
+    assert ("kernels" in computed[0]) == (name != "cached")  # which trains no supernet
 
 
 def test_a_search_that_can_only_diverge_is_reported_and_goes_on_from_there(tmp_path):
