@@ -2,10 +2,11 @@
 
 python benchmarks/forecast.py [first] [last]      (of the twenty; default: all)
 
-The draw was committed before there was a forecast. Every configuration is one `nas` command, whose forecast
-stands in its log.txt and is compared with what the command then took: the seconds between that line and the
-end, and the process's largest resident set. On a machine that others use too, seconds of a clock say
-little: those of the processor, which the command's own forecast counts as well, are compared beside.
+The draw was committed before there was a forecast. Every configuration is one `nas` command,
+whose forecast stands in its log.txt and is compared with what the command then took: the seconds
+between that line and the end, and the process's largest resident set. On a machine that others
+use too, seconds of a clock say little: those of the processor, which the command's own forecast
+counts as well, are compared beside.
 """
 
 import random

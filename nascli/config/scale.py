@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, cast
@@ -24,6 +24,7 @@ from nascli.core.scaling import Scale, Scaling, Searching
 from nascli.core.space import Resizable, Scalable
 from nascli.core.traits import traits_of
 from nascli.programs.grid import Grid, Grown, Member
+from nascli.programs.recording import kept_by
 from nascli.programs.scale import Parts
 from nascli.runs import reading
 from nascli.runs.folder import Run
@@ -95,13 +96,13 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
 check = build
 
 
-def grown(config: DictConfig, on_error: Callable[[int, Exception], None]) -> Grown:
+def grown(config: DictConfig, run: Run) -> Grown:
     """What trains a candidate, for a process of its own.
 
     Raises:
         Fault: everything that is wrong with the config.
     """
-    return replace(Growing(config).evaluation(), on_error=on_error)
+    return replace(Growing(config).evaluation(), on_error=kept_by(run))
 
 
 class Growing:
