@@ -1,34 +1,44 @@
 """How scores of untrained networks rank NAS-Bench-201 cells, all on one set of cells.
 
-python benchmarks/zero_cost.py IMAGES LINES [--cells 3000] [--batch 64] [--scores ...] [--report]
+python benchmarks/zero_cost.py IMAGES LINES [--cells 3000] [--batch 32] [--channels 16] [--depth 1]
+    [--scores ...] [--report | --choose | --time]
 
 IMAGES is CIFAR-10 as class folders (IMAGES/train/<class>/...): every score that looks at images is
-fed with these, whatever data set its row is about. Cells are drawn at random without repeats;
-networks have the published size (16 channels, 5 cells a stage). Every cell's scores, and the
-seconds that they took together, are added to the file LINES at once, and those that stand there are
-not computed again, so the run may be stopped at any time, and scores can be added to it. --report
-only writes the result.
+fed with these, whatever data set its row is about; there are none of CIFAR-100 and ImageNet16 here.
+Cells are drawn at random without repeats. Networks have the published width and images but one cell
+in each of the three stages instead of five (--depth), and minibatches of 32: a fifth of the work.
+Cells of one function are scored once, as the canonical one, which has no dead operations: `l2_norm`
+and `vkdnw_single` would see those of another spelling, and first weights would be other draws.
 
-The result is over the cells that have all scores of the run, so that rows compare: a score that is
-not finite ranks its cell last, as a search would. `all` are those cells, `live` those of them whose
-every operation but `none` lies on a path from the input of the cell to its output. Beside every
-score stand the test accuracies and the validation accuracies, after 200 epochs, of three data sets:
-Kendall's tau-b and Spearman's rho with percentiles of 1,000 bootstrap samples of the cells, nDCG
-(gains are accuracies above the lowest, of the first tenth), and the accuracy of the cell that the
-score likes best. `params` and `live_macs` need no pass at all and are what the others are to beat:
-over all 15,625 cells live multiply-adds have tau .657/.631/.611 with the test accuracy.
+Scores are added to the file LINES at once, with the CPU seconds that they took together, and those
+that stand there are not computed again, so the run may be stopped at any time, and scores can be
+added to it. --report only writes the result, --time adds what each score takes alone.
 
-`published` is the absolute value of Spearman's coefficient over all 15,625 cells (Abdelfattah et
-al. 2021, Table 1, from SamsungLabs/zero-cost-nas): with the accuracy, on test images, of networks
-trained on half of the training images, which is neither column here. The published `vote` is the
-share of pairs of cells that the majority of synflow, jacob_cov and snip puts in the right order:
-`pairs`.
+The result is over the cells that have all scores, in the order drawn up to the first that has not.
+A score that is not finite ranks its cell last, as a search would. `all` are those cells, `live`
+those of them whose every operation but `none` lies on a path from the input of the cell to its
+output; `held` are the cells of the half of the classes of equal function that --choose does not
+look at. Beside every score stand the test accuracies and the validation accuracies, after 200
+epochs, of three data sets: Kendall's tau-b and Spearman's rho with the middle 95 percent of 200
+bootstrap samples of classes, nDCG (gains are accuracies above the lowest, of the first tenth), and
+the accuracy of the cell that the score likes best. `params`, `macs` and the same of live layers are
+of networks of the published size and need no pass at all.
+
+--choose prints the sums of the logarithms of ranks of up to five scores by their Kendall's tau-b on
+the other half of the classes, with CIFAR-10's test accuracy, the mean of all and live cells. The
+best is `ensemble` in `nascli.zero_cost.ranks`.
+
+`published_kendall` are the figures of AZ-NAS (all cells) and VKDNW (live cells), by networks of
+full depth and, for some scores, images of the data set.
 """
 
 import argparse
 import importlib.resources
 import io
+import itertools
 import json
+import os
+import platform
 import random
 import sys
 import time
@@ -39,20 +49,31 @@ from scipy.stats import kendalltau, rankdata
 
 RESULT = Path(__file__).parent / "results" / "zero_cost.json"
 PUBLISHED = {
-    "grad_norm": 0.594,
-    "snip": 0.596,
-    "grasp": 0.514,
-    "fisher": 0.36,
-    "synflow": 0.737,
-    "jacob_cov": 0.731,
-    "pairs": 0.817,
+    "all": {
+        "params": [0.576, 0.552, 0.519],
+        "synflow": [0.571, 0.562, 0.553],
+        "naswot": [0.557, 0.579, 0.573],
+        "zico": [0.589, 0.620, 0.614],
+        "swap": [0.634, 0.649, 0.610],
+        "az_nas": [0.741, 0.723, 0.710],
+    },
+    "live": {
+        "macs": [0.623, 0.586, 0.545],
+        "zico": [0.607, 0.614, 0.587],
+        "az_nas": [0.712, 0.696, 0.673],
+        "vkdnw_agg": [0.750, 0.753, 0.743],
+    },
 }
 SCORES = ["synflow", "jacob_cov", "snip", "grad_norm", "fisher", "naswot", "l2_norm", "zico", "zen"]
-SCORES += ["swap", "swap_regular", "expressivity", "progressivity", "trainability"]
-SCORES += ["vkdnw", "vkdnw_single"]
+SCORES += ["swap", "expressivity", "progressivity", "trainability", "vkdnw", "vkdnw_single"]
 DATASETS = ("cifar10", "cifar100", "imagenet16")
-RESAMPLES = 1000
+RESAMPLES = 200
 VOTERS = ("synflow", "jacob_cov", "snip")
+JOINED = ("az_nas", "vkdnw_agg", "ensemble")
+FED = (
+    "CIFAR-10 (JPEG copies of the images) for the rows of all three data sets; zen: normal noise; "
+)
+FED += "synflow: ones; l2_norm and counts: nothing"
 
 
 def table():
@@ -146,38 +167,27 @@ def ndcg(values, accuracy):
     return float((gains[order] * discount).sum() / (np.sort(gains)[::-1][:count] * discount).sum())
 
 
-def interval(statistic, *columns):
-    """The middle 95 percent over bootstrap samples."""
-    rng, size = np.random.default_rng(0), len(columns[0])
-    drawn = (rng.integers(0, size, size) for _ in range(RESAMPLES))
-    values = [statistic(*(column[rows] for column in columns)) for rows in drawn]
-    return [round(float(v), 3) for v in np.percentile(values, [2.5, 97.5])]
+def resamples(classes):
+    """Rows of samples of whole classes, as many as there are, drawn with replacement."""
+    members = [np.flatnonzero(classes == one) for one in np.unique(classes)]
+    rng = np.random.default_rng(0)
+    for _ in range(RESAMPLES):
+        yield np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
 
 
-def pairs(votes, accuracy):
-    """The share of pairs that the majority puts in the right order; equal accuracies left out."""
-    right = total = 0
-    for row in range(len(accuracy)):
-        better = np.sign(accuracy[row] - accuracy)
-        majority = np.where((votes[row] > votes).sum(1) >= votes.shape[1] / 2, 1, -1)
-        right += int((better * majority > 0).sum())
-        total += int((better != 0).sum())
-    return right / total
-
-
-def row(values, accuracies):
+def row(values, accuracies, drawn):
     """What a score says of some cells, beside every column of accuracies (split, data set)."""
     found = {}
-    for split, columns in accuracies.items():
-        for dataset, accuracy in columns.items():
-            found[f"{split}_{dataset}"] = {
-                "kendall": round(kendall(values, accuracy), 3),
-                "kendall_interval": interval(kendall, values, accuracy),
-                "spearman": round(spearman(values, accuracy), 3),
-                "spearman_interval": interval(spearman, values, accuracy),
-                "ndcg": round(ndcg(values, accuracy), 3),
-                "pick": round(float(accuracy[values.argmax()]), 2),
-            }
+    for (split, dataset), accuracy in accuracies.items():
+        of = found[f"{split}_{dataset}"] = {}
+        for name, statistic in (("kendall", kendall), ("spearman", spearman)):
+            of[name] = round(statistic(values, accuracy), 3)
+            spread = [statistic(values[rows], accuracy[rows]) for rows in drawn]
+            of[f"{name}_interval"] = [
+                round(float(v), 3) for v in np.percentile(spread, [2.5, 97.5])
+            ]
+        of["ndcg"] = round(ndcg(values, accuracy), 3)
+        of["pick"] = round(float(accuracy[values.argmax()]), 2)
     return found
 
 
@@ -197,41 +207,126 @@ def live_cells(cells, none):
     return np.array(found)
 
 
+def columns(given, cells, known, canonical, genotypes, counter):
+    """Score -> its ranks among `cells`, from 1; one that is not finite is last, level with others.
+
+    Counts are of every cell's own network of published size (16 channels, 5 cells a stage), and so
+    are the params in swap_regular; the other scores are of the canonical cell.
+    """
+    from nascli.costs.live import live_counts
+    from nascli.zero_cost.ranks import RANKED
+
+    plans = [counter.space.plan(genotypes[cell]) for cell in cells]
+    whole, live = [counter.of(p) for p in plans], [live_counts(counter, p) for p in plans]
+    found = {name: [known[canonical[c]][name] for c in cells] for name in given.scores}
+    for key in ("params", "macs"):
+        found[key] = [getattr(cost, key) for cost in whole]
+        found[f"live_{key}"] = [getattr(cost, key) for cost in live]
+    if "swap" in found:
+        off = np.array(found["params"]) / 1e6 - 1.5
+        found["swap_regular"] = np.array(found["swap"]) * np.exp(-(off**2) / 1.5)
+    ranks, failed = {}, {}
+    for name, values in found.items():
+        values = np.array(values, dtype=float)
+        failed[name] = int((~np.isfinite(values)).sum())
+        values[~np.isfinite(values)] = -np.inf
+        ranks[name] = rankdata(values)
+    for name, members in {"vote": VOTERS, **RANKED}.items():
+        if set(members) <= set(ranks):
+            of = np.stack([ranks[member] for member in members])
+            joined = np.median(of, 0) if name == "vote" else np.log(of).sum(0)
+            ranks[name], failed[name] = rankdata(joined), max(failed[m] for m in members)
+    return ranks, failed
+
+
+def choose(ranks, accuracy, live):
+    """The sums of ranks of one to five scores, the best first, by Kendall's tau of all and live."""
+    names = [name for name in ranks if name not in ("vote", *JOINED)]
+    found = []
+    for count in range(1, 6):
+        for members in itertools.combinations(names, count):
+            total = sum(np.log(ranks[name]) for name in members)
+            taus = kendall(total, accuracy), kendall(total[live], accuracy[live])
+            found.append((round(sum(taus) / 2, 4), members, [round(tau, 3) for tau in taus]))
+    return sorted(found, reverse=True)
+
+
 def report(known, seconds, given):
+    from nascli.costs.plans import PlanCounter
+
     data = table()
-    wanted = [n for n in numbers(given.cells) if set(given.scores) <= set(known.get(n, ()))]
-    live = live_cells(data["cells"], [str(o) for o in data["operations"]].index("none"))
-    sets = {"all": np.array(wanted), "live": np.array([n for n in wanted if live[n]])}
+    problem, genotypes, canonical = parts(argparse.Namespace(**{**vars(given), "depth": 5}))
+    counter = PlanCounter(problem.space)
+    have = [set(given.scores) <= set(known.get(canonical[n], ())) for n in numbers(given.cells)]
+    # the first ones without a gap: later cells of classes that are known are no random sample
+    cells = np.array(numbers(given.cells)[: have.index(False) if False in have else None])
+    alive = live_cells(data["cells"], [str(o) for o in data["operations"]].index("none"))
+    classes = np.array(canonical)
+    half = np.random.default_rng(0).permutation(np.unique(classes))
+    chosen_on = np.isin(classes, half[: len(half) // 2])
+    if given.choose:
+        on = cells[chosen_on[cells]]
+        ranks, _ = columns(given, on, known, canonical, genotypes, counter)
+        for mean, members, taus in choose(ranks, data["cifar10_test_200"][on], alive[on])[:20]:
+            print(mean, taus, *members, flush=True)
+        return
+    sets = {"all": cells, "live": cells[alive[cells]], "all_held": cells[~chosen_on[cells]]}
+    sets["live_held"] = sets["all_held"][alive[sets["all_held"]]]
     result = {}
-    for which, cells in sets.items():
+    for which, members in sets.items():
         accuracies = {
-            split: {d: data[f"{d}_{split}_200"][cells].astype(float) for d in DATASETS}
+            (split, dataset): data[f"{dataset}_{split}_200"][members].astype(float)
             for split in ("test", "valid")
+            for dataset in DATASETS
         }
+        ranks, failed = columns(given, members, known, canonical, genotypes, counter)
+        drawn = list(resamples(classes[members]))
         rows = {}
-        for name in given.scores:
-            values = np.array([known[n][name] for n in cells])
-            failed = ~np.isfinite(values)
-            values[failed] = -np.inf  # last, level with each other
-            values = rankdata(values)
-            rows[name] = {"failed": int(failed.sum()), **row(values, accuracies)}
-        if set(VOTERS) <= set(given.scores):
-            votes = np.array([[known[n][name] for name in VOTERS] for n in cells])
-            share = pairs(votes, accuracies["valid"]["cifar10"])
-            rows["pairs"] = {"share": round(share, 3)}
-        for name, value in PUBLISHED.items():
-            if which == "all" and name in rows:
-                rows[name]["published"] = value
-        result[which] = {"cells": len(cells), "rows": rows}
-        for name, found in rows.items():
-            print(which, f"{name:12}", found.get("test_cifar10", found), flush=True)
+        for name, values in ranks.items():
+            rows[name] = {"failed": failed[name], **row(values, accuracies, drawn)}
+            if which in PUBLISHED and name in PUBLISHED[which]:
+                rows[name]["published_kendall"] = PUBLISHED[which][name]
+            taus = [rows[name][f"test_{dataset}"]["kendall"] for dataset in DATASETS]
+            print(which, f"{name:14}", *taus, flush=True)
+        distinct = len(np.unique(classes[members]))
+        result[which] = {"cells": len(members), "classes": distinct, "rows": rows}
     took = {", ".join(names): round(float(np.median([s for n, s in seconds if n == names])), 3)
             for names in dict.fromkeys(names for names, _ in seconds)}  # fmt: skip
-    command = f"python benchmarks/zero_cost.py IMAGES LINES --cells {given.cells}"
-    command += f" --batch {given.batch}"
-    fed = "CIFAR-10 (JPEG copies of the images), for the rows of all three data sets"
-    result = {"command": command, "fed": fed, "seconds_a_network": took, "sets": result}
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    record = {
+        "command": f"python benchmarks/zero_cost.py IMAGES LINES --cells {given.cells} "
+        f"--batch {given.batch} --channels {given.channels} --depth {given.depth}",
+        "network": f"{given.channels} channels, {given.depth} cells a stage, 32x32 pixels",
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, shared with other work",
+        "fed": FED,
+        "cpu_seconds_a_network": took,
+        "sets": result,
+    }
+    RESULT.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def timed(given):
+    """CPU seconds of one thread that each score takes alone, the median over 20 live cells."""
+    import torch
+
+    from nascli.estimators.zero_cost import ZeroCost
+
+    torch.set_num_threads(1)
+    problem, genotypes, canonical = parts(given)
+    alive = live_cells(table()["cells"], 0)
+    cells = [n for n in numbers(given.cells) if alive[n] and canonical[n] == n][:20]
+    found = {}
+    for names in [[name] for name in (*given.scores, "macs", "live_macs")] + [given.scores]:
+        scored = ZeroCost(problem, names, given.batch)
+        seconds = []
+        for number in cells:
+            start = time.process_time()
+            scored.scores(genotypes[number])
+            seconds.append(time.process_time() - start)
+        name = names[0] if len(names) == 1 else "all together"
+        found[name] = round(float(np.median(seconds)), 3)
+        print(name, found[name], flush=True)
+    record = json.loads(RESULT.read_text())
+    RESULT.write_text(json.dumps({**record, "cpu_seconds_alone": found}, indent=2) + "\n")
 
 
 def main():
@@ -244,10 +339,14 @@ def main():
     parser.add_argument("--depth", type=int, default=1, help="cells a stage")
     parser.add_argument("--scores", nargs="+", default=SCORES)
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--choose", action="store_true")
+    parser.add_argument("--time", action="store_true")
     given = parser.parse_args()
-    if not given.report:
+    if given.time:
+        return timed(given)
+    if not (given.report or given.choose):
         compute(given, read(given.lines)[0])
-    report(*read(given.lines), given)
+    return report(*read(given.lines), given)
 
 
 if __name__ == "__main__":
