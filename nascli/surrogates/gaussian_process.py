@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.space import SearchSpace
 from nascli.surrogates.encodings import Encoding, Scale
+from nascli.surrogates.graphs import Graph, graph_counts
 
+_DISTANCES = ("graph", "decisions")
 _LARGEST = 200  # values that the kernel's parameters are fitted on: each step is cubic in them
 _NOISE = 0.03  # what the noise variance is expected to be, of values of variance 1
 _LEAST = 1e-4  # and what it is at least, so that no covariance is singular
@@ -31,13 +33,15 @@ Distances = NDArray[np.integer[Any]]
 
 
 class GaussianProcess:
-    """A sum of three kernels w exp(-d / l), each with a distance d of its own.
+    """A sum of kernels w exp(-d / l), each with a distance d of its own.
 
-    The distances between two genotypes are the decisions in which their canonical forms differ
-    (locality, and equal functions are equal), the decisions in which they differ as written, and
-    the squared difference of how often each option is chosen in the canonical forms (what it is
-    made of, wherever it stands). Weights w, lengths l and the noise maximise the marginal
-    likelihood times a log-normal prior that depends on the number of decisions alone.
+    One distance between two genotypes are the decisions in which their canonical forms differ
+    (locality, and equal functions are equal). With `distances="graph"` the other one is the squared
+    difference of the canonical forms' graph counts (what it is made of and how that hangs together:
+    `graph_counts`). With "decisions" there are two more: the decisions in which they differ as
+    written, and the squared difference of how often each option is chosen in the canonical forms.
+    Weights w, lengths l and the noise maximise the marginal likelihood times a log-normal prior
+    that depends on the number of decisions and of counts alone.
 
     One more value costs O(n candidates): the Cholesky factor grows by a row, and so does its
     product with the kernel to the candidates. The parameters are fitted anew, on at most 200 of
@@ -47,14 +51,22 @@ class GaussianProcess:
     Args:
         space: whose genotypes are judged.
         seed: not used, for nothing is drawn.
+        distances: "graph" or "decisions".
         growth: when to fit the kernel's parameters again.
         most: values beyond the first so many are left out, for memory and time are quadratic.
     """
 
     def __init__(
-        self, space: SearchSpace, seed: int, growth: float = 1.25, most: int = 2000
+        self,
+        space: SearchSpace,
+        seed: int,
+        growth: float = 1.25,
+        most: int = 2000,
+        distances: Literal["graph", "decisions"] = "decisions",
     ) -> None:
         del seed
+        if distances not in _DISTANCES:
+            raise Fault(unknown("distances", distances, _DISTANCES))
         if not growth > 1:
             raise Fault(f"growth is {growth}; it must be above 1")
         if most < 1:
@@ -62,12 +74,16 @@ class GaussianProcess:
         self._growth, self._most = growth, most
         self._encoding = Encoding(space)
         self._canonical = Encoding(space, canonical=True)
-        self._decisions = len(space.decisions)
+        self._form = space.canonical
+        self._graph = Graph(space) if distances == "graph" else None
         self._known: list[Genotype] = []
         self._points = self._places(())
+        graph, decisions = self._graph is not None, len(space.decisions)
+        moved = 2 * (self._points.counts.shape[1] if graph else decisions / 3)
+        self._prior = _prior([*[decisions / 3] * (1 if graph else 2), moved])
         self._scores = np.zeros(0)
         self._fitted = 0  # on how many values the parameters were
-        self._kernel = _Kernel(_prior(self._decisions), self._decisions)
+        self._kernel = _Kernel(self._prior)
         self._factor: _Factor | None = None
         self._pool: tuple[Genotype, ...] | None = None
 
@@ -87,8 +103,7 @@ class GaussianProcess:
             self._fitted = len(values)
             chosen = np.unique(np.linspace(0, len(values) - 1, _LARGEST).astype(int))
             between = [d[np.ix_(chosen, chosen)] for d in self._points.distances(self._points)]
-            theta = _maximise(between, self._scores[chosen], _prior(self._decisions))
-            self._kernel = _Kernel(theta, self._decisions)
+            self._kernel = _Kernel(_maximise(between, self._scores[chosen], self._prior))
             self._factor = None
 
     def predict(
@@ -112,48 +127,47 @@ class GaussianProcess:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
-        self._kernel = _Kernel(np.array(state["theta"]), self._decisions)
+        self._kernel = _Kernel(np.array(state["theta"]))
         self._fitted = int(state["fitted"])
         self._factor = None
 
     def _places(self, genotypes: Sequence[Genotype]) -> _Places:
         canonical = self._canonical.codes(genotypes)
-        counts = self._canonical.counts(canonical).astype(np.float32)
-        written = self._encoding.codes(genotypes)
+        codes = [canonical]
+        if self._graph is not None:
+            counts = graph_counts(self._graph, self._graph([self._form(g) for g in genotypes]))
+        else:
+            codes.append(self._encoding.codes(genotypes))
+            counts = self._canonical.counts(canonical)
         # Column by column, for that is how they are compared.
-        columns = [np.asfortranarray(codes, dtype=np.int16) for codes in (canonical, written)]
-        return _Places(columns[0], columns[1], counts)
+        columns = [np.asfortranarray(each, dtype=np.int16) for each in codes]
+        return _Places(columns, counts.astype(np.float32))
 
 
 class _Places:
-    """Where genotypes stand: all that the distances between them need."""
+    """Where genotypes stand: codes (n, decisions) that differ or not, and counts (n, ...)."""
 
-    def __init__(self, canonical: Any, written: Any, counts: Any) -> None:
-        self.canonical, self.written, self.counts = canonical, written, counts
+    def __init__(self, codes: Sequence[Any], counts: Any) -> None:
+        self.codes, self.counts = codes, counts
         self.squares = (counts * counts).sum(axis=1)
 
     def __len__(self) -> int:
-        return len(self.written)
+        return len(self.counts)
 
     def __getitem__(self, rows: slice) -> _Places:
-        return _Places(self.canonical[rows], self.written[rows], self.counts[rows])
+        return _Places([codes[rows] for codes in self.codes], self.counts[rows])
 
     def plus(self, other: _Places) -> _Places:
         """These and the `other` ones after them."""
-        return _Places(
-            np.asfortranarray(np.concatenate([self.canonical, other.canonical])),
-            np.asfortranarray(np.concatenate([self.written, other.written])),
-            np.concatenate([self.counts, other.counts]),
-        )
+        both = zip(self.codes, other.codes, strict=True)
+        codes = [np.asfortranarray(np.concatenate(pair)) for pair in both]
+        return _Places(codes, np.concatenate([self.counts, other.counts]))
 
-    def distances(self, other: _Places) -> tuple[Distances, Distances, Distances]:
-        """The three distances, (these, other) each; all are whole numbers."""
+    def distances(self, other: _Places) -> list[Distances]:
+        """In how many codes they differ, and the squares; all are whole, (these, other) each."""
         squared = self.squares[:, None] + other.squares - 2 * self.counts @ other.counts.T
-        return (
-            _different(self.canonical, other.canonical),
-            _different(self.written, other.written),
-            np.rint(squared).astype(np.int32),
-        )
+        both = zip(self.codes, other.codes, strict=True)
+        return [*(_different(*pair) for pair in both), np.rint(squared).astype(np.int32)]
 
 
 def _different(first: Distances, second: Distances) -> Distances:
@@ -165,21 +179,18 @@ def _different(first: Distances, second: Distances) -> Distances:
 
 
 class _Kernel:
-    """k = sum of w exp(-d / l); `theta` holds the logarithms of (w, w, w, l, l, l, noise)."""
+    """k = sum of w exp(-d / l); `theta` holds the logarithms of (w, ..., l, ..., noise)."""
 
-    def __init__(self, theta: Matrix, decisions: int) -> None:
+    def __init__(self, theta: Matrix) -> None:
         self.theta = theta
-        weights, lengths = np.exp(theta[:3]), np.exp(theta[3:6])
-        self.noise = float(np.exp(theta[6]))
-        self.diagonal = float(weights.sum())
-        # A distance is at most 2 D^2 (all D decisions moved from one option to another).
-        steps = np.arange(2 * decisions**2 + 1)
-        self._values = [w * np.exp(-steps / n) for w, n in zip(weights, lengths, strict=True)]
+        self._weights, self._lengths = np.exp(theta[:-1]).reshape(2, -1)
+        self.noise = float(np.exp(theta[-1]))
+        self.diagonal = float(self._weights.sum())
 
     def __call__(self, first: _Places, second: _Places) -> Matrix:
         """(first, second): the covariances."""
-        distances = first.distances(second)
-        return np.asarray(sum(v[d] for v, d in zip(self._values, distances, strict=True)))
+        parts = zip(self._weights, self._lengths, first.distances(second), strict=True)
+        return np.asarray(sum(w * np.exp(-d / length) for w, length, d in parts))
 
 
 class _Factor:
@@ -254,14 +265,16 @@ def _roomy(array: Any, n: int, *, square: bool = False) -> Any:
     return larger
 
 
-def _prior(decisions: int) -> Matrix:
-    """The expected parameters: equal weights, lengths that grow with the number of decisions."""
-    lengths = np.array([decisions / 3, decisions / 3, 2 * decisions / 3])
-    prior: Matrix = np.log(np.concatenate([np.full(3, 1 / 3), lengths, [_NOISE]]))
+def _prior(lengths: Sequence[float]) -> Matrix:
+    """The expected parameters: equal weights, these lengths, a little noise."""
+    prior: Matrix = np.log(np.array([*[1 / len(lengths)] * len(lengths), *lengths, _NOISE]))
     return prior
 
 
-_SPREAD = np.array([1.0, 1.0, 1.0, 0.7, 0.7, 0.7, 1.0])  # the prior's deviations, of logarithms
+def _spread(theta: Matrix) -> Matrix:
+    """The prior's deviations, of logarithms: of weights, lengths and noise."""
+    kernels = len(theta) // 2
+    return np.array([*[1.0] * kernels, *[0.7] * kernels, 1.0])
 
 
 def _maximise(distances: Sequence[Distances], scores: Matrix, prior: Matrix) -> Matrix:
@@ -269,19 +282,20 @@ def _maximise(distances: Sequence[Distances], scores: Matrix, prior: Matrix) -> 
     theta: Matrix = prior.copy()
     step, before = np.full(len(prior), 0.2), np.zeros(len(prior))
     for _ in range(_STEPS):
-        gradient = _gradient(theta, distances, scores) + (theta - prior) / _SPREAD**2
+        gradient = _gradient(theta, distances, scores) + (theta - prior) / _spread(prior) ** 2
         agrees = gradient * before
         step = np.clip(np.where(agrees > 0, 1.2, np.where(agrees < 0, 0.5, 1.0)) * step, 1e-3, 1.0)
         before = np.where(agrees < 0, 0.0, gradient)
         theta = theta - np.sign(before) * step
-        theta[6] = max(theta[6], math.log(_LEAST))
+        theta[-1] = max(theta[-1], math.log(_LEAST))
     return theta
 
 
 def _gradient(theta: Matrix, distances: Sequence[Distances], scores: Matrix) -> Matrix:
     """The gradient of the negative log marginal likelihood by `theta` (eq. 5.9)."""
-    lengths, noise = np.exp(theta[3:6]), math.exp(theta[6])
-    parts = [np.exp(theta[i] - d / lengths[i]) for i, d in enumerate(distances)]
+    logs, lengths = theta[:-1].reshape(2, -1)
+    lengths, noise = np.exp(lengths), math.exp(theta[-1])
+    parts = [np.exp(log - d / n) for log, d, n in zip(logs, distances, lengths, strict=True)]
     inverse = np.linalg.inv(sum(parts) + noise * np.eye(len(scores)))
     weights = inverse @ scores
     outer = (inverse - np.outer(weights, weights)) / 2  # dL/dK

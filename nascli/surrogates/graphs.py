@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ Operations = NDArray[np.int64]
 Taken = Callable[[Genotype], Mapping[str, str]]
 
 _MOST_PATHS = 2000
+_MOST_KINDS = 8
 
 
 class Graph:
@@ -88,6 +90,58 @@ def path_features(
         radix = kinds ** np.arange(len(path))
         found[whole, offsets[len(path)] + (chosen[whole] - 1) @ radix] = 1.0
     return found
+
+
+def graph_counts(graph: Graph, operations: Operations) -> NDArray[np.float64]:
+    """How a genotype hangs together, in whole numbers, (n, counts).
+
+    After GRAF (Kadlecova et al. 2024, arXiv 2404.16551), for each group of edges: how many edges
+    carry each operation; and of those edges alone that carry one operation, one of two, any but one
+    or any at all: the shortest and the longest way from an input to a loose end (as many as there
+    are states, and 0, where there is none), the number of ways (at most as many as edges), and how
+    many leave an input and enter a loose end.
+    """
+    kinds = [n for n, name in enumerate(graph.operations, start=1) if name != NONE]
+    columns = []
+    for rows in graph.groups.values():
+        edges, carried = [graph.edges[row] for row in rows], operations[:, rows]
+        columns += [(carried == kind).sum(axis=1) for kind in kinds]
+        for together in _together(kinds):
+            columns += _ways(edges, np.isin(carried, together))
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _together(kinds: Sequence[int]) -> list[tuple[int, ...]]:
+    """Which operations are looked at as one; of more than eight, pairs would be too many."""
+    sizes = {1, 2, len(kinds) - 1, len(kinds)} if len(kinds) <= _MOST_KINDS else {1, len(kinds)}
+    return [some for size in sorted(sizes) for some in itertools.combinations(kinds, size) if some]
+
+
+def _ways(edges: Sequence[Edge], there: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """The five counts of those edges that are `there`, (n, edges)."""
+    sources, targets = {edge.source for edge in edges}, {edge.target for edge in edges}
+    most, far, shape = len(edges), len(sources | targets), len(there)
+    shortest = {state: np.full(shape, far) for state in sources | targets}
+    longest = {state: np.full(shape, -far) for state in sources | targets}
+    ways = {state: np.zeros(shape, dtype=np.int64) for state in sources | targets}
+    for state in sources - targets:
+        shortest[state], longest[state] = np.zeros(shape, int), np.zeros(shape, int)
+        ways[state] = np.ones(shape, dtype=np.int64)
+    for column in sorted(range(most), key=lambda n: edges[n].target):  # inputs before readers
+        start, end, on = edges[column].source, edges[column].target, there[:, column]
+        shortest[end] = np.minimum(shortest[end], np.where(on, shortest[start] + 1, far))
+        longest[end] = np.maximum(longest[end], np.where(on, longest[start] + 1, -far))
+        ways[end] = np.minimum(ways[end] + np.where(on, ways[start], 0), most)
+    ends = sorted(targets - sources)
+    leaving = [n for n, edge in enumerate(edges) if edge.source not in targets]
+    entering = [n for n, edge in enumerate(edges) if edge.target not in sources]
+    return [
+        np.min([shortest[end] for end in ends], axis=0),
+        np.max([np.maximum(longest[end], 0) for end in ends], axis=0),
+        np.sum([ways[end] for end in ends], axis=0),
+        there[:, leaving].sum(axis=1),
+        there[:, entering].sum(axis=1),
+    ]
 
 
 def _read(space: SearchSpace) -> tuple[Sequence[Edge], Taken]:

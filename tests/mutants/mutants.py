@@ -62,6 +62,16 @@ EQUAL = {
     "analysis/significance.py: 0.0 -> 0.01"
     " in: known = [loss for group in groups for loss in group if math.isfinite(loss)] or [0.0]"
     "": "where no loss is finite all become one and the same number, whichever it is",
+    "analysis/correlation.py: kendalltau(row, reference, method='asymptotic')"
+    " -> kendalltau(row, reference)"
+    ' in: return [float(kendalltau(row, reference, method="asymptotic").statistic) for row in rows]'
+    "": "the method is that of the p-value, which is not read: it only takes longer",
+    "strategies/policy.py: 1 -> 2 in: self.embedding = nn.Embedding(1 + sum(widths), hidden)"
+    "": "a row more that no option reads; first weights are others of the same distribution",
+    "strategies/predictor.py: not found and self._whole -> not found or self._whole"
+    " in: if not found and self._whole:  # nearly all have been seen"
+    "": "a draw from the list of all unseen is as uniform as one by trial; it takes longer, and the"
+    " order of draws, which the resume of a recorded run holds, is another",
 }
 """Change, as it is listed but for the line -> why it makes no difference."""
 NOTICED, SINCE, SURVIVES = "noticed", "noticed since", "survives"

@@ -15,6 +15,7 @@ from nascli.analysis.significance import (
     paired,
     ranks,
     runs_for,
+    significant,
     welch,
     wins,
 )
@@ -113,6 +114,19 @@ def test_the_interval_is_welchs_of_95_percent():
     assert (one.low, one.high) == pytest.approx((10 - half, 10 + half), abs=1e-3)
     # three and three can come to .1 at the least, whatever they score: no test, nothing is shown
     assert (one.p, one.corrected, one.better, one.shown) == (None, None, None, False)
+
+
+def test_two_runs_a_side_have_an_interval():
+    """From a t table: 12.706 for 1 degree of freedom, one side's variance being 0."""
+    (one,) = contrasts({"a": [1.0, 3.0], "b": [9.0, 9.0]}, {"a": (0, 1), "b": (0, 1)}, pairs=False)
+    # variance 2, of a mean of two 1: half the interval is 12.706
+    assert (one.low, one.high) == pytest.approx((7 - 12.706, 7 + 12.706), abs=1e-3)
+
+
+def test_what_comes_to_the_level_exactly_is_shown_in_spite_of_rounding():
+    assert significant(0.05) and significant(0.05 / 7 * 3 * 7 / 3)
+    assert significant(math.nextafter(0.05, 1)) and not significant(0.05 + 1e-9)
+    assert not significant(None)
 
 
 def test_intervals_hold_the_truth_95_times_in_100():

@@ -7,7 +7,9 @@ from fixtures import ToySpace
 
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Goal
+from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
+from nascli.strategies.asha import ASHA
 from nascli.strategies.bohb import BOHB, Model, density
 from nascli.strategies.hyperband import Hyperband
 
@@ -15,6 +17,11 @@ from nascli.strategies.hyperband import Hyperband
 @pytest.fixture
 def large(problem):
     return replace(problem, space=ToySpace(decisions=dict.fromkeys("abcdef", tuple("01234"))))
+
+
+def test_it_trains_at_several_fidelities_and_says_so():
+    """Else it were not refused beside an estimator that answers the same at each."""
+    assert all(traits_of(each).several_fidelities for each in (BOHB, Hyperband, ASHA))
 
 
 def accuracy(genotype):

@@ -10,6 +10,7 @@ from nascli.core import space as moves
 from nascli.core.fault import Fault
 from nascli.surrogates import gaussian_process
 from nascli.surrogates.gaussian_process import GaussianProcess
+from nascli.surrogates.graphs import Graph, graph_counts
 
 
 @pytest.fixture
@@ -39,14 +40,33 @@ def covariance(space, theta, first, second):
     return sum(w * math.exp(-d / n) for w, n, d in zip(weights, lengths, distances, strict=True))
 
 
-def posterior(space, theta, known, values, asked, pending=()):
+def graph_covariance(space):
+    """The same of canonical forms and graph counts."""
+    graph, kept = Graph(space), {}
+
+    def counts(form):
+        if form not in kept:
+            kept[form] = graph_counts(graph, graph([form]))[0]
+        return kept[form]
+
+    def covariance(_space, theta, first, second):
+        forms = [space.canonical(genotype) for genotype in (first, second)]
+        differ = sum(x != y for x, y in zip(*(form.options for form in forms), strict=True))
+        squares = ((counts(forms[0]) - counts(forms[1])) ** 2).sum()
+        parts = zip(np.exp(theta[:2]), np.exp(theta[2:4]), (differ, squares), strict=True)
+        return sum(w * math.exp(-d / n) for w, n, d in parts)
+
+    return covariance
+
+
+def posterior(space, theta, known, values, asked, pending=(), covariance=covariance):
     """Equations 2.25 and 2.26 of Rasmussen and Williams, by a solver."""
 
     def matrix(rows, columns):
         return np.array([[covariance(space, theta, r, c) for c in columns] for r in rows])
 
     mean, deviation = values.mean(), values.std()
-    noise = math.exp(theta[6])
+    noise = math.exp(theta[-1])
     within = matrix(known, known) + noise * np.eye(len(known))
     means = matrix(asked, known) @ np.linalg.solve(within, (values - mean) / deviation)
     both = [*known, *pending]
@@ -67,6 +87,20 @@ def test_posterior_as_written_out(wide):
         process.fit(known[:count], values[:count])
         means, deviations = process.predict(asked)
         expected = posterior(wide, theta(process), known[:count], values[:count], asked)
+        np.testing.assert_allclose(means, expected[0], rtol=1e-4)
+        np.testing.assert_allclose(deviations, expected[1], rtol=1e-3)
+
+
+def test_posterior_over_graph_counts_as_written_out(wide):
+    known, asked = drawn(wide, 14), tuple(drawn(wide, 6, seed=1))
+    values = np.random.default_rng(0).normal(70, 5, size=14)
+    process = GaussianProcess(wide, 0, distances="graph")
+    by = graph_covariance(wide)
+    for count in (3, 13, 14):  # the last by growing
+        process.fit(known[:count], values[:count])
+        given = known[:count], values[:count]
+        expected = posterior(wide, theta(process), *given, asked, covariance=by)
+        means, deviations = process.predict(asked)
         np.testing.assert_allclose(means, expected[0], rtol=1e-4)
         np.testing.assert_allclose(deviations, expected[1], rtol=1e-3)
 
@@ -106,12 +140,15 @@ def test_the_fit_ends_where_the_slope_of_the_posterior_is_flat(wide):
     values = np.array([sum(o == "x" for o in g.options) for g in known], dtype=float)
     values += np.random.default_rng(0).normal(0, 0.5, size=40)
     values = (values - values.mean()) / values.std()
-    places, prior = GaussianProcess(wide, 0)._places(known), gaussian_process._prior(5)
+    places, prior = (
+        GaussianProcess(wide, 0)._places(known),
+        gaussian_process._prior([2.0, 2.0, 4.0]),
+    )
     between = places.distances(places)
     found = gaussian_process._maximise(between, values, prior)
 
     def slope(theta):
-        pull = (theta - prior) / gaussian_process._SPREAD**2
+        pull = (theta - prior) / gaussian_process._spread(theta) ** 2
         return np.abs(gaussian_process._gradient(theta, between, values) + pull).max()
 
     assert slope(found) < 0.05 * slope(prior)
@@ -149,7 +186,11 @@ def test_more_than_the_most_are_left_out(wide):
 
 @pytest.mark.parametrize(
     ("keys", "text"),
-    [({"growth": 1.0}, "growth is 1.0; it must be above 1"), ({"most": 0}, "most is 0; it must")],
+    [
+        ({"growth": 1.0}, "growth is 1.0; it must be above 1"),
+        ({"most": 0}, "most is 0; it must"),
+        ({"distances": "graphs"}, "distances 'graphs' is not known; allowed: decisions, graph"),
+    ],
 )
 def test_senseless_settings_are_faults(wide, keys, text):
     with pytest.raises(Fault, match=text):

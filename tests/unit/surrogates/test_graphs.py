@@ -1,11 +1,12 @@
 import itertools
+import random
 
 import pytest
 from fixtures import TINY, TINY_SPACE, build, composed
 
 from nascli.core import space as moves
 from nascli.core.genotype import Genotype
-from nascli.surrogates.graphs import Graph, path_features
+from nascli.surrogates.graphs import Graph, graph_counts, path_features
 
 NONE, SKIP, CONV1, CONV3, POOL = (
     "none",
@@ -89,3 +90,39 @@ def test_a_space_without_a_supernet_is_a_chain(toy):
     assert [(edge.source, edge.target) for edge in graph.edges] == [(0, 1), (1, 2), (2, 3)]
     assert [graph.operations[n - 1] for n in graph([genotype])[0]] == ["2", "0", "1"]
     assert graph.paths() == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "cell"])
+def test_graph_counts_as_written_out_over_listed_ways(name):
+    """By listing every way from an input to a loose end, edge after edge."""
+    space = built(name)
+    graph = Graph(space)
+    rng = random.Random(0)
+    genotypes = [moves.sample(space, rng) for _ in range(12)]
+    kinds = [n for n, name in enumerate(graph.operations, start=1) if name != NONE]
+    sizes = {1, 2, len(kinds) - 1, len(kinds)}
+    found = graph_counts(graph, graph(genotypes))
+    for row, carried in zip(found, graph(genotypes), strict=True):
+        expected = []
+        for rows in graph.groups.values():
+            expected += [sum(carried[r] == kind for r in rows) for kind in kinds]
+            targets = {graph.edges[r].target for r in rows}
+            sources = {graph.edges[r].source for r in rows}
+            for size in sorted(sizes):
+                for together in itertools.combinations(kinds, size):
+                    there = [r for r in rows if carried[r] in together]
+                    long = []
+                    reached = [(start, 0) for start in sources - targets]
+                    while reached:
+                        state, length = reached.pop()
+                        long += [length] if state not in sources else []
+                        leaving = [r for r in there if graph.edges[r].source == state]
+                        reached += [(graph.edges[r].target, length + 1) for r in leaving]
+                    expected += [
+                        min(long, default=len(sources | targets)),
+                        max(long, default=0),
+                        min(len(long), len(rows)),
+                        sum(graph.edges[r].source not in targets for r in there),
+                        sum(graph.edges[r].target not in sources for r in there),
+                    ]
+        assert row.tolist() == expected
