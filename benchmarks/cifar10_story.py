@@ -168,6 +168,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--known", default="resnet18")
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
     data = args.data.resolve()
     args.folder.mkdir(parents=True, exist_ok=True)
     os.chdir(args.folder)

@@ -73,7 +73,7 @@ def test_how_far_latencies_differ_is_that_of_the_raw_file():
 
 
 FIGURES = re.findall(
-    r"^\| .* \| `python benchmarks/(\w+)\.py[^`]*` \| `(\w+)\.json` \|$",
+    r"^\| .* \| `(\w+)\.py[^`]*` \| `(\w+)\.json` \|$",
     (CHECKOUT / "docs" / "figures.md").read_text(encoding="utf-8"),
     flags=re.MULTILINE,
 )
