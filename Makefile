@@ -1,5 +1,5 @@
 # make check = what CI does on an environment that is already installed
-.PHONY: install check lint test fuzz mutants
+.PHONY: install check lint test docs fuzz mutants
 install:
 	pip install -e '.[dev]'
 lint:
@@ -7,6 +7,9 @@ lint:
 test:
 	pytest
 check: lint test
+# the site of docs/ in build/site; a broken link or anchor ends it (pip install -e '.[docs]')
+docs:
+	zensical build --strict --clean
 # 10,000 damaged files of each kind, which takes hours; the suite tries a few hundred
 fuzz:
 	for kind in images arrays splits history state config environment report card genotype table known \

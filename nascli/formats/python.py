@@ -50,6 +50,8 @@ class Network(nn.Module):
 {layers}
 
     def forward(self, images):
+        if images.shape[1:] != INPUT_SHAPE:
+            raise ValueError(f"images are {{tuple(images.shape)}}, not (B, *{{INPUT_SHAPE}})")
 {forward}
 
     @classmethod

@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import re
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from fixtures import TINY, TINY_SPACE, build, composed, options
 from torch import nn
 from torch.nn import functional as F
 
+from nascli import genotypes
 from nascli.core import space as moves
 from nascli.core.fault import Fault
 from nascli.formats.deployed import Deployed, answers
@@ -74,6 +76,31 @@ def test_the_file_answers_as_the_network(name, space, tmp_path):
         assert others.shape == (number, 3)
         assert (own - others).abs().max() <= form.tolerance * own.abs().max()
     assert (tmp_path / f"network{form.suffix}").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", ["python", "state_dict"])  # all: benchmarks/exports.py
+def test_a_published_genotype_answers_alike_with_statistics_of_images(name, tmp_path):
+    network = space_of("cell").network(genotypes.load("darts_v2")).train()
+    mean, std = torch.tensor(CARD.mean), torch.tensor(CARD.std)
+    for seed in range(3):
+        network((images(8, seed) - mean) / std)
+    what, form = Exported(Deployed(network, mean, std), CARD, images(4)), made(name)
+    answer = form.write(what, tmp_path / f"network{form.suffix}")
+    for number in (1, 7):
+        own = expected(what.network, images(number))
+        assert (own - answer(images(number))).abs().max() <= form.tolerance * own.abs().max()
+
+
+def test_images_of_another_shape_are_refused(tmp_path):
+    answer = made("python").write(sampled("nasbench201"), tmp_path / "network.py")
+    for shape in (
+        (2, 1, 12, 12),
+        (2, 3, 9, 9),
+        (1, 9, 9),
+        (2, 9, 9, 1),
+    ):  # others: by their runtime
+        with pytest.raises(ValueError, match=re.escape(f"images are {shape}, not (B, *(1, 9, 9))")):
+            answer(torch.zeros(shape))
 
 
 @pytest.mark.parametrize("space", options("space"))

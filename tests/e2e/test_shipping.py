@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import nascli
@@ -122,3 +123,15 @@ def test_weights_of_another_network_are_refused(trained, nas, tmp_path):
     config.write_text(config.read_text().replace("channels: 4", "channels: 6"))
     done = nas("predict", run, str(folder / "gone"))
     assert done.code == 2 and "does not fit the network of its run" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("said", ["Missing key", "size mismatch"])
+def test_weights_that_lack_a_tensor_or_have_another_shape_are_refused(trained, tmp_path, said):
+    folder, run = trained
+    shutil.copytree(folder / run, tmp_path / "run")
+    file = tmp_path / "run" / "weights.pt"
+    weights = torch.load(file, weights_only=True)
+    name, tensor = weights.popitem()
+    torch.save(weights if said == "Missing key" else {**weights, name: tensor[None]}, file)
+    with pytest.raises(nascli.Fault, match=f"does not fit the network of its run: {said}.*{name}"):
+        nascli.load(tmp_path / "run").network  # noqa: B018

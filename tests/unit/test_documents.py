@@ -2,10 +2,9 @@
 
 import json
 import re
-import shlex
 
 import pytest
-from fixtures import CHECKOUT
+from fixtures import CHECKOUT, options
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -42,22 +41,6 @@ def test_figures_in_the_readme_are_those_of_the_raw_files():
     assert f"{retrain['costs']['params']:,.0f} parameters" in README
 
 
-def test_every_command_in_the_readme_is_one_that_checks_out():
-    from nascli.config import check, overrides
-
-    lines = re.findall(
-        r"^nas (search|retrain|profile|audit) (.*?)(?:  #.*)?$", README, flags=re.MULTILINE
-    )
-    assert len(lines) > 8
-    for verb, text in lines:
-        words = shlex.split(text.rstrip("\\"))
-        words = [word for word in words if "=" in word and "outputs/" not in word]
-        if "--config-dir" in text or "$run" in text:
-            continue
-        found, _ = check.faults(verb, overrides.quoted(words), (), multirun="-m" in text.split())
-        assert found == [], (verb, text)
-
-
 def test_what_is_said_of_the_interpreter_stands_in_its_raw_file():
     found = raw("micro_arena")["summary"]
     said = (CHECKOUT / "docs" / "microcontrollers.md").read_text(encoding="utf-8")
@@ -87,6 +70,31 @@ def test_how_far_latencies_differ_is_that_of_the_raw_file():
     assert f"spread by {ours[0]:.1f} %" in said
     assert f"ratio of two networks by {ours[1]:.1f} %" in said
     assert f"in a plain loop by {loop[0]:.1f} and {loop[1]:.1f} %" in said
+
+
+FIGURES = re.findall(
+    r"^\| .* \| `(\w+)\.py[^`]*` \| `(\w+)\.json` \|$",
+    (CHECKOUT / "docs" / "figures.md").read_text(encoding="utf-8"),
+    flags=re.MULTILINE,
+)
+BY_HAND = {"cifar10_search", "cifar10_retrain", "cifar10_random_cell"}  # commands in the README
+
+
+def test_the_table_of_figures_has_every_raw_file_and_the_script_that_gives_it():
+    there = {file.stem for file in (CHECKOUT / "benchmarks" / "results").glob("*.json")}
+    assert there == {name for _, name in FIGURES} | BY_HAND
+    for script, name in FIGURES:
+        assert (CHECKOUT / "benchmarks" / f"{script}.py").is_file()
+        assert f"{script}.py" in raw(name).get("command", f"{script}.py"), name
+
+
+def test_every_strategy_has_a_paragraph_and_a_place_on_the_page_that_compares_them():
+    pages = ("strategies", "methods", "shared_weights")
+    texts = [(CHECKOUT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in pages]
+    paragraphs = {name for text in texts for name in re.findall(r"\*\*(\w+)\*\*", text)}
+    compared = set(re.findall(r"(?:`|\*\*)(\w+)(?:`|\*\*)", texts[0]))
+    assert set(options("strategy")) - paragraphs == set()
+    assert set(options("strategy")) - compared == set()
 
 
 _AT = {"evolution": "200", "local_search": "200"}
