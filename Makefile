@@ -19,3 +19,9 @@ fuzz:
 # its module (hours; goes on where it was ended); nine of ten have to be noticed, the rest explained
 mutants:
 	PYTHONPATH=. python tests/mutants/mutants.py
+# the kernels' tests over a library that looks at every access and every sum (gcc; Python itself leaks)
+SANITIZED = -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize:
+	NASCLI_CFLAGS="$(SANITIZED)" ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	  python -m pytest -n 0 tests/unit/kernels/native

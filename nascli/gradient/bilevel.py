@@ -36,6 +36,7 @@ from nascli.gradient.unrolled import Unrolled, frozen, leaf
 from nascli.supernet.recalibration import preserved
 from nascli.supernet.training import WeightTraining
 from nascli.training.divergence import check
+from nascli.training.optimizers import Adam
 
 
 class Bilevel:
@@ -110,7 +111,7 @@ class Bilevel:
         if self._relaxation is None:
             return None
         settings = self._recipe.architecture
-        return torch.optim.Adam(
+        return Adam(
             list(self._relaxation.parameters()),
             lr=settings["learning_rate"],
             betas=tuple(settings["betas"]),

@@ -46,6 +46,7 @@ def computing_with(
     before = environment.get(_RECORD)
     off = kernels == "torch" or (kernels == "auto" and before == "torch")
     with library.without() if off else nullcontext():
+        library.load(problem.listener.warn)
         now = library.named()
         if before is not None and before != now:
             problem.listener.warn(

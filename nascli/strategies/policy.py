@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nascli.core.fault import Stopped
+from nascli.training.optimizers import Adam
 
 _LARGEST = 1e6  # no policy that learns anything comes to such weights
 _INITIAL = (
@@ -111,7 +112,7 @@ class Learner:
     def __init__(self, policy: Policy, learning_rate: float, entropy: float, decay: float) -> None:
         self._policy, self._entropy, self._decay = policy, entropy, decay
         self._rate = learning_rate
-        self._optimizer = torch.optim.Adam(policy.parameters(), lr=learning_rate, fused=True)
+        self._optimizer = Adam(policy.parameters(), lr=learning_rate, fused=True)
         self._surprise = 0.0  # the baseline of -log p(x)
         self._steps = 0
 

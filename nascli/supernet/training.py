@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from nascli.core.supernet import Mixture, Supernet
 from nascli.data.batches import Batch
+from nascli.training.optimizers import SGD
 from nascli.training.recipe import Recipe, learning_rate
 
 Evaluate = Callable[[Tensor, Mixture], Tensor]
@@ -35,7 +36,7 @@ class WeightTraining:
         """The share of the recipe's learning rate that is taken."""
         self._supernet, self._recipe, self._accelerator = supernet, recipe, accelerator
         self.weights = [p for p in supernet.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.SGD(
+        self.optimizer = SGD(
             self.weights,
             lr=recipe.learning_rate,
             momentum=recipe.momentum,

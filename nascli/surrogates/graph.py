@@ -56,6 +56,7 @@ class GraphEnsemble:
         import torch
 
         from nascli.surrogates.graph_network import GraphNetwork
+        from nascli.training.optimizers import AdamW
 
         self._scale = Scale(values)
         inputs = torch.from_numpy(self._graph(genotypes))
@@ -65,7 +66,7 @@ class GraphEnsemble:
             self._networks = [GraphNetwork(self._graph, self._width) for _ in range(self._count)]
         for network in self._networks:
             network.train()
-            optimizer = torch.optim.AdamW(network.parameters(), lr=self._rate, weight_decay=1e-2)
+            optimizer = AdamW(network.parameters(), lr=self._rate, weight_decay=1e-2)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self._epochs)
             for _ in range(self._epochs):
                 optimizer.zero_grad()

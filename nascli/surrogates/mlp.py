@@ -72,6 +72,8 @@ class MLP:
         """Trains new networks."""
         import torch
 
+        from nascli.training.optimizers import AdamW
+
         self._scale = Scale(values)
         inputs = _tensor(self._encode(genotypes))
         targets = _tensor(self._scale.down(values))
@@ -85,7 +87,7 @@ class MLP:
         for _, bias in self._layers:
             bias.requires_grad_()
         parameters = list(itertools.chain.from_iterable(self._layers))
-        optimizer = torch.optim.AdamW(parameters, lr=self._rate, weight_decay=1e-2)
+        optimizer = AdamW(parameters, lr=self._rate, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self._epochs)
         for _ in range(self._epochs):
             optimizer.zero_grad()

@@ -14,6 +14,7 @@ from nascli.core.fault import Fault
 from nascli.data.split import Split
 from nascli.training.average import averaged
 from nascli.training.loss import Loss, mixing
+from nascli.training.optimizers import SGD
 from nascli.training.recipe import Recipe
 from nascli.training.scoring import Score
 from nascli.training.together import ALONE, Together
@@ -61,7 +62,7 @@ class TrainingState:
         self.network, self._recipe, self._epochs = network, recipe, epochs
         called = together.wrapped(network, accelerator, split.shape)
         self.run: Callable[[Tensor], Any] = torch.compile(called) if recipe.compile else called
-        self.optimizer = torch.optim.SGD(
+        self.optimizer = SGD(
             network.parameters(),
             lr=recipe.learning_rate,
             momentum=recipe.momentum,

@@ -34,6 +34,7 @@ ALLOWED = {
     "report": {"core", "genotypes", "analysis"},
     "genotypes": {"core"},
     "strategies": {"core"},
+    "strategies.policy": {"core", "training.optimizers"},
     "strategies.gradient": {"core", "gradient", "training"},
     "strategies.alternating": {"core", "supernet", "training"},
     "gradient": {"core", "supernet", "training", "data"},
@@ -47,7 +48,7 @@ ALLOWED = {
     "estimators.table": {"core", "costs", "tables.nasbench201"},
     "estimators.rows": {"core", "genotypes"},
     "costs": {"core"},
-    "surrogates": {"core"},
+    "surrogates": {"core", "training.optimizers"},
     "relaxations": {"core"},
     "samplers": {"core"},
     "spaces": {"core", "operations", "networks", "supernet", "genotypes"},
@@ -210,6 +211,22 @@ def test_a_typo_is_told_without_torch(words, tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 2 and "did you mean" in done.stderr, done.stderr
+
+
+def test_a_search_imports_neither_scikit_learn_nor_torchs_compiler(tmp_path):
+    """Each takes more than a second, and nothing is gained by them."""
+    words = ["strategy=darts", "space.channels=2", "space.cells=1", "training.epochs=1"]
+    words += ["data.limit_train=16", "device=none"]
+    code = (
+        f"import sys\nfrom nascli.cli import _main\ncode = _main(['search', *{words}])\n"
+        "found = [m for m in ('torch._dynamo', 'sklearn', 'scipy') if m in sys.modules]\n"
+        "sys.exit(code or str(found))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1] == "[]", done.stderr
 
 
 def test_every_command_is_imported_first():

@@ -18,7 +18,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from nascli.core import cache
@@ -34,8 +34,8 @@ class Unavailable(Exception):  # noqa: N818 - no error: torch computes then
     """Why there is no library, in one line."""
 
 
-def library() -> ctypes.CDLL:
-    """The library, compiled if the cache does not have it.
+def library(told: Callable[[str], None] = lambda _text: None) -> ctypes.CDLL:
+    """The library, compiled if the cache does not have it; `told` hears of that before.
 
     Raises:
         Unavailable: it cannot be had.
@@ -49,7 +49,7 @@ def library() -> ctypes.CDLL:
     for folder in _folders():
         try:
             _claim(folder)
-            return _loaded(folder / f"{name.hexdigest()[:32]}.so", command)
+            return _loaded(folder / f"{name.hexdigest()[:32]}.so", command, told)
         except (OSError, Unavailable) as error:
             reasons.append(str(error))
     raise Unavailable(" and ".join(dict.fromkeys(reasons)))
@@ -144,10 +144,11 @@ def _claim(folder: Path) -> None:
         raise Unavailable(f"{folder} may not hold programs (noexec)")
 
 
-def _loaded(file: Path, command: Sequence[str]) -> ctypes.CDLL:
+def _loaded(file: Path, command: Sequence[str], told: Callable[[str], None]) -> ctypes.CDLL:
     if file.exists():
         with contextlib.suppress(OSError):  # damaged, where the machine has crashed
             return ctypes.CDLL(str(file))
+    told("compiling kernels for this processor, once; this takes some seconds")
     number, temporary = tempfile.mkstemp(".so", ".", file.parent)
     try:
         _run("the compiler", [*command, "-o", temporary])

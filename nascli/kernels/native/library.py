@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from nascli.kernels.native import compiling
@@ -14,14 +14,17 @@ _TRIED: list[tuple[ctypes.CDLL | None, str]] = []
 _OFF: list[bool] = []
 
 
-def load() -> ctypes.CDLL | None:
-    """The library; compiled at first use, and then remembered. None: torch computes."""
-    return None if _OFF else _tried()[0]
+def load(told: Callable[[str], None] = lambda _text: None) -> ctypes.CDLL | None:
+    """The library; compiled at first use, which `told` hears of, and then remembered.
+
+    None: torch computes.
+    """
+    return None if _OFF else _tried(told)[0]
 
 
 def why() -> str:
     """Why `load` gives None; empty if it does not."""
-    return "kernels=torch" if _OFF else _tried()[1]
+    return "kernels=torch" if _OFF else _tried(lambda _text: None)[1]
 
 
 def named() -> str:
@@ -39,11 +42,11 @@ def without() -> Iterator[None]:
         _OFF.pop()
 
 
-def _tried() -> tuple[ctypes.CDLL | None, str]:
+def _tried(told: Callable[[str], None]) -> tuple[ctypes.CDLL | None, str]:
     with _LOCK:
         if not _TRIED:
             try:
-                _TRIED.append((compiling.library(), ""))
+                _TRIED.append((compiling.library(told), ""))
             except compiling.Unavailable as error:
                 _TRIED.append((None, str(error)))
         return _TRIED[0]

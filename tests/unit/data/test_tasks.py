@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import torch
 
 from nascli.core.fault import Fault
+from nascli.data import digits as digits_module
 from nascli.data.cifar10 import Cifar10
 from nascli.data.cifar100 import Cifar100
 from nascli.data.digits import Digits
@@ -51,9 +53,12 @@ def test_building_a_task_imports_neither_torch_nor_images(kind: type) -> None:
     assert subprocess.run([sys.executable, "-c", code], env=paths, check=False).returncode == 0
 
 
-def test_digits_are_scikit_learns() -> None:
+@pytest.mark.parametrize("moved", [False, True])
+def test_digits_are_scikit_learns(moved: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.datasets import load_digits
 
+    if moved:  # the file, in another version
+        monkeypatch.setattr(digits_module, "find_spec", lambda _: SimpleNamespace(origin="/x/y.py"))
     task = Digits()
     splits = [task.split(name) for name in ("train", "valid", "test")]  # type: ignore[arg-type]
     assert [len(s) for s in splits] == [

@@ -9,6 +9,7 @@ from fixtures import TINY, TINY_SPACE, build, composed
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nascli.core.supernet import Mixture
+from nascli.supernet import training
 
 
 class Launches(TorchDispatchMode):
@@ -28,7 +29,7 @@ class Launches(TorchDispatchMode):
 
 def away(monkeypatch, strategy, space="nasbench201", *overrides):
     """The first stage of a search on the meta device."""
-    monkeypatch.setattr(torch.optim, "SGD", partial(_sgd, torch.optim.SGD))
+    monkeypatch.setattr(training, "SGD", partial(_sgd, training.SGD))
     words = [f"strategy={strategy}", f"space={space}", *TINY, *TINY_SPACE[space]]
     found = build.search(
         composed(*words, "data.images=96", "training.epochs=2", *overrides)

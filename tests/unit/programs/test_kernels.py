@@ -72,6 +72,12 @@ def test_chosen_and_recorded(tmp_path, has, library_is_there, wanted, recorded, 
     assert computed(tmp_path, wanted, recorded) == expected
 
 
+def test_a_compiler_at_work_is_heard_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "_TRIED", [])
+    monkeypatch.setattr(library.compiling, "library", lambda told: told("compiling"))
+    assert computed(tmp_path, "auto", None)[2][0] == "compiling"
+
+
 @pytest.mark.parametrize("where", [{"accelerator": "cuda"}, {"shared": False}])
 def test_nothing_to_choose(tmp_path, has, where):
     has(True)

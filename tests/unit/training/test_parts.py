@@ -18,6 +18,7 @@ from nascli.data.split import Memory, Split
 from nascli.data.synthetic import Synthetic
 from nascli.training.augmentation import Augmentation, augmentation
 from nascli.training.fit import fit
+from nascli.training.optimizers import SGD
 from nascli.training.recipe import Recipe
 from nascli.training.scoring import score
 from nascli.training.under_way import Epoch, State, best_of, out_of_patience
@@ -63,14 +64,14 @@ def test_accumulated_batches_are_one_larger_batch() -> None:
 
 def test_the_rest_of_an_epoch_is_a_step_of_its_own() -> None:
     network, steps = plain(), []
-    optimizer = torch.optim.SGD.step
+    optimizer = SGD.step
 
     def counted(self: torch.optim.SGD, *arguments: Any) -> Any:
         steps.append(self.param_groups[0]["params"][0].grad.clone())
         return optimizer(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.optim.SGD, "step", counted)
+        patch.setattr(SGD, "step", counted)
         fit(network, TRAIN, None, recipe(epochs=1, accumulate=4))  # 6 batches: 4 and 2
     assert len(steps) == 2
     reference = plain()
@@ -92,7 +93,7 @@ def test_the_average_follows_the_weights_as_its_formula_says() -> None:
     fit(network, TRAIN, VALID, how, on_epoch=keep)
     # Every step of a plain run with the same seed, for the weights do not see the average.
     steps: list[dict[str, Tensor]] = []
-    step = torch.optim.SGD.step
+    step = SGD.step
     other = plain(norm=True)
 
     def noted(self: torch.optim.SGD, *arguments: Any) -> Any:
@@ -101,7 +102,7 @@ def test_the_average_follows_the_weights_as_its_formula_says() -> None:
         return result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.optim.SGD, "step", noted)
+        patch.setattr(SGD, "step", noted)
         fit(other, TRAIN, VALID, recipe(batch_size=48))
     assert len(steps) == 6
     expected = steps[0]  # the first one is taken as it is

@@ -69,12 +69,14 @@ def test_it_computes_with_the_threads_of_torch():
 
 @needs_compiler
 def test_a_library_is_compiled_once(cache, source, monkeypatch):
-    compiling.library()
+    said = []
+    compiling.library(said.append)
     (file,) = cache.iterdir()
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
     made = file.stat().st_mtime_ns
-    compiling.library()
+    compiling.library(said.append)
     assert file.stat().st_mtime_ns == made
+    assert said == ["compiling kernels for this processor, once; this takes some seconds"]
     source("return 0;", "int more;")
     compiling.library()
     monkeypatch.setattr(compiling, "_processor", lambda: "another")
@@ -89,8 +91,9 @@ def test_a_library_is_compiled_once(cache, source, monkeypatch):
 def test_a_damaged_library_is_compiled_anew(damage, cache, source):
     cache.mkdir(parents=True, mode=0o700)
     (cache / "one.so").write_bytes(damage)
+    said: list[str] = []
     command = [COMPILER, str(compiling.SOURCES / "all.c"), "-fPIC", "-shared"]
-    assert compiling._loaded(cache / "one.so", command).nas_check() == 0
+    assert compiling._loaded(cache / "one.so", command, said.append).nas_check() == 0
 
 
 @needs_compiler
