@@ -27,8 +27,10 @@ static void N(back_second)(const struct N(back) * k, int block, double *found)
             struct N(window) window = {stage[1].kernel, 1, 1, l->out_height, l->out_width, wide};
             N(convolve)(r.dy, w->depthwise[2 * l->terms + 2 * t + 1], d, l->out_width, &window, cp);
             for (int64_t p = 0; p < out; p += cp)
-                for (int64_t c = 0; c < cp; c++)
-                    d[p + c] = factor[c] * z[p + c] + shift[c] <= 0 ? 0 : d[p + c];
+                for (int64_t v = 0; v < cp; v += LANES) {
+                    VEC value = READ(factor + v) * READ(z + p + v) + READ(shift + v);
+                    AT(d + p + v) = N(select)(value <= 0, (VEC){0}, READ(d + p + v));
+                }
             N(add_sums)(d, z, stage[0].norm.mean, found + 2 * t * cp, found + (2 * t + 1) * cp,
                         w->out_pixels, cp);
         }
@@ -47,10 +49,10 @@ static void N(finish_images)(const struct N(back) * k, int64_t n, const REAL *x,
     int64_t cp = w->cp;
     REAL *to = r->padded; /* not needed any more; smaller than it */
     for (int64_t i = 0; i < l->height; i++)
-        for (int64_t j = 0; j < l->width * cp; j++) {
-            REAL found = r->to_x[((i + w->margin) * w->pitch + w->margin) * cp + j];
+        for (int64_t j = 0; j < l->width * cp; j += LANES) {
+            VEC found = READ(r->to_x + ((i + w->margin) * w->pitch + w->margin) * cp + j);
             int64_t at = i * l->width * cp + j;
-            to[at] = x[at] <= 0 ? 0 : found;
+            AT(to + at) = N(select)(READ(x + at) <= 0, (VEC){0}, found);
         }
     for (int64_t t = 0; t < l->terms; t++) {
         const struct term *term = &l->term[t];

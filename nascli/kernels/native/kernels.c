@@ -17,9 +17,15 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+#define LANES ((int64_t)(BYTES / sizeof(REAL)))
+#define VEC N(vec)
+#define AT(pointer) (*(VEC *)(pointer))
+#define READ(pointer) (*(const VEC *)(pointer))
+
 #include "leaving.h"
 
 #define REAL float
+#define WHOLE int32_t
 #define N(name) name##_f32
 #include "products.h"
 #include "depthwise.h"
@@ -29,9 +35,11 @@
 #include "lines.h"
 #include "backward.h"
 #undef REAL
+#undef WHOLE
 #undef N
 
 #define REAL double
+#define WHOLE int64_t
 #define N(name) name##_f64
 #include "products.h"
 #include "depthwise.h"

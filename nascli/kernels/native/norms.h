@@ -88,9 +88,9 @@ static void N(rectify)(const REAL *z, const REAL *factor, const REAL *shift, REA
     for (int64_t i = 0; i < height; i++, to += row) {
         memset(to, 0, side * sizeof(REAL));
         for (int64_t j = 0; j < width; j++, z += cp)
-            for (int64_t c = 0; c < cp; c++) {
-                REAL value = factor[c] * z[c] + shift[c];
-                to[side + j * cp + c] = value < 0 ? 0 : value;
+            for (int64_t v = 0; v < cp; v += LANES) {
+                VEC value = READ(factor + v) * READ(z + v) + READ(shift + v);
+                AT(to + side + j * cp + v) = N(select)(value < 0, (VEC){0}, value);
             }
         memset(to + row - side, 0, side * sizeof(REAL));
     }

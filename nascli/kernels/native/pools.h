@@ -27,8 +27,7 @@ static void N(pool)(int64_t kind, const REAL *x, REAL *y, const struct leaving *
                     for (int64_t k = columns.first; k < columns.end; k++) {
                         VEC value = READ(x + (r * l->width + k) * cp + v);
                         sum += value;
-                        for (int64_t c = 0; c < LANES; c++)
-                            found[c] = found[c] < value[c] ? value[c] : found[c];
+                        found = N(select)(found < value, value, found);
                     }
                 if (kind == AVERAGE_POOL)
                     found = sum * share;
@@ -55,13 +54,9 @@ static void N(add_to_pooled)(int64_t kind, const REAL *x, const REAL *y, const R
                             AT(to_x + at) += even;
                             continue;
                         }
-                        VEC value = READ(x + at), given = {0};
-                        for (int64_t c = 0; c < LANES; c++) {
-                            int largest = value[c] == y[v + c];
-                            given[c] = largest ? left[c] : 0;
-                            left[c] = largest ? 0 : left[c];
-                        }
-                        AT(to_x + at) += given;
+                        N(bits) largest = READ(x + at) == READ(y + v);
+                        AT(to_x + at) += N(select)(largest, left, (VEC){0});
+                        left = N(select)(largest, (VEC){0}, left);
                     }
             }
         }

@@ -1,10 +1,13 @@
 /* Vectors of channels and matrix products, for one type REAL. */
 
-#define LANES ((int64_t)(BYTES / sizeof(REAL)))
 typedef REAL N(vec) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
-#define VEC N(vec)
-#define AT(pointer) (*(VEC *)(pointer))
-#define READ(pointer) (*(const VEC *)(pointer))
+typedef WHOLE N(bits) __attribute__((vector_size(BYTES)));
+
+/* Lane by lane: `one` where the comparison `where` holds, else `other`. */
+INLINE VEC N(select)(N(bits) where, VEC one, VEC other)
+{
+    return (VEC)((where & (N(bits))one) | (~where & (N(bits))other));
+}
 
 static int64_t N(filled_up)(int64_t channels)
 {
