@@ -32,7 +32,7 @@ from nascli.gradient.stage_setup import (
     without_skips,
 )
 from nascli.gradient.stages import Stage
-from nascli.gradient.unrolled import Unrolled, frozen, leaf
+from nascli.gradient.unrolled import Unrolled, frozen, leaf, twice_differentiable
 from nascli.supernet.recalibration import preserved
 from nascli.supernet.training import WeightTraining
 from nascli.training.divergence import check
@@ -294,7 +294,7 @@ class Bilevel:
         """The largest one of the Hessian of the validation loss by alpha, on a fixed batch."""
         self.supernet.train()
         generator = seeded(self._problem.seed, "eigenvalue")
-        with preserved(self.supernet), frozen(self._training.weights):
+        with preserved(self.supernet), twice_differentiable(self._training.weights):
             mixtures = self.relaxation.mixtures(self.epoch / self._epochs, "architecture")
             _, loss = self._training.loss(self._halves.probe(), mixtures)
             return largest_eigenvalue(loss, self._alphas, generator)

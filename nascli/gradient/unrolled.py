@@ -29,6 +29,7 @@ from torch import Tensor
 from nascli.core.supernet import Mixture
 from nascli.gradient.gradients import gradients, with_zeros
 from nascli.gradient.method import SecondOrder
+from nascli.kernels.native.library import without
 
 _RADIUS = 1e-2  # e |v|, as published
 
@@ -88,7 +89,9 @@ class Unrolled:
     def _exact(
         self, train: Callable[[], Tensor], vector: Sequence[Tensor], inputs: Sequence[Tensor]
     ) -> list[Tensor]:
-        graph = torch.autograd.grad(train(), self.weights, create_graph=True, allow_unused=True)
+        with without():  # only what torch computes can be differentiated twice
+            loss = train()
+        graph = torch.autograd.grad(loss, self.weights, create_graph=True, allow_unused=True)
         product = sum((g * v).sum() for g, v in zip(graph, vector, strict=True) if g is not None)
         assert isinstance(product, Tensor)
         return gradients(product, inputs)
@@ -132,6 +135,13 @@ def frozen(weights: Sequence[Tensor]) -> Iterator[None]:
     finally:
         for weight in weights:
             weight.requires_grad_()
+
+
+@contextmanager
+def twice_differentiable(weights: Sequence[Tensor]) -> Iterator[None]:
+    """The same, and what is computed within can be differentiated twice."""
+    with frozen(weights), without():
+        yield
 
 
 def leaf(mixture: Mixture) -> Mixture:

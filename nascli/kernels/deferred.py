@@ -165,17 +165,23 @@ def weighted_sum(terms: Sequence[Term]) -> Tensor:
 
     At least one term is needed.
     """
-    if any(weight is None for _, weight in terms) or not rewritten(terms[0][0].features):
+    weighed = [term.features for term, weight in terms if weight is None]
+    others = [(term, weight) for term, weight in terms if weight is not None]
+    if not rewritten(terms[0][0].features):
         assert all(term.norm is None for term, _ in terms)
-        parts = [t.features if weight is None else t.features * weight for t, weight in terms]
-        return sum(parts[1:], parts[0]).contiguous(memory_format=torch.channels_last)
+        weighed += [term.features * weight for term, weight in others]
+    elif others:
+        weighed.append(_together(others))
+    return sum(weighed[1:], weighed[0]).contiguous(memory_format=torch.channels_last)
+
+
+def _together(terms: Sequence[tuple[Deferred, Tensor]]) -> Tensor:
     settings: list[Setting | None] = []
     features, factors, statistics = list[Tensor](), list[Tensor](), list[Tensor]()
     shift = None
     for term, weight in terms:
         norm = term.norm
         settings.append(None if norm is None else (_by_batch(norm), norm.eps))
-        assert weight is not None
         features.append(term.features)
         factors.append(weight if norm is None or not norm.affine else weight * norm.weight)
         statistics += term.statistics or ()

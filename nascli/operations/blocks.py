@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from nascli.kernels.deferred import Deferred, deferred
 from nascli.kernels.depthwise import margin
+from nascli.kernels.native.leaving import AVERAGE_POOL, MAX_POOL, Free
 
 
 class ReluFirst(nn.Module):
@@ -51,6 +52,15 @@ class Normed(nn.Module):
     def deferred(self, state: Tensor) -> Deferred:
         """The same, the norm left for later (see `kernels.deferred`)."""
         return deferred(self.body(state), self.norm)
+
+    def native(self) -> Free | None:
+        """What the kernels in C compute (see `kernels.native.leaving`), if it is that."""
+        body = self.body
+        if type(body) is nn.MaxPool2d and (body.kernel_size, body.padding) == (3, 1):
+            return Free(MAX_POOL, self.norm)
+        if type(body) is nn.AvgPool2d and (body.kernel_size, body.padding) == (3, 1):
+            return None if body.count_include_pad else Free(AVERAGE_POOL, self.norm)
+        return None
 
 
 def convolution(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:

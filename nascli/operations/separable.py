@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from nascli.kernels.deferred import Deferred, deferred, pointwise, rectified
 from nascli.kernels.depthwise import Depthwise
+from nascli.kernels.native.leaving import Stage
 from nascli.operations.blocks import ReluFirst, convolution
 
 
@@ -36,6 +37,11 @@ class SeparableConv(ReluFirst):
         hidden = deferred(pointwise(first(state), inner), norm)
         return deferred(pointwise(second(rectified(hidden)), outer), self.norm)
 
+    def native(self) -> tuple[Stage, ...]:
+        """What the kernels in C compute (see `kernels.native.leaving`)."""
+        first, inner, norm, _, second, outer = cast(Any, self.body)
+        return Stage(first, inner, norm), Stage(second, outer, self.norm)
+
 
 class DilatedConv(ReluFirst):
     """ReLU, depthwise convolution of dilation 2, pointwise convolution, batch norm."""
@@ -53,3 +59,8 @@ class DilatedConv(ReluFirst):
         """The steps after the ReLU, the norm left for later (see `kernels.deferred`)."""
         depthwise, narrow = cast(nn.Sequential, self.body)
         return deferred(pointwise(depthwise(state), narrow), self.norm)
+
+    def native(self) -> tuple[Stage, ...]:
+        """What the kernels in C compute (see `kernels.native.leaving`)."""
+        depthwise, narrow = cast(Any, self.body)
+        return (Stage(depthwise, narrow, self.norm),)

@@ -15,6 +15,7 @@ from nascli.core.plan import Layer, Place, Shape
 from nascli.core.supernet import Mixture
 from nascli.kernels.deferred import Deferred, Term, weighted_sum
 from nascli.kernels.depthwise import rewritten
+from nascli.supernet.leaving import together
 from nascli.supernet.partial import halved, joined, split
 from nascli.supernet.stacked import mixed, side_by_side, stacks
 
@@ -172,21 +173,21 @@ class MixedGraph(nn.Module):
 
     def _leaving(self, source: int, state: Tensor, weights: Unpacked) -> Iterator[tuple[int, Term]]:
         """(target, term) of every active option of every edge that leaves `state`."""
-        once: dict[str, Deferred] = {}
+        once: dict[nn.Module, Deferred] = {}
         relu: list[Tensor] = []
-        free = cast(nn.ModuleDict, self.free[source])
-        for edge in self.leaving[source]:
-            choice, row = self.choices[edge], self.rows[edge]
-            weighted = cast(nn.ModuleDict, self.weighted[edge])
-            for number in weights.active[row]:
-                option = choice.options[number]
-                if option in weighted:
-                    result = _result(weighted[option], state, relu)
-                else:
-                    if option not in once:
-                        once[option] = _result(free[option], state, relu)
-                    result = once[option]
-                yield self.edges[edge][1], (result, weights(row, number))
+        options = [
+            (edge, (self.rows[edge], number), self.option(choice, choice.options[number]))
+            for edge in self.leaving[source]
+            for choice in (self.choices[edge],)
+            for number in weights.active[self.rows[edge]]
+        ]
+        sums, options = together(state, options, self.strides, weights.several)
+        for edge, part in sums:
+            yield self.edges[edge][1], (Deferred(part), None)
+        for edge, entry, module in options:
+            if module not in once:
+                once[module] = _result(module, state, relu)
+            yield self.edges[edge][1], (once[module], weights(*entry))
 
     def _stacked(self, source: int, state: Tensor, weights: Unpacked) -> Iterator[tuple[int, Term]]:
         """The same, with few kernels: terms come weighed and summed (see `supernet.stacked`)."""

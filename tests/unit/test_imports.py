@@ -38,7 +38,9 @@ ALLOWED = {
     "strategies.gradient": {"core", "gradient", "training"},
     "strategies.alternating": {"core", "supernet", "training"},
     "gradient": {"core", "supernet", "training", "data"},
-    "gradient.bilevel": {"core", "supernet", "training", "data", "costs.within"},
+    "gradient.bilevel": {"core", "supernet", "training", "data", "costs.within"}
+    | {"kernels.native.library"},
+    "gradient.unrolled": {"core", "kernels.native.library"},
     "gradient.additive": {"core", "costs"},
     "gradient.penalties.budget": {"core", "costs.additive"},
     "formats": {"core", "kernels", "runs.card"},
@@ -62,6 +64,7 @@ ALLOWED = {
     "supernet.evaluating": {"core", "kernels", "operations.inverted"},
     "supernet.channel_order": {"core", "operations.inverted"},
     "supernet.graph": {"core", "kernels"},
+    "supernet.leaving": {"core", "kernels"},
     "supernet.stacked": {"core", "operations.blocks", "kernels"},
     "training": {"core", "data"},
     "data": {"core"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 
 from nascli.core.supernet import Mixture
 from nascli.kernels.depthwise import Depthwise
+from nascli.kernels.native import library
 from nascli.operations.skip import Zero
 from nascli.supernet import graph
 
@@ -114,10 +116,14 @@ def gradients(logits, inputs):
     return [torch.zeros_like(i) if g is None else g for g, i in zip(found, inputs, strict=True)]
 
 
-@pytest.fixture(params=["one by one", "side by side"])
+@pytest.fixture(params=["native", "one by one", "side by side"])
 def reading(request, monkeypatch):
-    """Edge after edge, as on a CPU, or stacked, as on a GPU."""
+    """By the kernels in C, by torch edge after edge, both on a CPU, or stacked, as on a GPU."""
     monkeypatch.setattr(graph, "stacks", lambda _: request.param == "side by side")
+    if request.param == "native" and library.load() is None:
+        pytest.skip(library.why())
+    with nullcontext() if request.param == "native" else library.without():
+        yield
 
 
 @pytest.mark.usefixtures("reading")
@@ -155,6 +161,7 @@ def compare_statistics(ours, plain):
             assert torch.allclose(buffer.double(), other[name].double(), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("reading", ["one by one", "side by side"], indirect=True)
 @pytest.mark.usefixtures("reading")
 @pytest.mark.parametrize("case", ["cell", "nasbench201"])
 def test_second_derivatives_are_those_of_the_plain_one(case, monkeypatch):

@@ -1,0 +1,50 @@
+/* The kernels of every number type: each header below is read once a type. */
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define BYTES 64 /* of a vector */
+#define TILE 8   /* rows of a matrix product that stay in registers */
+#elif defined(__AVX__)
+#define BYTES 32
+#define TILE 4
+#else
+#define BYTES 16
+#define TILE 4
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+#define LANES ((int64_t)(BYTES / sizeof(REAL)))
+#define VEC N(vec)
+#define AT(pointer) (*(VEC *)(pointer))
+#define READ(pointer) (*(const VEC *)(pointer))
+
+#include "leaving.h"
+
+#define REAL float
+#define WHOLE int32_t
+#define N(name) name##_f32
+#include "products.h"
+#include "depthwise.h"
+#include "norms.h"
+#include "pools.h"
+#include "forward.h"
+#include "lines.h"
+#include "backward.h"
+#undef REAL
+#undef WHOLE
+#undef N
+
+#define REAL double
+#define WHOLE int64_t
+#define N(name) name##_f64
+#include "products.h"
+#include "depthwise.h"
+#include "norms.h"
+#include "pools.h"
+#include "forward.h"
+#include "lines.h"
+#include "backward.h"

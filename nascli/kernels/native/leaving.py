@@ -1,0 +1,223 @@
+"""All operations on all edges that leave a state of a cell, their norms and mixture, in one call.
+
+What is computed, and how its gradients come about, stands in the C files beside this one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import POINTER, Structure, c_double, c_int64, c_void_p
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+SKIP, MAX_POOL, AVERAGE_POOL, CONVOLUTIONS = range(4)
+_BYTES = 64  # of the widest vector that the library may use
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """ReLU, depthwise convolution, 1x1 convolution, batch norm; none of them has another part."""
+
+    depthwise: nn.Conv2d
+    pointwise: nn.Conv2d
+    norm: nn.BatchNorm2d
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """An operation without weights: the identity (SKIP), or a pool of 3 x 3 pixels and its norm."""
+
+    kind: int
+    norm: nn.BatchNorm2d | None = None
+
+
+Term = tuple[Stage, ...] | Free
+"""An operation; with weights it has one stage or two."""
+Use = tuple[int, int]
+"""(term, edge): the edge takes part of the term."""
+
+
+class _Norm(Structure):
+    _fields_ = (
+        ("running_mean", c_void_p), ("running_variance", c_void_p), ("batches", c_void_p),
+        ("momentum", c_double), ("eps", c_double), ("mean", c_void_p), ("scale", c_void_p),
+    )  # fmt: skip
+
+
+class _Stage(Structure):
+    _fields_ = (
+        ("kernel", c_int64), ("dilation", c_int64), ("depthwise", c_void_p),
+        ("pointwise", c_void_p), ("to_depthwise", c_void_p), ("to_pointwise", c_void_p),
+        ("kept", c_void_p), ("norm", _Norm),
+    )  # fmt: skip
+
+
+class _Term(Structure):
+    _fields_ = (("kind", c_int64), ("stages", c_int64), ("stage", _Stage * 2))
+
+
+class _Use(Structure):
+    _fields_ = (("term", c_int64), ("edge", c_int64))
+
+
+class _Leaving(Structure):
+    _fields_ = (
+        *((name, c_int64) for name in (
+            "batch", "channels", "height", "width", "out_height", "out_width", "stride",
+            "terms", "uses", "edges",
+        )),
+        ("term", POINTER(_Term)), ("use", POINTER(_Use)),
+        ("images", c_void_p), ("weights", c_void_p), ("sums", POINTER(c_void_p)),
+        ("gradients", POINTER(c_void_p)), ("to_images", c_void_p), ("to_weights", c_void_p),
+    )  # fmt: skip
+
+
+def leaving(
+    library: ctypes.CDLL,
+    images: Tensor,
+    stride: int,
+    terms: Sequence[Term],
+    uses: Sequence[Use],
+    weights: Tensor,
+) -> tuple[Tensor, ...]:
+    """For every edge the sum of its uses, each times its weight.
+
+    `images` are (B, C, H, W), of float32 or float64, `weights` (uses,). `stride` is that of every
+    term; the identity needs 1.
+
+    Raises:
+        ValueError: there is one value a channel only.
+    """
+    normed = any(isinstance(term, tuple) or term.norm is not None for term in terms)
+    if normed and len(images) * -(-images.shape[2] // stride) * -(-images.shape[3] // stride) == 1:
+        raise ValueError(f"batch norm needs more than one value a channel; got {images.shape}")
+    found: tuple[Tensor, ...] = _Together.apply(
+        library, stride, terms, uses, images, weights, *_parameters(terms)
+    )
+    return found
+
+
+def _parameters(terms: Sequence[Term]) -> list[Tensor]:
+    """Both weights of every stage, in the order of the terms."""
+    stages = [stage for term in terms if isinstance(term, tuple) for stage in term]
+    return [part.weight for stage in stages for part in (stage.depthwise, stage.pointwise)]
+
+
+class _Together(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        library: ctypes.CDLL,
+        stride: int,
+        terms: Sequence[Term],
+        uses: Sequence[Use],
+        images: Tensor,
+        weights: Tensor,
+        *parameters: Tensor,
+    ) -> tuple[Tensor, ...]:
+        images = images.contiguous(memory_format=torch.channels_last)
+        weights = weights.to(images.dtype).contiguous()
+        parameters = tuple(parameter.contiguous() for parameter in parameters)
+        call, kept = _described(stride, terms, uses, images, weights, parameters)
+        size = len(images), images.shape[1], call.out_height, call.out_width
+        like = torch.empty(size, dtype=images.dtype, memory_format=torch.channels_last)
+        sums = [torch.empty_like(like) for _ in range(call.edges)]
+        call.sums = _pointers(sums)
+        _run(library, "forward", call, images)
+        ctx.save_for_backward(images, weights, *parameters, *kept)
+        ctx.library, ctx.call, ctx.parameters = library, call, len(parameters)
+        return tuple(sums)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "native kernels have no second derivatives; compute what is to be differentiated "
+                "twice under nascli.kernels.native.library.without()"
+            )
+        images, weights, *others = ctx.saved_tensors
+        call, last = ctx.call, torch.channels_last
+        gradients = tuple(gradient.contiguous(memory_format=last) for gradient in gradients)
+        call.gradients = _pointers(gradients)
+        to_images = torch.empty_like(images) if ctx.needs_input_grad[4] else None
+        to_weights = torch.empty_like(weights)
+        call.to_images, call.to_weights = _pointer(to_images), to_weights.data_ptr()
+        found: list[Tensor | None] = []
+        for stage in _stages(call):
+            wanted = ctx.needs_input_grad[6 + len(found) : 8 + len(found)]
+            pair = others[len(found) : 2 + len(found)]
+            both = [torch.empty_like(p) if any(wanted) else None for p in pair]
+            stage.to_depthwise, stage.to_pointwise = map(_pointer, both)
+            found += both
+        _run(ctx.library, "backward", call, images)
+        return None, None, None, None, to_images, to_weights, *found
+
+
+def _run(library: ctypes.CDLL, way: str, call: _Leaving, images: Tensor) -> None:
+    kind = "f32" if images.dtype == torch.float32 else "f64"
+    library[f"nas_leaving_{way}_{kind}"](ctypes.byref(call))
+
+
+def _described(
+    stride: int,
+    terms: Sequence[Term],
+    uses: Sequence[Use],
+    images: Tensor,
+    weights: Tensor,
+    parameters: Sequence[Tensor],
+) -> tuple[_Leaving, list[Tensor]]:
+    """The call, and the tensors that it refers to and nobody else keeps."""
+    batch, channels, height, width = images.shape
+    out_height, out_width = -(-height // stride), -(-width // stride)
+    lanes = _BYTES // images.element_size()
+    filled = -(-channels // lanes) * lanes
+    statistics = torch.empty(len(terms), 2, 2, filled, dtype=torch.float64)
+    kept = [statistics]
+    left = iter(parameters)
+    described = (_Term * len(terms))()
+    for number, term in enumerate(terms):
+        to = described[number]
+        stages: tuple[Stage | Free, ...] = term if isinstance(term, tuple) else (term,)
+        to.kind = term.kind if isinstance(term, Free) else CONVOLUTIONS
+        to.stages = len(stages)
+        for place, stage in enumerate(stages):
+            if stage.norm is None:
+                continue
+            own = to.stage[place]
+            if isinstance(stage, Stage):
+                own.kernel = stage.depthwise.kernel_size[0]
+                own.dilation = stage.depthwise.dilation[0]
+                own.depthwise, own.pointwise = next(left).data_ptr(), next(left).data_ptr()
+            kept.append(images.new_empty(batch * out_height * out_width * filled))
+            own.kept = kept[-1].data_ptr()
+            own.norm = _norm(stage.norm, statistics[number, place])
+    call = _Leaving(
+        batch, channels, height, width, out_height, out_width, stride,
+        len(terms), len(uses), 1 + max(edge for _, edge in uses), described,
+        (_Use * len(uses))(*(_Use(*use) for use in uses)), images.data_ptr(), weights.data_ptr(),
+    )  # fmt: skip
+    return call, kept
+
+
+def _norm(norm: nn.BatchNorm2d, statistics: Tensor) -> _Norm:
+    tracked = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    mean, scale = statistics
+    return _Norm(*map(_pointer, tracked), norm.momentum, norm.eps, *map(_pointer, (mean, scale)))
+
+
+def _stages(call: _Leaving) -> list[_Stage]:
+    """Those of convolutions, in the order of the terms."""
+    terms = [call.term[number] for number in range(call.terms)]
+    return [t.stage[place] for t in terms if t.kind == CONVOLUTIONS for place in range(t.stages)]
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _pointers(tensors: Sequence[Tensor]) -> Any:
+    return (c_void_p * len(tensors))(*map(_pointer, tensors))

@@ -1,0 +1,61 @@
+"""Operations of a cell that the kernels in C compute together, and what is left to torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+from nascli.kernels.choosing import by_batch, native
+from nascli.kernels.native.leaving import SKIP, Free, Term, leaving
+
+Entry = tuple[int, int]
+Option = tuple[int, Entry, nn.Module]
+"""An edge, an option's entry in the mixture, and its module."""
+
+
+def together(
+    state: Tensor,
+    options: Sequence[Option],
+    strides: Sequence[int],
+    weights: Callable[[tuple[Entry | None, ...]], Tensor],
+) -> tuple[list[tuple[int, Tensor]], list[Option]]:
+    """(edge, the mixture of its options) of what the kernels take; the options that they do not.
+
+    `strides` are those of the edges, `weights` gives the weights of entries.
+    """
+    library = native(state)
+    terms: dict[nn.Module, Term] = {}
+    taken: list[Option] = []
+    others: list[Option] = []
+    stride = strides[options[0][0]] if options else 1
+    for option in options:
+        edge, _, module = option
+        if module not in terms and library is not None and strides[edge] == stride:
+            term = _term(module, state)
+            if term is not None:
+                terms[module] = term
+        (taken if module in terms else others).append(option)
+    if library is None or not taken:
+        return [], others
+    numbers = {module: number for number, module in enumerate(terms)}
+    edges = list(dict.fromkeys(edge for edge, _, _ in taken))
+    uses = [(numbers[module], edges.index(edge)) for edge, _, module in taken]
+    mixture = weights(tuple(entry for _, entry, _ in taken))
+    sums = leaving(library, state, stride, list(terms.values()), uses, mixture)
+    return list(zip(edges, sums, strict=True)), others
+
+
+def _term(module: nn.Module, state: Tensor) -> Term | None:
+    """What the kernels make of the module; None if they do not know it."""
+    if type(module) is nn.Identity:
+        return Free(SKIP)
+    found: Term | None = getattr(module, "native", lambda: None)()
+    norms = [stage.norm for stage in found] if isinstance(found, tuple) else []
+    if isinstance(found, Free) and found.norm is not None:
+        norms = [found.norm]
+    return found if norms and all(_fits(norm, state) for norm in norms) else None
+
+
+def _fits(norm: nn.BatchNorm2d, state: Tensor) -> bool:
+    return by_batch(norm, state) and norm.num_features == state.shape[1]
