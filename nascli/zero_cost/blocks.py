@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, pixel_unshuffle
 
+from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
-from nascli.core.plan import Plan
+from nascli.core.plan import Layer, Plan
 from nascli.data.batches import seeded
 from nascli.zero_cost.probe import Probe
 
@@ -27,13 +28,26 @@ _LAST = ("norm_relu", "classifier")  # what the published features end before
 
 
 def block_ends(plan: Plan) -> tuple[str, ...]:
-    """The place that gives the result of each block, in order; heads are no blocks."""
+    """The place that gives the result of each block, in order.
+
+    Heads are no blocks, and no block stands where a chain skips one.
+    """
     ends: dict[str, str] = {}
     for place in plan.places:
-        head = place.layer is not None and place.layer.operation in _LAST
-        if not head and place.name not in (plan.auxiliary, plan.output):
-            ends[place.cell or place.name] = place.name
+        layer = place.layer
+        if place.name in (plan.auxiliary, plan.output):
+            continue
+        if layer is not None and layer.operation in _LAST:
+            continue
+        if layer is not None and not place.cell and _skips(layer):
+            continue
+        ends[place.cell or place.name] = place.name
     return tuple(ends.values())
+
+
+def _skips(layer: Layer) -> bool:
+    read = layer.in_channels, layer.height, layer.width
+    return layer.operation == SKIP and layer.shape == read
 
 
 def expressivity(probe: Probe) -> float:

@@ -12,6 +12,7 @@ from fixtures import TINY, TINY_SPACE, build, composed
 from torch import Tensor, nn
 
 from nascli.core.fault import Fault
+from nascli.core.plan import Layer, Place, Plan
 from nascli.core.space import at
 from nascli.zero_cost.blocks import block_ends, expressivity, progressivity, trainability
 from nascli.zero_cost.probe import Probe
@@ -149,6 +150,16 @@ def test_blocks_are_the_stem_every_cell_and_every_reduction() -> None:
     stages = [[f"stages.{stage}.{number}.nodes.3" for number in range(2)] for stage in range(3)]
     cells = [*stages[0], "reductions.0", *stages[1], "reductions.1", *stages[2]]
     assert block_ends(plan) == ("stem", *cells)
+
+
+def test_what_a_chain_skips_is_no_block() -> None:
+    def place(name: str, read: str, operation: str) -> Place:
+        layer = Layer(operation, 4, 4, 1, 8, 8)
+        return Place("layer", name, (read,), layer.shape, layer)
+
+    operations = ("conv_3x3", "skip_connect", "conv_3x3", "norm_relu", "classifier")
+    places = [place(str(n), str(n - 1), operation) for n, operation in enumerate(operations)]
+    assert block_ends(Plan((4, 8, 8), tuple(places), "4")) == ("0", "2")
 
 
 def test_a_network_without_a_plan_has_no_blocks() -> None:
