@@ -175,6 +175,16 @@ class build:
         return made
 
     @staticmethod
+    def searching(config: Any, problem: Any) -> Any:
+        """What strategy and estimators of a search for a problem share; all faults at once."""
+        from nascli.config import search
+
+        faults = build.Faults()
+        *_, shared = search._searching(config, faults, problem, False, lambda _table: None)
+        faults.check()
+        return shared
+
+    @staticmethod
     def search(config: Any, listener: Any = SILENT) -> Any:
         """The parts of a search, without a look at what networks cost."""
         from nascli.config import search
@@ -234,6 +244,20 @@ TINY_SPACE = {
 def options(group: str) -> list[str]:
     """The components of a config group, by the name of their YAML file."""
     return sorted(file.stem for file in (CHECKOUT / "configs" / group).glob("*.yaml"))
+
+
+@cache
+def combinations() -> dict[str, dict[str, str]]:
+    """What docs/spaces.md says: `strategy=darts` (or a relaxation, a sampler) -> space -> word."""
+    found, spaces = {}, list[str]()
+    for line in (CHECKOUT / "docs" / "spaces.md").read_text(encoding="utf-8").splitlines():
+        first, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| |"):
+            spaces = [cell.strip("`") for cell in cells]
+        elif spaces and (group := re.match(r"`(\w+)=", first)):
+            for name in re.findall(r"`(?:\w+=)?(\w+)`", first):
+                found[f"{group[1]}={name}"] = dict(zip(spaces, cells, strict=True))
+    return found
 
 
 def drawn_words(figure: Any) -> set[str]:

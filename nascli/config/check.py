@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nascli.config import hints, kinds
 from nascli.config.compose import composed
-from nascli.config.files import FREE, catalogue
+from nascli.config.files import FREE, catalogue, root
 from nascli.config.shapes import Keys
 from nascli.core.fault import Fault, unknown
 from nascli.runs import aliases
@@ -112,18 +112,47 @@ def _compose(
         config = composed(verb, overrides, directories)
     except (HydraException, OmegaConfBaseException) as error:
         said = " ".join(str(error).split())
-        whole = re.match(r"In 'strategy/(\w+)': Could not override '\w+@strategy\.of\b", said)
-        if whole:
-            said = (
-                f"strategy@strategy.of={whole[1]} brings an estimator or more of its own; take one "
-                "that only proposes, such as random, evolution, reinforce or tpe"
-            )
-        found.append(said)
+        found.append(_in_our_words(said, overrides) or said)
         return None
     except Fault as fault:
         found.extend(str(fault).splitlines())
         return None
     return OmegaConf.to_container(config, resolve=False)
+
+
+def _in_our_words(said: str, overrides: Sequence[str]) -> str | None:
+    """What Hydra says of parts that do not go together, as the user wrote them; None of others."""
+    inside = re.match(r"In '(\w+)/(\w+)': Could not override '(\w+)@([\w.]+)'", said)
+    if inside and f"{inside[4]}.".startswith("strategy.of."):
+        return (
+            f"strategy@strategy.of={inside[2]} brings an estimator or more of its own; take one "
+            "that only proposes, such as random, evolution, reinforce or tpe"
+        )
+    if inside:
+        owner, part, place = f"{inside[1]}={inside[2]}", inside[3], inside[4]
+        above = place.partition(".")[0]
+        other = next((o for o in overrides if o.startswith(f"{above}=")), above)
+        return (
+            f"{owner} brings a {part} for the {above}, and {other} has none: leave {other} out "
+            f"({owner} brings its own {above}), or take another {inside[1]}"
+        )
+    alone = re.match(
+        r"Could not override '(\w+)'\.(?: Did you mean to override \w+@([\w.]+)\?)?", said
+    )
+    given = [o for o in overrides if alone and o.startswith(f"{alone[1]}=")]
+    if alone is None or not given:
+        return None
+    group, place, value = alone[1], alone[2], given[0].partition("=")[2]
+    if not place:
+        have = [
+            f"{file.parent.name}={file.stem}"
+            for file in sorted(root().glob("*/*.yaml"))
+            if f" /{group}@" in file.read_text("utf-8")
+        ]
+        return f"{given[0]}: nothing that is chosen takes a {group}; what does: {', '.join(have)}"
+    names, _, last = place.rpartition(".")
+    fix = f"{group}@{place}={value}" if last == group else f"+{group}@{names}.{value}={value}"
+    return f"{given[0]}: a {group} is a part of the {place.partition('.')[0]} here; write {fix}"
 
 
 def _value_faults(

@@ -1,14 +1,20 @@
 """What every relaxation keeps to; the YAML folder says which there are."""
 
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
 import torch
-from fixtures import build, composed, options
+from fixtures import TINY, TINY_SPACE, build, combinations, composed, options
 
 from nascli.core.choice import Edge
+from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
+from nascli.gradient.method import Method
+from nascli.gradient.stage_setup import relaxation_of
+from nascli.gradient.stages import Stage
 from nascli.supernet.paths import path
+from nascli.supernet.shared import Shared
 
 EDGES = (
     Edge("normal/2<-0", "normal", ("none", "skip_connect", "sep_conv_3x3"), 0, 2),
@@ -27,11 +33,37 @@ SUPERNET = SimpleNamespace(
 )
 
 
+def named(name):
+    config = composed("strategy=darts", f"relaxation@strategy.relaxation={name}")
+    return build.component(config.strategy, "relaxation")
+
+
 @pytest.fixture(params=options("relaxation"))
 def make(request):
-    config = composed("strategy=darts", f"relaxation@strategy.relaxation={request.param}")
-    relax = build.component(config.strategy, "relaxation")
+    relax = named(request.param)
     return lambda seed=0: relax(SUPERNET, seed)
+
+
+@cache
+def shared(space):
+    """A problem of the space, and its supernet."""
+    problem = build.stated(composed("strategy=random", f"space={space}", *TINY, *TINY_SPACE[space]))
+    return problem, Shared(problem).supernet
+
+
+@pytest.mark.parametrize("name", options("relaxation"))
+@pytest.mark.parametrize("space", combinations()["relaxation=softmax"])
+def test_architecture_weights_learn_on_every_space_that_docs_name(name, space):
+    (problem, supernet), stage = shared(space), Stage(0, 0, 1, 0, (0, 1))
+    if combinations()[f"relaxation={name}"][space] == "refused":
+        with pytest.raises(Fault, match=f"'{space}' are sizes, which do not mix"):
+            relaxation_of(problem, Method(named(name)), supernet, stage)
+        return
+    relaxation = relaxation_of(problem, Method(named(name)), supernet, stage)
+    (mixture, *_) = relaxation.mixtures(0.5, "architecture")
+    loss = supernet(torch.randn(4, *problem.task.input_shape), mixture).square().sum()
+    (gradient,) = torch.autograd.grad(loss, relaxation.parameters())
+    assert gradient.isfinite().all() and gradient.abs().sum() > 0
 
 
 def test_what_is_expected_is_of_an_edges_own_options(make):

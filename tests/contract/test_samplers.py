@@ -3,16 +3,13 @@
 import pytest
 import torch
 from elastic import elastic
-from fixtures import ToyTask, composed, options
+from fixtures import ToyTask, combinations, composed, options
 from hydra.utils import instantiate
 
 from nascli.core import space as moves
 from nascli.core.fault import Fault
 
 SPACES = {"elastic": elastic()}
-REFUSED = {"fair": ["cell"]}
-REFUSED["shrinking"] = ["cell", "nasbench201", "mobile", "chain", "hierarchical"]
-"""Sampler -> spaces whose supernets lack what it needs; docs/shared_weights.md says the same."""
 
 
 def space(name):
@@ -39,13 +36,10 @@ def make(sampler_name):
     return instantiate(composed("strategy=random", f"+sampler={sampler_name}").sampler)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["cell", "nasbench201", "mobile", "chain", "hierarchical", "elastic", "once_for_all"],
-)
+@pytest.mark.parametrize("name", ["elastic", *combinations()["sampler=uniform"]])
 def test_every_step_has_paths_of_the_space(make, sampler_name, name):
     made, supernet = space(name)
-    if name in REFUSED.get(sampler_name, ()):
+    if combinations()[f"sampler={sampler_name}"].get(name) == "refused":
         with pytest.raises(Fault, match=f"sampler={sampler_name} .*; take uniform"):
             make(supernet, 0)
         return

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 import torch
-from fixtures import TINY, TINY_SPACE, build, composed, options
+from fixtures import TINY, TINY_SPACE, build, combinations, composed, options
 from hydra.utils import get_class
 
 from nascli.core import space as moves
@@ -178,22 +178,44 @@ class Fixed:
         return told_of(proposal.genotype)
 
 
-GRADIENT = [n for n in options("strategy") if "GradientSearch" in str(composed(f"strategy={n}"))]
-REFUSED = {
-    "pc_darts": "partial_channels",
-    "drnas": "partial_channels needs options that keep their channels",
-    "p_darts": "ask for supernets of several depths, and that of space 'chain' has only one",
-}
+SHARING = [key.partition("=")[2] for key in combinations() if key.startswith("strategy=")]
 
 
-@pytest.mark.parametrize("name", GRADIENT)
-def test_gradient_strategies_search_chains_or_are_refused(name):
-    """docs/methods.md says which are."""
-    if name in REFUSED:
-        with pytest.raises(Fault, match=REFUSED[name]):
-            build.search(config(name, space="chain"))
-    else:
-        assert build.search(config(name, space="chain")).shared.supernet.choices
+@cache
+def on(space):
+    """A problem of the smallest networks of a space, and its config."""
+    smallest = ("space.nodes=2",) if space == "cell" else ()
+    tiny = (*TINY, *TINY_SPACE[space], *smallest, f"training.epochs={STEPS}")
+    chosen = composed("strategy=random", f"space={space}", "data.images=96", *tiny)
+    return build.stated(chosen), chosen.space
+
+
+def combined(strategy, space):
+    """The supernet of a search with the strategy on the space."""
+    tiny = (*TINY, *TINY_SPACE["nasbench201"], "data.images=96")
+    chosen = composed(f"strategy={strategy}", "space=nasbench201", "seed=0", *tiny)
+    problem, chosen.space = on(space)
+    return build.searching(chosen, problem).supernet
+
+
+@pytest.mark.parametrize("strategy", SHARING)
+def test_what_docs_say_of_a_strategy_on_each_space_is_so(strategy):
+    for space, word in combinations()[f"strategy={strategy}"].items():
+        if (space, word) == ("nasbench201", "yes"):
+            continue  # where all tests above are
+        if word == "refused":
+            with pytest.raises(Fault, match=f"'{space}'|strategy.(partial|stages|edge)|sampler="):
+                combined(strategy, space)
+        else:
+            assert word == "yes"
+            assert combined(strategy, space).choices
+
+
+def test_docs_speak_of_every_strategy_that_shares_weights():
+    for strategy in set(options("strategy")) - set(SHARING):
+        chosen = config(strategy)
+        for part in (chosen.strategy, chosen.estimator):
+            assert not traits_of(get_class(part._target_)).weight_sharing, strategy
 
 
 @pytest.mark.parametrize("name", ["gdas", "proxyless", "fbnet"])

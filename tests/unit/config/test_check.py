@@ -193,3 +193,34 @@ def test_a_strategy_with_parts_of_its_own_is_none_to_be_wrapped(outer, inner):
     words = [f"strategy={outer}", f"strategy@strategy.of={inner}"]
     with pytest.raises(Fault, match=rf"^strategy@strategy.of={inner} brings an estimator or more"):
         command_line.asked_for("search", words, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["strategy=spos", "estimator=train"],
+            "strategy=spos brings a sampler for the estimator, and estimator=train has none: "
+            "leave estimator=train out (strategy=spos brings its own estimator), or take another "
+            "strategy",
+        ),
+        (
+            ["strategy=spos", "sampler=fair"],
+            "sampler=fair: a sampler is a part of the estimator here; write "
+            "sampler@estimator.sampler=fair",
+        ),
+        (
+            ["strategy=darts", "penalty=beta_decay"],
+            "penalty=beta_decay: a penalty is a part of the strategy here; write "
+            "+penalty@strategy.penalties.beta_decay=beta_decay",
+        ),
+        (
+            ["strategy=random", "sampler=fair"],
+            "sampler=fair: nothing that is chosen takes a sampler; what does: estimator=one_shot, "
+            "strategy=darts, strategy=fairnas, strategy=ofa, strategy=random_ws, strategy=spos",
+        ),
+    ],
+)
+def test_parts_that_do_not_go_together_are_told_as_they_were_written(words, said):
+    found, _ = check.faults("search", words, (), multirun=False)
+    assert found[0] == said
