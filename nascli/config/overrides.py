@@ -171,14 +171,15 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     """What follows from `genotype=X`: its space and, from a run folder, data and space settings.
 
     Of `resume=RUN` it is the kind of data, or of table, where a path of that is given; of a
-    search's `supernet=RUN` the estimator that scores with it.
+    search's `supernet=RUN` the estimator that scores with it, and the strategy that specialises it.
 
     Raises:
         Fault: there is no such genotype.
     """
     given = {o.partition("=")[0].lstrip("+~"): o.partition("=")[2] for o in overrides}
-    if verb == "search" and given.get("supernet", "null") != "null" and "estimator" not in given:
-        return ["estimator=one_shot"]
+    if verb == "search" and given.get("supernet", "null") != "null":
+        scored = {"strategy": "specialise", "estimator": "one_shot"}
+        return [f"{group}={option}" for group, option in scored.items() if group not in given]
     resumed = _unquoted(given.get("resume", ""))
     moved = [g for g in ("data", "estimator") if f"{g}.path" in given and g not in given]
     if resumed and is_there(resumed) and moved:

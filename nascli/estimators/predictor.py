@@ -52,7 +52,10 @@ class Predictor:
         self, problem: Problem, surrogate: Callable[..., Surrogate], path: str | None = None
     ) -> None:
         if path is None:
-            raise Fault("estimator=predictor learns from trials: give estimator.path=RUN_FOLDER")
+            raise Fault(
+                "estimator=predictor learns from trials: give estimator.path=RUN_FOLDER (with "
+                "strategy=specialise supernet=RUN_FOLDER)"
+            )
         known = _known(Path(path), problem)
         if len(known) < _FOLDS:
             raise Fault(

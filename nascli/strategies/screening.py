@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nascli.core.device import measures
 from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -32,6 +33,11 @@ class Screening:
     and hold no place. What was proposed once, or what is equivalent to it, is no candidate any
     more; the search is over when a round has none.
 
+    With `learns` the other strategy searches by the cheap scores themselves: it is told of every
+    candidate's at once, and never of what came of those that were proposed. So once-for-all
+    specialises a trained supernet (Cai et al. 2020, arXiv 1908.09791, section 3.4): evolution on
+    predicted accuracies, of which the best are scored.
+
     Args:
         problem: what is searched for.
         of: makes the strategy that proposes candidates; it trains no weights of its own.
@@ -41,6 +47,9 @@ class Screening:
         candidates: how many are ranked in a round, if the other strategy has so many.
         keep: how many of them are proposed.
         fidelity: share of the recipe that the cheap estimator gets, where it trains.
+        learns: whether the other strategy learns from the cheap scores.
+        costs: makes what tells the costs of candidates, so that those which break a constraint are
+            ruled out; latencies of a device that measures every network are left to the trials.
 
     Raises:
         Fault: a number makes no sense, or a part shares weights.
@@ -54,6 +63,8 @@ class Screening:
         candidates: int = 1000,
         keep: int = 20,
         fidelity: float = 1.0,
+        learns: bool = False,
+        costs: Callable[[Problem], Estimator] | None = None,
     ) -> None:
         if not 1 <= keep <= candidates:
             raise Fault(f"keep is {keep}; it must be from 1 to candidates={candidates}")
@@ -67,6 +78,16 @@ class Screening:
                     "strategy@strategy.of=random and estimator@strategy.by=zero_cost"
                 )
         self._of, self._by, self._fidelity = of(problem), by(problem), fidelity
+        unmeasured = replace(problem, device=None) if measures(problem.device) else problem
+        self._costs = costs(unmeasured) if costs is not None else None
+        self._learns, self._told = learns, False
+        told = [m for part in (self._costs, self._by) if part is not None for m in part.metrics]
+        lacking = [m for m in problem.goal.metrics if m not in told and m != "latency_ms"]
+        if learns and lacking:
+            raise Fault(
+                f"{type(self._by).__name__} gives no {', '.join(lacking)}, which this search looks "
+                "at; take estimator@strategy.by=predictor, or strategy.learns=false"
+            )
         self._objective = traits_of(self._by).objective
         if self._objective.metric not in self._by.metrics:
             raise Fault(f"{type(self._by).__name__} gives no {self._objective.metric} to rank by")
@@ -95,7 +116,8 @@ class Screening:
             if proposal in self._open:
                 self._open.remove(proposal)
                 self._good += trial.infeasible is None
-        self._of.tell(trials)
+        if not self._learns:
+            self._of.tell(trials)
 
     def _begin(self) -> bool:
         """Ranks new candidates, or those that the end of the time has kept; False without any.
@@ -103,10 +125,13 @@ class Screening:
         Raises:
             OutOfTime: the budget's time is over; the candidates are kept.
         """
+        if not self._told and self._by.meaning:
+            self._problem.listener.warn(f"candidates: {self._objective.metric} {self._by.meaning}")
+        self._told = True
         if not self._found:
             self._dismiss(self._ranked)
             self._ranked, self._good = [], 0
-            self._found = self._gathered()
+            self._found = self._bred() if self._learns else self._gathered()
         found = self._found
         ranks: list[_Rank] = []
         for number, candidate in enumerate(found, 1):
@@ -137,25 +162,56 @@ class Screening:
                 break
         return list(found.values())
 
+    def _bred(self) -> list[Proposal]:
+        """New candidates of the other strategy, which learns from the cheap score of each.
+
+        Raises:
+            OutOfTime: the budget's time is over; they are bred anew.
+        """
+        found: dict[tuple[Genotype, float], Trial] = {}
+        again = 0  # known ones in a row
+        while len(found) < self._candidates and again < self._candidates:
+            self._problem.budget.check()
+            proposals = self._of.ask(1)
+            if not proposals:
+                break
+            (proposal,) = proposals
+            key = self._key(proposal)
+            again = again + 1 if key in found else 0
+            trial = found.get(key) or self._cheap(proposal)
+            self._of.tell([replace(trial, genotype=proposal.genotype)])
+            found[key] = trial
+            share = len(found) / self._candidates
+            self._problem.listener.progress(share, f"bred {len(found)} candidates")
+        kept = {key: trial for key, trial in found.items() if key not in self._proposed}
+        return [Proposal(trial.genotype, trial.fidelity) for trial in kept.values()]
+
     def _rank(self, candidate: Proposal) -> _Rank:
-        """What the cheap estimator says of a candidate; the least comes first."""
+        """What is said of a candidate cheaply; the least comes first."""
+        trial = self._cheap(candidate)
+        loss = math.inf if trial.error else self._objective.loss(trial.metrics)
+        violation = 0.0 if trial.error else self._problem.goal.violation(trial)
+        return violation, math.inf if math.isnan(loss) else loss
+
+    def _cheap(self, candidate: Proposal) -> Trial:
+        """The costs of a candidate, and what the cheap estimator says of it."""
+        asked = Proposal(candidate.genotype, self._fidelity)
+        metrics: dict[str, float] = {}
         try:
-            metrics = self._by.estimate(Proposal(candidate.genotype, self._fidelity))
+            for estimator in (self._costs, self._by):
+                metrics |= {} if estimator is None else estimator.estimate(asked)
         except Fault:
             raise
-        except Exception:  # one bad network must not end a search
-            return 0.0, math.inf
-        broken = self._problem.goal.broken(dict(metrics))
-        violation = self._problem.goal.violation(_trial(candidate, metrics, broken))
-        loss = self._objective.loss(metrics)
-        return violation, math.inf if math.isnan(loss) else loss
+        except Exception as error:  # one bad network must not end a search
+            return replace(_trial(candidate, {}, None), error=f"{type(error).__name__}: {error}")
+        return _trial(candidate, metrics, self._problem.goal.broken(metrics))
 
     def _key(self, proposal: Proposal) -> tuple[Genotype, float]:
         return self._problem.space.canonical(proposal.genotype), proposal.fidelity
 
     def _dismiss(self, candidates: Sequence[Proposal]) -> None:
         """Tells the other strategy of candidates that go no further."""
-        if candidates:
+        if candidates and not self._learns:
             self._of.tell([replace(_trial(c, {}, _OUT), error=_OUT) for c in candidates])
 
     def recommend(self, history: History) -> Genotype | None:

@@ -112,9 +112,11 @@ def test_what_does_not_go_with_it_is_refused(trained, chosen, says):
         search.check(asking(trained, *chosen, "device=none", "accelerator=cpu"))
 
 
-def test_the_estimator_that_scores_with_it_need_not_be_said():
-    assert command_line.carried("search", ["supernet=RUN"]) == ["estimator=one_shot"]
-    assert command_line.carried("search", ["supernet=RUN", "estimator=zero_cost"]) == []
+def test_what_scores_and_specialises_it_need_not_be_said():
+    both = ["strategy=specialise", "estimator=one_shot"]
+    assert command_line.carried("search", ["supernet=RUN"]) == both
+    assert command_line.carried("search", ["supernet=RUN", "estimator=zero_cost"]) == both[:1]
+    assert command_line.carried("search", ["supernet=RUN", "strategy=nsga2"]) == both[1:]
     assert command_line.carried("search", ["supernet=null"]) == []
 
 

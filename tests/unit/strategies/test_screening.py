@@ -3,7 +3,7 @@ import math
 from functools import partial
 
 import pytest
-from fixtures import Looks
+from fixtures import Heard, Looks
 
 from nascli.core.budget import Budget, OutOfTime
 from nascli.core.evaluation import Evaluation
@@ -12,6 +12,7 @@ from nascli.core.goal import Constraint, Goal, Objective
 from nascli.core.loop import Search
 from nascli.core.traits import Traits
 from nascli.core.trial import Trial
+from nascli.devices.nasbench201_devices import NASBench201Devices
 from nascli.strategies.evolution import Evolution
 from nascli.strategies.grid import Grid
 from nascli.strategies.random import Random
@@ -28,6 +29,7 @@ class Digits:
     """Scores a genotype by its digits; counts what it is asked."""
 
     metrics = ("score", "params")
+    meaning = ""
     traits = Traits(objective=Objective("score", "max"))
 
     def __init__(self, problem, failing=(), nan=()):
@@ -227,6 +229,73 @@ def test_resumes_in_the_middle_of_a_round(plain, stop):
     assert open_one[0] not in again.ask(5)
 
 
+class Cheap:
+    """The costs of a genotype: its digits."""
+
+    metrics = ("params", "latency_ms")
+    meaning = ""
+
+    def __init__(self, problem):
+        self.problem = problem
+
+    def estimate(self, proposal):
+        return {"params": float(number(proposal.genotype)), "latency_ms": 1.0}
+
+
+def test_the_other_strategy_may_search_by_the_cheap_scores(plain):
+    told = []
+    narrow = dataclasses.replace(
+        plain,
+        goal=Goal(constraints=(Constraint("params", 110.0),)),
+        listener=Heard(warned=told.append),
+    )
+
+    class Means(Digits):
+        metrics = ("score", "accuracy")
+        meaning = "predicted, not measured"
+
+        def estimate(self, proposal):
+            return {"score": float(number(proposal.genotype)), "accuracy": 1.0}
+
+    strategy = Screening(narrow, Listening, Means, 8, keep=3, learns=True, costs=Cheap)
+    first = strategy.ask(1)
+    inner = strategy._of
+    assert numbers(inner.told) == numbers(inner.asked) and len(inner.told) == 8
+    for trial in inner.told:
+        cost = number(trial.genotype)
+        assert trial.metrics["score"] == trial.metrics["params"] == cost
+        assert (trial.infeasible is not None) == (cost > 110)
+    strategy.tell([Trial(0, first[0].genotype, 1.0, {"accuracy": 99.0})])
+    assert len(inner.told) == 8  # the score of the cheap one is what it goes by
+    found = numbers([*first, *strategy.ask(2)])
+    kept = sorted((one for one in numbers(inner.asked) if one <= 110), reverse=True)
+    assert found == kept[:3]
+    assert told == ["candidates: score predicted, not measured"]
+
+
+def test_what_breeds_finds_the_best_of_all_that_it_was_told(plain):
+    inner = partial(Evolution, population=4, tournament=2)
+    strategy = Screening(plain, inner, Rated, candidates=12, keep=2, learns=True)
+    found = numbers(strategy.ask(2))
+    assert found[0] == 211 and found == sorted(found, reverse=True)
+
+
+class Rated(Digits):
+    metrics = ("score", "accuracy")
+
+    def estimate(self, proposal):
+        return {"score": number(proposal.genotype), "accuracy": float(number(proposal.genotype))}
+
+
+def test_a_device_that_measures_every_network_is_left_to_the_trials(plain):
+    timed = dataclasses.replace(plain, device=object())
+    strategy = Screening(timed, Random, Rated, candidates=4, keep=1, learns=True, costs=Cheap)
+    assert strategy._costs.problem.device is None
+    looked = dataclasses.replace(plain, device=NASBench201Devices("pixel3"))
+    known = Screening(looked, Random, Digits, candidates=4, keep=1, costs=Cheap)
+    assert known._costs.problem.device is looked.device
+
+
 class Sharing(Digits):
     traits = Traits(weight_sharing=True)
 
@@ -240,6 +309,7 @@ class Nameless(Digits):
     [
         ({"candidates": 3, "keep": 4}, "keep is 4; it must be from 1 to candidates=3"),
         ({"keep": 0}, "keep is 0"),
+        ({"learns": True}, "Digits gives no accuracy, which this search looks at; take estima"),
         ({"fidelity": 0.0}, "strategy.fidelity is 0.0; it must be above 0 and at most 1"),
         ({"by": Sharing}, "Sharing shares weights"),
         ({"by": Nameless}, "Nameless gives no accuracy to rank by"),
