@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -81,8 +82,9 @@ def build(
     surveyed: Callable[[Table], None] = lambda _table: None,
     *,
     survey: bool = True,
+    task: Any = None,
 ) -> Parts:
-    """The parts of a search.
+    """The parts of a search; `task` is taken in place of the config's.
 
     Percentages among the constraints become numbers, in the config too, before a strategy is built;
     without a `survey` of what networks cost they are left aside.
@@ -94,7 +96,7 @@ def build(
     faults = building.Faults()
     budget = faults.attempt(lambda: Budget(**config.budget))
     workers = faults.attempt(lambda: remote.workers(config))
-    problem = building.problem(config, faults, listener)
+    problem = building.problem(config, faults, listener, task)
     if problem is not None:
         if survey:  # also where nothing asks it before the first step
             of = problem
@@ -161,6 +163,13 @@ def _searching(
         assert estimators is not None
         with_numbers(config, problem, estimators, surveyed)
     return problem, strategy, estimators, shared
+
+
+def short(asked: Asked, listener: Listener, task: Any, epochs: int) -> Parts:
+    """The parts of the same search of a few epochs and with another task, to be tried."""
+    config = copy.deepcopy(asked.config)
+    config.training.epochs, config.training.warmup_epochs = epochs, 0
+    return build(replace(asked, config=config), listener, survey=False, task=task)
 
 
 def check(asked: Asked) -> Parts:
