@@ -11,7 +11,16 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import building, measuring, own_data, recorded, remote, shared_weights, values
+from nascli.config import (
+    building,
+    logger,
+    measuring,
+    own_data,
+    recorded,
+    remote,
+    shared_weights,
+    values,
+)
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
@@ -48,13 +57,18 @@ def begin(
     if asked.config.resume:
         run, asked = recorded.opened(asked)
         with recorded.freed(run):
+            listener = logger.heard(asked.config, listener)
             parts = build(asked, listener, survey=False)
+            logger.begin(listener, run, parts.settings, parts.problem)
             if any(text.startswith("estimator.path=") for text in asked.overrides):
                 _check_answers(run, parts)
             return run, parts
     asked = shared_weights.adopted(asked)
+    listener = logger.heard(asked.config, listener)
     parts = build(asked, listener, surveyed)
-    return recorded.claimed(asked, "strategy", "space"), parts
+    run = recorded.claimed(asked, "strategy", "space")
+    logger.begin(listener, run, parts.settings, parts.problem)
+    return run, parts
 
 
 def _check_answers(run: Run, parts: Parts) -> None:
