@@ -98,7 +98,7 @@ class Progress:
 
     Without a terminal it says a line now and then: at once, then at growing intervals. With
     `percent` the total is 1, and shares of it are shown. `ends` says in how many seconds it is over
-    at the latest.
+    at the latest; `left` in how many it is by a forecast, None where there is none.
     """
 
     def __init__(
@@ -108,9 +108,10 @@ class Progress:
         *,
         percent: bool = False,
         ends: Callable[[], float] = lambda: math.inf,
+        left: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._label, self._total, self._done = label, total, 0.0
-        self._percent, self._ends = percent, ends
+        self._percent, self._ends, self._left = percent, ends, left
         self._text: str | Callable[[], str] = ""
         self._interval, self._last = 2.0, 0.0
         self._before = 0.0  # what was done by then, and when that was
@@ -119,6 +120,13 @@ class Progress:
         if sys.stderr.isatty():
             from rich import progress
             from rich.text import Text
+
+            class Left(progress.TimeRemainingColumn):
+                """By the forecast, where there is one."""
+
+                def render(column, task: progress.Task) -> Text:  # noqa: N805
+                    seconds = left()
+                    return super().render(task) if seconds is None else Text(duration(seconds))
 
             class Bar(progress.Progress):
                 """With the text below, where there is room for all of it."""
@@ -134,7 +142,7 @@ class Progress:
                 progress.BarColumn(bar_width=24),
                 progress.TaskProgressColumn() if percent else progress.MofNCompleteColumn(),
                 progress.TextColumn("left"),
-                progress.TimeRemainingColumn(compact=True),
+                Left(compact=True),
                 console=console(),
             )
             self._task = self._bar.add_task(label, total=total, text="")
@@ -165,6 +173,10 @@ class Progress:
             self._interval = min(60.0, self._interval * 1.5)
             say(self._line(now))
 
+    def begin(self) -> None:
+        """What was done so far says nothing of how fast the rest goes."""
+        self._before, self._then = self._done, time.monotonic()
+
     def _draw(self) -> None:
         assert self._bar is not None
         done, text, total = self._done, self._words(), self._total
@@ -178,8 +190,10 @@ class Progress:
         line = f"{self._label} {round(self._done, 1):g}{of}"
         if self._percent:
             line = f"{self._label} {self._done:.0%}"
-        gained, left = self._done - self._before, self._ends()
-        if self._total and gained > 0 and self._done < self._total:  # as since the last line
+        gained, left, forecast = self._done - self._before, self._ends(), self._left()
+        if forecast is not None:
+            left = min(left, forecast)
+        elif self._total and gained > 0 and self._done < self._total:  # as since the last line
             left = min(left, (now - self._then) * (self._total - self._done) / gained)
             self._before, self._then = self._done, now
         if 0 < left < math.inf:

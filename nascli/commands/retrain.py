@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from nascli.commands.interrupts import stoppable
 from nascli.config import retrain as config
 from nascli.config.compose import Asked
 from nascli.core.trial import Trial
+from nascli.programs import forecast
 from nascli.programs import retrain as program
 from nascli.programs.together import follow, joined
 from nascli.report import baselines as words
@@ -39,15 +41,29 @@ def main(asked: Asked) -> None:
         if parts.sizes is not None:
             ui.table("", ("", "searched", "retrained"), _rows(words.compared(*parts.sizes)))
         total = epochs * len(parts.networks.trainings)
-        with ui.Progress("epoch", total) as bar, stoppable(asked, run.path):
+        with stoppable(asked, run.path):
+            expected = _forecast(asked, parts)
+        start, there = time.monotonic(), 0.0
+
+        def left() -> float | None:
+            since = time.monotonic() - start
+            return None if expected is None else expected.left(since, there / epochs)
+
+        with ui.Progress("epoch", total, left=left) as bar, stoppable(asked, run.path):
             ended = 0
 
             def one_more(trial: Trial) -> None:
-                nonlocal ended
+                nonlocal ended, there
                 ended += epochs
+                there = ended
                 bar.update(ended, "" if parts.networks.alone else program.told(parts, trial))
 
-            listener.step = lambda done, text: bar.update(ended + done * epochs, text)
+            def step(done: float, text: str) -> None:
+                nonlocal there
+                there = ended + done * epochs
+                bar.update(there, text)
+
+            listener.step = step
             listener.ended = one_more
             report = program.retrain(run, parts)
         test = report["test"]
@@ -67,6 +83,16 @@ def main(asked: Asked) -> None:
         ui.say(f"report:  {run.path / 'report.html'}")
         ui.say(f"next:    {asked.then('export', f'genotype={run.path}', 'format=onnx')}")
     ui.path(run.path)
+
+
+def _forecast(asked: Asked, parts: program.Parts) -> forecast.Forecast | None:
+    """What the trainings will take, said; None where that is not known beforehand."""
+    if asked.config.get("resume") or parts.together.count > 1:
+        return None
+    found = forecast.tried(lambda: forecast.retrain(parts), parts)
+    if found is not None:
+        ui.say(forecast.words(found, "training"))
+    return found
 
 
 def _in_8_bits(found: Mapping[str, Any]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from nascli import ui
@@ -18,8 +20,9 @@ from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
 from nascli.core.words import counted
-from nascli.programs import images
+from nascli.programs import forecast, images
 from nascli.programs import search as program
+from nascli.programs.forecast import Forecast
 from nascli.report import latency_words
 from nascli.report.units import readable, words
 from nascli.runs.folder import Run
@@ -39,7 +42,9 @@ def main(asked: Asked) -> None:
     run, parts = config.begin(asked, listener, _show)
     outputs = parts.settings["outputs"]
     with ui.logging_to(run):
-        with _Display(parts) as display, stoppable(asked, run.path):
+        with stoppable(asked, run.path):
+            expected = None if asked.config.get("resume") else _forecast(asked, parts)
+        with _Display(parts, expected) as display, stoppable(asked, run.path):
             listener.step, listener.ended = display.step, display.trial
             report = program.search(run, parts)
         one = f"genotype={run.path / program.FRONT}/TRIAL.json"
@@ -54,6 +59,15 @@ def main(asked: Asked) -> None:
         if "download" in parts.settings["data"] and not images.were_read(parts.problem):
             ui.say(images.wanted(parts.problem.task.name))
     ui.path(run.path)
+
+
+def _forecast(asked: Asked, parts: program.Parts) -> Forecast | None:
+    """What the search will take, said; None where that is not known beforehand."""
+    short = partial(config.short, asked)
+    found = forecast.tried(lambda: forecast.search(parts, short, _most(parts)), parts)
+    if found is not None:
+        ui.say(forecast.words(found, traits_of(parts.strategy).unit))
+    return found
 
 
 def _deployed(settings: Mapping[str, Any]) -> list[str]:
@@ -115,8 +129,11 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
 class _Display:
     """What the person sees while the search goes on."""
 
-    def __init__(self, parts: program.Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: program.Parts, expected: Forecast | None = None) -> None:
+        self._parts, self._expected = parts, expected
+        trainer = parts.shared.trainer if parts.shared is not None else None
+        self._preparing = trainer == "estimator"  # until the first trial has ended
+        self._done, self._prepared, self._start = 0.0, 0.0, time.monotonic()
         self._total, self._unit = _most(parts), traits_of(parts.strategy).unit
         self._best: Trial | None = None
         self._failed = 0
@@ -125,7 +142,9 @@ class _Display:
     def __enter__(self) -> _Display:
         budget = self._parts.budget
         ends = math.inf if budget.seconds is None else budget.seconds
-        self._bar = ui.Progress(self._unit, self._total, ends=lambda: ends - budget.elapsed)
+        self._bar = ui.Progress(
+            self._unit, self._total, ends=lambda: ends - budget.elapsed, left=self._left
+        )
         self._bar.__enter__()
         return self
 
@@ -135,8 +154,17 @@ class _Display:
     def step(self, done: float, text: str) -> None:
         """How far a long proposal is."""
         self._step = _SAID.sub("", text) if self._unit == "epoch" else text
-        there = self._parts.budget.used + min(done, 0.99)
-        self._bar.update(min(there, self._total or there), self._text)
+        if self._preparing:
+            self._prepared, done = done, 0.0
+        self._done = self._parts.budget.used + min(done, 0.99)
+        self._bar.update(min(self._done, self._total or self._done), self._text)
+
+    def _left(self) -> float | None:
+        """Seconds that are left by the forecast; None without one."""
+        if self._expected is None:
+            return None
+        before = self._prepared if self._preparing else 1.0
+        return self._expected.left(time.monotonic() - self._start, self._done, before)
 
     def trial(self, trial: Trial) -> None:
         """One more has ended."""
@@ -146,7 +174,11 @@ class _Display:
         ):
             self._best = trial
         self._failed += trial.error is not None
-        self._bar.update(self._parts.budget.used, self._text)
+        self._done = self._parts.budget.used
+        self._bar.update(self._done, self._text)
+        if self._preparing:
+            self._preparing = False
+            self._bar.begin()
 
     def _text(self) -> str:
         metric = self._parts.problem.goal.objectives[0].metric

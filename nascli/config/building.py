@@ -110,11 +110,17 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
     return protocols.check(made, _PROTOCOLS[key], key, _LATER) if key in _PROTOCOLS else made
 
 
-def problem(config: DictConfig, faults: Faults, listener: Listener = SILENT) -> Problem | None:
-    """Space, task, recipe and device as one problem; None if one of them has a fault."""
+def problem(
+    config: DictConfig, faults: Faults, listener: Listener = SILENT, task: Any = None
+) -> Problem | None:
+    """Space, task, recipe and device as one problem; None if one of them has a fault.
+
+    `task` is taken in place of the one that the config asks for.
+    """
     absolute(config)
     training = faults.attempt(lambda: needed(config, "training"))
-    task = faults.attempt(lambda: images.task(config, needed(config, "data")))
+    if task is None:
+        task = faults.attempt(lambda: images.task(config, needed(config, "data")))
     device = faults.attempt(lambda: component(config, "device"))
     run_on = faults.attempt(lambda: values.accelerator(config))
     made = faults.attempt(lambda: space(config, task)) if task else None

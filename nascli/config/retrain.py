@@ -9,7 +9,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from nascli import genotypes
-from nascli.config import baselines, building, inheriting, recorded, remote, sizes, values
+from nascli.config import baselines, building, inheriting, logger, recorded, remote, sizes, values
 from nascli.config.compose import Asked
 from nascli.core import launch, protocols
 from nascli.core.evaluation import Evaluation
@@ -40,10 +40,16 @@ def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
         found_in = asked.config.genotype
         asked.config.genotype = str(run.path / genotypes.FILE)
         with recorded.freed(run):
-            return run, build(asked, listener, found_in)
+            listener = logger.heard(asked.config, listener)
+            parts = build(asked, listener, found_in)
+            logger.begin(listener, run, parts.settings, parts.networks.problem)
+            return run, parts
+    listener = logger.heard(asked.config, listener)
     parts = build(asked, listener)
     answer = {genotypes.FILE: genotypes.dump(parts.genotype)}
-    return recorded.claimed(asked, "space", "data", files=answer), parts
+    run = recorded.claimed(asked, "space", "data", files=answer)
+    logger.begin(listener, run, parts.settings, parts.networks.problem)
+    return run, parts
 
 
 def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) -> Parts:

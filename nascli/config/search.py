@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,16 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import building, measuring, own_data, recorded, remote, shared_weights, values
+from nascli.config import (
+    building,
+    logger,
+    measuring,
+    own_data,
+    recorded,
+    remote,
+    shared_weights,
+    values,
+)
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
@@ -47,13 +57,18 @@ def begin(
     if asked.config.resume:
         run, asked = recorded.opened(asked)
         with recorded.freed(run):
+            listener = logger.heard(asked.config, listener)
             parts = build(asked, listener, survey=False)
+            logger.begin(listener, run, parts.settings, parts.problem)
             if any(text.startswith("estimator.path=") for text in asked.overrides):
                 _check_answers(run, parts)
             return run, parts
     asked = shared_weights.adopted(asked)
+    listener = logger.heard(asked.config, listener)
     parts = build(asked, listener, surveyed)
-    return recorded.claimed(asked, "strategy", "space"), parts
+    run = recorded.claimed(asked, "strategy", "space")
+    logger.begin(listener, run, parts.settings, parts.problem)
+    return run, parts
 
 
 def _check_answers(run: Run, parts: Parts) -> None:
@@ -81,8 +96,9 @@ def build(
     surveyed: Callable[[Table], None] = lambda _table: None,
     *,
     survey: bool = True,
+    task: Any = None,
 ) -> Parts:
-    """The parts of a search.
+    """The parts of a search; `task` is taken in place of the config's.
 
     Percentages among the constraints become numbers, in the config too, before a strategy is built;
     without a `survey` of what networks cost they are left aside.
@@ -94,7 +110,7 @@ def build(
     faults = building.Faults()
     budget = faults.attempt(lambda: Budget(**config.budget))
     workers = faults.attempt(lambda: remote.workers(config))
-    problem = building.problem(config, faults, listener)
+    problem = building.problem(config, faults, listener, task)
     if problem is not None:
         if survey:  # also where nothing asks it before the first step
             of = problem
@@ -162,6 +178,13 @@ def _searching(
         assert estimators is not None
         with_numbers(config, problem, estimators, surveyed)
     return problem, strategy, estimators, shared
+
+
+def short(asked: Asked, listener: Listener, task: Any, epochs: int) -> Parts:
+    """The parts of the same search of a few epochs and with another task, to be tried."""
+    config = copy.deepcopy(asked.config)
+    config.training.epochs, config.training.warmup_epochs = epochs, 0
+    return build(replace(asked, config=config), listener, survey=False, task=task)
 
 
 def check(asked: Asked) -> Parts:

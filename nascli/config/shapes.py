@@ -20,6 +20,7 @@ class Keys:
     seed: int
     outputs: str
     resume: str | None
+    logger: str | None
     genotype: str | None
     supernet: str | None
     init: str

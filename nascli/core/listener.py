@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from nascli.core.trial import Trial
@@ -19,6 +20,14 @@ class Listener(Protocol):
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended and is on record."""
+
+
+@runtime_checkable
+class HearsEpochs(Protocol):
+    """A listener that wants the figures of epochs too, not only the words on them."""
+
+    def epoch(self, name: str, row: Mapping[str, float]) -> None:
+        """An epoch of the training `name` has ended: its number `epoch`, losses, accuracies."""
 
 
 class Silent:

@@ -11,6 +11,7 @@ from torch import nn
 from nascli.core.estimator import COSTS
 from nascli.core.fault import Stopped
 from nascli.core.genotype import Genotype
+from nascli.core.listener import HearsEpochs
 from nascli.core.problem import Problem
 from nascli.core.provenance import given
 from nascli.core.traits import Traits
@@ -164,6 +165,9 @@ class FromScratch:
             self._save()
             told = self._label() + line(epoch)
             self._run.log(told)
+            if isinstance(problem.listener, HearsEpochs):
+                name = self._label().removesuffix(": ") or "training"
+                problem.listener.epoch(name, self.epochs[-1])
             hear(epoch.number / recipe.epochs, told)
 
         with whole(self._together, self._run.path):

@@ -44,14 +44,16 @@ class EpochCost:
         if not self._epochs:
             return {}
         found = {"search_epoch_seconds": self._seconds / self._epochs}
-        memory = self._memory()
+        memory = self.memory
         if memory:
             found["search_memory_mb"] = memory / 1e6
         if self._zones:
             found["search_epoch_joules"] = self._joules / self._epochs
         return found
 
-    def _memory(self) -> int:
+    @property
+    def memory(self) -> int:
+        """The largest that the process (on a GPU: torch) ever held, in bytes; 0: not known."""
         if self._accelerator == "cuda":
             return int(torch.cuda.max_memory_allocated())
         try:

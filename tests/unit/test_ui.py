@@ -74,3 +74,30 @@ def test_a_wide_table_gives_up_its_lines_before_its_words(monkeypatch):
     assert len(lines) == 2 and all(cell in lines[1] for cell in row)
     ui.table("", head[:2], [row[:2]])
     assert "┃" in terminal.getvalue()
+
+
+def test_what_a_supernet_took_says_nothing_of_the_trials(monkeypatch):
+    clock, said = [0.0], []
+    monkeypatch.setattr(ui.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(ui, "say", said.append)
+    with ui.Progress("trial", 20) as bar:
+        for now, done, text in ((300.0, 0, "supernet"), (601.0, 1, "")):
+            clock[0] = now
+            bar.update(done, text)
+            bar.begin()
+        clock[0] = 641.0
+        bar.update(5, "")
+    assert said[0] == "trial 0/20: supernet"
+    assert said[2] == "trial 5/20, 2 min 30 s left"  # 4 in 40 s
+
+
+def test_a_forecast_says_what_is_left(monkeypatch):
+    said = []
+    monkeypatch.setattr(ui, "say", said.append)
+    with ui.Progress("trial", 20, left=lambda: 61.0) as bar:
+        bar.update(0, "supernet")
+    terminal = terminal_of(monkeypatch)
+    with ui.Progress("trial", 20, left=lambda: 61.0) as bar:
+        bar.update(0, "supernet")
+    assert said == ["trial 0/20, 1 min 1 s left: supernet"]
+    assert any("left 1 min 1 s" in line for line in lines_of(terminal))
