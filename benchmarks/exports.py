@@ -100,9 +100,12 @@ def main() -> None:
         rows.append(json.loads(file.read_text()))
         print(json.dumps(rows[-1]), flush=True)
     worst = {name: max(row[name] for row in rows) for name in FORMATS}
+    machine = environment.record(command="", choices={}, overrides=[], seed=0)
+    for own in ("command", "overrides", "choices", "seed"):
+        del machine[own]
     result = {
         "command": f"python benchmarks/exports.py {' '.join(sys.argv[1:])}".strip(),
-        "machine": environment.record(command="", choices={}, overrides=[], seed=0),
+        "machine": machine,
         "sizes of cell": {"channels": args.channels, "cells": args.cells},
         "largest difference of a logit, as a share of the largest logit": worst,
         "rows": rows,

@@ -79,6 +79,8 @@ def test_it_says_what_it_sees(trained, nas):
 def test_from_python(trained):
     folder, run = trained
     loaded = nascli.load(folder / run)
+    assert "macro_f1" in loaded.report["test"]  # but no five likeliest of two classes
+    assert "top5_accuracy" not in loaded.report["test"]
     array = np.full((2, 8, 8, 3), [[[[230]]], [[[20]]]], dtype=np.uint8)
     found = loaded.predict(array)
     names = loaded.network.card.class_names

@@ -102,6 +102,8 @@ def test_a_command_is_one_that_nas_would_begin_with(words, mine, monkeypatch):
         known = (CHECKOUT / "pyproject.toml").read_text()
         for extra in re.findall(r"\[(\w+)\]", what):
             assert f"\n{extra} = [" in known
+    elif program == "torchrun":
+        checked(rest[rest.index("nascli") + 1 :])
     elif program != "pytest":  # which is what is running
         assert program == "nas"
         checked(rest)

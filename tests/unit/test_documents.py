@@ -6,6 +6,8 @@ import re
 import pytest
 from fixtures import CHECKOUT, options
 
+from nascli.genotypes import published
+
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
     "pip install -e . && nas search strategy=darts space=cell",
@@ -86,6 +88,17 @@ def test_the_table_of_figures_has_every_raw_file_and_the_script_that_gives_it():
     for script, name in FIGURES:
         assert (CHECKOUT / "benchmarks" / f"{script}.py").is_file()
         assert f"{script}.py" in raw(name).get("command", f"{script}.py"), name
+
+
+def test_every_published_genotype_answers_alike_in_every_format():
+    rows = raw("exports")["rows"]
+    assert [row["genotype"] for row in rows] == list(published())
+    for row in rows:
+        assert all(row[form] < 1e-4 for form in options("format")), row["genotype"]
+    worst = max(row[form] for row in rows for form in options("format"))
+    said = " ".join((CHECKOUT / "docs" / "using.md").read_text(encoding="utf-8").split())
+    assert f"Of the {len(rows)} published genotypes, in all four formats, none differs" in said
+    assert f"by more than {worst:.1e} " in said
 
 
 def test_every_strategy_has_a_paragraph_and_a_place_on_the_page_that_compares_them():
