@@ -33,7 +33,7 @@ def vkdnw(probe: Probe) -> float:
     -inf for a network that ignores its images.
     """
     if not probe.vkdnw:
-        probe.vkdnw.append(_entropy(information(probe)))
+        probe.vkdnw.append(entropy(information(probe)))
     return probe.vkdnw[0]
 
 
@@ -90,7 +90,8 @@ def begin(network: nn.Module, probe: Probe) -> None:
             module.reset_parameters()  # running statistics too
 
 
-def _entropy(matrix: Tensor) -> float:
+def entropy(matrix: Tensor) -> float:
+    """The entropy of the nine deciles of the eigenvalues; -inf where they are all 0."""
     values = torch.linalg.eigvalsh(matrix.cpu()).clamp(min=0)
     deciles = torch.quantile(values, torch.arange(1, 10, dtype=values.dtype) / 10)
     if not deciles.sum() > 0:

@@ -10,11 +10,13 @@ import numpy as np
 RANKED: Mapping[str, tuple[str, ...]] = {
     "az_nas": ("expressivity", "progressivity", "trainability", "macs"),
     "vkdnw_agg": ("vkdnw", "expressivity", "progressivity", "trainability", "macs"),
+    "ensemble": ("jacob_cov", "swap", "progressivity", "live_macs"),
 }
 """Name -> the scores whose ranks it joins.
 
 `az_nas`: Lee & Ham, CVPR 2024 (arXiv 2403.19232). `vkdnw_agg`: Tybl & Neumann, CVPR 2025 (arXiv
-2502.04975), the five that the search of its code joins.
+2502.04975), the five that the search of its code joins. `ensemble`: ours, chosen on half of the
+functions of NAS-Bench-201 with CIFAR-10 (benchmarks/zero_cost.py --choose); one pass makes it.
 """
 
 

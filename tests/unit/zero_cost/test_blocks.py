@@ -74,6 +74,7 @@ def test_expressivity_and_progressivity_are_of_the_entropies_of_principal_compon
     probed = chain()
     entropies = [entropy(features) for features in probed.first.features]
     assert len(entropies) == 3
+    assert probed.network.kept == {}  # nothing holds on to features but the pass
     assert expressivity(probed) == pytest.approx(sum(entropies), rel=1e-5)
     growth = min(entropies[1] - entropies[0], entropies[2] - entropies[1])
     assert progressivity(probed) == pytest.approx(growth, abs=1e-5)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nascli.zero_cost.information import begin, information, vkdnw, vkdnw_single
+from nascli.zero_cost.information import begin, entropy, information, vkdnw, vkdnw_single
 from nascli.zero_cost.probe import Probe
 
 SHAPE = (2, 5, 5)
@@ -90,6 +90,10 @@ def test_the_score_is_the_entropy_of_the_deciles() -> None:
     assert 0 < expected < math.log(9)
     assert vkdnw(probed) == pytest.approx(expected, rel=1e-6)
     assert vkdnw_single(probed) == pytest.approx(7 + expected)
+
+
+def test_equal_eigenvalues_have_the_entropy_of_nine_equal_shares() -> None:
+    assert entropy(torch.eye(5, dtype=torch.float64)) == pytest.approx(math.log(9))
 
 
 def test_batch_norms_that_other_scores_have_run_begin_anew() -> None:
