@@ -17,20 +17,22 @@ on, and twice that learning rate for half the architecture steps.
 
 The genotype of every epoch is looked up: its test accuracy on CIFAR-10 after 200 epochs, mean over
 the table's seeds (runs measured before this was kept have every fifth of the epochs, or so).
-`answer` is what the search recommends (the best epoch by the supernet's validation accuracy),
-`last` the last epoch's, as the papers take it. `rules` is what other answers would have been: the
-study of which epoch a search should answer with (see RULES).
+`answer` is what the search recommended (until now the best epoch by validation), `last` the last
+epoch's, as the papers take it. `rules` is what other answers would have been: the study of which
+epoch a search should answer with (see `answers`).
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -155,6 +157,58 @@ def table(runs: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def answers(run: dict[str, Any]) -> dict[str, float]:
+    """Rule -> the test accuracy of the epoch that it answers with.
+
+    `best` by what validates the epochs, `last`, `late`: the best of the last third, `settled`: the
+    last of the longest time that consecutive epochs agreed; where the mixture is validated, `path`
+    and `late_path` by the accuracy of the path, its batch norms recalibrated. Of equals the first.
+    """
+    epochs = run["epochs"]
+    if "cell" not in epochs[0]:  # kept in part
+        return {"best": run["answer"], "last": run["last"]}
+    late = epochs[-(len(epochs) // 3) :]
+    agreed = [list(same) for _, same in itertools.groupby(epochs, key=itemgetter("cell"))]
+    found = {
+        "best": max(epochs, key=itemgetter("accuracy")),
+        "last": epochs[-1],
+        "late": max(late, key=itemgetter("accuracy")),
+        "settled": max(agreed, key=len)[-1],
+    }
+    if "path_accuracy" in epochs[0]:
+        found["path"] = max(epochs, key=itemgetter("path_accuracy"))
+        found["late_path"] = max(late, key=itemgetter("path_accuracy"))
+    return {rule: epoch["test"] for rule, epoch in found.items()}
+
+
+def rules(runs: dict[str, Any]) -> dict[str, Any]:
+    """What other answers would have been, where the mixture is scored and where paths are.
+
+    Those of the six searches on digits in nasbench201_fbnet.json, 20 epochs each, are with them.
+    """
+    file = RESULTS / "nasbench201_fbnet.json"
+    digits = json.loads(file.read_text())["runs"] if file.exists() else {}
+    found: dict[str, dict[str, Any]] = {"mixture": {}, "path": {}}
+    for name, run in runs.items():
+        scored = "mixture" if "path_accuracy" in run["epochs"][-1] else "path"
+        found[scored][name] = answers(run)
+    for name, run in digits.items():
+        both = {rule: run[key]["test"] for rule, key in (("best", "answer"), ("last", "last"))}
+        found["mixture"][f"{name} digits"] = both
+    told: dict[str, Any] = {}
+    for scored, each in found.items():
+        pairs = [(one["best"], one["last"]) for one in each.values()]
+        told[scored] = {
+            "runs": len(each),
+            "best": mean([best for best, _ in pairs]) | {"least": min(b for b, _ in pairs)},
+            "last": mean([last for _, last in pairs]) | {"least": min(v for _, v in pairs)},
+            "best_ahead": sum(best > last for best, last in pairs),
+            "last_ahead": sum(best < last for best, last in pairs),
+            "each": each,
+        }
+    return told
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", type=Path)
@@ -174,16 +228,23 @@ def main() -> None:
         found = read(searched(row, seed, options))
         with lock:
             runs[name] = found
-            whole = {
+            keep()
+            print(name, found["answer"], found["last"], f"{found['minutes']} min", flush=True)
+
+    def keep() -> None:
+        save(
+            NAME,
+            {
                 "command": f"python benchmarks/{NAME}.py IMAGES",
                 "settings": {row: " ".join(words(row)) for row in ROWS},
                 "published": PUBLISHED,
                 "table": table(runs),
+                "rules": rules(runs),
                 "runs": dict(sorted(runs.items())),
-            }
-            save(NAME, whole)
-            print(name, found["answer"], found["last"], f"{found['minutes']} min", flush=True)
+            },
+        )
 
+    keep()
     with ThreadPoolExecutor(options.jobs) as pool:
         pairs = [(row, seed) for seed in range(options.seeds) for row in options.rows]
         for done in [pool.submit(one, *pair) for pair in pairs]:

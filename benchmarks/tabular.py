@@ -67,13 +67,15 @@ def _asked(overrides: tuple[str, ...], dataset: str) -> Asked:
 
 
 @lru_cache
-def column(dataset: str, split: str) -> tuple[np.ndarray, dict[tuple[str, ...], int]]:
-    """Accuracies after 200 epochs in percent, and the row of each cell by its options."""
+def column(
+    dataset: str, split: str, epochs: int = 200
+) -> tuple[np.ndarray, dict[tuple[str, ...], int]]:
+    """Accuracies after so many epochs in percent, and the row of each cell by its options."""
     with resources.files("nascli.tables").joinpath("nasbench201.npz").open("rb") as file:
         table = np.load(file, allow_pickle=False)
         names = [str(name) for name in table["operations"]]
         rows = {tuple(names[o] for o in cell): n for n, cell in enumerate(table["cells"])}
-        return table[f"{dataset}_{split}_200"].astype(float), rows
+        return table[f"{dataset}_{split}_{epochs}"].astype(float), rows
 
 
 def queries(history: Iterable[Trial]) -> list[Trial]:

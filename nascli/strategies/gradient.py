@@ -35,7 +35,7 @@ from nascli.training.divergence import Caution
 from nascli.training.epoch_cost import EpochCost
 from nascli.training.steps import check_steps
 
-_ANSWERS = ("best", "last")
+_ANSWERS = ("auto", "best", "last")
 Part = Callable[..., Any]
 """`Part(problem)`, or `Part(problem, shared)` with the trait `weight_sharing`."""
 
@@ -51,8 +51,8 @@ class GradientSearch:
     The proposals of a stage that is not the last have a lower fidelity, the share of the search
     that is over at its end, for their supernets do not compare with the last one's.
 
-    Departure: unless `answer` is "last", the answer is the epoch whose genotype scored best on the
-    validation split, which no step has seen, and not the last epoch's.
+    Departure: where trials score genotypes and not the mixture, the answer is, unless `answer` says
+    otherwise, the epoch that scored best on the validation split, which no step has seen.
 
     Args:
         problem: what is searched for; its space needs a supernet.
@@ -70,8 +70,10 @@ class GradientSearch:
         perturbation: what moves the mixture of a weight step.
         stopper: what ends the search early.
         stages: progressive searches; see `nascli.gradient.stages.Stage` for the keys.
-        answer: "best", the epoch that scored best, or "last": that of the last epoch, or where a
-            stopper ended the search, of the one that it answers with; both as published.
+        answer: "best", the epoch that scored best; "last": that of the last epoch, or where a
+            stopper ended the search, of the one that it answers with; both as published. "auto":
+            the last where `accuracy` is that of the mixture (there is a `path_accuracy` beside it),
+            which says little of the genotype, else the best (docs/methods.md has the study).
         cuda_graphs: whether a GPU records the passes of steps and replays them (see
             `nascli.gradient.cuda_graphs`).
 
@@ -99,7 +101,7 @@ class GradientSearch:
         stopper: Part | None = None,
         stages: Sequence[Mapping[str, Any]] = (),
         cuda_graphs: bool = False,
-        answer: Literal["best", "last"] = "best",
+        answer: Literal["auto", "best", "last"] = "best",
     ) -> None:
         task: Any = problem.task
         task.split("train")  # data that are not there should be missed before anything starts
@@ -220,8 +222,9 @@ class GradientSearch:
         counting = History(history[: len(history) - back])
         led = [trial for trial in counting if not over(trial.metrics, goal)]
         counting = History(led) if History(led).answer(goal) else counting
-        if self._answer == "last":
-            good = counting.full(goal)
+        good = counting.full(goal)
+        mixed = any("path_accuracy" in trial.metrics for trial in good)
+        if self._answer == "last" or (self._answer == "auto" and mixed):
             return good[-1].genotype if good else None
         return counting.answer(goal)
 

@@ -165,7 +165,9 @@ class _Places:
 
     def distances(self, other: _Places) -> list[Distances]:
         """In how many codes they differ, and the squares; all are whole, (these, other) each."""
-        squared = self.squares[:, None] + other.squares - 2 * self.counts @ other.counts.T
+        with np.errstate(invalid="ignore"):  # BLAS may warn of numbers beside those it is given
+            product = self.counts @ other.counts.T
+        squared = self.squares[:, None] + other.squares - 2 * product
         both = zip(self.codes, other.codes, strict=True)
         return [*(_different(*pair) for pair in both), np.rint(squared).astype(np.int32)]
 

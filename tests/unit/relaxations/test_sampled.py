@@ -135,6 +135,12 @@ def test_a_weight_step_of_binary_gates_is_one_path_drawn_by_chance():
     assert all(len(numbers) == 1 for numbers in mixture.active)
 
 
+def test_binary_gates_expect_the_chances_of_every_option():
+    expected = with_logits(BinaryGates(MANY, seed=0)).expected()
+    assert torch.allclose(expected.weights, CHANCES.expand(4000, 3))
+    assert not expected.weights.requires_grad
+
+
 def test_an_architecture_step_of_binary_gates_computes_two_and_opens_one():
     gates = with_logits(BinaryGates(MANY, seed=0))
     (mixture,) = gates.mixtures(0.0, "architecture")

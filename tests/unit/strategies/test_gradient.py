@@ -1,6 +1,7 @@
 """Gradient search as the loop sees it: epochs, answers, states, and faults of its parts."""
 
 import copy
+import inspect
 import re
 from dataclasses import replace
 from functools import partial
@@ -37,10 +38,23 @@ def trials(space, accuracies, fidelity=1.0):
     return [Trial(n, at(space, n), fidelity, {"accuracy": a}) for n, a in enumerate(accuracies)]
 
 
-def test_the_best_epoch_is_the_answer_not_the_last():
-    made = search()
+@pytest.mark.parametrize(
+    ("answer", "of_path", "of_mixture"), [("auto", 1, 2), ("best", 1, 1), ("last", 2, 2)]
+)
+def test_the_last_epoch_answers_where_the_mixture_is_scored_else_the_best(
+    answer, of_path, of_mixture
+):
+    made = search(f"strategy.answer={answer}")
     told = trials(made.problem.space, [10, 30, 20])
-    assert made.strategy.recommend(History(told)) == at(made.problem.space, 1)
+    assert made.strategy.recommend(History(told)) == at(made.problem.space, of_path)
+    both = [replace(t, metrics={**t.metrics, "path_accuracy": 9.0}) for t in told]
+    assert made.strategy.recommend(History(both)) == at(made.problem.space, of_mixture)
+
+
+def test_searches_by_gradient_answer_by_what_is_scored_and_old_runs_with_the_best():
+    """A config of before has no key, and the epoch that scored best was the answer."""
+    default = inspect.signature(GradientSearch).parameters["answer"].default
+    assert (search().strategy._answer, default) == ("auto", "best")
 
 
 def test_each_epoch_is_one_proposal_until_the_recipe_is_over():
@@ -89,7 +103,9 @@ def test_the_answer_may_be_the_last_epoch_s_as_published():
     assert made.strategy.recommend(History([])) is None
     failed = replace(told[-1], metrics={}, error="no")
     assert made.strategy.recommend(History([*told[:-1], failed])) == at(made.problem.space, 1)
-    with pytest.raises(Fault, match="strategy.answer is 'first'; it must be best or last"):
+    with pytest.raises(
+        Fault, match="strategy.answer is 'first'; it must be one of auto, best, last"
+    ):
         search("strategy.answer=first")
 
 
