@@ -16,6 +16,12 @@ SQUEEZES = ("none", "se", "se8")
 """Rules of how many channels a squeeze-excite has inside (see `squeezed`)."""
 
 
+def whole(value: object, most: int, least: int = 1) -> str:
+    """What `value` must be, if it is not that: a whole number from `least` to `most`."""
+    fits = type(value) is int and least <= value <= most
+    return "" if fits else f"a whole number from {least} to {most:,}"
+
+
 def rounded(channels: float, step: int = STEP) -> int:
     """`channels` to the nearest multiple of `step`, at least one, and never below 90 % of it.
 

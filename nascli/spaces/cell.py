@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import deeper, rounded
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, rounded, whole
 from nascli.core.choice import NONE, Edge
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nascli.operations import Factory
     from nascli.supernet.planned import PlannedSupernet
 
+_NODES = 20  # as many as a cell may have: each reads all before it, in pairs
 _IMAGENET_FROM = 128  # pixels a side from which the published ImageNet stem is used
 
 
@@ -82,10 +83,11 @@ class Cell:
         self._plans: dict[int, Plans] = {}  # number of cells -> plans
 
     def _check(self) -> None:
-        for key, minimum in (("channels", 2), ("cells", 1), ("nodes", 1)):
-            if getattr(self._sizes, key) < minimum:
-                value = getattr(self._sizes, key)
-                raise Fault(f"space.{key} is {value}; it must be at least {minimum}")
+        ranges = {"channels": (MOST_CHANNELS, 2), "cells": (MOST_LAYERS, 1), "nodes": (_NODES, 1)}
+        for key, (most, least) in ranges.items():
+            value = getattr(self._sizes, key)
+            if wanted := whole(value, most, least):
+                raise Fault(f"space.{key} is {value}; it must be {wanted}")
         if not self.candidates:
             names = ", ".join(self.operations) or "nothing"
             raise Fault(f"space.operations needs an operation besides '{NONE}'; it has {names}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nascli.core.channels import rounded
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, rounded, whole
 from nascli.core.choice import NONE
 from nascli.core.fault import unknown
 from nascli.spaces.chain_plan import Step
@@ -37,6 +37,13 @@ def read(
         if not found:
             wide = layer["channels"] if width == 1 else rounded(width * layer["channels"])
             steps += _steps(layer, wide, len(steps))
+    if len(steps) > MOST_LAYERS:
+        wrong.append(f"there are {len(steps):,} layers, repeats counted; at most {MOST_LAYERS}")
+    widest = max((step.channels for step in steps), default=1)
+    if widest > MOST_CHANNELS:
+        wrong.append(
+            f"space.width is {width:g}, which makes {widest:,} channels; at most {MOST_CHANNELS:,}"
+        )
     names = [step.decision for step in steps]
     wrong += [f"two layers have the name '{n}'" for n in dict.fromkeys(names) if names.count(n) > 1]
     return steps, wrong
@@ -46,10 +53,9 @@ def _wrong(layer: Mapping[str, Any], operations: Mapping[str, Any]) -> Iterator[
     yield from (unknown("its key", key, KEYS) for key in layer if key not in KEYS)
     if "channels" not in layer:
         yield "it has no channels"
-    for key in ("channels", "repeats"):
-        value = layer.get(key, 1)
-        if type(value) is not int or value < 1:
-            yield f"{key} is {value!r:.80}; it must be a whole number from 1 up"
+    for key, most in (("channels", MOST_CHANNELS), ("repeats", MOST_LAYERS)):
+        if wanted := whole(layer.get(key, 1), most):
+            yield f"{key} is {layer[key]!r:.80}; it must be {wanted}"
     if type(layer["stride"]) is not int or layer["stride"] not in (1, 2):
         yield f"stride is {layer['stride']!r:.80}; it must be 1 or 2"
     name, options = layer["name"], layer["options"]

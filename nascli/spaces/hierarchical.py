@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, rounded
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, rounded, whole
 from nascli.core.choice import NONE, SKIP, Edge
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -78,6 +78,9 @@ class Hierarchical:
         if wrong:
             raise Fault("\n".join(wrong))
         self._sizes = [tuple(map(_listed, of)) for of in zip(channels, strides, cells, strict=True)]
+        together = sum(max(counts) for _, _, counts in self._sizes)
+        if together > MOST_LAYERS:
+            raise Fault(f"space.cells are {together:,} together; at most {MOST_LAYERS}")
         least, (_, height, width) = math.prod(max(s) for _, s, _ in self._sizes), task.input_shape
         if min(height, width) < least:
             raise Fault(
@@ -288,8 +291,8 @@ def _wrong(**lists: object) -> Iterator[str]:
         counts[key], (least, most) = len(stages), ranges[key]
         for number, sizes in enumerate(stages, start=1):
             of = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
-            whole = all(type(size) is int and least <= size <= most for size in of)
-            if not of or not whole or len(set(of)) < len(of):
+            unfit = any(whole(size, most, least) for size in of)
+            if not of or unfit or len(set(of)) < len(of):
                 yield (
                     f"space.{key} has {sizes!r:.80} for stage {number}; it must be a whole number "
                     f"from {least} to {most:,}, or a list of different ones to choose from"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import STEP
+from nascli.core.channels import MOST_LAYERS, STEP, whole
 from nascli.core.choice import SKIP
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -93,11 +93,11 @@ class Mobile:
         lists |= {"activations": activations, "squeezes": squeezes, "first": first}
         lists |= {"widths": widths}
         wrong = [f"space.{key} is empty" for key, values in lists.items() if not values]
-        whole = all(type(depth) is int and depth > 0 for depth in depths)
-        if len(depths) != len(widths) or not whole:
+        unfit = any(whole(depth, MOST_LAYERS) for depth in depths)
+        if len(depths) != len(widths) or unfit or sum(depths) > MOST_LAYERS:
             wrong.append(
                 f"space.depths is {list(depths)}; it must have a whole number from 1 up for each "
-                f"of the {len(widths)} stages"
+                f"of the {len(widths)} stages, {MOST_LAYERS} together at most"
             )
         wrong += wrong_strides(strides, len(widths), size)
         if wrong:

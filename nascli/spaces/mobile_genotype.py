@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from nascli.core.channels import deeper, rounded
+from nascli.core.channels import MOST_CHANNELS, deeper, rounded
 from nascli.core.choice import SKIP
 from nascli.core.fault import unknown
 from nascli.spaces.chain_plan import Step
@@ -20,7 +20,7 @@ FIXED = ("stem", "stem/width", "head", "head/width", "classifier", "epsilon")
 """The decisions that every genotype has; a stage has a width and blocks besides."""
 
 _PLACE = re.compile(r"([1-9]\d*)/([1-9]\d*|width)")
-_WHOLE = re.compile(r"[1-9]\d{0,5}")
+_WHOLE = re.compile(r"[1-9]\d{0,4}")
 _EPSILON = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 
 
@@ -57,8 +57,8 @@ def faults(choices: Mapping[str, str], stages: int) -> list[str]:
 def _wrong(decision: str, option: str) -> str | None:
     """What an option must be, if it is not that."""
     if decision.endswith("width"):
-        fits = _WHOLE.fullmatch(option)
-        return None if fits else "it must be a number of channels, from 1 to 999999"
+        many = _WHOLE.fullmatch(option) is not None and int(option) <= MOST_CHANNELS
+        return None if many else f"it must be a number of channels, from 1 to {MOST_CHANNELS:,}"
     if decision == "epsilon":
         fits = _EPSILON.fullmatch(option)
         return None if fits and float(option) > 0 else "it must be a number above 0, such as 1e-05"

@@ -21,11 +21,11 @@ ACTIVATIONS = ("relu6", "relu", "swish", "hswish")
 """What stands in the words of blocks and convolutions."""
 
 _ACTIVATION = rf"(?:_({'|'.join(ACTIVATIONS)}))?"
-_SIDE = r"_(\d*[13579])x\1"
+_SIDE = r"_(\d?[13579])x\1"  # at most 99 pixels
 _CONV = re.compile(rf"conv{_SIDE}{_ACTIVATION}")
-_HIDDEN = re.compile(rf"hidden_([1-9]\d*){_ACTIVATION}")
+_HIDDEN = re.compile(rf"hidden_([1-9]\d{{0,4}}){_ACTIVATION}")
 _BLOCK = re.compile(
-    rf"mbconv{_SIDE}_e(?!0+(?:\.0*)?(?:_|$))(\d+(?:\.\d+)?)(_keep)?{_ACTIVATION}(?:_(se8|se))?"
+    rf"mbconv{_SIDE}_e(?!0+(?:\.0*)?(?:_|$))(\d{{1,3}}(?:\.\d+)?)(_keep)?{_ACTIVATION}(?:_(se8|se))?"
 )
 _MODULE = "nascli.operations.inverted."
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import deeper, rounded
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, rounded, whole
 from nascli.core.choice import NONE, Edge
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -61,9 +61,13 @@ class NASBench201:
         check_names(self.operations)
         self.channels = channels
         self.cells_per_stage = cells_per_stage
-        for key, value in (("channels", channels), ("cells_per_stage", cells_per_stage)):
-            if value < 1:
-                raise Fault(f"space.{key} is {value}; it must be at least 1")
+        sizes = (
+            ("channels", channels, MOST_CHANNELS),
+            ("cells_per_stage", cells_per_stage, MOST_LAYERS),
+        )
+        for key, value, most in sizes:
+            if wanted := whole(value, most):
+                raise Fault(f"space.{key} is {value}; it must be {wanted}")
         if not self.operations:
             raise Fault("space.operations is empty; it needs at least one operation")
         _, height, width = task.input_shape

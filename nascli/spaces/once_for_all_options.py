@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nascli.core.channels import SQUEEZES, rounded
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, SQUEEZES, rounded, whole
 from nascli.core.fault import unknown
 from nascli.core.plan import Shape
 from nascli.spaces.mobile_words import ACTIVATIONS, BLOCKS, LINEAR, block, convolution, hidden
@@ -25,12 +25,12 @@ def faults(given: Mapping[str, Any], images: Shape) -> list[str]:
 
 
 def _lists(given: Mapping[str, Any]) -> Iterator[str]:
-    whole = "a whole number from 1 up"
+    channels, layers = whole(None, MOST_CHANNELS), whole(None, MOST_LAYERS)
     kinds = {
-        "resolutions": (whole, _whole),
-        "widths": (whole, _whole),
-        "depths": (whole, _whole),
-        "kernels": ("an odd number of pixels", lambda v: _whole(v) and v % 2 == 1),
+        "resolutions": (channels, _channels),
+        "widths": (channels, _channels),
+        "depths": (layers, lambda v: not whole(v, MOST_LAYERS)),
+        "kernels": ("an odd number of pixels up to 99", lambda v: not whole(v, 99) and v % 2),
         "expansions": ("a number from 0.001 to 1000", _times),
         "multipliers": ("a number from 0.001 to 1000", _times),
         "strides": ("1 or 2", lambda v: type(v) is int and v in (1, 2)),
@@ -47,8 +47,8 @@ def _lists(given: Mapping[str, Any]) -> Iterator[str]:
         twice = [v for number, v in enumerate(values) if choices and v in values[:number]]
         yield from (f"{key} has {v!r:.80} twice" for v in twice)
     for key in ("stem_width", "head_width"):
-        if not _whole(given[key]):
-            yield f"{key} is {given[key]!r:.80}; it must be {whole}"
+        if wanted := whole(given[key], MOST_CHANNELS):
+            yield f"{key} is {given[key]!r:.80}; it must be {wanted}"
 
 
 def _words(given: Mapping[str, Any]) -> Iterator[str]:
@@ -84,6 +84,9 @@ def _stages(given: Mapping[str, Any]) -> Iterator[str]:
         if wide in seen:
             yield f"multipliers {seen[wide]:g} and {times:g} give the same channels, {list(wide)}"
         seen.setdefault(wide, times)
+        if max(wide) > MOST_CHANNELS:
+            many = f"{max(wide):,} channels; at most {MOST_CHANNELS:,}"
+            yield f"multipliers has {times:g}, which makes {many}"
 
 
 def _sizes(given: Mapping[str, Any], images: Shape) -> Iterator[str]:
@@ -103,8 +106,8 @@ def _sizes(given: Mapping[str, Any], images: Shape) -> Iterator[str]:
         )
 
 
-def _whole(value: object) -> bool:
-    return type(value) is int and value > 0
+def _channels(value: object) -> bool:
+    return not whole(value, MOST_CHANNELS)
 
 
 def _times(value: object) -> bool:

@@ -52,9 +52,9 @@ def test_decisions_are_a_pair_of_inputs_and_two_operations_a_node():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"cells": 0}, "space.cells is 0; it must be at least 1"),
-        ({"nodes": 0}, "space.nodes is 0; it must be at least 1"),
-        ({"channels": 1}, "space.channels is 1; it must be at least 2"),
+        ({"cells": 0}, "space.cells is 0; it must be a whole number from 1 to 500"),
+        ({"nodes": 0}, "space.nodes is 0; it must be a whole number from 1 to 20"),
+        ({"channels": 1}, "space.channels is 1; it must be a whole number from 2 to 65,536"),
         (
             {"stem": "imagnet"},
             "space.stem 'imagnet' is not known; allowed: auto, cifar, imagenet; "

@@ -200,9 +200,9 @@ def test_everything_wrong_with_layers_is_said_at_once():
     ]
     said = wrong(layers=layers)
     assert said == [
-        "layer 1 (layer1): channels is 0; it must be a whole number from 1 up",
+        "layer 1 (layer1): channels is 0; it must be a whole number from 1 to 65,536",
         "layer 2 (a b): it has no channels",
-        "layer 2 (a b): repeats is 0; it must be a whole number from 1 up",
+        "layer 2 (a b): repeats is 0; it must be a whole number from 1 to 500",
         "layer 2 (a b): stride is 3; it must be 1 or 2",
         "layer 2 (a b): its name must be a letter, then letters, digits or _",
         "layer 2 (a b): options is []; it must list at least one operation",

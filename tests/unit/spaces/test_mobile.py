@@ -225,7 +225,8 @@ def test_everything_wrong_with_the_settings_is_said_at_once():
         space(kernels=[], depths=[1, 0, 2], strides=[2, 2, 3])
     assert str(fault.value).splitlines() == [
         "space.kernels is empty",
-        "space.depths is [1, 0, 2]; it must have a whole number from 1 up for each of the 3 stages",
+        "space.depths is [1, 0, 2]; it must have a whole number from 1 up for each of the 3 "
+        "stages, 500 together at most",
         "space.strides is [2, 2, 3]; it must have 1 or 2 for the stem and for each of the 3 stages",
     ]
     with pytest.raises(Fault) as fault:

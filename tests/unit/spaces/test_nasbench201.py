@@ -42,8 +42,11 @@ def test_decisions_are_the_edges():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"channels": 0}, "space.channels is 0; it must be at least 1"),
-        ({"cells_per_stage": 0}, "space.cells_per_stage is 0; it must be at least 1"),
+        ({"channels": 0}, "space.channels is 0; it must be a whole number from 1 to 65,536"),
+        (
+            {"cells_per_stage": 0},
+            "space.cells_per_stage is 0; it must be a whole number from 1 to 500",
+        ),
         ({"operations": {}}, "space.operations is empty; it needs at least one operation"),
         (
             {"shape": (1, 8, 3)},

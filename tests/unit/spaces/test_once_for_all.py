@@ -171,7 +171,7 @@ def test_everything_wrong_is_said_at_once():
         classifier="big",
     ) == [
         "space.depths is []; it must list at least one value",
-        "space.kernels has 4; each must be an odd number of pixels",
+        "space.kernels has 4; each must be an odd number of pixels up to 99",
         "space.expansions has 0; each must be a number from 0.001 to 1000",
         "space.expansions has 1000000; each must be a number from 0.001 to 1000",
         "space.activations, stage 2: 'rely' is not known; allowed: hswish, relu, relu6, swish; "
