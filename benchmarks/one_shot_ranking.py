@@ -1,20 +1,22 @@
 """How supernets rank networks: uniform, fair and other sampling, against networks trained alone.
 
 python benchmarks/one_shot_ranking.py IMAGES [--parts bench chain] [--seeds 1] [--runs FOLDER]
-                                      [--passes 60] [--networks 1000] [--alone 40]
+                                      [--passes 60] [--networks 1000] [--cells 1] [--alone 40]
 
 IMAGES is CIFAR-10 as class folders. All of it is `nas` commands on one thread, one after another;
 each leaves its run folder under --runs and is not run again, and one that was stopped goes on.
 
-`bench`: supernets of `space=nasbench201` (8 channels, one cell a stage) trained on uniform paths,
+`bench`: supernets of `space=nasbench201` (8 channels, --cells a stage) trained on uniform paths,
 with strict fairness, and by sampled Gumbel (gdas), each for as many forward passes; 1,000 random
 cells are scored on 1,000 validation images and ranked against the shipped table (test accuracy on
 CIFAR-10 after 200 epochs). Beside them params, MACs, and the MACs of what lies on a path from the
-cell's input to its output.
+cell's input to its output; and all of it again on parts of these cells: those without `none`, those
+with a path to the output that has a convolution, and the upper half by the table.
 
 `chain`: supernets of a chain of six layers trained on uniform paths, with strict fairness and by
-the sandwich, each for as many forward passes, against random paths that are trained alone (three
-seeds for ten of them say how far any order can agree). Beside them params, MACs and zero-cost.
+the sandwich, each for as many forward passes, against random paths that are trained alone. Ten of
+these are trained with three seeds: their accuracies are means, and the tau between two seeds says
+how far any order can agree. Beside them params, MACs and zero-cost.
 
 A supernet's epochs are --passes over what a step trains (uniform 1, gdas 1, sandwich 4, fair one
 for every option). tau is Kendall's, with 95 % intervals of 1,000 bootstrap samples of the networks;
@@ -25,8 +27,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
 import os
+import platform
 import subprocess
 import tempfile
 from pathlib import Path
@@ -84,7 +88,8 @@ def space(options: argparse.Namespace, part: str) -> list[str]:
     data = ["data=image_folder", f"data.path={options.images}"]
     data += [f"data.limit_train={options.train}", f"data.image_size={options.image_size}"]
     if part == "bench":
-        sizes = ["space=nasbench201", "space.channels=8", "space.cells_per_stage=1"]
+        cells = f"space.cells_per_stage={options.cells}"
+        sizes = ["space=nasbench201", "space.channels=8", cells]
         return [*sizes, "training=search", *data]
     return ["space=chain", f"space.layers={LAYERS}", "training=search", *data]
 
@@ -130,7 +135,16 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
             columns[sampler] = column(told, "accuracy")
         columns |= {name: column(told, name) for name in ("params", "macs")}
         columns["live macs"] = np.array([live(row["genotype"]) for row in told])
-        found[f"seed {seed}"] = taus(columns, column(told, "reference"))
+        truth = column(told, "reference")
+        parts = {
+            "": np.full(len(told), True),
+            ", without none": np.array(["none" not in row["genotype"] for row in told]),
+            ", with a convolution on a path": columns["live macs"] > 0,
+            ", the upper half": truth > np.median(truth),
+        }
+        for name, some in parts.items():
+            few = {key: values[some] for key, values in columns.items()}
+            found[f"seed {seed}{name}"] = taus(few, truth[some])
     return found
 
 
@@ -162,13 +176,13 @@ def chain(options: argparse.Namespace) -> dict[str, Any]:
     words += ["strategy=random", "estimator=train", f"budget.trials={options.alone}", "seed=0"]
     alone = nas(options, "chain-alone", "search", *words)
     history = [json.loads(line) for line in (alone / "history.jsonl").read_text().splitlines()]
+    once = {json.dumps(t["genotype"]["choices"]): t["metrics"]["accuracy"] for t in history}
+    several = dict(list(once.items())[: options.repeated])
+    write(options.runs / "several.csv", several)
+    again = repeated(options)
+    means = {text: [value, *again[text]] for text, value in several.items()}
     truth_csv = options.runs / "truth.csv"
-    with truth_csv.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["genotype", "accuracy"])
-        for trial in history:
-            choices = trial["genotype"]["choices"]
-            writer.writerow([json.dumps(choices), trial["metrics"]["accuracy"]])
+    write(truth_csv, {**once, **{text: float(np.mean(v)) for text, v in means.items()}})
     against = ("reference=table", f"reference.path={truth_csv}", "genotypes=all")
     columns: dict[str, np.ndarray] = {}
     for sampler in options.samplers or ("uniform", "fair", "sandwich"):
@@ -181,21 +195,35 @@ def chain(options: argparse.Namespace) -> dict[str, Any]:
     known = [name for name in cheap[0] if name not in ("genotype", "error", "reference")]
     columns |= {n: column(cheap, n) for n in known if not n.endswith("_seconds")}
     result = taus(columns, column(found, "reference"))
-    result["ceiling"] = ceiling(options)
+    values = np.array(list(means.values()))  # (networks, seeds)
+    seeds = itertools.combinations(values.T, 2)
+    result["ceiling"] = {
+        "tau_between_two_seeds": [round(float(kendalltau(a, b).statistic), 3) for a, b in seeds],
+        "deviation_over_seeds": round(float(values.std(1, ddof=1).mean()), 2),
+        "deviation_over_networks": round(float(values.mean(1).std(ddof=1)), 2),
+        "networks": len(values),
+    }
     return result
 
 
-def ceiling(options: argparse.Namespace) -> dict[str, Any]:
-    """Kendall's tau between seeds of the networks that were trained three times."""
-    several = []
+def write(file: Path, accuracies: dict[str, float]) -> None:
+    """A table of one's own, as estimator=table reads it."""
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["genotype", "accuracy"])
+        writer.writerows(accuracies.items())
+
+
+def repeated(options: argparse.Namespace) -> dict[str, list[float]]:
+    """The accuracies of some of the networks with further seeds."""
+    found: dict[str, list[float]] = {}
     for seed in range(1, options.repeats):
         words = [*space(options, "chain"), f"training.epochs={options.epochs_alone}", *QUIET]
-        words += [f"reference.path={options.runs / 'truth.csv'}", "reference=table"]
-        words += ["estimator=train", f"networks={options.repeated}", f"seed={seed}"]
-        several.append(rows(nas(options, f"chain-again-{seed}", "audit", *words)))
-    pairs = [(column(found, "accuracy"), column(found, "reference")) for found in several]
-    taus_of = [round(float(kendalltau(a, b).statistic), 3) for a, b in pairs]
-    return {"tau_between_two_trainings": taus_of, "networks": options.repeated}
+        words += [f"reference.path={options.runs / 'several.csv'}", "reference=table"]
+        words += ["estimator=train", "genotypes=all", f"seed={seed}", "resamples=100"]
+        for row in rows(nas(options, f"chain-again-{seed}", "audit", *words)):
+            found.setdefault(row["genotype"], []).append(float(row["accuracy"]))
+    return found
 
 
 def main() -> None:
@@ -206,6 +234,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="supernets of each kind")
     parser.add_argument("--passes", type=int, default=60, help="over the training images")
     parser.add_argument("--networks", type=int, default=1000, help="cells that are scored")
+    parser.add_argument("--cells", type=int, default=1, help="a stage of the supernets of cells")
     parser.add_argument("--alone", type=int, default=40, help="paths of the chain trained alone")
     parser.add_argument("--epochs-alone", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3, help="trainings of some of these")
@@ -215,12 +244,15 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / NAME)
     options = parser.parse_args()
     settings = {k: v for k, v in vars(options).items() if k not in ("images", "runs", "parts")}
-    found = {part: {"bench": bench, "chain": chain}[part](options) for part in options.parts}
-    for part, table in found.items():
+    for part in options.parts:
+        table = {"bench": bench, "chain": chain}[part](options)
         print(part)
         for name, row in table.items():
             print(f"  {name:<20} {json.dumps(row)}")
-    save(NAME, {"command": f"python benchmarks/{NAME}.py IMAGES", "settings": settings, **found})
+        command = f"python benchmarks/{NAME}.py IMAGES --parts {part}"
+        machine = f"{platform.processor() or platform.machine()}, one thread"
+        whole = {"command": command, "machine": machine, "settings": settings, "table": table}
+        save(f"{NAME}_{part}", whole)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ def main(asked: Asked) -> None:
         one = f"genotype={run.path / program.FRONT}/TRIAL.json"
         _say_front(report, asked.then("retrain", one, outputs=outputs))
         _say(run, report, parts)
+        if "trust" in report:
+            ui.say(report["trust"]["description"])
         if parts.shared is not None and parts.shared.trainer != "strategy":
             trust = ("estimator=one_shot", "reference=train", "networks=20")
             supernet = f"supernet={asked.config.get('supernet') or run.path}"

@@ -35,10 +35,13 @@ from nascli.core.space import Relaxable
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
+from nascli.programs.audit import FEWEST
 from nascli.programs.recording import kept_by
 from nascli.programs.search import Parts
+from nascli.programs.trust import Trust
 from nascli.runs.folder import Run
 
+_ALONE = "nascli.estimators.train.Train"
 _LOOKED_AT = 100  # trials on record that a moved table has to know
 
 
@@ -124,6 +127,8 @@ def build(
             refuse(config, problem, faults)
         found = _searching(config, faults, problem, survey, surveyed)
         problem, strategy, estimators, shared = found
+        made = problem
+        trust = None if faults.found else faults.attempt(lambda: _trust(config, made, shared))
     faults.check()
     assert problem is not None and budget is not None and workers is not None
     return Parts(
@@ -140,7 +145,29 @@ def build(
         notice=own_data.mismatch(config, problem, "estimator"),
         then=partial(asked.then, outputs=config.get("outputs")),
         measuring=measuring.device(config, problem, asked.directories),
+        trust=trust,
     )
+
+
+def _trust(config: DictConfig, problem: Problem, shared: SharedWeights | None) -> Trust | None:
+    """What trains a few networks alone in the end; None if nothing is to.
+
+    Raises:
+        Fault: their number makes no sense, or there are no shared weights to trust.
+    """
+    networks = config.get("trust") or 0  # configs of before have none
+    if not networks:
+        return None
+    if shared is None:
+        raise Fault(
+            f"trust={networks} asks how far an order by shared weights is to be trusted, and there "
+            "are none here; give trust=0 (nas audit asks it of other estimators)"
+        )
+    if networks < FEWEST:
+        raise Fault(f"trust is {networks}; it must be 0, or at least {FEWEST}")
+    reference = OmegaConf.create({"reference": {"_target_": _ALONE}})
+    full = replace(problem, fidelity=1.0)
+    return Trust(networks, building.component(reference, "reference", full))
 
 
 def _searching(

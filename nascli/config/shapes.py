@@ -29,6 +29,7 @@ class Keys:
     constraints: Mapping[str, Any] | None
     deploy: Mapping[str, Any] | None
     budget: Budget
+    trust: int
     rounding: int
     depth_rounding: str
     seeds: int

@@ -23,12 +23,13 @@ from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.core.words import counted
-from nascli.programs import images, kernels, threads
+from nascli.programs import images, kernels, threads, trust
 from nascli.programs.kernels import Kernels
 from nascli.programs.latency import beside
 from nascli.programs.networks import keep_latencies, layers_of
 from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.reporting import Then, plain, write_report
+from nascli.programs.trust import Trust
 from nascli.report import contents, summary
 from nascli.report.chart import Figures
 from nascli.runs.folder import Run
@@ -44,7 +45,8 @@ class Parts:
     `settings` is the config as plain data, for the report; `networks` says of which data and size
     the networks are whose costs the metrics are, and `notice` what readers must know besides.
     `then` gives the command line of another verb for what comes of this one. `measuring` is what
-    the answer can be timed on (None: nothing here).
+    the answer can be timed on (None: nothing here). With `trust` a few networks are trained alone
+    in the end.
     """
 
     problem: Problem
@@ -60,6 +62,7 @@ class Parts:
     notice: str | None = None
     then: Then = plain
     measuring: Device | None = None
+    trust: Trust | None = None
 
 
 def search(run: Run, parts: Parts) -> dict[str, Any]:
@@ -94,8 +97,14 @@ def search(run: Run, parts: Parts) -> dict[str, Any]:
                 genotype = looped(run, loop)
             except (OutOfTime, Stopped) as early:
                 ended, genotype = early, parts.strategy.recommend(loop.history)
+        trusted = None
+        if parts.trust is not None and ended is None and genotype is not None:
+            try:
+                trusted = trust.found(run, parts.trust, problem, parts.estimators[-1], loop.history)
+            except OutOfTime as early:
+                ended = early
         reason = str(ended) if isinstance(ended, Stopped) else loop.reason
-        report = _concluded(run, parts, loop, genotype, reason)
+        report = _concluded(run, parts, loop, genotype, reason, trusted)
         _say_why(run, parts, loop, genotype, ended)
         return report
 
@@ -106,7 +115,12 @@ def meanings(parts: Parts) -> list[str]:
 
 
 def _concluded(
-    run: Run, parts: Parts, loop: Search, genotype: Genotype | None, reason: str
+    run: Run,
+    parts: Parts,
+    loop: Search,
+    genotype: Genotype | None,
+    reason: str,
+    trusted: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Writes genotype.json, report.json, report.html, figures and the latency table."""
     problem, history = parts.problem, loop.history
@@ -117,6 +131,7 @@ def _concluded(
     if parts.notice:
         report["notice"] = parts.notice
     report["unit"] = traits_of(parts.strategy).unit
+    report |= {} if trusted is None else {"trust": trusted}
     report["final"] = dict(_final(parts.estimators, genotype)) if genotype else {}
     _look_again(report, parts.estimators, genotype, history)
     if genotype is not None:

@@ -71,6 +71,16 @@ def table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+def order(verdict: Verdict) -> str:
+    """How far each estimate orders the networks as the reference does, in a line."""
+    taus = [f"{name} {_shown(tau)}" for name, tau in verdict.kendall.items()]
+    count = len(verdict.reference)
+    return (
+        f"order of {count} networks that were trained alone, Kendall's tau (95 %): "
+        f"{', '.join(taus)}"
+    )
+
+
 def lines(verdict: Verdict) -> list[str]:
     """What a person should know besides the table."""
     took = verdict.seconds["reference"]
