@@ -44,6 +44,13 @@ EXAMPLES = """\
 _PLAIN = ("list", "watch")  # verbs without a config
 _MODES = {"-m": "multirun", "--multirun": "multirun", "-r": "run", "--run": "run"}
 _MODES |= {"-c": "cfg", "--cfg": "cfg", "-i": "info", "--info": "info"}
+_BEGUN = {
+    "search": ("strategy", "space", "estimator", "data"),
+    "retrain": ("space", "data", "training"),
+    "audit": ("space", "estimator", "estimator@reference"),
+    "profile": ("space", "device"),
+}
+"""Verbs that take their time, and the groups that say what they are about."""
 _VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--info")
 
 
@@ -180,12 +187,14 @@ def _job(verb: str, ask: Callable[[], Asked]) -> int:
 
     from nascli import ui
 
-    command = importlib.import_module(f"nascli.commands.{verb}")
     try:
         asked = ask()
-        for old in asked.old_names if launch.place()[0] == 0 else ():
-            ui.say(f"warning: a config of yours uses an old name: {old}; please change it")
-        command.main(asked)
+        if launch.place()[0] == 0:
+            if said := _begins(asked):
+                ui.say(said)
+            for old in asked.old_names:
+                ui.say(f"warning: a config of yours uses an old name: {old}; please change it")
+        importlib.import_module(f"nascli.commands.{verb}").main(asked)
     except Fault as fault:
         ui.fault(str(fault))
         return 2
@@ -198,6 +207,18 @@ def _job(verb: str, ask: Callable[[], Asked]) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def _begins(asked: Asked) -> str:
+    """What is about to begin, before anything that takes its time; "" for what takes none."""
+    groups = _BEGUN.get(asked.verb)
+    if groups is None:
+        return ""
+    if asked.config.get("resume"):
+        return f"nas {asked.verb}: going on with {asked.config.resume}"
+    chosen = [f"{group}={asked.choices[group]}" for group in groups if group in asked.choices]
+    network = asked.config.get("genotype")
+    return f"nas {asked.verb}: " + " ".join([f"genotype={network}"] * bool(network) + chosen)
 
 
 def _complete(arguments: Sequence[str]) -> int:

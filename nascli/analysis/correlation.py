@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, rankdata
 
 _PERCENT = (2.5, 97.5)  # of the resamples: an interval of 95 %
 
@@ -50,6 +49,8 @@ class Correlations:
         seed: int = 0,
         resamples: int = 1000,
     ) -> None:
+        from scipy.stats import rankdata  # here: it takes a second
+
         self._column = {name: column for column, name in enumerate(estimates)}
         ranks = rankdata(np.array([*estimates.values(), reference]), axis=1)
         rng, networks = np.random.default_rng(seed), ranks.shape[1]
@@ -96,12 +97,16 @@ class Correlations:
 
 def _kendall(values: Array) -> list[float]:
     """Tau-b of every row but the last with the last."""
+    from scipy.stats import kendalltau
+
     *rows, reference = values
     return [float(kendalltau(row, reference, method="asymptotic").statistic) for row in rows]
 
 
 def _spearman(values: Array) -> Array:
     """Pearson's correlation of the ranks, of every row but the last with the last."""
+    from scipy.stats import rankdata
+
     with np.errstate(invalid="ignore", divide="ignore"):  # a row without variance has none: NaN
         whole: Array = np.corrcoef(rankdata(values, axis=1))
     return whole[-1, :-1]

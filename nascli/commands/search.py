@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from nascli import ui
@@ -54,7 +55,7 @@ def main(asked: Asked) -> None:
             ui.say(report["trust"]["description"])
         if parts.shared is not None and parts.shared.trainer != "strategy":
             trust = ("estimator=one_shot", "reference=train", "networks=20")
-            supernet = f"supernet={asked.config.get('supernet') or run.path}"
+            supernet = f"supernet={_near(asked.config.get('supernet') or run.path)}"
             ui.say(f"trust:  {asked.then('audit', supernet, *trust, outputs=outputs)}")
         there = _deployed(parts.settings)
         ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', *there, outputs=outputs)}")
@@ -80,6 +81,13 @@ def _deployed(settings: Mapping[str, Any]) -> list[str]:
     return words + (
         [f"data.image_size={side}"] if side and "image_size" in settings["data"] else []
     )
+
+
+def _near(path: Path | str) -> Path:
+    """A path as one would type it here."""
+    whole = Path(path)
+    here = Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) else whole
 
 
 def _show(costs: Table) -> None:

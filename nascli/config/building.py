@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nascli.config import images, kinds, own_data, shared_weights, values
 from nascli.config.files import GIVEN
+from nascli.config.light import light
 from nascli.core import protocols
 from nascli.core.device import Counting, Device, LooksUp, available
 from nascli.core.estimator import COSTS, Estimator
@@ -55,12 +57,13 @@ class Faults:
     found: list[str] = field(default_factory=list)
 
     def attempt(self, build: Callable[[], T]) -> T | None:
-        """What `build` gives, or None if it has a fault."""
-        try:
-            return build()
-        except Fault as fault:
-            self.found.append(str(fault))
-            return None
+        """What `build` gives, or None if it has a fault; once there is one, all else is light."""
+        with light() if self.found else nullcontext():
+            try:
+                return build()
+            except Fault as fault:
+                self.found.append(str(fault))
+        return None
 
     def found_by(self, look: Callable[[], None]) -> bool:
         """Whether `look` finds a fault."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
 from hydra.errors import HydraException
 
 from nascli.config import check, overrides, own_data
 from nascli.config.compose import Asked, asked
 from nascli.config.files import root
+from nascli.config.light import light
 from nascli.core.fault import Fault
 
 _POSITIONAL = ("show", "retrain", "export", "scale")
@@ -100,31 +99,13 @@ def composed(
         raise Fault(" ".join(str(error).split())) from error
 
 
-class _Heavy(BaseException):  # no Exception, for whoever imports turns those into faults
-    """Torch would be imported."""
-
-
-class _Light:
-    """Finds no module, and stops whoever looks for torch; what is imported already stays."""
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == "torch":
-            raise _Heavy
-
-
 def _deeper(verb: str, good: Sequence[str], directories: Sequence[Path]) -> list[str]:
-    """What building finds wrong with those overrides that can be composed.
-
-    As far as it takes no torch: to be told of a typo should take no second.
-    """
-    light = cast(Any, _Light())
-    sys.meta_path.insert(0, light)
-    try:
-        importlib.import_module(f"nascli.config.{verb}").check(asked(verb, good, directories))
-    except Fault as fault:
-        return str(fault).splitlines()
-    except (HydraException, _Heavy):
-        pass  # already reported, or not looked at
-    finally:
-        sys.meta_path.remove(light)
+    """What building finds wrong with those overrides that can be composed, as far as is light."""
+    with light():
+        try:
+            importlib.import_module(f"nascli.config.{verb}").check(asked(verb, good, directories))
+        except Fault as fault:
+            return str(fault).splitlines()
+        except HydraException:
+            pass  # already reported
     return []

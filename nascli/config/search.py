@@ -187,6 +187,8 @@ def _searching(
     if sharing is None:
         return problem, None, None, None
     (shared,) = sharing
+    if survey and shared is not None and shared.trainer != "nobody":
+        _say_unheeded(problem)
     estimators = faults.attempt(lambda: building.estimators(config, problem, shared))
     if survey and (chain := estimators) is not None:
         faults.attempt(lambda: _check_fidelities(config, chain))
@@ -205,6 +207,16 @@ def _searching(
         assert estimators is not None
         with_numbers(config, problem, estimators, surveyed)
     return problem, strategy, estimators, shared
+
+
+def _say_unheeded(problem: Problem) -> None:
+    """Says what of the recipe the training of a supernet leaves aside."""
+    asked = [f"training.{name}={value}" for name, value in problem.recipe.from_scratch.items()]
+    if asked:
+        problem.listener.warn(
+            f"warning: {', '.join(asked)} {'is' if len(asked) == 1 else 'are'} for trainings from "
+            "scratch (nas retrain, estimator=train): a supernet is trained without"
+        )
 
 
 def short(asked: Asked, listener: Listener, task: Any, epochs: int) -> Parts:

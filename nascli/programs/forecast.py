@@ -24,19 +24,16 @@ from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
 from nascli.core.words import counted
 from nascli.data.task import SplitName, Task
-from nascli.programs.baselines import RANDOM, Networks, there
 from nascli.programs.networks import network_of
 from nascli.programs.process import as_it_was
 from nascli.programs.threads import computing_with
 from nascli.report.units import duration, readable
-from nascli.training.epoch_cost import EpochCost
-from nascli.training.fit import fit
-from nascli.training.scoring import score
 
 if TYPE_CHECKING:
     from nascli.data.split import Split
     from nascli.programs import retrain as retraining
     from nascli.programs import search as searching
+    from nascli.programs.baselines import Networks
 
 Clock = Callable[[], float]
 _BATCHES = 10  # that a supernet, or a network that is trained from scratch, is tried with
@@ -230,17 +227,23 @@ def words(forecast: Forecast, unit: str) -> str:
 
 def peak_mb(accelerator: str) -> float:
     """The largest that this process (on a GPU: torch) has held, in 10^6 bytes; 0: not known."""
+    from nascli.training.epoch_cost import EpochCost  # torch, which a table search does without
+
     return EpochCost(accelerator).memory / 1e6
 
 
 def _kind(networks: Networks, genotype: Genotype) -> str:
     """What takes as long: random genotypes are of one size."""
     name = networks.name(genotype)
-    return RANDOM if name in networks.random else name
+    return "random" if name in networks.random else name
 
 
 def _training(problem: Problem, genotype: Genotype, few: _Few, heard: _Steps) -> float:
     """Seconds of one whole training, with what is scored in its epochs and after it."""
+    from nascli.programs.baselines import there
+    from nascli.training.fit import fit
+    from nascli.training.scoring import score
+
     task, where, recipe = few.task, problem.accelerator, problem.recipe
     network, train = network_of(problem, genotype), few.split("train")
     once = replace(recipe, epochs=1, warmup_epochs=0, patience=0)

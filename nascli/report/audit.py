@@ -61,7 +61,7 @@ def _row(verdict: Verdict, name: str) -> dict[str, Any]:
 
 def table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
     """Header and rows for the terminal."""
-    header = ["", "Kendall tau (95 %)", "Spearman (95 %)", "time each"]
+    header = ["", "Kendall tau (95 %)", "Spearman (95 %)", "each"]
     rows = []
     for name in verdict.estimates:
         found = verdict.correlations.kendall(name), verdict.correlations.spearman(name)
@@ -121,7 +121,12 @@ def _plain(value: float) -> float | None:
 
 
 def _shown(found: Interval) -> str:
-    return f"{found.value:.3f} {_range(found)}" if math.isfinite(found.value) else "none"
+    """Short, for a table of several has to fit a terminal."""
+    if not math.isfinite(found.value):
+        return "none"
+    if not math.isfinite(found.low):
+        return f"{found.value:.2f} {_range(found)}"
+    return f"{found.value:.2f} ({found.low:.2f}..{found.high:.2f})"
 
 
 def _range(found: Interval) -> str:

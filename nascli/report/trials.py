@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nascli.core.trial import Trial
-from nascli.report.units import label, words
+from nascli.report.units import label, unit, words
 
 
 def table(
@@ -41,15 +41,7 @@ def table(
             ]
         )
     return {
-        "metrics": [
-            {
-                "name": name,
-                "heading": label(name),
-                "words": words(name),
-                "values": [_rounded(trial.metrics.get(name)) for trial in trials],
-            }
-            for name in names
-        ],
+        "metrics": [_column(name, [trial.metrics.get(name) for trial in trials]) for name in names],
         "number": [trial.number for trial in trials],
         "fidelity": [_rounded(trial.fidelity) for trial in trials],
         "seconds": [_rounded(trial.seconds) for trial in trials],
@@ -62,6 +54,21 @@ def table(
         "genotype": genotypes,
         "drawings": drawings or {},
         "told": told or {},
+    }
+
+
+def _column(name: str, values: Sequence[float | None]) -> dict[str, Any]:
+    """One metric; less than a megabyte is in kilobytes, as elsewhere."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    heading, small = label(name), unit(name) == "MB" and known and max(map(abs, known)) < 1
+    if small:
+        heading = heading.replace("(MB)", "(kB)")
+        values = [None if value is None else 1000 * value for value in values]
+    return {
+        "name": name,
+        "heading": heading,
+        "words": words(name),
+        "values": [_rounded(value) for value in values],
     }
 
 

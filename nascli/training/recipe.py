@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from nascli.core.fault import Fault, unknown
@@ -38,6 +38,10 @@ _RANGES: Mapping[str, tuple[float, float, bool]] = {
     "accumulate": (1, _INF, True),
     "patience": (0, _INF, True),
 }
+_FROM_SCRATCH = (
+    *("label_smoothing", "drop_path", "auxiliary_weight", "mixup", "cutmix", "average"),
+    *("accumulate", "patience", "class_weights", "compile"),
+)
 _ARCHITECTURE: Mapping[str, Any] = {
     "learning_rate": 3e-4,
     "betas": (0.5, 0.999),
@@ -117,6 +121,13 @@ class Recipe:
     compile: bool = False
     network: Mapping[str, Any] = field(default_factory=dict)
     architecture: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def from_scratch(self) -> dict[str, Any]:
+        """What is asked for and only trainings from scratch heed, not those of supernets."""
+        neutral = {one.name: one.default for one in fields(self)}
+        asked = {name: getattr(self, name) for name in _FROM_SCRATCH}
+        return {name: value for name, value in asked.items() if value != neutral[name]}
 
     def __post_init__(self) -> None:
         faults = [*self._numbers(), *self._words(), *self._adam()]

@@ -16,6 +16,7 @@ ALLOWED = {
     "__main__": {"cli"},
     "api": {"config", "programs", "runs", "genotypes", "core"},
     "classifier": {"api", "core", "runs.card", "programs.trained"},
+    "__main__": {"cli"},
     "cli": {"commands", "config", "ui", "core"},
     "commands": {"programs", "config", "ui", "runs", "report", "genotypes", "core"}
     | {"costs.latency_table", "data.task"},

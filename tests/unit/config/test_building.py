@@ -212,3 +212,19 @@ def test_patience_without_images_to_validate_on_is_refused_before_there_is_a_run
     retrain.build(asked(composed(*words, "data.valid_fraction=0.2", verb="retrain"), "retrain"))
     with pytest.raises(Fault, match=r"^training.patience is 2, and no image is held out to valid"):
         retrain.build(asked(composed(*words, "data.valid_fraction=0", verb="retrain"), "retrain"))
+
+
+def test_once_something_is_wrong_no_torch_is_imported_to_find_more():
+    faults, finders, reached = build.Faults(), list(sys.meta_path), []
+
+    def heavy():
+        sys.meta_path[0].find_spec("torch")  # as an import would, had nobody imported it yet
+        reached.append(True)
+
+    def wrong(text):
+        raise Fault(text)
+
+    faults.attempt(lambda: wrong("budget"))
+    assert faults.attempt(heavy) is None and not reached
+    faults.attempt(lambda: wrong("workers"))
+    assert faults.found == ["budget", "workers"] and sys.meta_path == finders

@@ -1,7 +1,7 @@
 """Parts of a search that do not go together."""
 
 import pytest
-from fixtures import TINY, TINY_SPACE, asked, build, composed
+from fixtures import TINY, TINY_SPACE, Heard, asked, build, composed
 
 from nascli.config import search as config
 from nascli.core.fault import Fault
@@ -35,3 +35,19 @@ def test_the_12_epochs_of_the_table_are_charged_as_12_of_200(strategy):
     wrapped = ("estimator=cached", "estimator@estimator.of=table")
     parts = config.build(asked(composed(*BENCH, f"strategy={strategy}", *wrapped)))
     assert {p.fidelity for p in parts.strategy.ask(10)} == {0.06}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("training.mixup=0.2", "training.accumulate=2"), ["training.mixup=0.2, training.accumul"]),
+        (("training.cutout=4",), []),  # supernets heed it
+        (("strategy=random", "estimator=train", "training.mixup=0.2"), []),
+    ],
+)
+def test_what_a_supernet_does_not_heed_is_said(words, said):
+    heard = []
+    what = asked(composed("strategy=darts", *TINY, *words, "space=nasbench201"))
+    config.build(what, Heard(warned=heard.append))
+    found = [line.removeprefix("warning: ") for line in heard if "a supernet is trained" in line]
+    assert [line[: len(start)] for line, start in zip(found, said, strict=True)] == said

@@ -60,3 +60,11 @@ def test_what_is_not_defined_is_said_in_words():
         assert interval in cells["good"]
         text = "\n".join([*(" ".join(row) for row in rows), *audit.lines(made)])
         assert "nan" not in text.split()
+
+
+def test_its_table_fits_a_terminal_of_80_columns():
+    backwards = ORDER[::-1]  # negative everywhere: the longest words
+    made = verdict(trials(ORDER, peak_memory_mb=backwards, bad=NOISE), ("peak_memory_mb",))
+    header, rows = audit.table(made)
+    columns = zip(header, *rows, strict=True)
+    assert sum(max(map(len, column)) + 3 for column in columns) + 1 <= 80
