@@ -14,19 +14,20 @@ Scores are added to the file LINES at once, with the CPU seconds that they took 
 that stand there are not computed again, so the run may be stopped at any time, and scores can be
 added to it. --report only writes the result, --time adds what each score takes alone.
 
-The result is over the cells that have all scores, in the order drawn up to the first that has not.
+The result is over the cells that have all scores, in the order drawn up to the first that has not:
+`sets`, and `one_pass` over those that have the scores of one forward and one backward pass.
 A score that is not finite ranks its cell last, as a search would. `all` are those cells, `live`
 those of them whose every operation but `none` lies on a path from the input of the cell to its
 output; `held` are the cells of the half of the classes of equal function that --choose does not
 look at. Beside every score stand the test accuracies and the validation accuracies, after 200
-epochs, of three data sets: Kendall's tau-b and Spearman's rho with the middle 95 percent of 200
+epochs, of three data sets: Kendall's tau-b and Spearman's rho with the middle 95 percent of 100
 bootstrap samples of classes, nDCG (gains are accuracies above the lowest, of the first tenth), and
 the accuracy of the cell that the score likes best. `params`, `macs` and the same of live layers are
 of networks of the published size and need no pass at all.
 
---choose prints the sums of the logarithms of ranks of up to five scores by their Kendall's tau-b on
-the other half of the classes, with CIFAR-10's test accuracy, the mean of all and live cells, and of
-those within 0.005 of the best the one with the fewest scores: `ensemble` in
+--choose prints the sums of the logarithms of ranks of up to five scores of one pass by their
+Kendall's tau-b on the other half of the classes, with CIFAR-10's test accuracy, the mean of all and
+live cells, and of those within 0.005 of the best the one with the fewest scores: `ensemble` in
 `nascli.zero_cost.ranks`.
 
 `published_kendall` are the figures of AZ-NAS (all cells) and VKDNW (live cells), by networks of
@@ -67,8 +68,10 @@ PUBLISHED = {
 }
 SCORES = ["synflow", "jacob_cov", "snip", "grad_norm", "fisher", "naswot", "l2_norm", "zico", "zen"]
 SCORES += ["swap", "expressivity", "progressivity", "trainability", "vkdnw", "vkdnw_single"]
+ONE_PASS = ["jacob_cov", "naswot", "swap", "expressivity", "progressivity"]
+ONE_PASS += ["synflow", "snip", "grad_norm", "l2_norm"]
 DATASETS = ("cifar10", "cifar100", "imagenet16")
-RESAMPLES = 200
+RESAMPLES = 100
 VOTERS = ("synflow", "jacob_cov", "snip")
 JOINED = ("az_nas", "vkdnw_agg", "ensemble")
 FED = (
@@ -208,7 +211,7 @@ def live_cells(cells, none):
     return np.array(found)
 
 
-def columns(given, cells, known, canonical, genotypes, counter):
+def columns(scores, cells, known, canonical, genotypes, counter):
     """Score -> its ranks among `cells`, from 1; one that is not finite is last, level with others.
 
     Counts are of every cell's own network of published size (16 channels, 5 cells a stage), and so
@@ -219,7 +222,7 @@ def columns(given, cells, known, canonical, genotypes, counter):
 
     plans = [counter.space.plan(genotypes[cell]) for cell in cells]
     whole, live = [counter.of(p) for p in plans], [live_counts(counter, p) for p in plans]
-    found = {name: [known[canonical[c]][name] for c in cells] for name in given.scores}
+    found = {name: [known[canonical[c]][name] for c in cells] for name in scores}
     for key in ("params", "macs"):
         found[key] = [getattr(cost, key) for cost in whole]
         found[f"live_{key}"] = [getattr(cost, key) for cost in live]
@@ -263,40 +266,47 @@ def report(known, seconds, given):
     data = table()
     problem, genotypes, canonical = parts(argparse.Namespace(**{**vars(given), "depth": 5}))
     counter = PlanCounter(problem.space)
-    have = [set(given.scores) <= set(known.get(canonical[n], ())) for n in numbers(given.cells)]
-    # the first ones without a gap: later cells of classes that are known are no random sample
-    cells = np.array(numbers(given.cells)[: have.index(False) if False in have else None])
     alive = live_cells(data["cells"], [str(o) for o in data["operations"]].index("none"))
     classes = np.array(canonical)
     half = np.random.default_rng(0).permutation(np.unique(classes))
     chosen_on = np.isin(classes, half[: len(half) // 2])
+
+    def first(scores):
+        """Cells up to the first without a score: later ones that have all are no random sample."""
+        have = [set(scores) <= set(known.get(canonical[n], ())) for n in numbers(given.cells)]
+        return np.array(numbers(given.cells)[: have.index(False) if False in have else None])
+
     if given.choose:
+        cells = first(ONE_PASS)
         on = cells[chosen_on[cells]]
-        ranks, _ = columns(given, on, known, canonical, genotypes, counter)
+        ranks, _ = columns(ONE_PASS, on, known, canonical, genotypes, counter)
         found, choice = choose(ranks, data["cifar10_test_200"][on], alive[on])
         for mean, members, taus in [*found[:20], ("choice:", choice[1], choice[2])]:
             print(mean, taus, *members, flush=True)
         return
-    sets = {"all": cells, "live": cells[alive[cells]], "all_held": cells[~chosen_on[cells]]}
-    sets["live_held"] = sets["all_held"][alive[sets["all_held"]]]
     result = {}
-    for which, members in sets.items():
-        accuracies = {
-            (split, dataset): data[f"{dataset}_{split}_200"][members].astype(float)
-            for split in ("test", "valid")
-            for dataset in DATASETS
-        }
-        ranks, failed = columns(given, members, known, canonical, genotypes, counter)
-        drawn = list(resamples(classes[members]))
-        rows = {}
-        for name, values in ranks.items():
-            rows[name] = {"failed": failed[name], **row(values, accuracies, drawn)}
-            if which in PUBLISHED and name in PUBLISHED[which]:
-                rows[name]["published_kendall"] = PUBLISHED[which][name]
-            taus = [rows[name][f"test_{dataset}"]["kendall"] for dataset in DATASETS]
-            print(which, f"{name:14}", *taus, flush=True)
-        distinct = len(np.unique(classes[members]))
-        result[which] = {"cells": len(members), "classes": distinct, "rows": rows}
+    for key, scores in (("one_pass", ONE_PASS), ("sets", SCORES)):
+        cells = first(scores)
+        sets = {"all": cells, "live": cells[alive[cells]], "all_held": cells[~chosen_on[cells]]}
+        sets["live_held"] = sets["all_held"][alive[sets["all_held"]]]
+        result[key] = {}
+        for which, members in sets.items():
+            accuracies = {
+                (split, dataset): data[f"{dataset}_{split}_200"][members].astype(float)
+                for split in ("test", "valid")
+                for dataset in DATASETS
+            }
+            ranks, failed = columns(scores, members, known, canonical, genotypes, counter)
+            drawn = [] if which.endswith("held") else list(resamples(classes[members]))
+            rows = {}
+            for name, values in ranks.items():
+                rows[name] = {"failed": failed[name], **row(values, accuracies, drawn)}
+                if name in PUBLISHED.get(which, ()):
+                    rows[name]["published_kendall"] = PUBLISHED[which][name]
+                taus = [rows[name][f"test_{dataset}"]["kendall"] for dataset in DATASETS]
+                print(key, which, f"{name:14}", *taus, flush=True)
+            distinct = len(np.unique(classes[members]))
+            result[key][which] = {"cells": len(members), "classes": distinct, "rows": rows}
     took = {", ".join(names): round(float(np.median([s for n, s in seconds if n == names])), 3)
             for names in dict.fromkeys(names for names, _ in seconds)}  # fmt: skip
     record = {
@@ -306,8 +316,10 @@ def report(known, seconds, given):
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, shared with other work",
         "fed": FED,
         "cpu_seconds_a_network": took,
-        "sets": result,
+        **result,
     }
+    before = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    record |= {key: before[key] for key in ("cpu_seconds_alone",) if key in before}
     RESULT.write_text(json.dumps(record, indent=2) + "\n")
 
 
