@@ -145,6 +145,18 @@ def test_without_plans_nothing_is_cheap_or_proved(problem):
     assert costs.extremes() == {}
 
 
+def test_the_extremes_of_plans_are_proved(planned):
+    """No random genotype of the space costs less than the least or more than the largest."""
+    costs, rng = Costs(planned), random.Random(1)
+    found = costs.extremes()
+    assert {"params", "macs"} <= {*found}
+    for genotype in [sample(planned.space, rng) for _ in range(20)]:
+        here = costs.estimate(Proposal(genotype))
+        for metric, ends in found.items():
+            least, most = (costs.estimate(Proposal(end))[metric] for end in ends)
+            assert least <= here[metric] <= most
+
+
 class Odd(nn.Module):
     def __init__(self, *_):
         super().__init__()

@@ -286,3 +286,12 @@ def test_nasbench201_has_nothing_below_twelve_epochs(benchmark):
     assert table.estimate(Proposal(genotype, 12 / 200))["accuracy"] > 0
     with pytest.raises(Fault, match="fidelity 0.05 is below 12 of 200 = 0.06; take strategy.fid"):
         table.estimate(Proposal(genotype, 0.05))
+
+
+def test_where_a_table_s_accuracies_come_from():
+    """The benchmark's own say whose images they are of; a table of one's own does not say."""
+    told = Table.provenance({"dataset": "imagenet16", "path": None})
+    assert (told.data, told.input_shape, told.classes) == ("imagenet16", (3, 16, 16), 120)
+    assert Table.provenance({}).data == "cifar10"
+    assert Table.provenance({"dataset": "cifar10", "path": "mine.csv"}) is None
+    assert Table.provenance({"dataset": "mnist"}) is None

@@ -205,12 +205,14 @@ def test_the_vote_is_the_score_and_follows_its_voters() -> None:
 
 
 def test_the_vote_s_reference_is_scored_once_and_follows_from_the_seed() -> None:
-    told: list[str] = []
-    stated = problem(listener=Heard(lambda _done, text: told.append(text)))
+    told: list[tuple[float, str]] = []
+    stated = problem(listener=Heard(lambda done, text: told.append((done, text))))
     estimator = voting(stated=stated)
     first = value(estimator)
     scored = len(told)
-    assert scored >= 12 and set(told) == {"scoring the vote's reference"}
+    shares = [share for share, _ in told]
+    assert scored >= 12 and {text for _, text in told} == {"scoring the vote's reference"}
+    assert shares == sorted(shares) and sorted({*shares}) == [n / 12 for n in range(12)]
     assert value(estimator) == first == value(voting())
     assert len(told) == scored
     assert value(voting(stated=problem(seed=1)))["vote"] != first["vote"]
