@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -22,10 +24,15 @@ from nascli.core.trial import Proposal
 from nascli.report.units import readable, words
 
 _FEW, _MANY = 12, 48  # random networks looked at: to be shown, to judge constraints by
+_MOST_BUILT, _MOST_TIMED = 250, 60  # at most, where networks are built, or timed besides
 _PLANS, _MOST = 1_000, 4_000  # the same where no network is built: random ones, and at most
 _ALL = 20_000  # genotypes of which every one is looked up
 _COUNTED, _MOST_COUNTED = 250, 1_000  # where a device counts over plans too
+_FAR = 4  # times a bound on a latency that is measured, from which none is looked for
 _SEED = 0  # of the random ones: what a percentage comes to is not to depend on the search's seed
+
+if TYPE_CHECKING:
+    from nascli.estimators.costs import Costs as Counted
 
 Reason = Callable[[str, Genotype], str]
 """Cost, genotype -> what in its network costs so much; empty if that is not known."""
@@ -190,7 +197,9 @@ def _survey(
     """Looks at as many genotypes as a second or so allows; at all of them in a table `alone`."""
     from nascli.estimators.costs import Costs as Counted
 
-    costs = _told(source)
+    costs = cache(_told(source))
+    if isinstance(source, Counted) and not source.cheap:
+        _refuse_far(problem, source, costs)
     if isinstance(source, Counted) and source.cheap:
         proved = source.extremes()
         counted = _counting(problem) is not None
@@ -199,7 +208,27 @@ def _survey(
     constrained = bool(shares or problem.goal.constraints)
     samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
     exact = _ALL if alone else 0
-    return survey(problem.space, costs, _SEED, samples=samples, exact=exact)
+    most = _MOST_TIMED if "latency_ms" in wanted and measures(problem.device) else _MOST_BUILT
+    return survey(problem.space, costs, _SEED, samples=samples, exact=exact, most=most)
+
+
+def _refuse_far(
+    problem: Problem, source: Counted, costs: Callable[[Genotype], Mapping[str, float]]
+) -> None:
+    """Refuses a bound that one measurement shows to be out of reach, before many are made.
+
+    Raises:
+        Fault: the network of the fewest multiply-adds takes many times as long.
+    """
+    for bound in problem.goal.constraints:
+        least = source.extremes().get("macs") if bound.metric == "latency_ms" else None
+        latency = costs(least[0]).get("latency_ms", 0.0) if least else 0.0
+        if latency > _FAR * bound.maximum:
+            given, needed = (readable("latency_ms", ms) for ms in (bound.maximum, latency))
+            raise Fault(
+                f"constraints.latency_ms is {given}, but the network of the fewest multiply-adds "
+                f"takes {needed} (measured; no other was looked at): raise the bound"
+            )
 
 
 def _percentage(found: Survey, metric: str, share: float) -> str:

@@ -136,8 +136,8 @@ class Growing:
         if not isinstance(space, (Scalable, Resizable)):
             raise Fault(
                 f"space '{space.name}' does not say what a wider and deeper network of it is: it "
-                "has neither scaled() nor resized(); those of cell, nasbench201, chain and mobile "
-                "have"
+                "has neither scaled() nor resized(); those of cell, nasbench201, chain, mobile "
+                "and hierarchical have"
             )
         self._task = lru_cache(2)(self._images)
         self._key = _size_key(config)

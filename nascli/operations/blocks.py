@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nascli.core.fault import Fault
 from nascli.kernels.deferred import Deferred, deferred
 from nascli.kernels.depthwise import margin
 from nascli.kernels.native.leaving import AVERAGE_POOL, MAX_POOL, Free
@@ -78,6 +79,8 @@ class Halves(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
+        if out_channels < 2:
+            raise Fault(f"two halves of {out_channels} channel cannot be made; take at least 2")
         first = out_channels // 2
         self.even = convolution(in_channels, first, 1, 2)
         self.odd = convolution(in_channels, out_channels - first, 1, 2)

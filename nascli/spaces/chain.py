@@ -60,7 +60,7 @@ class Chain:
         self.task, self.name, self._width, self._layers = task, name, width, layers
         self.operations = dict(operations)
         check_names(self.operations)
-        if not 0 < width < math.inf:
+        if not isinstance(width, int | float) or not 0 < width < math.inf:
             raise Fault(f"space.width is {width}; it must be above 0")
         self._steps, wrong = read(layers, options, self.operations, width)
         least, (_, height, breadth) = math.prod(s.stride for s in self._steps), task.input_shape
@@ -69,6 +69,13 @@ class Chain:
                 f"images of {height}x{breadth} pixels are too small for the strides of space "
                 f"'{name}'; the smallest allowed is {least}x{least}"
             )
+        wrong += [
+            f"layer {step.decision}: '{option}' makes two halves of its channels, so it needs at "
+            f"least 2; it has {step.channels}"
+            for step in self._steps
+            for option in step.options
+            if step.channels < 2 and _halves(_path(self.operations[option]), step.stride)
+        ]
         choices = [step.choice for step in self._steps if len(step.options) > 1]
         if not wrong and not choices:
             wrong.append("no layer has several options, so there is nothing to search")
@@ -165,6 +172,12 @@ class Chain:
             f"{'/2' if step.stride == 2 else '  '}  {taken.get(step.decision, step.options[0])}"
             for step in self._steps
         )
+
+
+def _halves(path: str, stride: int) -> bool:
+    """Whether an operation computes its channels in two halves."""
+    shuffles = path.startswith("nascli.operations.shuffle.")
+    return shuffles or (path == "nascli.operations.skip.skip_connect" and stride == 2)
 
 
 def _path(operation: object) -> str:

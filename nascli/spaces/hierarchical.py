@@ -78,6 +78,12 @@ class Hierarchical:
         if wrong:
             raise Fault("\n".join(wrong))
         self._sizes = [tuple(map(_listed, of)) for of in zip(channels, strides, cells, strict=True)]
+        for number, (widths, steps, _) in enumerate(self._sizes, start=1):
+            if min(widths) < 2 and max(steps) == 2:
+                raise Fault(
+                    f"space.channels has {min(widths)} for stage {number}, whose stride may be 2: "
+                    "each half of its channels reads other pixels, so give it at least 2"
+                )
         together = sum(max(counts) for _, _, counts in self._sizes)
         if together > MOST_LAYERS:
             raise Fault(f"space.cells are {together:,} together; at most {MOST_LAYERS}")
@@ -178,7 +184,7 @@ class Hierarchical:
         return Genotype(self.name, tuple(self._decisions), options)
 
     def resized(
-        self, genotype: Genotype, width: float, depth: float, step: int
+        self, genotype: Genotype, width: float, depth: float, step: int, layers: str = "up"
     ) -> tuple[Mapping[str, Any], Genotype]:
         """See `core.space.Resizable`: the same cells, more of them in each stage."""
         choices = check(self, genotype).choices
@@ -187,7 +193,7 @@ class Hierarchical:
             channels, stride, cells = (int(choices.pop(f"{number}/{key}")) for key in _SIZES)
             settings["channels"].append(rounded(width * channels, step))
             settings["strides"].append(stride)
-            settings["cells"].append(deeper(cells, depth))
+            settings["cells"].append(deeper(cells, depth, layers) if cells else 0)
         larger = Hierarchical(self.task, self.operations, **settings)
         return settings, larger._with(choices)
 

@@ -1,16 +1,19 @@
 """What a search is told before it begins; the table's costs are the published ones."""
 
+import random
 import subprocess
 import sys
 
 import pytest
-from fixtures import CHECKOUT, asked, composed
+from fixtures import CHECKOUT, asked, build, composed
 
 from nascli.config import feasibility, search
 from nascli.config.overrides import rewritten
 from nascli.core.fault import Fault
 from nascli.core.goal import Constraint
+from nascli.core.space import sample
 from nascli.core.survey import survey
+from nascli.costs.count import count
 from nascli.costs.plans import PlanCounter
 
 CELL = ("strategy=random", "space=cell", "estimator=train", "device=none", "data=synthetic")
@@ -204,3 +207,26 @@ def test_an_impossible_constraint_is_known_before_torch_is():
     assert done.returncode == 0
     # C=16, 8 cells: least_and_largest above gives the same
     assert "constraints.params is 1,000, but no network is below 100,730 (this is" in done.stdout
+
+
+def test_a_latency_that_is_out_of_reach_costs_one_measurement(monkeypatch):
+    from nascli.core.device import Latency
+    from nascli.devices.cpu import Cpu
+
+    measured = []
+
+    def latencies(_self, cases):
+        measured.extend(network for network, _ in cases)
+        return [Latency(5.0, 5.0, 5.0, 9) for _ in cases]
+
+    monkeypatch.setattr(Cpu, "latencies", latencies)
+    chosen = (*CELL[:3], *CELL[4:], "device=cpu")
+    with pytest.raises(
+        Fault, match=r"latency_ms is 1 ms, but the network .* takes 5 ms \(measured"
+    ):
+        settled("constraints.latency_ms=1", chosen=chosen)
+    assert len(measured) == 1
+    space = build.stated(composed(*CELL)).space
+    counter, rng = PlanCounter(space), random.Random(0)
+    macs = [counter(sample(space, rng)).macs for _ in range(50)]
+    assert count(measured[0], space.task.input_shape).macs <= min(macs)

@@ -229,6 +229,12 @@ SMALL += "; the smallest allowed is 4x4"
         ({"layers": [{**FOUR, "options": ["conv_3x3"]}]}, "no layer has several options"),
         ({"layers": [FOUR], "options": []}, "layer 1 (layer1): options is []"),
         ({"width": 0}, "space.width is 0; it must be above 0"),
+        ({"width": "x"}, "space.width is x; it must be above 0"),
+        (
+            {"layers": [FOUR, {"name": "b", "channels": 1, "stride": 2}]},
+            "layer b: 'skip_connect' makes two halves of its channels, so it needs at least 2; it "
+            "has 1",
+        ),
         ({"shape": (3, 3, 9)}, SMALL),
     ],
 )

@@ -175,6 +175,7 @@ def test_a_wider_and_deeper_one_keeps_its_cells():
     made = genotype(space, (1, 0, 2), (CONVOLUTION,) * 3)
     settings, larger = space.resized(made, 2.0, 1.5, 2)
     assert settings == {"channels": [8, 8, 12], "strides": [1, 1, 2], "cells": [2, 0, 3]}
+    assert space.resized(made, 1.0, 0.4, 1, "nearest")[0]["cells"] == [1, 0, 1]
     made = hierarchical(**settings)
     assert moves.check(made, larger) == larger
     assert [larger[f"{stage}/3<-0"] for stage in (1, 3)] == ["nor_conv_3x3"] * 2
@@ -206,6 +207,7 @@ def test_lists_of_channels_and_strides_are_for_samples():
         ({"cells": [[1, 1], 1, 1]}, r"space.cells has \[1, 1\] for stage 1; .* from 0 to 500"),
         ({"cells": [[], 1, 1]}, r"space.cells has \[\] for stage 1; .* whole number from 0 to 500"),
         ({"channels": [4, 10**6, 4]}, "space.channels has 1000000 for stage 2; .* 1 to 65,536"),
+        ({"channels": [4, 4, 1]}, "space.channels has 1 for stage 3, whose stride may be 2"),
         ({"channels": 4}, "space.channels is 4; it must have a number or a list for each stage"),
         ({"channels": [4, 8]}, "channels for 2, strides for 3, cells for 3 stages; .* as many"),
         ({"cells": [0, 0, 0]}, "every decision has one option, so there is nothing to search"),
