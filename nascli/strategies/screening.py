@@ -94,6 +94,7 @@ class Screening:
         self._ranked: list[Proposal] = []  # of this round, the best last
         self._found: list[Proposal] = []  # candidates, while they are not all ranked
         self._open: list[Proposal] = []
+        self._bred_trials: dict[tuple[Genotype, float], Trial] = {}  # of this round
         self._good = 0  # trials of this round that were not infeasible
         self._proposed: dict[tuple[Genotype, float], None] = {}  # canonical, fidelity
 
@@ -183,12 +184,13 @@ class Screening:
             found[key] = trial
             share = len(found) / self._candidates
             self._problem.listener.progress(share, f"bred {len(found)} candidates")
+        self._bred_trials = found
         kept = {key: trial for key, trial in found.items() if key not in self._proposed}
         return [Proposal(trial.genotype, trial.fidelity) for trial in kept.values()]
 
     def _rank(self, candidate: Proposal) -> _Rank:
         """What is said of a candidate cheaply; the least comes first."""
-        trial = self._cheap(candidate)
+        trial = self._bred_trials.get(self._key(candidate)) or self._cheap(candidate)
         loss = math.inf if trial.error else self._objective.loss(trial.metrics)
         violation = 0.0 if trial.error else self._problem.goal.violation(trial)
         return violation, math.inf if math.isnan(loss) else loss

@@ -112,6 +112,22 @@ def test_what_does_not_go_with_it_is_refused(trained, chosen, says):
         search.check(asking(trained, *chosen, "device=none", "accelerator=cpu"))
 
 
+def test_it_is_specialised_by_what_its_own_search_has_scored(trained):
+    heard = []
+    few = {"strategy.candidates": 12, "strategy.keep": 2, "budget.trials": 2}
+    found = nascli.search(
+        supernet=str(trained.path), device="none", outputs=str(trained.path.parents[1]),
+        listener=Heard(warned=heard.append), **few, **{"constraints.macs": "80%"},
+    )  # fmt: skip
+    choices = json.loads((found.path / "environment.json").read_text())["choices"]
+    assert (choices["strategy"], choices["estimator"]) == ("specialise", "one_shot")
+    good = [trial for trial in found.history if trial.infeasible is None]
+    assert len(good) == 2
+    (said,) = [line for line in heard if line.startswith("candidates: accuracy predicted from")]
+    assert f"{len({t.genotype for t in trained.history})} trials in {trained.path}" in said
+    assert "(Kendall's tau" in said and "in 5-fold cross-validation), not measured" in said
+
+
 def test_what_scores_and_specialises_it_need_not_be_said():
     both = ["strategy=specialise", "estimator=one_shot"]
     assert command_line.carried("search", ["supernet=RUN"]) == both
