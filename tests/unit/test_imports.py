@@ -13,7 +13,6 @@ PACKAGE = ROOT / "nascli"
 
 # room -> rooms it may import from (itself is checked apart: siblings in some rooms are strangers)
 ALLOWED = {
-    "__main__": {"cli"},
     "api": {"config", "programs", "runs", "genotypes", "core"},
     "classifier": {"api", "core", "runs.card", "programs.trained"},
     "__main__": {"cli"},
