@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nascli import ui
 from nascli.commands.interrupts import stoppable
 from nascli.config import retrain as config
 from nascli.config.compose import Asked
+from nascli.core import launch
 from nascli.core.trial import Trial
-from nascli.programs import forecast
-from nascli.programs import retrain as program
-from nascli.programs.together import follow, joined
+from nascli.programs import baselines, forecast
 from nascli.report import baselines as words
 from nascli.report.units import readable
 from nascli.report.units import words as named
+
+if TYPE_CHECKING:
+    from nascli.programs.retrain import Parts
 
 
 def main(asked: Asked) -> None:
@@ -27,14 +29,21 @@ def main(asked: Asked) -> None:
         Fault: the input is wrong.
         KeyboardInterrupt: the user has stopped it; the last whole epoch is saved.
     """
-    together = joined(asked.config.accelerator)
-    if together.rank:
-        follow(together, config.followed)
-        return
     listener = ui.Heard()
-    run, parts = config.begin(asked, listener)
-    parts = replace(parts, together=together)
-    together.tell(parts.settings)
+    if launch.place()[1] == 1:
+        run, parts = config.begin(asked, listener)
+    else:
+        from nascli.programs.together import follow, joined
+
+        together = joined(asked.config.accelerator)
+        if together.rank:
+            follow(together, config.followed)
+            return
+        run, parts = config.begin(asked, listener)
+        parts = replace(parts, together=together)
+        together.tell(parts.settings)
+    from nascli.programs import retrain as program  # torch, which a wrong one does without
+
     epochs = parts.problem.recipe.epochs
     with ui.logging_to(run):
         ui.say(parts.problem.space.describe(parts.genotype))
@@ -79,13 +88,13 @@ def main(asked: Asked) -> None:
             ui.table("all from scratch, by the same recipe", *words.table(report["networks"]))
             for line in report["verdict"]:
                 ui.say(line)
-        ui.say(f"weights: {run.path / program.WEIGHTS} (reloaded and scored)")
+        ui.say(f"weights: {run.path / baselines.WEIGHTS} (reloaded and scored)")
         ui.say(f"report:  {run.path / 'report.html'}")
         ui.say(f"next:    {asked.then('export', f'genotype={run.path}', 'format=onnx')}")
     ui.path(run.path)
 
 
-def _forecast(asked: Asked, parts: program.Parts) -> forecast.Forecast | None:
+def _forecast(asked: Asked, parts: Parts) -> forecast.Forecast | None:
     """What the trainings will take, said; None where that is not known beforehand."""
     if asked.config.get("resume") or parts.together.count > 1:
         return None

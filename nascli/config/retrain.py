@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,12 +21,13 @@ from nascli.core.space import SearchSpace
 from nascli.core.traits import traits_of
 from nascli.core.words import counted
 from nascli.data.task import Task
-from nascli.programs import retrain as program
 from nascli.programs.baselines import SPLITS, Networks
 from nascli.programs.recording import Hire
-from nascli.programs.retrain import Parts
 from nascli.runs.folder import Run
 from nascli.training.steps import check_steps
+
+if TYPE_CHECKING:
+    from nascli.programs.retrain import Parts
 
 
 def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
@@ -77,6 +78,8 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
             f"training.patience is {patience}, and no image is held out to validate on: give "
             "data.valid_fraction above 0, or training.patience=0"
         )
+    from nascli.programs.retrain import Parts  # torch, which a wrong one does without
+
     reference = found_in or config.genotype
     beside = baselines.genotypes(named, problem, genotype)
     return Parts(
@@ -124,6 +127,8 @@ def followed(plain: Mapping[str, Any]) -> tuple[Problem, SearchSpace]:
 
 def _workers(config: DictConfig, seeds: int, beside: Mapping[str, Genotype]) -> Hire:
     """Where trainings run; those of an earlier version's config in this process."""
+    from nascli.programs import retrain as program
+
     if not config.get("workers"):
         return program.serial
     made = remote.workers(config)
@@ -141,6 +146,8 @@ def evaluation(seeds: int, beside: Mapping[str, Any], config: DictConfig, run: R
     Raises:
         Fault: everything that is wrong with the config.
     """
+    from nascli.programs import retrain as program
+
     config.genotype = str(run.place / genotypes.FILE)
     problem, genotype = building.network(config)
     drawn = {name: Genotype.from_json(one) for name, one in beside.items()}

@@ -106,19 +106,23 @@ class _Steps:
         return min(steps, whole), max(0.0, whole - steps)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Few:
-    """A task with so many training images, evenly spaced; the other splits are whole."""
+    """A task with so many training images, evenly spaced; the other splits are whole.
+
+    So is all of it while paths are scored, whose batch-norm statistics are of training images.
+    """
 
     task: Task
     images: int
+    scoring: bool = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.task, name)
 
     def split(self, name: SplitName) -> Split:
         whole = self.task.split(name)
-        if name != "train" or len(whole) <= self.images:
+        if name != "train" or self.scoring or len(whole) <= self.images:
             return whole
         import numpy as np
 
@@ -157,15 +161,18 @@ def search(
     heard, asked, told = _Steps(clock), list[tuple[float, float]](), list[tuple[float, float]]()
     prepared = (0.0, 0.0)
     with as_it_was():
-        probe = short(heard, _Few(task, images), passes)
-        scale = epochs * _ratio(task, probe.problem)
+        few = _Few(task, images)
+        probe = short(heard, few, passes)
+        scale = epochs * len(task.split("train")) / len(few.split("train"))
         for estimator in probe.estimators:
             if isinstance(estimator, Prepared):
                 prepared = heard.timed(partial(estimator.prepare, lambda: None))
         for _ in range(proposals):
             found: list[Proposal] = []
             asked.append(heard.timed(partial(_proposed, probe, found)))
+            few.scoring = shares
             told += [heard.timed(partial(_estimated, probe, one)) for one in found]
+            few.scoring = False
         memory = peak_mb(problem.accelerator)
         of_all = traits_of(probe.strategy).trials
         del probe
@@ -270,11 +277,6 @@ def _estimated(parts: searching.Parts, proposal: Proposal) -> None:
     chain = parts.estimators[-1:] if measures(parts.problem.device) else parts.estimators
     for estimator in chain:
         estimator.estimate(proposal)
-
-
-def _ratio(task: Task, probe: Problem) -> float:
-    """How many times the training images that a probe has."""
-    return len(task.split("train")) / len(cast(Task, probe.task).split("train"))
 
 
 def _mean(timed: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -105,3 +105,22 @@ def test_there_is_none_of_a_run_that_is_hardly_longer():
 def test_one_that_fails_leaves_it_to_the_run_to_say_why():
     parts, _ = parts_of()
     assert forecast.tried(lambda: 1 / 0, parts) is None
+
+
+def test_paths_are_scored_as_in_the_run_with_statistics_of_all_training_images(monkeypatch):
+    parts, short = parts_of("estimator=one_shot", "data.images=512", "training.epochs=2")
+    seen, trained = [], []
+
+    def prepared(few, name, split=forecast._Few.split):
+        found = split(few, name)
+        trained.append(len(found)) if name == "train" and not few.scoring else None
+        return found
+
+    def estimated(of, _proposal):
+        seen.append(len(of.problem.task.split("train")))
+
+    monkeypatch.setattr(forecast._Few, "split", prepared)
+    monkeypatch.setattr(forecast, "_estimated", estimated)
+    found = forecast.search(parts, short, 3, worth=0)
+    assert seen == [len(parts.problem.task.split("train"))] * 3 == [288] * 3
+    assert set(trained) == {10 * 16} and found.before > 0
