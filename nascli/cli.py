@@ -56,7 +56,18 @@ _VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--inf
 
 def main() -> None:
     """The `nas` command; exits with 0 (done), 1 (our fault), 2 (wrong input) or 130 (stopped)."""
-    sys.exit(_main(sys.argv[1:]))
+    try:
+        code = _main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _unread()
+    sys.exit(code)
+
+
+def _unread() -> int:
+    """Whoever reads stdout has seen enough, as with `| head`: nothing more is written there."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _main(arguments: Sequence[str]) -> int:
@@ -201,8 +212,7 @@ def _job(verb: str, ask: Callable[[], Asked]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _unread()
     except Exception:
         traceback.print_exc()
         return 1

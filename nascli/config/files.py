@@ -102,9 +102,11 @@ def help_page(verb: str, own: Sequence[Path], words: Sequence[str] = ()) -> str:
     groups = catalogue(own)
     for group, default in chosen.items():
         lines += ["", f"{group}=..."]
-        for option, words in groups.get(group, {}).items():
+        options = groups.get(group, {})
+        width = max([16, *map(len, options)])
+        for option, words in options.items():
             mark = "*" if option == default else " "
-            lines.append(f" {mark} {option:<16} {words}")
+            lines.append(f" {mark} {option:<{width}} {words}")
     base = (root() / "base.yaml").read_text(encoding="utf-8")
     shared = base.partition("\n")[2].partition("\nhydra:")[0].strip()
     lines += ["", "* default. Keys (a group's own: nas " + verb + " --cfg job):", ""]

@@ -121,7 +121,7 @@ def _more(one: Versus) -> str:
     if one.low is None:
         return ""
     if one.more is None:
-        return "; more random genotypes alone would not settle a difference of 1 point: more seeds"
+        return "; more seeds, not more random genotypes, would settle a difference of 1 point"
     if one.more == 0:
         return "; these would have shown a difference of 1 point"
     number = counted(one.more, "random genotype")

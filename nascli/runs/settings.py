@@ -58,7 +58,10 @@ def same_problem(problems: Mapping[str, Settings]) -> None:
         told = ", ".join(f"{value} in {_several(runs)}" for value, runs in where.items())
         lines.append(f"  {key} is {told}")
     if lines:
-        head = "these runs are not on the same problem, so their results do not compare:"
+        head = (
+            "these runs are not on the same problem, so their results do not compare; name those "
+            "that are, or give what is to be compared a folder of its own (outputs=FOLDER):"
+        )
         raise Fault("\n".join([head, *lines]))
 
 

@@ -30,13 +30,29 @@ def test_help_names_every_verb(nas):
     assert nas().stdout == done.stdout
 
 
+@pytest.mark.parametrize("words", [["list"], ["search", "--help"], ["--help"]])
+def test_who_reads_the_first_lines_alone_is_no_fault(words, monkeypatch, capsys):
+    reading, writing = os.pipe()
+    os.close(reading)  # as `nas list | head -0` does
+    monkeypatch.setattr(sys, "argv", ["nas", *words])
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+    assert left.value.code == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_search_help_says_what_every_option_is(nas):
     done = nas("search", "--help")
     assert done.code == 0
     for group in ("space", "strategy", "estimator", "device", "data", "training", "workers"):
+        starts, said = set(), done.stdout.partition(f"\n{group}=...\n")[2].partition("\n\n")[0]
         for file in (ROOT / "configs" / group).glob("*.yaml"):
-            line = re.search(rf"^ [ *] {file.stem} +(\S.*)$", done.stdout, flags=re.MULTILINE)
+            line = re.search(rf"^( [ *] {file.stem} +)\S.*$", said, flags=re.MULTILINE)
             assert line, f"{group}={file.stem} has no line"
+            starts.add(len(line[1]))
+        assert len(starts) == 1, f"what is said of {group} does not stand below each other"
 
 
 def test_list_shows_every_component(nas):

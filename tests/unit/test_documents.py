@@ -74,6 +74,11 @@ def test_how_far_latencies_differ_is_that_of_the_raw_file():
     assert f"in a plain loop by {loop[0]:.1f} and {loop[1]:.1f} %" in said
 
 
+def test_every_page_has_its_place_on_the_site():
+    named = re.findall(r'"(\w+\.md)"', (CHECKOUT / "zensical.toml").read_text(encoding="utf-8"))
+    assert sorted(named) == sorted(page.name for page in (CHECKOUT / "docs").glob("*.md"))
+
+
 FIGURES = re.findall(
     r"^\| .* \| `(\w+)\.py[^`]*` \| `(\w+)\.json` \|$",
     (CHECKOUT / "docs" / "figures.md").read_text(encoding="utf-8"),

@@ -89,7 +89,10 @@ def test_what_differs_is_said():
     with pytest.raises(Fault) as caught:
         settings.same_problem(problems)
     head, *lines = str(caught.value).splitlines()
-    assert head == "these runs are not on the same problem, so their results do not compare:"
+    assert head == (
+        "these runs are not on the same problem, so their results do not compare; name those that "
+        "are, or give what is to be compared a folder of its own (outputs=FOLDER):"
+    )
     assert "  estimator.dataset is cifar10 in 'a' (and 1 more), cifar100 in 'c'" in lines
     assert "  objectives.accuracy is max in 'a' (and 1 more), null in 'c'" in lines
     assert "  objectives.flops is null in 'a' (and 1 more), min in 'c'" in lines
