@@ -176,3 +176,21 @@ def test_rows_of_the_gradient_methods_are_those_of_the_raw_file():
         published = f"{found['published']:.2f}" if found["published"] else ""
         cells = [name, figure(found["answer"]), f"{found['least']:.2f}", figure(found["last"])]
         assert f"| {' | '.join(cells)} | {found['seeds']} | {published} |" in README
+
+
+def test_rows_of_the_scores_of_untrained_networks_are_those_of_the_raw_file():
+    text, found = (CHECKOUT / "docs" / "zero_cost.md").read_text(encoding="utf-8"), raw("zero_cost")
+    sets = ("cifar10", "cifar100", "imagenet16")
+
+    def taus(row, split):
+        return " / ".join(f"{row[f'{split}_{name}']['kendall']:.3f}" for name in sets)
+
+    every, live = (found["sets"][which]["rows"] for which in ("all", "live"))
+    assert len(every) > 20
+    for name, row in every.items():
+        columns = [f"`{name}`", taus(row, "test"), taus(row, "valid"), taus(live[name], "test")]
+        assert f"| {' | '.join(columns)} |" in text, name
+    for which in found["one_pass"].values():
+        row = which["rows"]["ensemble"]
+        columns = [f"({which['cells']:,})", taus(row, "test"), taus(row, "valid")]
+        assert " | ".join(columns) in text
