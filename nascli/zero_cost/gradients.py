@@ -64,9 +64,9 @@ def zico(probe: Probe) -> float:
     """The sum over layers of log(sum over weights of E|g| / sd(g)), g = dL/dw, over minibatches.
 
     Li et al., ZiCo, ICLR 2023 (arXiv 2301.11300). Mean and (population) standard deviation are over
-    the minibatches, two as published. The paper writes the deviation of |g|; its code, which gave its
-    figures, takes that of g, as here. As in its code too, a weight whose gradient does not vary is left
-    out of the sum, and a layer of such weights only counts nothing.
+    the minibatches, two as published. The paper writes the deviation of |g|; its code, which gave
+    its figures, takes that of g, as here. As in its code too, a weight whose gradient does not vary
+    is left out of the sum, and a layer of such weights only counts nothing.
     """
     passes = [one.gradients for one in probe.all]
     sums = []
