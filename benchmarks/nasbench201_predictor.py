@@ -17,6 +17,10 @@ import time
 import tabular
 
 MARKS, LIMIT = (50, 100, 200), 500
+SAVED = {  # overrides -> where their result is kept
+    (): "nasbench201_predictor",
+    ("surrogate@strategy.surrogate=gaussian_process_graph",): "nasbench201_predictor_graph",
+}
 
 
 def row(overrides: list[str], dataset: str, seeds: int) -> dict[str, object]:
@@ -41,13 +45,13 @@ def row(overrides: list[str], dataset: str, seeds: int) -> dict[str, object]:
 
 def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    overrides = sys.argv[2:] or ["strategy=predictor"]
+    overrides = ["strategy=predictor", *sys.argv[2:]]
     rows = {}
     for dataset in tabular.DATASETS:
         rows[dataset] = row(overrides, dataset, seeds)
         print(dataset, rows[dataset], flush=True)
-    if not sys.argv[2:]:
-        tabular.save("nasbench201_predictor", {"seeds": seeds, "rows": rows})
+    if tuple(sys.argv[2:]) in SAVED:
+        tabular.save(SAVED[tuple(sys.argv[2:])], {"seeds": seeds, "rows": rows})
 
 
 if __name__ == "__main__":

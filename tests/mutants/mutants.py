@@ -43,6 +43,7 @@ MORE = {  # tests of a module that do not stand where its name says
     "relaxations": ["relaxations"],
     "gradient/discretisations": ["gradient/discretisations"],
     "gradient/penalties": ["gradient/penalties"],
+    "gradient/penalties/expected_cost.py": ["gradient/penalties", "gradient/test_additive.py"],
     "gradient/perturbations": ["gradient/perturbations"],
     "gradient/stoppers": ["gradient/stoppers"],
     "estimators/rows.py": ["estimators/test_table.py"],
