@@ -57,9 +57,9 @@ class Mobile:
         strides: of the stem and each stage, 1 or 2; None: as published from 64 pixels a side, and
             for smaller images without the first ones, so that 4 pixels are left if possible.
         stem: its convolution.
-        stem_width: its channels.
+        stem_width: its channels, or a list of them to choose from.
         head: its 1x1 convolution, or "skip_connect" for none.
-        head_width: channels of it.
+        head_width: channels of it, or a list.
         classifier: "linear", or with a hidden layer as "hidden_1280_hswish".
         epsilon: of batch norms.
 
@@ -81,9 +81,9 @@ class Mobile:
         first: Sequence[str] = ("mbconv_3x3_e1",),
         strides: Sequence[int] | None = None,
         stem: str = "conv_3x3",
-        stem_width: int = 32,
+        stem_width: int | Sequence[int] = 32,
         head: str = "conv_1x1",
-        head_width: int = 1280,
+        head_width: int | Sequence[int] = 1280,
         classifier: str = LINEAR,
         epsilon: float = 1e-5,
     ) -> None:
@@ -105,15 +105,14 @@ class Mobile:
         self.strides = published(min(size)) if strides is None else tuple(strides)
         words = itertools.product(kernels, expansions, activations, squeezes)
         several = tuple(itertools.starmap(of_block, words))
-        decisions: dict[str, tuple[str, ...]] = {"stem": (stem,), "stem/width": (str(stem_width),)}
+        decisions: dict[str, tuple[str, ...]] = {"stem": (stem,), "stem/width": _words(stem_width)}
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True), start=1):
-            wide = (width,) if isinstance(width, int) else width
-            decisions[f"{stage}/width"] = tuple(map(str, wide))
+            decisions[f"{stage}/width"] = _words(width)
             options = tuple(first) if stage == 1 else several
             for number in range(1, depth + 1):
                 skip = () if number == 1 else (SKIP,)
                 decisions[f"{stage}/{number}"] = (*options, *skip)
-        decisions |= {"head": (head,), "head/width": (str(head_width),)}
+        decisions |= {"head": (head,), "head/width": _words(head_width)}
         decisions |= {"classifier": (classifier,), "epsilon": (f"{epsilon:g}",)}
         self._decisions = decisions
         self._check(decisions)
@@ -184,9 +183,12 @@ class Mobile:
     def _check_sizes(self) -> None:
         for key, options in self._decisions.items():
             if key.endswith("width") and len(options) > 1:
+                part = key.partition("/")[0]
+                one = "space.widths one number for each stage"
+                one = one if part.isdigit() else f"space.{part}_width one number"
                 raise Fault(
                     f"space 'mobile' has no supernet and no open plan while {key} is a choice "
-                    f"({', '.join(options)}); give space.widths one number for each stage"
+                    f"({', '.join(options)}); give {one}"
                 )
 
     def taken(self, genotype: Genotype) -> Mapping[str, str]:
@@ -285,6 +287,11 @@ class Mobile:
         )
         lines.append(f"strides {', '.join(map(str, self.strides))}; epsilon {choices['epsilon']}")
         return "\n".join(lines)
+
+
+def _words(width: int | Sequence[int]) -> tuple[str, ...]:
+    """A number of channels, or those to choose from, as options."""
+    return tuple(map(str, width)) if isinstance(width, list | tuple) else (str(width),)
 
 
 def _with_epsilon(factory: Factory, epsilon: float, *shape: Any, **settings: Any) -> nn.Module:

@@ -21,7 +21,7 @@ from nascli.core.task import Task
 from nascli.networks.building import build, builders
 from nascli.operations import resolve
 from nascli.spaces.chain_plan import Step, planned, resized
-from nascli.spaces.mobile_words import LINEAR, block, convolution, hidden, of_block
+from nascli.spaces.mobile_words import block, convolution, hidden, of_block
 from nascli.spaces.once_for_all_options import faults
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class OnceForAll:
     Args:
         task: shape and classes of the images.
         resolutions: in pixels; those above the images' own are left out.
-        multipliers: of all channels but a hidden layer's; they are then rounded to multiples of 8.
+        multipliers: of all channels, a hidden layer's among them; then rounded to multiples of 8.
         widths: channels of each stage.
         depths: how many blocks a stage may have.
         kernels: of depthwise convolutions, in pixels.
@@ -114,7 +114,8 @@ class OnceForAll:
                 decisions[f"{stage}/{number}/expansion"] = tuple(f"{e:g}" for e in expansions)
         self._decisions = decisions
         words = {word for words in self._blocks for word in words.values()}
-        made = {word: block(word) or convolution(word) or hidden(word) for word in self._fixed}
+        fixed = (stem, first, head, *(self._classifier(times) for times in multipliers))
+        made = {word: block(word) or convolution(word) or hidden(word) for word in fixed}
         made |= {word: block(word) for word in sorted(words)}
         self.operations: dict[str, Any] = {w: dict(how) for w, how in made.items() if how}
 
@@ -167,10 +168,18 @@ class OnceForAll:
     ) -> Plan:
         """The plan with one of these words at every block; open where there are several."""
         steps = list(self._steps(float(width), blocks))
-        _, _, _, classifier = self._fixed
-        head = "classifier" if classifier == LINEAR else classifier
+        head = self._classifier(float(width))
         shape = self._shape(int(resolution))
         return resized(self.task.input_shape, planned(shape, steps, self.task.classes, head))
+
+    def _classifier(self, width: float) -> str:
+        """The operation that classifies; a hidden layer is as much wider as all others."""
+        word = self._fixed[-1]
+        made = hidden(word)
+        if made is None:
+            return "classifier"
+        wide = rounded(width * int(str(made["hidden"])))
+        return word if width == 1 else f"hidden_{wide}_{made['activation']}"
 
     def _shape(self, resolution: int) -> Shape:
         """That of the images at a resolution: both sides shrink alike."""

@@ -170,9 +170,11 @@ class Recipe:
             elif key == "betas":
                 pair = isinstance(value, (list, tuple)) and len(value) == 2
                 if not pair or not all(_within(beta, 0, 0.9999999, False) for beta in value):
-                    yield f"architecture.betas is {value!r}; it must be two numbers from 0 to 1"
+                    wanted = "two numbers from 0 up, below 1"
+                    yield f"architecture.betas is {value!r}; it must be {wanted}"
             elif not _within(value, 0, _INF, False):
-                yield f"architecture.{key} is {value!r}; it must be a number of at least 0"
+                kind = "a finite number" if value == _INF else "a number"
+                yield f"architecture.{key} is {value!r}; it must be {kind} of at least 0"
 
 
 def learning_rate(recipe: Recipe, epochs: int, epoch: int, step: int, steps: int) -> float:

@@ -81,6 +81,7 @@ SETTINGS = [
     {"kernels": [3, 7], "expansions": [1, "1_keep", 2.5, 6], "squeezes": ["none", "se", "se8"]},
     {"first": ["mbconv_3x3_e1_relu", "mbconv_5x5_e1_keep_swish_se"], "activations": ["hswish"]},
     {"head": "skip_connect", "classifier": "hidden_12_hswish", "widths": [5, [7, 9], 24]},
+    {"stem_width": [4, 8], "head_width": [8, 16], "widths": [[4, 6], 8, [8, 12]]},
     {"head": "conv_1x1_hswish", "classifier": "hidden_12_relu", "widths": [40, 48, 136]},
 ]
 
@@ -175,6 +176,22 @@ def test_widths_to_choose_from_leave_no_open_plan():
         assert check(made, genotype) == genotype
     # as many as the pairs of widths ask for and no more: none of a width that is not chosen
     assert {layer.out_channels for layer in layers} == {4, 6, 8, 10, 7}
+
+
+def test_kernel_expansion_skip_squeeze_activation_width_and_depth_are_all_decided():
+    """What the space is said to search; a depth is how many blocks are not skipped."""
+    made = space(
+        widths=[4, [6, 8], 8], stem_width=[4, 8], head_width=[8, 16], kernels=[3, 5],
+        expansions=[2, 3], squeezes=["none", "se"], activations=["relu", "hswish"],
+    )  # fmt: skip
+    kinds = [f"{a}{s}" for a in ("_relu", "_hswish") for s in ("", "_se")]
+    words = {f"mbconv_{k}x{k}_e{e}{kind}" for k in (3, 5) for e in (2, 3) for kind in kinds}
+    assert set(made.decisions["2/2"]) == words | {"skip_connect"}
+    several = {key: options for key, options in made.decisions.items() if "width" in key}
+    assert several["stem/width"] == ("4", "8") and several["head/width"] == ("8", "16")
+    assert several["2/width"] == ("6", "8") and several["1/width"] == ("4",)
+    with pytest.raises(Fault, match="while stem/width is a choice .*; give space.stem_width one"):
+        made.supernet()
 
 
 def test_networks_that_are_not_searched_are_known():

@@ -153,6 +153,7 @@ def test_widths_are_rounded_to_eight():
         places = {place.name: place for place in made.plan(genotype).places}
         assert places["first"].layer.out_channels == first
         assert places["stages.0.3"].layer.out_channels == width
+        assert places["classifier"].layer.operation == f"hidden_{(640, 1536)[number]}_hswish"
 
 
 def fault(task=IMAGENET, **options):

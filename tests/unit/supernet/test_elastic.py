@@ -131,9 +131,11 @@ def plainly(supernet, choices, images):
                 stride if number == 1 else 1, act, squeeze,
             )  # fmt: skip
     state = F.hardswish(norm(pointwise(state, "head.0", int(16 * width)), "head.1"))
-    hidden = tensors["classifier.steps.2.weight"][:, : state.shape[1]]
-    hidden = F.relu(state.mean((2, 3)) @ hidden.T + tensors["classifier.steps.2.bias"])
-    return hidden @ tensors["classifier.steps.4.weight"].T + tensors["classifier.steps.4.bias"]
+    many = {1.0: 6, 2.0: 16}[float(width)]  # 2 x 6, rounded to eight
+    hidden = tensors["classifier.steps.2.weight"][:many, : state.shape[1]]
+    hidden = F.relu(state.mean((2, 3)) @ hidden.T + tensors["classifier.steps.2.bias"][:many])
+    last = tensors["classifier.steps.4.weight"][:, :many]
+    return hidden @ last.T + tensors["classifier.steps.4.bias"]
 
 
 def test_it_keeps_its_protocols(supernet):

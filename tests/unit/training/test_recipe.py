@@ -41,7 +41,7 @@ def test_all_bad_values_are_named_at_once() -> None:
         "training.nesterov is 'yes'; it must be true or false",
         "training.schedule 'steps' is not known; allowed: epoch, step; did you mean 'step'?",
         "training.architecture's key 'learning_rates' is not known",
-        "training.architecture.betas is [0.5]; it must be two numbers from 0 to 1",
+        "training.architecture.betas is [0.5]; it must be two numbers from 0 up, below 1",
         "training.architecture.weight_decay is -1; it must be a number of at least 0",
     ):
         assert words in str(fault.value).splitlines() or words in str(fault.value)
@@ -55,6 +55,14 @@ def test_all_bad_values_are_named_at_once() -> None:
         ({"nesterov": True, "momentum": 0}, "training.nesterov needs a momentum above 0"),
         ({"network": 3}, "training.network is 3; it must be a mapping"),
         ({"architecture": {"betas": 0.5}}, "training.architecture.betas is 0.5"),
+        (
+            {"architecture": {"learning_rate": math.inf}},
+            "learning_rate is inf; it must be a fin",
+        ),
+        (
+            {"architecture": {"weight_decay": math.nan}},
+            "weight_decay is nan; it must be a num",
+        ),
         ({"epochs": True}, "training.epochs is True"),
     ],
 )
