@@ -20,6 +20,8 @@ _COLOURS = {
 _DASHES: dict[str, Any] = {"": "-", "dashed": (0, (5, 2)), "dotted": (0, (1, 1.5))}
 _DRAWN = {"line": "default", "steps": "steps-post", "stairs": "steps-pre"}
 _MANY = 2000  # dots from which a picture is smaller than its lines
+_NARROW = 30  # times the least value, within which a logarithmic axis has marks between its powers
+_LARGE = 1e5  # from which its marks are in thousands and millions
 _BESIDE = 4  # series from which the legend stands beside the plots
 
 _STYLE: dict[Any, Any] = {
@@ -68,7 +70,13 @@ def svg(figure: Figure) -> str:
 
 
 def _chart(axes: Axes, chart: Chart) -> None:
-    from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+    from matplotlib.ticker import (
+        EngFormatter,
+        FuncFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+    )  # fmt: skip
 
     for series in chart.series:
         _series(axes, series)
@@ -84,7 +92,14 @@ def _chart(axes: Axes, chart: Chart) -> None:
         axes.xaxis.set_major_formatter(EngFormatter())
     elif chart.scale == "log":
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+        shown = [value for series in chart.series for value in series.x if value > 0] or [1.0]
+        narrow = max(shown) < _NARROW * min(shown)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if narrow else (1,)))
+        axes.xaxis.set_minor_formatter(NullFormatter())  # its own are formulas
+        prefixed = EngFormatter()
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda v, _place: f"{v:g}" if v < _LARGE else prefixed(v))
+        )
 
 
 def _series(axes: Axes, series: Series) -> None:
