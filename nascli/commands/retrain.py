@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from nascli import ui
 from nascli.commands.interrupts import stoppable
 from nascli.config import retrain as config
+from nascli.config import values
 from nascli.config.compose import Asked
 from nascli.core import launch
+from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
 from nascli.programs import baselines, forecast
 from nascli.report import baselines as words
@@ -96,7 +98,8 @@ def main(asked: Asked) -> None:
 
 def _forecast(asked: Asked, parts: Parts) -> forecast.Forecast | None:
     """What the trainings will take, said; None where that is not known beforehand."""
-    if asked.config.get("resume") or parts.together.count > 1:
+    apart = traits_of(values.made_by(asked.config, "workers")).own_processes
+    if apart or asked.config.get("resume") or parts.together.count > 1:
         return None
     found = forecast.tried(lambda: forecast.retrain(parts), parts)
     if found is not None:

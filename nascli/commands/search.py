@@ -13,6 +13,7 @@ from typing import Any
 from nascli import ui
 from nascli.commands.interrupts import stoppable
 from nascli.config import search as config
+from nascli.config import values
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table
 from nascli.core.failures import words as kinds_in_words
@@ -44,7 +45,7 @@ def main(asked: Asked) -> None:
     outputs = parts.settings["outputs"]
     with ui.logging_to(run):
         with stoppable(asked, run.path):
-            expected = None if asked.config.get("resume") else _forecast(asked, parts)
+            expected = _forecast(asked, parts)
         with _Display(parts, expected) as display, stoppable(asked, run.path):
             listener.step, listener.ended = display.step, display.trial
             report = program.search(run, parts)
@@ -66,6 +67,9 @@ def main(asked: Asked) -> None:
 
 def _forecast(asked: Asked, parts: program.Parts) -> Forecast | None:
     """What the search will take, said; None where that is not known beforehand."""
+    apart = traits_of(values.made_by(asked.config, "workers")).own_processes
+    if apart or asked.config.get("resume"):
+        return None
     short = partial(config.short, asked)
     found = forecast.tried(lambda: forecast.search(parts, short, _most(parts)), parts)
     if found is not None:

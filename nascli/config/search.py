@@ -220,8 +220,13 @@ def _say_unheeded(problem: Problem) -> None:
 
 
 def short(asked: Asked, listener: Listener, task: Any, epochs: int) -> Parts:
-    """The parts of the same search of a few epochs and with another task, to be tried."""
+    """The parts of the same search of a few epochs and with another task, to be tried.
+
+    An estimator that wraps another is left out, for it may keep answers, and these are none.
+    """
     config = copy.deepcopy(asked.config)
+    while isinstance(inner := config.estimator.get("of"), DictConfig):
+        config.estimator = {key: value for key, value in inner.items() if key != "_partial_"}
     config.training.epochs, config.training.warmup_epochs = epochs, 0
     return build(replace(asked, config=config), listener, survey=False, task=task)
 

@@ -158,6 +158,7 @@ def search(
     tried = images * (passes if shares else proposals)
     if len(task.split("train")) * trainings < worth * tried:
         return None
+    clock = _waiting(clock, problem.accelerator)
     heard, asked, told = _Steps(clock), list[tuple[float, float]](), list[tuple[float, float]]()
     prepared = (0.0, 0.0)
     with as_it_was():
@@ -194,7 +195,8 @@ def retrain(
     parts: retraining.Parts, clock: Clock = time.perf_counter, worth: float = _WORTH
 ) -> Forecast | None:
     """Of a training from scratch, and of all that are trained beside it; None as for a search."""
-    networks, heard = parts.networks, _Steps(clock)
+    networks = parts.networks
+    heard = _Steps(_waiting(clock, networks.problem.accelerator))
     problem, task = networks.problem, cast(Task, networks.problem.task)
     few = _Few(task, int(_BATCHES * problem.recipe.batch_size))
     kinds: dict[str, float] = {}
@@ -237,6 +239,19 @@ def peak_mb(accelerator: str) -> float:
     from nascli.training.epoch_cost import EpochCost  # torch, which a table search does without
 
     return EpochCost(accelerator).memory / 1e6
+
+
+def _waiting(clock: Clock, accelerator: str) -> Clock:
+    """The clock, read once the accelerator has done what it was given."""
+    if accelerator == "cpu":
+        return clock
+    import torch
+
+    def read() -> float:
+        torch.cuda.synchronize()
+        return clock()
+
+    return read
 
 
 def _kind(networks: Networks, genotype: Genotype) -> str:

@@ -124,3 +124,14 @@ def test_paths_are_scored_as_in_the_run_with_statistics_of_all_training_images(m
     found = forecast.search(parts, short, 3, worth=0)
     assert seen == [len(parts.problem.task.split("train"))] * 3 == [288] * 3
     assert set(trained) == {10 * 16} and found.before > 0
+
+
+def test_what_keeps_answers_for_other_runs_gets_none_of_a_forecast(tmp_path, monkeypatch):
+    file = tmp_path / "answers.jsonl"
+    parts, short = parts_of("estimator=cached", f"estimator.path={file}", "training.epochs=1")
+    asked_for = []
+    monkeypatch.setattr(
+        forecast, "_estimated", lambda of, _one: asked_for.append(type(of.estimators[-1]).__name__)
+    )
+    assert forecast.search(parts, short, 2, worth=0) is not None
+    assert asked_for == ["Train"] * 2 and not file.exists()

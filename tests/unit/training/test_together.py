@@ -117,6 +117,19 @@ def test_steps_are_those_of_gradients_averaged_over_two_halves_also_after_a_resu
             torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-10)
 
 
+def test_batch_norms_see_all_images_of_a_step_on_gpus_alone() -> None:
+    kinds = {
+        where: type(Together(0, count).prepared(first(), accelerator).body[1])
+        for where, (count, accelerator) in {
+            "alone": (1, "cuda"),
+            "cpu": (2, "cpu"),
+            "gpus": (2, "cuda"),
+        }.items()
+    }
+    plain = nn.BatchNorm2d
+    assert kinds == {"alone": plain, "cpu": plain, "gpus": nn.SyncBatchNorm}
+
+
 def test_all_validation_images_count_in_both(both: list[Any]) -> None:
     (weights, epochs, _), (_, others, _) = both
     network = first()
