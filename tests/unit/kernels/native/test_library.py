@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
 import tempfile
 import time
 from types import SimpleNamespace
@@ -65,6 +66,25 @@ def test_it_computes_with_the_threads_of_torch():
             assert library.load().omp_get_max_threads() == count
     finally:
         torch.set_num_threads(before)
+
+
+@needs_compiler
+def test_an_openmp_of_another_name_is_the_one_that_is_used(cache, source, monkeypatch, tmp_path):
+    """As in wheels that bring a copy under a name of their own."""
+    own = tmp_path / "libgomp-1234.so.1"
+    (tmp_path / "own.c").write_text(
+        "int calls;\nint omp_get_num_threads(void) { return 1; }\n"
+        "int omp_get_thread_num(void) { return 0; }\n"
+        "void GOMP_parallel(void (*work)(void *), void *data, unsigned threads, unsigned flags)\n"
+        "{ calls++; work(data); }\n"
+    )
+    flags = ["-shared", "-fPIC", f"-Wl,-soname,{own.name}"]
+    subprocess.run([COMPILER, *flags, tmp_path / "own.c", "-o", own], check=True)
+    monkeypatch.setattr(compiling, "_runtime", lambda: (own, False))
+    loop = "\n#pragma omp parallel for\nfor (int i = 0; i < 4; i++) a[i] = i;\n"
+    # In the process of the check: in this one, torch's is found before all others by anything.
+    source(f"{loop} return calls != 1;", "extern int calls; int a[4];")
+    compiling.library()
 
 
 @needs_compiler
