@@ -4,8 +4,9 @@ python benchmarks/darts_step.py [--batch 64 --channels 16 --cells 8 --repeats 3 
                                 [--rows first_order second_order nasbench201] [--out FILE]
                                 [--accelerator cuda]
 
-Variants: `ours`; `plain`, written from the equations (plain_darts.py), channels first, every
-gradient computed, as the published code does; `plain_channels_last`, the same with channels last.
+Variants: `native`, by the kernels in C; `ours`, by torch alone; `plain`, written from the equations
+(plain_darts.py), channels first, every gradient computed, as the published code does;
+`plain_channels_last`, the same with channels last.
 Variants alternate in one process; ratios are medians over rounds. Memory is the peak of a fresh
 process less what it held before the step. The check compares gradients of all parameters in float64
 and float32. The floor is the larger of the step's arithmetic over the measured rate of a matrix
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -34,12 +36,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nascli.core.supernet import Mixture
+from nascli.kernels.native import library
 from nascli.spaces.cell import Cell
 from nascli.spaces.nasbench201 import NASBench201
 from nascli.training.epoch_cost import EpochCost
 
 HERE = Path(__file__).resolve()
-VARIANTS = ("ours", "plain_channels_last", "plain")
+OURS = ("native", "ours")
+VARIANTS = (*OURS, "plain_channels_last", "plain")
 ROWS = ("first_order", "second_order", "nasbench201")
 BENCH_CELLS = 5  # a stage of NAS-Bench-201, as published
 
@@ -79,7 +83,8 @@ class Step:
         last = variant != "plain"
         self.layout = torch.channels_last if last else torch.contiguous_format
         self.network = network.to(size.accelerator, memory_format=self.layout)
-        self.ours, self.second = variant == "ours", row == "second_order"
+        self.ours, self.second = variant in OURS, row == "second_order"
+        self.computing = library.without if variant == "ours" else nullcontext
         torch.manual_seed(1)
         self.alpha = torch.randn(6, 5) if row == "nasbench201" else torch.randn(28, 8)
         self.alpha = self.alpha.mul_(1e-3).to(size.accelerator).requires_grad_()
@@ -103,7 +108,8 @@ class Step:
         asked = wanted if self.ours else tuple(parts)
         for weight in self.weights:
             weight.requires_grad_("weights" in asked)
-        loss = self.loss(which, self.alpha if "alpha" in asked else self.alpha.detach())
+        with self.computing():
+            loss = self.loss(which, self.alpha if "alpha" in asked else self.alpha.detach())
         inputs = [tensor for name in asked for tensor in parts[name]]
         found = iter(torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True))
         return {name: [next(found) for _ in parts[name]] for name in asked}
@@ -147,7 +153,7 @@ def images_and_labels(count: int, accelerator: str) -> tuple[Tensor, Tensor]:
 
 def step_of(row: str, variant: str, size: argparse.Namespace) -> Step:
     ours, plain = networks(row, size)
-    return Step(row, variant, ours if variant == "ours" else plain, size)
+    return Step(row, variant, ours if variant in OURS else plain, size)
 
 
 def timed(run: Callable[[], None]) -> dict[str, float | None]:
@@ -179,11 +185,16 @@ def times(row: str, size: argparse.Namespace) -> dict[str, object]:
             key: None if None in value else round(statistics.median(value), 3)
             for key, value in values.items()
         }
-    for variant in VARIANTS[1:]:
+    for own, variant in compared():
         for key in ("seconds", "cpu_seconds"):
-            ratios = [each[variant][key] / each["ours"][key] for each in rounds]
-            found[f"{variant}/ours, {key}"] = round(statistics.median(ratios), 2)
+            ratios = [each[variant][key] / each[own][key] for each in rounds]
+            found[f"{variant}/{own}, {key}"] = round(statistics.median(ratios), 2)
     return found
+
+
+def compared() -> list[tuple[str, str]]:
+    """Each of ours with each that it is measured against."""
+    return [(own, other) for n, own in enumerate(OURS) for other in VARIANTS[n + 1 :]]
 
 
 def peak(row: str, variant: str, size: argparse.Namespace) -> float:
@@ -220,7 +231,7 @@ def check(row: str, size: argparse.Namespace) -> dict[str, float]:
     any implementation; one in which none moves shows 1e-6.
     """
     few = argparse.Namespace(**{**vars(size), "batch": 4})
-    errors: dict[str, list[float]] = {"ours, float64": []}
+    errors: dict[str, list[float]] = {f"{own}, float64": [] for own in OURS}
     errors |= {f"{name}, float32": [] for name in VARIANTS}
     steps = {name: step_of(row, name, few) for name in VARIANTS}
     for seed in range(9):
@@ -237,7 +248,7 @@ def check(row: str, size: argparse.Namespace) -> dict[str, float]:
         exact = found["plain, float64"]
         for name, values in errors.items():
             values.append(float((found[name] - exact).norm() / exact.norm()))
-    assert max(errors["ours, float64"]) < 1e-10, errors
+    assert max(max(errors[f"{own}, float64"]) for own in OURS) < 1e-10, errors
     return {name: float(f"{statistics.median(values):.2e}") for name, values in errors.items()}
 
 
@@ -307,6 +318,7 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "kernels": library.named(),
         "load_before": round(os.getloadavg()[0], 1),
     }
 
@@ -315,8 +327,8 @@ def measured(row: str, size: argparse.Namespace) -> dict[str, object]:
     result: dict[str, object] = {"relative_gradient_error": check(row, size)}
     result.update(times(row, size))
     result["peak_memory_mb"] = memory = {v: peak_of_a_fresh_process(row, v) for v in VARIANTS}
-    for variant in VARIANTS[1:]:
-        result[f"ours/{variant}, memory"] = round(memory["ours"] / memory[variant], 3)
+    for own, variant in compared():
+        result[f"{own}/{variant}, memory"] = round(memory[own] / memory[variant], 3)
     if size.accelerator == "cpu":
         result["floor"] = floor(row, size)
     return result

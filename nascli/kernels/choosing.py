@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
+import torch
 from torch import Tensor, nn
 
 from nascli.kernels.depthwise import rewritten
@@ -19,8 +20,12 @@ def native(images: Tensor) -> ctypes.CDLL | None:
     return load() if rewritten(images) else None
 
 
-def by_batch(norm: nn.BatchNorm2d, images: Tensor) -> bool:
-    """Whether `norm` is one that the library has: of the batch's statistics, without scale."""
+def known(norm: nn.BatchNorm2d, images: Tensor) -> bool:
+    """Whether `norm` is one that the library has.
+
+    It has no scale, and takes the batch's statistics; or those that it tracks, without gradients.
+    """
     tracked = norm.running_mean
-    plain = norm.training and not norm.affine and norm.momentum is not None
+    plain = not norm.affine and norm.momentum is not None
+    plain = plain and (norm.training or not torch.is_grad_enabled())
     return plain and tracked is not None and tracked.dtype == images.dtype

@@ -15,7 +15,7 @@ from nascli.core.plan import Layer, Place, Shape
 from nascli.core.supernet import Mixture
 from nascli.kernels.deferred import Deferred, Term, weighted_sum
 from nascli.kernels.depthwise import rewritten
-from nascli.supernet.leaving import together
+from nascli.supernet.leaving import Option, together
 from nascli.supernet.partial import halved, joined, split
 from nascli.supernet.stacked import mixed, side_by_side, stacks
 
@@ -175,12 +175,15 @@ class MixedGraph(nn.Module):
         """(target, term) of every active option of every edge that leaves `state`."""
         once: dict[nn.Module, Deferred] = {}
         relu: list[Tensor] = []
-        options = [
-            (edge, (self.rows[edge], number), self.option(choice, choice.options[number]))
-            for edge in self.leaving[source]
-            for choice in (self.choices[edge],)
-            for number in weights.active[self.rows[edge]]
-        ]
+        options: list[Option] = []
+        free = cast(nn.ModuleDict, self.free[source])
+        for edge in self.leaving[source]:
+            names, row = self.choices[edge].options, self.rows[edge]
+            weighted = cast(nn.ModuleDict, self.weighted[edge])
+            for number in weights.active[row]:
+                name = names[number]
+                module = weighted[name] if name in weighted else free[name]
+                options.append((edge, (row, number), module))
         sums, options = together(state, options, self.strides, weights.several)
         for edge, part in sums:
             yield self.edges[edge][1], (Deferred(part), None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from nascli.kernels.choosing import by_batch, native
+from nascli.kernels.choosing import known, native
 from nascli.kernels.native.leaving import SKIP, Free, Term, leaving
 
 Entry = tuple[int, int]
@@ -58,4 +58,4 @@ def _term(module: nn.Module, state: Tensor) -> Term | None:
 
 
 def _fits(norm: nn.BatchNorm2d, state: Tensor) -> bool:
-    return by_batch(norm, state) and norm.num_features == state.shape[1]
+    return known(norm, state) and norm.num_features == state.shape[1]

@@ -94,8 +94,7 @@ static void N(back_first)(const struct N(back) * k, int block)
             if (l->term[t].stages == 2) {
                 const REAL *z = (const REAL *)stage->kept + n * out;
                 const REAL *d = k->hidden + (t * l->batch + n) * out;
-                N(add_line)(z, k->inner[t].q, k->inner[t].r, r.dz, w->out_pixels, cp);
-                N(add_line)(d, k->inner[t].s, NULL, r.dz, w->out_pixels, cp);
+                N(along)(d, k->inner[t].s, z, k->inner[t], r.dz, w->out_pixels, cp);
             } else {
                 N(of_last)(k, t, n, g, r.dz);
             }

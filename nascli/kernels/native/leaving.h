@@ -11,12 +11,13 @@
 enum { SKIP, MAX_POOL, AVERAGE_POOL, CONVOLUTIONS }; /* kinds of terms */
 enum { BLOCKS = 16, CHUNK = 16384 }; /* CHUNK: bytes that are worked on while in the cache */
 
-/* A batch norm of batch statistics, without scale and shift; what it tracks, and what it found. */
+/* A batch norm without scale and shift: of the batch's statistics, or in evaluation (`batches` is
+ * NULL) of those that it tracks. */
 struct norm {
     void *running_mean, *running_variance; /* (C,) */
     int64_t *batches;
     double momentum, eps;
-    double *mean, *scale; /* (CP,): found in the forward pass; scale = 1 / sqrt(variance + eps) */
+    double *mean, *scale; /* (CP,): taken in the forward pass; scale = 1 / sqrt(variance + eps) */
 };
 
 /* ReLU, depthwise convolution, pointwise convolution, batch norm. */

@@ -92,8 +92,12 @@ def leaving(
     Raises:
         ValueError: there is one value a channel only.
     """
-    normed = any(isinstance(term, tuple) or term.norm is not None for term in terms)
-    if normed and len(images) * -(-images.shape[2] // stride) * -(-images.shape[3] // stride) == 1:
+    stages = [stage for term in terms for stage in (term if isinstance(term, tuple) else (term,))]
+    by_batch = any(stage.norm is not None and stage.norm.training for stage in stages)
+    if (
+        by_batch
+        and len(images) * -(-images.shape[2] // stride) * -(-images.shape[3] // stride) == 1
+    ):
         raise ValueError(f"batch norm needs more than one value a channel; got {images.shape}")
     found: tuple[Tensor, ...] = _Together.apply(
         library, stride, terms, uses, images, weights, *_parameters(terms)
@@ -204,7 +208,8 @@ def _described(
 
 
 def _norm(norm: nn.BatchNorm2d, statistics: Tensor) -> _Norm:
-    tracked = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    batches = norm.num_batches_tracked if norm.training else None
+    tracked = norm.running_mean, norm.running_var, batches
     mean, scale = statistics
     return _Norm(*map(_pointer, tracked), norm.momentum, norm.eps, *map(_pointer, (mean, scale)))
 

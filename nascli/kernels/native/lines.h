@@ -137,18 +137,33 @@ static void N(find_lines)(struct N(back) * k)
     free(sum);
 }
 
+/* to (pixels, CP) = s d + q z + r. */
+static void N(along)(const REAL *d, const REAL *s, const REAL *z, struct N(line) line, REAL *to,
+                     int64_t pixels, int64_t cp)
+{
+    for (int64_t p = 0; p < pixels * cp; p += cp)
+        for (int64_t v = 0; v < cp; v += LANES)
+            AT(to + p + v) = READ(s + v) * READ(d + p + v) + READ(line.q + v) * READ(z + p + v) +
+                             READ(line.r + v);
+}
+
 /* dL/dz of the last norm of term t for a sample (pixels, CP); g of every edge. */
 static void N(of_last)(const struct N(back) * k, int64_t t, int64_t n, const REAL *const *g,
                        REAL *to)
 {
     const struct leaving *l = k->w.l;
-    int64_t cp = k->w.cp, out = k->w.out_pixels * cp;
+    int64_t cp = k->w.cp, pixels = k->w.out_pixels, uses = 0;
     const struct term *term = &l->term[t];
-    const REAL *z = (const REAL *)term->stage[term->stages - 1].kept + n * out;
-    N(add_line)(z, k->line[t].q, k->line[t].r, to, k->w.out_pixels, cp);
-    for (int64_t u = 0; u < l->uses; u++)
-        if (l->use[u].term == t)
-            N(add_line)(g[l->use[u].edge], k->uses + u * cp, NULL, to, k->w.out_pixels, cp);
+    const REAL *z = (const REAL *)term->stage[term->stages - 1].kept + n * pixels * cp;
+    for (int64_t u = 0; u < l->uses; u++) {
+        const REAL *own = g[l->use[u].edge], *s = k->uses + u * cp;
+        if (l->use[u].term != t)
+            continue;
+        if (uses++ == 0)
+            N(along)(own, s, z, k->line[t], to, pixels, cp);
+        else
+            N(add_line)(own, s, NULL, to, pixels, cp);
+    }
 }
 
 /* From dz = dL/dz to dL/dy of a stage, with a margin, `y` and `dz` without; the gradients of its

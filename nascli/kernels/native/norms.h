@@ -45,7 +45,15 @@ static void N(add_moments)(struct N(moments) * to, const REAL *z, int64_t pixels
 static void N(settle)(struct norm *norm, const double *block, const double *counts, int blocks,
                       int64_t channels, int64_t cp)
 {
+    REAL *running_mean = norm->running_mean, *running_variance = norm->running_variance;
     double total = 0, *mean = norm->mean, *squares = norm->scale;
+    if (!norm->batches) { /* evaluation */
+        for (int64_t c = 0; c < cp; c++) {
+            mean[c] = c < channels ? running_mean[c] : 0;
+            norm->scale[c] = c < channels ? 1 / sqrt(running_variance[c] + norm->eps) : 0;
+        }
+        return;
+    }
     memset(mean, 0, cp * sizeof(double));
     memset(squares, 0, cp * sizeof(double));
     for (int b = 0; b < blocks; b++, block += 2 * cp) {
@@ -57,7 +65,6 @@ static void N(settle)(struct norm *norm, const double *block, const double *coun
             squares[c] += block[cp + c] + away * away * n * counts[b] / total;
         }
     }
-    REAL *running_mean = norm->running_mean, *running_variance = norm->running_variance;
     double rate = norm->momentum;
     for (int64_t c = 0; c < channels; c++) {
         double sample = squares[c] / (total - 1);

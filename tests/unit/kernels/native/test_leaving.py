@@ -163,3 +163,24 @@ def test_it_waits_for_gradients_of_all_edges():
     case = Case((4, 4), 2, 1)
     alone = case.gradients(case.native()[:1], [case.images])
     assert_close(alone, case.gradients(case.plain()[:1], [case.images]))
+
+
+@pytest.mark.parametrize(("channels", "stride"), [(3, 1), (17, 2)])
+def test_evaluation_takes_what_is_tracked_and_leaves_it(channels, stride):
+    case = Case((7, 9), channels, stride)
+    for norm in case.norms():
+        norm.running_var.uniform_(0.5, 2)
+    before = [buffer.clone() for buffer in case.edges.buffers()]
+    case.edges.eval()
+    with torch.no_grad():
+        for ours, wanted in zip(case.native(), case.plain(), strict=True):
+            torch.testing.assert_close(ours, wanted, rtol=1e-12, atol=1e-12)
+    assert all(map(torch.equal, case.edges.buffers(), before))
+
+
+def test_evaluation_of_one_value_a_channel():
+    case = Case((1, 1), 5, 1, batch=1)
+    case.edges.eval()
+    with torch.no_grad():
+        for ours, wanted in zip(case.native(), case.plain(), strict=True):
+            torch.testing.assert_close(ours, wanted, rtol=1e-12, atol=1e-12)
