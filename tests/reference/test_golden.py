@@ -78,7 +78,7 @@ VARIANTS = {
     ),
 }
 SKIPPED = ("tpe", "gp")
-COMPOSED = ("spos", "fairnas", "ofa", "mnasnet")  # of strategies that stand here by themselves
+COMPOSED = ("spos", "fairnas", "ofa", "mnasnet", "specialise")  # of strategies that stand here by themselves
 
 
 def searches():

@@ -19,7 +19,7 @@ def test_shipped_configs_are_sound_and_need_every_key_of_theirs(verb):
     shapes.check(verb, sound)
     spared = {"device", "scalarisation", "workers", "objectives", "constraints", "fidelity"}
     spared |= {"seeds", "baselines", "random_genotypes", "surrogate"}  # folders of before have none
-    spared |= {"logger", "kernels"}
+    spared |= {"logger", "kernels", "trust"}
     spared |= {"init", "deploy"} if verb == "audit" else {"init", "deploy", "supernet"}
     for key in sound.keys() - spared:
         with pytest.raises(Fault, match=f"^{key} is missing; nas {verb} needs it"):
