@@ -293,11 +293,10 @@ class Bilevel:
     def eigenvalue(self) -> float:
         """The largest one of the Hessian of the validation loss by alpha, on a fixed batch."""
         self.supernet.train()
-        generator = seeded(self._problem.seed, "eigenvalue")
         with preserved(self.supernet), twice_differentiable(self._training.weights):
             mixtures = self.relaxation.mixtures(self.epoch / self._epochs, "architecture")
             _, loss = self._training.loss(self._halves.probe(), mixtures)
-            return largest_eigenvalue(loss, self._alphas, generator)
+            return largest_eigenvalue(loss, self._alphas, seeded(self._problem.seed, "eigenvalue"))
 
     def state_dict(self) -> dict[str, Any]:
         """All that changes while it trains."""

@@ -233,8 +233,8 @@ def test_a_space_without_a_supernet(nas, tmp_path):
     done = nas("search", "--config-dir", "mine", "strategy=darts", "space=plain")
     assert done.code == 2, done.stderr
     assert (
-        "space 'plain' has none; those that have one: space=cell, space=chain, space=mobile, "
-        "space=nasbench201, " in done.stderr
+        "space 'plain' has none; those that have one: space=cell, space=chain, space=hierarchical, "
+        "space=mobile, space=nasbench201, " in done.stderr
     )
     other = nas("search", "strategy=random", "estimator=relaxed")
     assert other.code == 2

@@ -78,7 +78,8 @@ VARIANTS = {
     ),
 }
 SKIPPED = ("tpe", "gp")
-COMPOSED = ("spos", "fairnas", "ofa", "mnasnet", "specialise")  # of strategies that stand here by themselves
+# of strategies that stand here by themselves
+COMPOSED = ("spos", "fairnas", "ofa", "mnasnet", "specialise")
 
 
 def searches():

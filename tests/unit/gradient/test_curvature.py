@@ -36,6 +36,12 @@ def test_a_negative_definite_one_has_a_negative_eigenvalue():
     assert largest_eigenvalue(loss, [x], generator()) == pytest.approx(-2.0)
 
 
+def test_a_slope_that_only_others_move_has_no_curvature():
+    """As where alpha weighs what no other alpha meets: the slope has a graph, of weights alone."""
+    x, weight = (torch.ones(3, requires_grad=True) for _ in range(2))
+    assert largest_eigenvalue((weight * x).sum(), [x], generator()) == 0.0
+
+
 def test_a_linear_function_has_none():
     x = torch.ones(3, requires_grad=True)
     assert largest_eigenvalue(x.sum(), [x], generator()) == 0.0

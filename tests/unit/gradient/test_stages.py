@@ -34,7 +34,8 @@ def test_architecture_weights_rest_for_a_share_of_each_stage():
 
 
 def test_skip_dropout_falls_to_nothing_within_the_stage():
-    _, stage = schedule([{}, {"skip_dropout": 0.4}], 8, {})
+    without, stage = schedule([{}, {"skip_dropout": 0.4}], 8, {})
+    assert [without.dropout(epoch) for epoch in (0, 2, 4)] == [0.0, 0.0, 0.0]
     assert [stage.dropout(epoch) for epoch in (4, 6, 8)] == pytest.approx([0.4, 0.2, 0.0])
 
 

@@ -150,6 +150,7 @@ def test_the_readout_goes_with_the_proposal_and_the_warning_to_the_listener():
     assert proposal.metrics["skips_cell"] == 6
     assert warnings == []  # a single epoch may be chance
     made.strategy.ask(2)
+    assert len(warnings) == 1  # two are not
     made.strategy.ask(2)
     assert len(warnings) == 1  # said once
     assert "6 of the 6 operations of cell 'cell' are skip connections" in warnings[0]
@@ -505,7 +506,7 @@ def yaml_text(group, name):
 def test_every_command_in_the_document_checks_out():
     from nascli.config import check, overrides
 
-    lines = re.findall(r"^    nas search (.*)$", METHODS, flags=re.MULTILINE)
+    lines = re.findall(r"^nas search (.*)$", METHODS, flags=re.MULTILINE)
     assert len(lines) >= 3
     for words in [*map(str.split, lines), ["strategy=drnas", *re.findall(r"`'(.*)'`", METHODS)]]:
         found, _ = check.faults("search", overrides.quoted(words), (), multirun=False)

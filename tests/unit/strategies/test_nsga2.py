@@ -78,6 +78,24 @@ def test_comes_close_to_the_true_front(several):
     assert len(found & true) >= 0.7 * len(true)
 
 
+@pytest.mark.parametrize(("mutations", "least", "most"), [(1.0, 1, 1), (2.5, 2, 3)])
+def test_a_child_has_so_many_changes_on_average(several, monkeypatch, mutations, least, most):
+    calls = []
+    monkeypatch.setattr(
+        "nascli.strategies.nsga2.mutate", lambda _space, child, _rng: calls.append(child) or child
+    )
+    strategy = NSGA2(several, population=2, offspring=1, mutations=mutations)
+    strategy.tell([trial(several, n, 50 + n, 1 + n) for n in range(2)])
+    counts = []
+    for _ in range(400):
+        calls.clear()
+        strategy._child()
+        counts.append(len(calls))
+    assert (min(counts), max(counts)) == (least, most)
+    # of a share of 1/2 in 400: five standard errors
+    assert abs(sum(counts) / 400 - mutations) <= 5 * (0.25 / 400) ** 0.5
+
+
 def test_goes_on_after_its_state(several):
     strategy, again = (NSGA2(several, population=3, offspring=2) for _ in range(2))
 
