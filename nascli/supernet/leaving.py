@@ -36,8 +36,8 @@ def together(
             if term is not None:
                 terms[module] = term
         (taken if module in terms else others).append(option)
-    if library is None or not taken:
-        return [], others
+    if library is None or not any(isinstance(term, tuple) for term in terms.values()):
+        return [], list(options)  # pools and identities alone: torch is as fast, in less memory
     numbers = {module: number for number, module in enumerate(terms)}
     edges = list(dict.fromkeys(edge for edge, _, _ in taken))
     uses = [(numbers[module], edges.index(edge)) for edge, _, module in taken]
