@@ -6,6 +6,7 @@ Real et al., Regularized Evolution for Image Classifier Architecture Search, AAA
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -24,15 +25,18 @@ class _Member(NamedTuple):
 
 
 _rank = attrgetter("rank")
+_DRAWS = 20  # random genotypes a place in the population, at most
 
 
 class Evolution:
     """Tournament selection, one mutation a child, and the oldest member dies.
 
-    Departure, for constraints: among members that break them the one that does so less wins a
-    tournament, and loses to any that keeps them. Once there is one that keeps them, those that do
-    not are the first to leave, the worst before the others, and no more of them enter. So a
-    population that starts outside finds its way in.
+    Departure, for constraints: random genotypes are drawn until as many keep them as the population
+    has places, at most 20 a place, for those that do not are never trained: a handful of founders
+    would have all the others for children. Among members that break constraints the one that does
+    so less wins a tournament, and loses to any that keeps them. Once there is one that keeps them,
+    those that do not are the first to leave, the worst before the others, and no more of them
+    enter. So a population that starts outside finds its way in.
 
     Args:
         problem: what is searched for.
@@ -64,19 +68,28 @@ class Evolution:
         self._aging = aging
         self._rng = generator(problem.seed, "evolution")
         self._alive: list[_Member] = []  # oldest first
+        self._draws = 0
 
     def ask(self, limit: int) -> Sequence[Proposal]:
-        """Random genotypes until the population is full, then children."""
+        """Random genotypes until the population is full, none of it infeasible; then children."""
         fidelity = self._problem.fidelity
         return [Proposal(self._propose(), fidelity) for _ in range(min(limit, self._capacity))]
 
     def _propose(self) -> Genotype:
-        if len(self._alive) < self._capacity:
+        if self._founding():
+            self._draws += 1
             return sample(self._problem.space, self._rng)  # Algorithm 1, the first loop
         child = self._parent()
         if self._crossover and self._rng.random() < self._crossover:
             child = crossover(child, self._parent(), self._rng)
         return mutate(self._problem.space, child, self._rng)  # Algorithm 1: MUTATE(parent.arch)
+
+    def _founding(self) -> bool:
+        """Whether places are free, or held by members that break constraints and draws are left."""
+        if len(self._alive) < self._capacity:
+            return True
+        outside = any(0 < member.rank[0] < math.inf for member in self._alive)
+        return outside and self._draws < _DRAWS * self._capacity
 
     def _parent(self) -> Genotype:
         # Algorithm 1: a sample of S members with replacement, and its best
@@ -107,7 +120,7 @@ class Evolution:
     def state_dict(self) -> dict[str, Any]:
         """The population and the random state."""
         alive = [(member.genotype.to_json(), *member.rank) for member in self._alive]
-        return {"alive": alive, "rng": self._rng.getstate()}
+        return {"alive": alive, "draws": self._draws, "rng": self._rng.getstate()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
@@ -115,5 +128,7 @@ class Evolution:
             _Member(Genotype.from_json(genotype), (float(violation), float(loss)))
             for genotype, violation, loss in state["alive"]
         ]
+        # of a version before: the first loop was at its end when the population was full
+        self._draws = state.get("draws", _DRAWS * self._capacity)
         version, words, gauss = state["rng"]
         self._rng.setstate((version, tuple(words), gauss))

@@ -104,6 +104,37 @@ def test_who_breaks_constraints_most_leaves_first(problem):
     assert [m.rank[0] for m in strategy._alive] == [0.0, pytest.approx(0.1)]  # it did not get in
 
 
+def test_random_genotypes_found_the_population_until_all_of_it_keeps_the_constraints(problem):
+    """One draw in three keeps the constraint."""
+    goal = replace(problem.goal, constraints=(Constraint("params", 0.5),))
+    strategy = Evolution(replace(problem, goal=goal), population=6, tournament=2)
+    rng = type(strategy._rng)()
+    rng.setstate(strategy._rng.getstate())
+    inside = number = 0
+    while inside < 6:
+        genotype = strategy.ask(1)[0].genotype
+        assert genotype == moves.sample(problem.space, rng)
+        broken = None if number % 3 == 0 else "params"
+        metrics = {"params": 0.0 if broken is None else 1.0, "accuracy": 1.0}
+        strategy.tell([Trial(number, genotype, 1.0, metrics, infeasible=broken)])
+        inside, number = inside + (broken is None), number + 1
+    assert number == 16 and all(member.rank[0] == 0 for member in strategy._alive)
+    assert strategy.ask(1)[0].genotype != moves.sample(problem.space, rng)  # a child
+
+
+def test_a_founding_population_has_twenty_draws_a_place(problem):
+    goal = replace(problem.goal, constraints=(Constraint("params", 0.5),))
+    strategy = Evolution(replace(problem, goal=goal), population=2, tournament=2)
+    rng = type(strategy._rng)()
+    rng.setstate(strategy._rng.getstate())
+    same = []
+    for number in range(44):
+        genotype = strategy.ask(1)[0].genotype
+        same.append(genotype == moves.sample(problem.space, rng))
+        strategy.tell([Trial(number, genotype, 1.0, {"params": 9.0}, infeasible="params")])
+    assert all(same[:40]) and not all(same[40:])
+
+
 def test_finds_the_one_genotype_in_thousands_that_keeps_a_constraint(problem):
     """4^7 = 16,384 genotypes; only 0000000 costs nothing."""
     problem.space.decisions = {f"d{i}": ("0", "1", "2", "3") for i in range(7)}
