@@ -31,12 +31,12 @@ _DRAWS = 20  # random genotypes a place in the population, at most
 class Evolution:
     """Tournament selection, one mutation a child, and the oldest member dies.
 
-    Departure, for constraints: random genotypes are drawn until as many keep them as the population
-    has places, at most 20 a place, for those that do not are never trained: a handful of founders
-    would have all the others for children. Among members that break constraints the one that does
-    so less wins a tournament, and loses to any that keeps them. Once there is one that keeps them,
-    those that do not are the first to leave, the worst before the others, and no more of them
-    enter. So a population that starts outside finds its way in.
+    Departure, for constraints: where some random genotypes keep them, more are drawn until as many
+    do as the population has places, at most 20 a place (those that do not are never trained), for
+    a handful of founders would have all others for children. Among members that break constraints
+    the one that does so less wins a tournament, and loses to any that keeps them. Once there is one
+    that keeps them, those that do not are the first to leave, the worst before the others, and no
+    more of them enter. So a population that starts outside finds its way in.
 
     Args:
         problem: what is searched for.
@@ -71,7 +71,7 @@ class Evolution:
         self._draws = 0
 
     def ask(self, limit: int) -> Sequence[Proposal]:
-        """Random genotypes until the population is full, none of it infeasible; then children."""
+        """Random genotypes until the population is full, of feasible ones if any; then children."""
         fidelity = self._problem.fidelity
         return [Proposal(self._propose(), fidelity) for _ in range(min(limit, self._capacity))]
 
@@ -85,11 +85,12 @@ class Evolution:
         return mutate(self._problem.space, child, self._rng)  # Algorithm 1: MUTATE(parent.arch)
 
     def _founding(self) -> bool:
-        """Whether places are free, or held by members that break constraints and draws are left."""
+        """Whether places are free, or only some members keep the constraints and draws are left."""
         if len(self._alive) < self._capacity:
             return True
-        outside = any(0 < member.rank[0] < math.inf for member in self._alive)
-        return outside and self._draws < _DRAWS * self._capacity
+        broken = [member.rank[0] for member in self._alive]
+        mixed = 0 in broken and any(0 < by < math.inf for by in broken)
+        return mixed and self._draws < _DRAWS * self._capacity
 
     def _parent(self) -> Genotype:
         # Algorithm 1: a sample of S members with replacement, and its best

@@ -122,7 +122,8 @@ def test_random_genotypes_found_the_population_until_all_of_it_keeps_the_constra
     assert strategy.ask(1)[0].genotype != moves.sample(problem.space, rng)  # a child
 
 
-def test_a_founding_population_has_twenty_draws_a_place(problem):
+@pytest.mark.parametrize(("inside", "draws"), [(0, 2), (1, 40)])
+def test_a_founding_population_has_twenty_draws_a_place_if_one_keeps(problem, inside, draws):
     goal = replace(problem.goal, constraints=(Constraint("params", 0.5),))
     strategy = Evolution(replace(problem, goal=goal), population=2, tournament=2)
     rng = type(strategy._rng)()
@@ -131,8 +132,10 @@ def test_a_founding_population_has_twenty_draws_a_place(problem):
     for number in range(44):
         genotype = strategy.ask(1)[0].genotype
         same.append(genotype == moves.sample(problem.space, rng))
-        strategy.tell([Trial(number, genotype, 1.0, {"params": 9.0}, infeasible="params")])
-    assert all(same[:40]) and not all(same[40:])
+        broken = None if number < inside else "params"
+        metrics = {"params": 9.0 if broken else 0.0, "accuracy": 1.0}
+        strategy.tell([Trial(number, genotype, 1.0, metrics, infeasible=broken)])
+    assert all(same[:draws]) and not all(same[draws : draws + 4])
 
 
 def test_finds_the_one_genotype_in_thousands_that_keeps_a_constraint(problem):
