@@ -136,7 +136,7 @@ def test_gradients_at_the_kinks_of_relus_and_what_is_not_a_number():
     with torch.no_grad():
         ours.images[1, 1, 2, 2] = float("nan")
         assert all(part.isnan().any() for part in ours.native())
-        one = [conv for conv in ours.edges[0] if isinstance(conv, DilatedConv)][0]
+        one = next(conv for conv in ours.edges[0] if isinstance(conv, DilatedConv))
         (alone,) = leaving(
             library.load(), ours.images, 1, [one.native()], [(0, 0)], ours.weights[:1]
         )
