@@ -1,7 +1,7 @@
 """One bilevel step of a supernet: nascli against a plain implementation, and against the floor.
 
 python benchmarks/darts_step.py [--batch 64 --channels 16 --cells 8 --repeats 3 --threads N]
-                                [--rows first_order second_order nasbench201] [--out FILE]
+                                [--rows first_order second_order nasbench201 threads] [--out FILE]
                                 [--accelerator cuda]
 
 Variants: `native`, by the kernels in C; `ours`, by torch alone; `plain`, written from the equations
@@ -11,7 +11,8 @@ Variants alternate in one process; ratios are medians over rounds. Memory is the
 process less what it held before the step. The check compares gradients of all parameters in float64
 and float32. The floor is the larger of the step's arithmetic over the measured rate of a matrix
 product and its memory traffic over the measured rate of a copy. The result keeps rows that are not
-asked for. On a GPU there is no floor, and memory is the most that torch held.
+asked for. `threads` is a step of first order by one thread and by two, alternated, at this size and
+on small images. On a GPU there is no floor, and memory is the most that torch held.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ from nascli.training.epoch_cost import EpochCost
 HERE = Path(__file__).resolve()
 OURS = ("native", "ours")
 VARIANTS = (*OURS, "plain_channels_last", "plain")
-ROWS = ("first_order", "second_order", "nasbench201")
+ROWS = ("first_order", "second_order", "nasbench201", "threads")
+SMALL = ((8, 8, 64), (16, 16, 64), (16, 8, 64))  # channels, pixels a side, images
 BENCH_CELLS = 5  # a stage of NAS-Bench-201, as published
 
 
@@ -192,6 +194,31 @@ def times(row: str, size: argparse.Namespace) -> dict[str, object]:
     return found
 
 
+def by_threads(size: argparse.Namespace) -> dict[str, object]:
+    """Seconds of a step of first order by the kernels, by one thread and by two."""
+    found: dict[str, object] = {}
+    for channels, side, batch in ((size.channels, 32, size.batch), *SMALL):
+        own = argparse.Namespace(**{**vars(size), "channels": channels, "batch": batch})
+        step = step_of("first_order", "native", own)
+        step.batches = [(images[..., :side, :side], labels) for images, labels in step.batches]
+        rounds: dict[int, list[dict[str, float | None]]] = {1: [], 2: []}
+        for number in range(size.repeats + 1):
+            for threads, kept in rounds.items():
+                torch.set_num_threads(threads)
+                spent = timed(step)
+                kept.extend([spent] * (number > 0))
+        row: dict[str, object] = {"batch": batch}
+        for key in ("seconds", "cpu_seconds"):
+            ones, twos = ([each[key] for each in kept] for kept in rounds.values())
+            row[f"one, {key}"] = round(statistics.median(ones), 4)
+            row[f"two, {key}"] = round(statistics.median(twos), 4)
+            ratios = [one / two for one, two in zip(ones, twos, strict=True)]
+            row[f"one/two, {key}"] = round(statistics.median(ratios), 2)
+        found[f"{channels} channels, {side}x{side}"] = row
+    torch.set_num_threads(size.threads)
+    return found
+
+
 def compared() -> list[tuple[str, str]]:
     """Each of ours with each that it is measured against."""
     return [(own, other) for n, own in enumerate(OURS) for other in VARIANTS[n + 1 :]]
@@ -324,6 +351,8 @@ def machine() -> dict[str, object]:
 
 
 def measured(row: str, size: argparse.Namespace) -> dict[str, object]:
+    if row == "threads":
+        return by_threads(size)
     result: dict[str, object] = {"relative_gradient_error": check(row, size)}
     result.update(times(row, size))
     result["peak_memory_mb"] = memory = {v: peak_of_a_fresh_process(row, v) for v in VARIANTS}

@@ -20,13 +20,14 @@ import tabular
 
 SEARCH = ["search", "strategy=darts", "space=cell"]
 PHASES = {
-    "epochs": "nascli.gradient.bilevel:Bilevel.train",
-    "validation": "nascli.supernet.scoring:Scoring.accuracy",
-    "latency": "nascli.devices.cpu:Cpu.latencies",
-    "survey of costs": "nascli.config.search:with_numbers",
-    "saving": "nascli.runs.folder:Run.save_state",
-    "report": "nascli.programs.search:write_report",
+    "epochs": ["nascli.gradient.bilevel:Bilevel.train"],
+    "validation": ["nascli.supernet.scoring:Scoring.accuracy"],
+    "latency": ["nascli.devices.cpu:Cpu.latencies"],
+    "survey of costs": ["nascli.config.search:with_numbers", "nascli.commands.feasibility:survey"],
+    "saving": ["nascli.runs.folder:Run.save_state", "nascli.run:Run.save_state"],
+    "report": ["nascli.programs.search:write_report", "nascli.commands.outcome:write_report"],
 }
+"""Where each is; a checkout of before may have it elsewhere, or not at all."""
 CHILD = """
 import builtins, collections, importlib, json, sys, time
 
@@ -75,13 +76,18 @@ from nascli import cli
 job = cli._job
 
 def watching(*arguments, **keywords):
-    for name, place in phases.items():
-        module, _, path = place.partition(":")
-        *above, last = path.split(".")
-        owner = importlib.import_module(module)
-        for part in above:
-            owner = getattr(owner, part)
-        setattr(owner, last, watched(getattr(owner, last), name))
+    for name, places in phases.items():
+        for place in places:
+            module, _, path = place.partition(":")
+            *above, last = path.split(".")
+            try:
+                owner = importlib.import_module(module)
+                for part in above:
+                    owner = getattr(owner, part)
+                setattr(owner, last, watched(getattr(owner, last), name))
+            except (ImportError, AttributeError):
+                continue
+            break
     return job(*arguments, **keywords)
 
 cli._job = watching

@@ -7,9 +7,10 @@ static void N(back_second)(const struct N(back) * k, int block, double *found)
     const struct leaving *l = w->l;
     int64_t cp = w->cp, out = w->out_pixels * cp;
     struct N(room) r = N(make_room)(w);
-    REAL *factor = malloc(2 * cp * sizeof(REAL)), *shift = factor + cp;
+    REAL *factor = take(w->failed, 2 * cp * sizeof(REAL), 0), *shift = factor + cp;
     REAL *to_weights = k->to_weights + block * k->all;
-    for (int64_t n = N(first)(w, block); n < N(first)(w, block + 1); n++) {
+    int64_t end = r.g && factor ? N(first)(w, block + 1) : 0;
+    for (int64_t n = N(first)(w, block); n < end; n++) {
         const REAL *g[l->edges];
         N(find_gradients)(w, n, &r, g);
         for (int64_t t = 0; t < l->terms; t++) {
@@ -37,7 +38,6 @@ static void N(back_second)(const struct N(back) * k, int block, double *found)
     }
     free(factor);
     free(r.g);
-    free(r.memory);
 }
 
 /* A sample's gradient of the images: through the ReLU, then what pools and skips add. */
@@ -80,6 +80,8 @@ static void N(back_first)(const struct N(back) * k, int block)
     int64_t cp = w->cp, out = w->out_pixels * cp, pitch = w->pitch;
     struct N(room) r = N(make_room)(w);
     REAL *to_weights = k->to_weights + block * k->all;
+    if (!r.g)
+        return;
     for (int64_t n = N(first)(w, block); n < N(first)(w, block + 1); n++) {
         const REAL *g[l->edges], *x = N(sample)(w, l->images, n, w->pixels, r.x);
         N(find_gradients)(w, n, &r, g);
@@ -113,7 +115,6 @@ static void N(back_first)(const struct N(back) * k, int block)
             N(finish_images)(k, n, x, g, &r);
     }
     free(r.g);
-    free(r.memory);
 }
 
 /* Adds up what blocks found of the weights' gradients, in their order. */
@@ -143,14 +144,17 @@ static void N(prepare)(struct N(back) * k)
 {
     const struct leaving *l = k->w.l;
     int64_t cp = k->w.cp;
-    k->line = calloc(2 * l->terms, sizeof(struct N(line)));
+    k->line = take(k->w.failed, 2 * l->terms * sizeof(struct N(line)), 0);
+    k->lines = take(k->w.failed, (l->uses + 6 * l->terms) * cp * sizeof(REAL), 1);
+    k->offset = take(k->w.failed, 2 * l->terms * sizeof(int64_t), 0);
+    if (*k->w.failed)
+        return;
     k->inner = k->line + l->terms;
-    k->uses = k->lines = calloc((l->uses + 6 * l->terms) * cp, sizeof(REAL));
+    k->uses = k->lines;
     for (int64_t t = 0; t < 2 * l->terms; t++) {
         REAL *at = k->lines + (l->uses + 3 * t) * cp;
         k->line[t] = (struct N(line)){at, at + cp, at + 2 * cp};
     }
-    k->offset = malloc(2 * l->terms * sizeof(int64_t));
     for (int64_t slot = 0; slot < 2 * l->terms; slot++) {
         const struct term *term = &l->term[slot / 2];
         const struct stage *stage = &term->stage[slot % 2];
@@ -159,47 +163,64 @@ static void N(prepare)(struct N(back) * k)
         if (there && stage->to_pointwise)
             k->all += (stage->kernel * stage->kernel + l->channels) * cp;
     }
+    k->to_weights = take(k->w.failed, (k->w.blocks * k->all + 1) * sizeof(REAL), 1);
 }
 
-/* From the sums' gradients to those of weights and, where wanted, images and parameters. */
-void N(nas_leaving_backward)(const struct leaving *l)
+/* The passes; `found` is (blocks + 1, edges + uses + 2 terms, CP), zeros. */
+static void N(go_back)(struct N(back) * k, double *found)
 {
-    struct N(back) k = {0};
-    N(begin)(&k.w, l);
-    N(prepare)(&k);
-    int64_t cp = k.w.cp, sums = (l->edges + l->uses) * cp, all = 2 * l->terms * cp;
-    int blocks = k.w.blocks;
-    double *found = calloc((blocks + 1) * (sums + all), sizeof(double));
-    k.sums = found + blocks * sums;
-    k.products = k.sums + l->edges * cp;
-#pragma omp parallel for schedule(static)
+    const struct leaving *l = k->w.l;
+    int64_t cp = k->w.cp, sums = (l->edges + l->uses) * cp, all = 2 * l->terms * cp;
+    int blocks = k->w.blocks;
+    k->sums = found + blocks * sums;
+    k->products = k->sums + l->edges * cp;
+#pragma omp parallel for schedule(static) if (k->w.large)
     for (int b = 0; b < blocks; b++)
-        N(sum_block)(&k, b, found + b * sums);
-    N(add_up)(found, blocks, sums, k.sums);
-    N(find_lines)(&k);
-    if (l->to_images || k.all) {
-        double *inner = k.sums + sums, *total = inner + blocks * all;
-        double count = (double)l->batch * k.w.out_pixels;
-        k.hidden = malloc(l->terms * l->batch * k.w.out_pixels * cp * sizeof(REAL));
-        k.to_weights = calloc(blocks * k.all + 1, sizeof(REAL));
-#pragma omp parallel for schedule(static)
-        for (int b = 0; b < blocks; b++)
-            N(back_second)(&k, b, inner + b * all);
-        N(add_up)(inner, blocks, all, total);
-        for (int64_t t = 0; t < l->terms; t++)
-            if (l->term[t].stages == 2)
-                N(find_line)(&l->term[t].stage[0].norm, total + 2 * t * cp,
-                             total + (2 * t + 1) * cp, count, k.inner[t], cp);
-#pragma omp parallel for schedule(static)
-        for (int b = 0; b < blocks; b++)
-            N(back_first)(&k, b);
-        N(hand_out)(&k);
-        free(k.hidden);
-        free(k.to_weights);
-    }
+        N(sum_block)(k, b, found + b * sums);
+    N(add_up)(found, blocks, sums, k->sums);
+    N(find_lines)(k);
+    if (*k->w.failed || !(l->to_images || k->all))
+        return;
+    double *inner = k->sums + sums, *total = inner + blocks * all;
+    double count = (double)l->batch * k->w.out_pixels;
+    k->hidden = take(k->w.failed, l->terms * l->batch * k->w.out_pixels * cp * sizeof(REAL), 0);
+    if (!k->hidden)
+        return;
+#pragma omp parallel for schedule(static) if (k->w.large)
+    for (int b = 0; b < blocks; b++)
+        N(back_second)(k, b, inner + b * all);
+    N(add_up)(inner, blocks, all, total);
+    for (int64_t t = 0; t < l->terms; t++)
+        if (l->term[t].stages == 2)
+            N(find_line)(&l->term[t].stage[0].norm, total + 2 * t * cp,
+                         total + (2 * t + 1) * cp, count, k->inner[t], cp);
+    if (*k->w.failed)
+        return;
+#pragma omp parallel for schedule(static) if (k->w.large)
+    for (int b = 0; b < blocks; b++)
+        N(back_first)(k, b);
+    if (!*k->w.failed)
+        N(hand_out)(k);
+}
+
+/* From the sums' gradients to those of weights and, where wanted, images and parameters. 1 for want
+ * of memory. */
+int N(nas_leaving_backward)(const struct leaving *l)
+{
+    int failed = 0;
+    struct N(back) k = {0};
+    N(begin)(&k.w, l, &failed);
+    N(prepare)(&k);
+    int64_t numbers = (k.w.blocks + 1) * (l->edges + l->uses + 2 * l->terms) * k.w.cp;
+    double *found = take(&failed, numbers * sizeof(double), 1);
+    if (!failed)
+        N(go_back)(&k, found);
     free(found);
+    free(k.hidden);
+    free(k.to_weights);
     free(k.line);
     free(k.lines);
     free(k.offset);
     N(end)(&k.w);
+    return failed;
 }

@@ -26,7 +26,7 @@ from nascli.core import cache
 SOURCES = Path(__file__).parent
 # No -ffast-math: gcc would link code that lets all of the process compute without small numbers.
 _FLAGS = "-std=gnu11 -O3 -fno-math-errno -fno-trapping-math -fPIC -shared"
-_CHECK = "import ctypes, sys; sys.exit(ctypes.CDLL(sys.argv[1]).nas_check())"
+_CHECK = "import ctypes, sys; sys.exit(ctypes.CDLL(sys.argv[1]).nas_check(1))"
 _SECONDS = 300  # in which a compiler has to be done
 
 
@@ -147,7 +147,7 @@ def _claim(folder: Path) -> None:
 def _loaded(file: Path, command: Sequence[str], told: Callable[[str], None]) -> ctypes.CDLL:
     if file.exists():
         with contextlib.suppress(OSError):  # damaged, where the machine has crashed
-            return ctypes.CDLL(str(file))
+            return _checked(file)
     told("compiling kernels for this processor, once; this takes some seconds")
     number, temporary = tempfile.mkstemp(".so", ".", file.parent)
     try:
@@ -159,7 +159,16 @@ def _loaded(file: Path, command: Sequence[str], told: Callable[[str], None]) -> 
     finally:
         os.close(number)
         Path(temporary).unlink(missing_ok=True)
-    return ctypes.CDLL(str(file))
+    return _checked(file)
+
+
+def _checked(file: Path) -> ctypes.CDLL:
+    """What the file has, which is thrown away where it does not compute what it should."""
+    found = ctypes.CDLL(str(file))
+    if found.nas_check(0):
+        file.unlink(missing_ok=True)
+        raise Unavailable(f"{file} computes wrongly here and is thrown away")
+    return found
 
 
 def _run(what: str, command: Sequence[str]) -> str:

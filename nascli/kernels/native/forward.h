@@ -4,7 +4,8 @@ struct N(work) {
     const struct leaving *l;
     int64_t cp, pixels, out_pixels; /* of a sample */
     int64_t margin, pitch;          /* of padded images, and pixels of a row of them */
-    int blocks;
+    int blocks, large;              /* large: worth threads, which take time to begin */
+    int *failed;                    /* for want of memory */
     double counts[BLOCKS];         /* values a channel in each block */
     REAL **depthwise, **pointwise; /* of stage s of term t at 2 t + s, packed for the pass */
     REAL *packed, *ones, *zeros;
@@ -21,14 +22,15 @@ static const struct norm *N(last_norm)(const struct term *term)
 }
 
 /* Shapes and packed weights; for the backward pass matrices as they are and kernels reversed where
- * (3) of depthwise.h wants that, after those of the forward pass if `all`. */
-static void N(begin)(struct N(work) * w, const struct leaving *l)
+ * (3) of depthwise.h wants that, after those of the forward pass. */
+static void N(begin)(struct N(work) * w, const struct leaving *l, int *failed)
 {
     int64_t cp = N(filled_up)(l->channels), size = 2 * cp, slots = 2 * l->terms;
-    *w = (struct N(work)){.l = l, .cp = cp};
+    *w = (struct N(work)){.l = l, .cp = cp, .failed = failed};
     w->pixels = l->height * l->width;
     w->out_pixels = l->out_height * l->out_width;
     w->blocks = l->batch < BLOCKS ? (int)l->batch : BLOCKS;
+    w->large = l->batch * l->terms * w->pixels * cp >= 1 << 15;
     for (int b = 0; b < w->blocks; b++)
         w->counts[b] = (double)(N(first)(w, b + 1) - N(first)(w, b)) * w->out_pixels;
     for (int64_t t = 0; t < l->terms; t++)
@@ -40,9 +42,11 @@ static void N(begin)(struct N(work) * w, const struct leaving *l)
                 w->margin = margin;
         }
     w->pitch = l->width + 2 * w->margin;
-    w->depthwise = calloc(4 * slots, sizeof(REAL *));
+    w->depthwise = take(failed, 4 * slots * sizeof(REAL *), 1);
+    w->packed = w->ones = take(failed, size * sizeof(REAL), 1);
+    if (*failed)
+        return;
     w->pointwise = w->depthwise + 2 * slots;
-    w->packed = w->ones = calloc(size, sizeof(REAL));
     w->zeros = w->ones + cp;
     for (int64_t c = 0; c < cp; c++)
         w->ones[c] = 1;
@@ -124,7 +128,9 @@ static void N(first_pass)(const struct N(work) * w, int block, double *moments)
     const struct leaving *l = w->l;
     int64_t cp = w->cp, out = w->out_pixels * cp;
     int64_t padded = N(padded_size)(l->height, l->width, w->margin, cp);
-    REAL *scratch = malloc((w->pixels * cp + padded + out) * sizeof(REAL));
+    REAL *scratch = take(w->failed, (w->pixels * cp + padded + out) * sizeof(REAL), 0);
+    if (!scratch)
+        return;
     REAL *relu = scratch + w->pixels * cp, *y = relu + padded;
     struct N(moments) found[l->terms];
     for (int64_t t = 0; t < l->terms; t++, moments += 2 * cp)
@@ -157,7 +163,9 @@ static void N(second_pass)(const struct N(work) * w, int block, double *moments)
         if (l->term[t].stages == 2 && l->term[t].stage[1].kernel / 2 > most)
             most = l->term[t].stage[1].kernel / 2;
     int64_t padded = N(padded_size)(l->out_height, l->out_width, most, cp);
-    REAL *factor = malloc((2 * cp + padded + out) * sizeof(REAL));
+    REAL *factor = take(w->failed, (2 * cp + padded + out) * sizeof(REAL), 0);
+    if (!factor)
+        return;
     REAL *shift = factor + cp, *hidden = shift + cp, *y = hidden + padded;
     for (int64_t t = 0; t < l->terms; t++, moments += 2 * cp) {
         const struct stage *stage = l->term[t].stage;
@@ -194,7 +202,9 @@ static void N(last_pass)(const struct N(work) * w, int block, const REAL *factor
     const struct leaving *l = w->l;
     int64_t cp = w->cp, step = CHUNK / (int64_t)sizeof(REAL) / cp;
     step = step < 1 ? 1 : step;
-    REAL *scratch = malloc((w->pixels + step) * cp * sizeof(REAL));
+    REAL *scratch = take(w->failed, (w->pixels + step) * cp * sizeof(REAL), 0);
+    if (!scratch)
+        return;
     REAL *chunk = scratch + w->pixels * cp;
     for (int64_t n = N(first)(w, block); n < N(first)(w, block + 1); n++) {
         const REAL *x = N(sample)(w, l->images, n, w->pixels, scratch);
@@ -227,7 +237,11 @@ static void N(settle_all)(const struct N(work) * w, int number, const double *mo
 {
     const struct leaving *l = w->l;
     int64_t each = 2 * w->cp, all = l->terms * each;
-    double *own = malloc(w->blocks * each * sizeof(double));
+    double *own = take(w->failed, w->blocks * each * sizeof(double), 0);
+    if (*w->failed) {
+        free(own);
+        return;
+    }
     for (int64_t t = 0; t < l->terms; t++) {
         if (l->term[t].kind == SKIP || l->term[t].stages <= number)
             continue;
@@ -239,24 +253,25 @@ static void N(settle_all)(const struct N(work) * w, int number, const double *mo
     free(own);
 }
 
-/* What each edge adds to its target: `l->sums`. Running statistics move. */
-void N(nas_leaving_forward)(const struct leaving *l)
+/* The three passes; `moments` (2, blocks, terms, 2, CP) and `factors` (uses + edges, CP) are zeros. */
+static void N(go_forward)(const struct N(work) * w, double *moments, REAL *factors)
 {
-    struct N(work) w;
-    N(begin)(&w, l);
-    int64_t cp = w.cp, all = l->terms * 2 * cp;
-    double *moments = calloc(2 * w.blocks * all, sizeof(double));
-    REAL *factors = calloc((l->uses + l->edges) * cp, sizeof(REAL)), *shifts;
-    shifts = factors + l->uses * cp;
+    const struct leaving *l = w->l;
+    int64_t cp = w->cp, all = l->terms * 2 * cp;
+    REAL *shifts = factors + l->uses * cp;
     const REAL *weights = l->weights;
-#pragma omp parallel for schedule(static)
-    for (int b = 0; b < w.blocks; b++)
-        N(first_pass)(&w, b, moments + b * all);
-    N(settle_all)(&w, 0, moments);
-#pragma omp parallel for schedule(static)
-    for (int b = 0; b < w.blocks; b++)
-        N(second_pass)(&w, b, moments + (w.blocks + b) * all);
-    N(settle_all)(&w, 1, moments + w.blocks * all);
+#pragma omp parallel for schedule(static) if (w->large)
+    for (int b = 0; b < w->blocks; b++)
+        N(first_pass)(w, b, moments + b * all);
+    N(settle_all)(w, 0, moments);
+    if (*w->failed)
+        return;
+#pragma omp parallel for schedule(static) if (w->large)
+    for (int b = 0; b < w->blocks; b++)
+        N(second_pass)(w, b, moments + (w->blocks + b) * all);
+    N(settle_all)(w, 1, moments + w->blocks * all);
+    if (*w->failed)
+        return;
     for (int64_t u = 0; u < l->uses; u++) {
         const struct term *term = &l->term[l->use[u].term];
         const struct norm *norm = term->kind == SKIP ? NULL : N(last_norm)(term);
@@ -266,10 +281,24 @@ void N(nas_leaving_forward)(const struct leaving *l)
             shifts[l->use[u].edge * cp + c] -= norm ? (REAL)(factor * norm->mean[c]) : 0;
         }
     }
-#pragma omp parallel for schedule(static)
-    for (int b = 0; b < w.blocks; b++)
-        N(last_pass)(&w, b, factors, shifts);
+#pragma omp parallel for schedule(static) if (w->large)
+    for (int b = 0; b < w->blocks; b++)
+        N(last_pass)(w, b, factors, shifts);
+}
+
+/* What each edge adds to its target: `l->sums`. Running statistics move. 1 for want of memory. */
+int N(nas_leaving_forward)(const struct leaving *l)
+{
+    int failed = 0;
+    struct N(work) w;
+    N(begin)(&w, l, &failed);
+    int64_t terms = 2 * w.blocks * l->terms * 2 * w.cp, edges = (l->uses + l->edges) * w.cp;
+    double *moments = take(&failed, terms * sizeof(double), 1);
+    REAL *factors = take(&failed, edges * sizeof(REAL), 1);
+    if (!failed)
+        N(go_forward)(&w, moments, factors);
     free(factors);
     free(moments);
     N(end)(&w);
+    return failed;
 }

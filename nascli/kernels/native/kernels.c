@@ -24,6 +24,17 @@
 
 #include "leaving.h"
 
+/* Memory, all zeros if `zeros`; where none is left, NULL, and `*failed` is set. */
+static void *take(int *failed, int64_t bytes, int zeros)
+{
+    void *found = zeros ? calloc(bytes, 1) : malloc(bytes);
+    if (!found) {
+#pragma omp atomic write
+        *failed = 1;
+    }
+    return found;
+}
+
 #define REAL float
 #define WHOLE int32_t
 #define N(name) name##_f32

@@ -163,7 +163,8 @@ class _Together(torch.autograd.Function):
 
 def _run(library: ctypes.CDLL, way: str, call: _Leaving, images: Tensor) -> None:
     kind = "f32" if images.dtype == torch.float32 else "f64"
-    library[f"nas_leaving_{way}_{kind}"](ctypes.byref(call))
+    if library[f"nas_leaving_{way}_{kind}"](ctypes.byref(call)):
+        raise MemoryError(f"not enough memory for {len(images)} images; take a smaller batch_size")
 
 
 def _described(

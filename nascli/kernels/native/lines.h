@@ -59,7 +59,9 @@ static void N(sum_block)(const struct N(back) * k, int block, double *found)
     const struct leaving *l = w->l;
     int64_t cp = w->cp, out = w->out_pixels * cp, step = CHUNK / (int64_t)sizeof(REAL) / cp;
     step = step < 1 ? 1 : step;
-    REAL *scratch = malloc((w->pixels * cp + out) * sizeof(REAL));
+    REAL *scratch = take(w->failed, (w->pixels * cp + out) * sizeof(REAL), 0);
+    if (!scratch)
+        return;
     for (int64_t n = N(first)(w, block); n < N(first)(w, block + 1); n++) {
         const REAL *x = N(sample)(w, l->images, n, w->pixels, scratch);
         for (int64_t e = 0; e < l->edges; e++) {
@@ -113,8 +115,10 @@ static void N(find_lines)(struct N(back) * k)
     int64_t cp = k->w.cp;
     const REAL *weights = l->weights;
     REAL *to_weights = l->to_weights;
-    double *sum = malloc(2 * cp * sizeof(double)), *product = sum + cp;
+    double *sum = take(k->w.failed, 2 * cp * sizeof(double), 0), *product = sum + cp;
     double count = (double)l->batch * k->w.out_pixels;
+    if (!sum)
+        return;
     for (int64_t t = 0; t < l->terms; t++) {
         const struct norm *norm = l->term[t].kind == SKIP ? NULL : N(last_norm)(&l->term[t]);
         memset(sum, 0, 2 * cp * sizeof(double));
@@ -191,9 +195,9 @@ static void N(back_stage)(const struct N(back) * k, int64_t slot, const REAL *x,
     N(add_outer)(dz, y, to + taps * cp, w->out_pixels, l->channels, cp);
 }
 
-/* Scratch memory of a block's samples. */
+/* Scratch memory of a block's samples; it begins at g. */
 struct N(room) {
-    REAL *memory, *x, *padded, *hidden, *y, *dz, *dy, *to_x, **g;
+    REAL **g, *x, *padded, *hidden, *y, *dz, *dy, *to_x;
 };
 
 static struct N(room) N(make_room)(const struct N(work) * w)
@@ -205,10 +209,12 @@ static struct N(room) N(make_room)(const struct N(work) * w)
             most = l->term[t].stage[1].kernel / 2;
     int64_t padded = N(padded_size)(l->height, l->width, w->margin, cp);
     int64_t inner = N(padded_size)(l->out_height, l->out_width, most, cp);
+    int64_t edges = l->edges * (int64_t)sizeof(REAL *);
     int64_t size = w->pixels * cp + 2 * padded + 2 * inner + (2 + l->edges) * out;
-    struct N(room) r = {.memory = malloc(size * sizeof(REAL))};
-    r.g = malloc(l->edges * sizeof(REAL *));
-    r.x = r.memory;
+    struct N(room) r = {.g = take(w->failed, edges + size * sizeof(REAL), 0)};
+    if (!r.g)
+        return r;
+    r.x = (REAL *)(r.g + l->edges);
     r.padded = r.x + w->pixels * cp;
     r.to_x = r.padded + padded;
     r.hidden = r.to_x + padded;

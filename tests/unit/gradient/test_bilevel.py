@@ -2,6 +2,7 @@
 
 import copy
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -13,11 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Mixture
 from nascli.gradient import unrolled
+from nascli.kernels.native import library
 from nascli.kernels.native.library import without
 
 
-def training(*overrides, strategy="darts"):
-    words = [f"strategy={strategy}", "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"]]
+def training(*overrides, strategy="darts", space="nasbench201"):
+    words = [f"strategy={strategy}", f"space={space}", *TINY, *TINY_SPACE[space]]
     config = composed(*words, "data.images=192", *overrides)
     config.training.learning_rate = 0.1
     config.training.gradient_clip = 0.5
@@ -395,3 +397,35 @@ def test_discretisations_and_the_eigenvalue_look_at_the_half_of_the_architecture
     images, _ = bilevel._halves.probe()
     pixels = (images * std + mean).round().to(torch.uint8)
     assert {known[tuple(image.flatten().tolist())] for image in pixels} <= keys[1]
+
+
+SMALLEST = (
+    "data.images=192",
+    "data.size=4",
+    "training.batch_size=4",
+    "training.network.cell.cells=1",
+)
+
+
+def ten_steps_in_float64(how):
+    torch.set_default_dtype(torch.float64)
+    try:
+        bilevel = training(*SMALLEST, space="cell")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    bilevel.supernet.train()
+    bilevel.supernet.register_forward_pre_hook(lambda _net, args: (args[0].double(), *args[1:]))
+    with how():
+        for step in range(10):
+            bilevel._architecture_step(step / 10, 0.1)
+            bilevel._weight_step(step / 10)
+    return [value.detach() for value in (*bilevel._alphas, *bilevel.supernet.state_dict().values())]
+
+
+def test_ten_steps_by_the_kernels_in_c_are_those_by_torch():
+    if library.load() is None:
+        pytest.skip(library.why())
+    native, plain = ten_steps_in_float64(nullcontext), ten_steps_in_float64(without)
+    assert not all(map(torch.equal, native, plain))  # so the kernels have computed
+    for one, other in zip(native, plain, strict=True):
+        assert torch.allclose(one.double(), other.double(), rtol=1e-8, atol=1e-8)

@@ -98,6 +98,15 @@ def test_results_gradients_and_statistics_are_those_of_the_modules(size, channel
     assert_close(ours.edges.buffers(), theirs.edges.buffers())
 
 
+def test_blocks_of_unlike_size_and_images_of_several_chunks():
+    ours = Case((19, 30), 5, 1, batch=18)
+    theirs = copy.deepcopy(ours)
+    found, expected = ours.native(), theirs.plain()
+    assert_close(found, expected)
+    assert_close(ours.gradients(found), theirs.gradients(expected))
+    assert_close(ours.edges.buffers(), theirs.edges.buffers())
+
+
 def test_float32_rounds_as_the_modules_do():
     ours = Case((9, 8), 16, 1, kind=torch.float32)
     theirs, exact = copy.deepcopy(ours), copy.deepcopy(ours)
@@ -112,6 +121,26 @@ def test_float32_rounds_as_the_modules_do():
         return sum((f.double() - e).square().sum() / e.square().sum() for f, e in pairs).sqrt()
 
     assert 0 < error(ours.gradients(ours.native())) < 3 * error(theirs.gradients(theirs.plain()))
+
+
+def test_gradients_at_the_kinks_of_relus_and_what_is_not_a_number():
+    ours = Case((4, 4), 3, 1)
+    with torch.no_grad():
+        ours.images[:, :, ::2] = 0
+        for module in ours.edges.modules():
+            if isinstance(module, SeparableConv):
+                module.body[1].weight[0] = 0  # so the second ReLU reads zeros of one channel
+    theirs = copy.deepcopy(ours)
+    found, expected = ours.native(), theirs.plain()
+    assert_close(ours.gradients(found), theirs.gradients(expected))
+    with torch.no_grad():
+        ours.images[1, 1, 2, 2] = float("nan")
+        assert all(part.isnan().any() for part in ours.native())
+        one = next(conv for conv in ours.edges[0] if isinstance(conv, DilatedConv))
+        (alone,) = leaving(
+            library.load(), ours.images, 1, [one.native()], [(0, 0)], ours.weights[:1]
+        )
+        assert alone.isnan().all()  # every channel's statistics have read it
 
 
 @pytest.mark.parametrize("wanted", ["weights", "images", "parameters", "one parameter"])
