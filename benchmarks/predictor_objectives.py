@@ -1,6 +1,6 @@
 """The predictor strategy on objectives that it was not chosen on: queries to the known optimum.
 
-python benchmarks/predictor_objectives.py [seeds=40] [limit=1000] [OBJECTIVE ...]
+python benchmarks/predictor_objectives.py [seeds=40] [limit=1000] [OBJECTIVE or VARIANT ...]
 
 Its kernels and acquisition were chosen on NAS-Bench-201's 200-epoch validation accuracies. Here:
 `12-DATA`, the validation accuracy after the 12-epoch recipe, which is another training;
@@ -36,7 +36,7 @@ from nascli.costs.plans import PlanCounter
 NAME = "predictor_objectives"
 TABLE = [f"{kind}-{dataset}" for kind in ("12", "flops") for dataset in tabular.DATASETS]
 OBJECTIVES = (*TABLE, "cell")
-VARIANTS = ("graph", "decisions")  # surrogate.distances
+VARIANTS = ("decisions", "graph")  # surrogate.distances; the first is the default
 Objective = tuple[Callable[[Genotype], float], float]
 """What a genotype is worth, and the most that one is worth."""
 
@@ -95,7 +95,9 @@ def main() -> None:
     given |= {k: int(v) for k, same, v in (w.partition("=") for w in sys.argv[1:]) if same}
     file = tabular.RESULTS / f"{NAME}.json"
     runs = json.loads(file.read_text())["queries"] if file.exists() else {}
-    pairs = [(o, v) for o in words or OBJECTIVES for v in VARIANTS]
+    objectives = [word for word in words if word in OBJECTIVES] or OBJECTIVES
+    variants = [word for word in words if word in VARIANTS] or VARIANTS
+    pairs = [(o, v) for o in objectives for v in variants]
     for seed in range(given["seeds"]):
         for objective, variant in pairs:
             own = runs.setdefault(objective, {}).setdefault(variant, {})
