@@ -58,6 +58,9 @@ EQUAL = {
     "analysis/importance.py: 0 -> 1"
     " in: for place, decision in enumerate(trials[0].genotype.decisions):"
     "": "all trials have the same decisions: that is checked two lines above",
+    "analysis/importance.py: 1 -> 2"
+    " in: return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[which])"
+    "": "every rank is half a place higher, and a share is of differences between ranks",
     "analysis/comparison.py: front >= row -> front > row"
     " in: front = np.vstack([front[~(front >= row).all(axis=1)], row])"
     "": "a row that stays though a new one beats it beats nothing that the new one does not",
