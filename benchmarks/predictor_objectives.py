@@ -1,6 +1,6 @@
 """The predictor strategy on objectives that it was not chosen on: queries to the known optimum.
 
-python benchmarks/predictor_objectives.py [seeds=40] [limit=1000] [OBJECTIVE ...]
+python benchmarks/predictor_objectives.py [seeds=40] [limit=1000] [OBJECTIVE or VARIANT ...]
 
 Its kernels and acquisition were chosen on NAS-Bench-201's 200-epoch validation accuracies. Here:
 `12-DATA`, the validation accuracy after the 12-epoch recipe, which is another training;
@@ -11,7 +11,8 @@ genotype's canonical form shares with it. A query is one genotype; a search ends
 at `limit` queries, which then count. `missed` are the searches that ended there.
 
 results/predictor_objectives.json keeps every search that is done, which is not run again: it may be
-ended at any time, and seeds or objectives be added.
+ended at any time, and seeds or objectives be added. `written` matters to `cell` alone: where every
+genotype is a candidate nothing is mutated.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ from nascli.costs.plans import PlanCounter
 NAME = "predictor_objectives"
 TABLE = [f"{kind}-{dataset}" for kind in ("12", "flops") for dataset in tabular.DATASETS]
 OBJECTIVES = (*TABLE, "cell")
-VARIANTS = ("graph", "decisions")  # surrogate.distances
+VARIANTS = {  # what a search is told besides; the first is the default
+    "decisions": (),
+    "graph": ("strategy.surrogate.distances=graph",),
+    "written": ("strategy.from_canonical=0",),  # mutations of the trials as written alone
+}
 Objective = tuple[Callable[[Genotype], float], float]
 """What a genotype is worth, and the most that one is worth."""
 
@@ -75,7 +80,7 @@ def queries(objective: str, variant: str, seed: int, limit: int) -> int:
     """How many one search takes to the optimum, at most `limit`."""
     space = "cell" if objective == "cell" else "nasbench201"
     words = [f"space={space}", "strategy=predictor", "estimator=zero_cost", "device=none"]
-    words += [f"strategy.surrogate.distances={variant}", f"seed={seed}"]
+    words += [*VARIANTS[variant], f"seed={seed}"]
     parts = parts_of.build(asked("search", rewritten(words)), survey=False)
     known, metric = parts.problem.space, parts.problem.goal.objectives[0].metric
     value, most = of_cell(known, seed) if space == "cell" else of_table(objective, known)
@@ -95,7 +100,9 @@ def main() -> None:
     given |= {k: int(v) for k, same, v in (w.partition("=") for w in sys.argv[1:]) if same}
     file = tabular.RESULTS / f"{NAME}.json"
     runs = json.loads(file.read_text())["queries"] if file.exists() else {}
-    pairs = [(o, v) for o in words or OBJECTIVES for v in VARIANTS]
+    objectives = [word for word in words if word in OBJECTIVES] or OBJECTIVES
+    variants = [word for word in words if word in VARIANTS] or ["decisions", "graph"]
+    pairs = [(o, v) for o in objectives for v in variants]
     for seed in range(given["seeds"]):
         for objective, variant in pairs:
             own = runs.setdefault(objective, {}).setdefault(variant, {})

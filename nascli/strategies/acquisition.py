@@ -56,4 +56,5 @@ def expected_improvement(means: Values, deviations: Values, best: float) -> Valu
     sure = np.maximum(deviations, 1e-12)
     u = gain / sure
     density = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi)
+    # eq. 15: (mean - best) Phi(u) + sd phi(u)
     return np.asarray(gain * ndtr(u) + sure * density, dtype=np.float64)

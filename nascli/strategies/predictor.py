@@ -37,7 +37,9 @@ class Predictor:
 
     No genotype is proposed twice. In a space of up to `whole` genotypes every one is a candidate;
     in a larger one, new ones are drawn for each fit: random ones, and mutations of the best trials
-    (one decision changed, and each further one with chance 1/2).
+    (one decision changed, and each further one with chance 1/2). A share of these start from the
+    canonical form of a trial's genotype: where a space numbers its nodes, what is one step away in
+    one spelling of a cell may be many in another.
 
     Failed and infeasible trials teach the surrogate nothing. What a constraint bounds is predicted
     by a surrogate of its own, from all trials that measured it; only candidates that it expects to
@@ -58,6 +60,7 @@ class Predictor:
         uniform: candidates drawn uniformly in a larger space.
         mutations: candidates there that are mutations of the best trials.
         parents: how many of the best trials are mutated.
+        from_canonical: share of the mutations that start from the canonical form.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Predictor:
         uniform: int = 1000,
         mutations: int = 1000,
         parents: int = 10,
+        from_canonical: float = 0.0,
     ) -> None:
         if targets not in _TARGETS:
             raise Fault(unknown("targets", targets, _TARGETS))
@@ -80,12 +84,14 @@ class Predictor:
         _check(0, whole=whole, uniform=uniform, mutations=mutations)
         if uniform + mutations < 1:
             raise Fault("uniform and mutations are both 0; a large space needs candidates")
+        if not 0 <= from_canonical <= 1:
+            raise Fault(f"from_canonical is {from_canonical}; it must be from 0 to 1")
         self._problem = problem
         self._build = protocols.check(surrogate, Surrogate, "surrogate")
         self._acquisition = Acquisition(acquisition, kappa)
         self._ranked = targets == "ranks"
         self._initial, self._batch = initial, batch
-        self._pools = _Pools(problem, whole, (uniform, mutations, parents))
+        self._pools = _Pools(problem, whole, (uniform, mutations, parents), from_canonical)
         self._rng = generator(problem.seed, "predictor")
         self._surrogates: dict[str, Surrogate] = {}  # "" predicts the objective, others a cost
         self._trials: list[Trial] = []
@@ -198,10 +204,13 @@ class Predictor:
 class _Pools:
     """Where proposals come from."""
 
-    def __init__(self, problem: Problem, whole: int, drawn: tuple[int, int, int]) -> None:
+    def __init__(
+        self, problem: Problem, whole: int, drawn: tuple[int, int, int], from_canonical: float
+    ) -> None:
         self._space = problem.space
         self._whole = size(problem.space) <= whole
         self._uniform, self._mutations, self._parents = drawn
+        self._from_canonical = from_canonical
 
     def drawn(self, count: int, seen: set[Genotype], rng: random.Random) -> list[Genotype]:
         """At most `count` random genotypes, none of them seen before nor equal to another."""
@@ -228,7 +237,10 @@ class _Pools:
         found = dict.fromkeys(self.drawn(self._uniform, seen, rng))
         parents = [trial.genotype for trial in good[: self._parents]]
         for _ in range(self._mutations if parents else 0):
-            child = mutate(self._space, rng.choice(parents), rng)
+            parent = rng.choice(parents)
+            if self._from_canonical and rng.random() < self._from_canonical:
+                parent = self._space.canonical(parent)
+            child = mutate(self._space, parent, rng)
             while rng.random() < 0.5:
                 child = mutate(self._space, child, rng)
             if child not in seen:

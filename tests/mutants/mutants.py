@@ -37,7 +37,7 @@ ROOMS = ("strategies", "gradient", "relaxations", "samplers", "estimators", "ana
 LEFT_OUT = ("strategies/optuna.py", "gradient/cuda_graphs.py", "gradient/parts.py")
 MORE = {  # tests of a module that do not stand where its name says
     "strategies/policy.py": ["strategies/test_reinforce.py"],
-    "gradient/halves.py": ["gradient/test_bilevel.py"],
+    "gradient/halves.py": ["gradient/test_halves.py", "gradient/test_bilevel.py"],
     "gradient/method.py": ["gradient/test_bilevel.py"],
     "gradient/gradients.py": ["gradient/test_unrolled.py", "gradient/test_bilevel.py"],
     "relaxations": ["relaxations"],
@@ -47,6 +47,7 @@ MORE = {  # tests of a module that do not stand where its name says
     "gradient/perturbations": ["gradient/perturbations"],
     "gradient/stoppers": ["gradient/stoppers"],
     "estimators/rows.py": ["estimators/test_table.py"],
+    "samplers/drawing.py": ["samplers"],
 }
 SECONDS = 1800  # of a test run; what takes longer hangs, which is noticed too
 EQUAL = {
@@ -57,6 +58,9 @@ EQUAL = {
     "analysis/importance.py: 0 -> 1"
     " in: for place, decision in enumerate(trials[0].genotype.decisions):"
     "": "all trials have the same decisions: that is checked two lines above",
+    "analysis/importance.py: 1 -> 2"
+    " in: return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[which])"
+    "": "every rank is half a place higher, and a share is of differences between ranks",
     "analysis/comparison.py: front >= row -> front > row"
     " in: front = np.vstack([front[~(front >= row).all(axis=1)], row])"
     "": "a row that stays though a new one beats it beats nothing that the new one does not",
@@ -170,7 +174,10 @@ def tests_of(where: str) -> list[str]:
     """The test files of a module."""
     folder, _, name = where.rpartition("/")
     found = MORE.get(where) or MORE.get(folder) or [f"{folder}/test_{name}"]
-    return [f"tests/unit/{file}" for file in found]
+    files = [f"tests/unit/{file}" for file in found]
+    if missing := [file for file in files if not (ROOT / file).exists()]:
+        sys.exit(f"{where} has no tests in {', '.join(missing)}; MORE says where they are")
+    return files
 
 
 def _slow(where: str) -> int:

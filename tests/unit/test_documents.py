@@ -148,6 +148,18 @@ def test_figures_of_the_strategies_are_those_of_the_raw_files():
     assert f"six 3x3 convolutions {without['six_3x3']}" in README
 
 
+def test_what_the_predictor_needs_elsewhere_is_that_of_the_raw_file():
+    said = (CHECKOUT / "docs" / "strategies.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| .+ \| ([\d.]+) \((\d+)\) \| (\d+) \| (\d+) \|$", said, flags=re.MULTILINE
+    )
+    keys = ("median", "most", "seeds", "missed")
+    table = raw("predictor_objectives")["table"].values()
+    assert [tuple(map(float, row)) for row in rows] == [
+        tuple(float(found["decisions"][key]) for key in keys) for found in table
+    ]
+
+
 def test_figures_of_speed_are_those_of_the_raw_files():
     for name, step in raw("darts_step")["rows"].items():
         for by in ("ours",) if name == "nasbench201" else ("ours", "native"):

@@ -79,11 +79,13 @@ class ExpectedCost:
         del progress
         if self._form == "product":
             expected = self.cost.expected(mixture.weights, mixture.edges)
+            # FBNet, eq. 2: CE x alpha log(LAT)^beta
             return loss * self._factor * (self._unit * expected).log() ** self._weight
         logits = relaxation.logits()
         chances = logits.softmax(dim=1)
         equal = torch.where(logits.detach().isfinite(), 0.0, -torch.inf).softmax(dim=1)
         reference = self.cost.expected(equal, mixture.edges).detach().clamp_min(1e-12)
+        # ProxylessNAS, eq. 7: loss + lambda E[latency], without the weight decay of the optimizer
         return loss + self._weight * self.cost.expected(chances, mixture.edges) / reference
 
     @cached_property

@@ -59,6 +59,7 @@ def test_the_least_p_is_that_of_the_clearest_outcome():
         assert least_p(count, count, pairs=True) == pytest.approx(min(1, pairs))
     assert least_p(5, 5, pairs=True) == 0.0625  # so five pairs can never show anything
     assert least_p(3, 5) == pytest.approx(2 / 56)
+    assert least_p(0, 4) == least_p(0, 0, pairs=True) == 1.0  # a chance, also of no runs at all
 
 
 def test_how_many_runs_would_do():
@@ -86,6 +87,14 @@ def test_runs_are_paired_by_seed_and_not_by_place():
     assert one.p == pytest.approx(stats.wilcoxon(a, b).pvalue)
     expected = stats.ttest_rel(b, a).confidence_interval(0.95)
     assert (one.low, one.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_pairs_that_are_level_have_no_rank():
+    """Wilcoxon 1945: of -.1 -.2 -.3 and .4 .5 the ranks sum to 6 and 9, whatever else is level."""
+    a = [0.9, 0.8, 0.7, 1.4, 1.5] + [1.0] * 6
+    seeds = {"a": range(11), "b": range(11)}
+    (one,) = contrasts({"a": a, "b": [1.0] * 11}, seeds, pairs=True)
+    assert one.better == "b"  # with ranks 1 to 6 for the level ones it were 24 against 21
 
 
 def test_other_numbers_of_runs_make_the_u_test():

@@ -125,6 +125,14 @@ def test_a_search_never_sees_the_test_accuracy(benchmark):
     assert set(table.estimate(Proposal(moves.at(benchmark.space, 0)))) == set(table.metrics)
 
 
+def test_the_shipped_table_has_two_fidelities_and_a_users_own_none(benchmark, problem, tmp_path):
+    shipped = Table(benchmark).traits
+    assert shipped.fidelities and shipped.rungs == (0.06, 1.0)
+    rows = [["a", "b", "c", "accuracy"], [0, 1, 0, 71.5]]
+    own = Table(problem, path=write(tmp_path / "own.csv", rows)).traits
+    assert not own.fidelities and own.rungs == ()
+
+
 def write(path, rows):
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(rows)

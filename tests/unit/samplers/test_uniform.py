@@ -36,6 +36,21 @@ def test_a_rule_that_there_is_not_is_a_fault():
 
 
 @pytest.mark.parametrize("rule", [1, 2])
+def test_what_is_drawn_follows_from_the_seed_and_not_from_what_else_draws(rule):
+    space = instantiate(composed("space=nasbench201").space, _partial_=True)(
+        ToyTask(input_shape=(3, 8, 8)), channels=2, cells_per_stage=1
+    )
+    supernet = space.supernet()
+
+    def drawn(seed, other):
+        torch.manual_seed(other)
+        uniform = Uniform(supernet, seed=seed, rule=rule)
+        return [uniform.paths(0.0)[0] for _ in range(5)]
+
+    assert drawn(0, 1) == drawn(0, 2) != drawn(1, 1)
+
+
+@pytest.mark.parametrize("rule", [1, 2])
 def test_all_genotypes_have_the_same_chance(rule):
     space = instantiate(composed("space=cell").space, _partial_=True)(
         ToyTask(input_shape=(3, 8, 8)), channels=2, cells=3, nodes=2

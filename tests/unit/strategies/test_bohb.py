@@ -76,8 +76,8 @@ def test_good_ones_are_feasible_as_soon_as_there_are_enough():
     broken = [(1.0 + n, inf) for n in range(100)]
     good, _ = model([*broken, (0.0, 3.0)]).groups()
     assert [entry[0] for entry in good] == [0.0, 1.0, 2.0, 3.0]  # the nearest ones stand in
-    good, bad = model([*broken, *((0.0, float(n)) for n in range(40))]).groups()
-    assert [entry[1] for entry in good] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]  # 15 % of 40
+    good, bad = model([*broken, *((0.0, float(n)) for n in range(39))]).groups()
+    assert [entry[1] for entry in good] == [0.0, 1.0, 2.0, 3.0, 4.0]  # 15 % of 39, rounded down
     assert len(bad) == 134
 
 

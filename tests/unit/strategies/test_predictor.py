@@ -9,6 +9,7 @@ import torch
 from nascli.core import space as moves
 from nascli.core.budget import Budget, OutOfTime
 from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
 from nascli.core.goal import Constraint
 from nascli.core.surrogate import normal_scores
 from nascli.core.trial import Trial
@@ -144,6 +145,23 @@ def test_large_spaces_are_searched_around_the_best(hills):
     assert np.mean(distances) < 3
 
 
+def of_digits(genotype, digits):
+    return Genotype(genotype.space, genotype.decisions, tuple(digits))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_share_of_the_mutations_start_from_the_canonical_form(hills, share):
+    hills.space.canonical = lambda genotype: of_digits(genotype, sorted(genotype.options))
+    strategy, _ = made(hills, whole=0, uniform=0, mutations=2000, parents=1, from_canonical=share)
+    written = of_digits(*run(strategy, 1), "32100")
+    form = hills.space.canonical(written)  # 00123, which differs in four decisions
+    pool, _ = strategy._pools.candidates([ended(0, written)], {written}, random.Random(0))
+    near = [set(moves.neighbours(hills.space, start)) & set(pool) for start in (written, form)]
+    # all 15 neighbours of where half of the mutations end; of the other one few are ever met
+    for found, reached in zip(near, (share < 1, share > 0), strict=True):
+        assert len(found) == 15 if reached else len(found) < 8
+
+
 def test_predicted_costs_keep_proposals_within_the_constraints(hills):
     hills = replace(hills, goal=replace(hills.goal, constraints=(Constraint("params", 6.0),)))
     strategy, _ = made(hills, initial=3)
@@ -217,6 +235,7 @@ def test_finds_the_top_of_a_rugged_hill_sooner_than_chance(hills):
         ({"targets": "rank"}, "targets 'rank' is not known; allowed: ranks, values"),
         ({"initial": 0}, "initial is 0; it must be at least 1"),
         ({"whole": -1}, "whole is -1; it must be at least 0"),
+        ({"from_canonical": 1.5}, "from_canonical is 1.5; it must be from 0 to 1"),
         ({"mutations": -1}, "mutations is -1; it must be at least 0"),
         ({"uniform": 0, "mutations": 0}, "uniform and mutations are both 0"),
     ],
