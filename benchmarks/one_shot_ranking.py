@@ -87,7 +87,9 @@ def trained(options: argparse.Namespace, part: str, sampler: str, seed: int) -> 
 def space(options: argparse.Namespace, part: str) -> list[str]:
     data = ["data=image_folder", f"data.path={options.images}"]
     data += [f"data.limit_train={options.train}", f"data.image_size={options.image_size}"]
+    data += [f"training.crop_padding={options.image_size // 8}"]  # as published: 4 of 32 pixels
     if part == "bench":
+        data += ["training.learning_rate=0.1"]  # as the benchmark itself trains
         cells = f"space.cells_per_stage={options.cells}"
         sizes = ["space=nasbench201", "space.channels=8", cells]
         return [*sizes, "training=search", *data]

@@ -78,7 +78,7 @@ def weights(
     """What a network starts from; None for first weights of its own.
 
     Those are its path's in the supernet, with the batch-norm statistics that it is scored with
-    there: from the same training images, if the retraining has the same data.
+    there: from the same training images, augmented as there, if the retraining has the same data.
 
     Raises:
         Fault: the supernet is not trained, or does not fit.
@@ -89,10 +89,12 @@ def weights(
 
     folder = Path(config.supernet)
     its = recorded.load(folder, directories)
-    problem = replace(problem, seed=int(its.seed))
+    recipe = building.component(its, "training")  # which augments the images of its statistics
+    problem = replace(problem, seed=int(its.seed), recipe=recipe)
     shared = shared_weights.new(problem, "nobody")
     problem.listener.warn(load(shared, folder, trained=True))
     estimator = its.get("estimator") or {}
-    numbers = (int(estimator.get(k, v)) for k, v in (("batch_size", 256), (_BATCHES, 4)))
-    scoring = Scoring(problem, shared, *numbers)
+    size, count = (int(estimator.get(k, v)) for k, v in (("batch_size", 256), (_BATCHES, 4)))
+    images = str(estimator.get("recalibration_images", "plain"))  # of earlier versions' runs
+    scoring = Scoring(problem, shared, size, count, recalibration_images=images)
     return lambda: scoring.network(genotype).state_dict()

@@ -63,13 +63,16 @@ class OneShot:
         images: int | None = None,
         at_once: int = 1,
         race: int | None = None,
+        recalibration_images: str = "plain",
     ) -> None:
         from nascli.supernet.scoring import Scoring  # torch, which a wrong search does without
         from nascli.training.divergence import Caution
         from nascli.training.epoch_cost import EpochCost
 
         self._problem, self._shared = problem, shared
-        self._scoring = Scoring(problem, shared, batch_size, recalibration_batches, images)
+        self._scoring = Scoring(
+            problem, shared, batch_size, recalibration_batches, images, recalibration_images
+        )
         self._race = race
         _check(problem, at_once, race)
         if race is not None:

@@ -35,11 +35,14 @@ class Relaxed:
         shared: SharedWeights,
         batch_size: int = 256,
         recalibration_batches: int = 4,
+        recalibration_images: str = "plain",
     ) -> None:
         from nascli.supernet.scoring import Scoring  # torch, which a wrong search does without
 
         self._shared = shared
-        self._scoring = Scoring(problem, shared, batch_size, recalibration_batches)
+        self._scoring = Scoring(
+            problem, shared, batch_size, recalibration_batches, None, recalibration_images
+        )
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """Both accuracies in percent, whatever the fidelity.

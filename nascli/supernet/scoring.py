@@ -21,6 +21,8 @@ from nascli.data.task import Task, selecting
 from nascli.supernet.prefixes import Prefixes
 from nascli.supernet.race import Race
 from nascli.supernet.recalibration import preserved, recalibrate
+from nascli.training.augmentation import augmentation
+from nascli.training.recipe import Recipe
 
 _MOST_KEPT = 500_000_000  # bytes of images that stay in memory from one score to the next
 
@@ -37,9 +39,13 @@ class Scoring:
         batch_size: images at once.
         recalibration_batches: how many batches of training images the statistics come from.
         images: of the validation split, so many are drawn to score on; None: all.
+        recalibration_images: "augmented", as the recipe trains on them (so the published code of
+            once-for-all), or "plain", as versions before 0.2.0 did.
+            A network that has learnt with the statistics of the one may fail with the other's:
+            a wide black frame around small images moves them far.
 
     Raises:
-        Fault: one of these numbers is below 1, or nothing is held out.
+        Fault: one of these numbers is below 1, there are no such images, or nothing is held out.
     """
 
     def __init__(
@@ -49,15 +55,22 @@ class Scoring:
         batch_size: int,
         recalibration_batches: int,
         images: int | None = None,
+        recalibration_images: str = "plain",
     ) -> None:
         given = {"batch_size": batch_size, "recalibration_batches": recalibration_batches}
         given |= {} if images is None else {"images": images}
         for key, value in given.items():
             if value < 1:
                 raise Fault(f"estimator.{key} is {value}; it must be at least 1")
+        if recalibration_images not in ("augmented", "plain"):
+            raise Fault(
+                f"estimator.recalibration_images is {recalibration_images}; it must be augmented "
+                "or plain"
+            )
         selecting(cast(Task, problem.task))
         self._problem, self._shared = problem, shared
         self._size, self._batches, self._images = batch_size, recalibration_batches, images
+        self._augmented = recalibration_images == "augmented" and problem.recipe is not None
         self._kept: dict[str, list[Batch]] = {}
 
     def accuracy(self, mixture: Mixture, *, whole: bool = False) -> float:
@@ -128,8 +141,16 @@ class Scoring:
         """What statistics come from: shuffled, for a split may list images class by class."""
         train = cast(Task, self._problem.task).split("train")
         generator = seeded(self._problem.seed, "scoring")
+        augment = (
+            augmentation(cast(Recipe, self._problem.recipe), train) if self._augmented else None
+        )
         stream = batches(
-            train, self._size, self._problem.accelerator, generator=generator, limit=self._batches
+            train,
+            self._size,
+            self._problem.accelerator,
+            generator=generator,
+            limit=self._batches,
+            augment=augment,
         )
         return self._remembered("train", stream, min(len(train), self._batches * self._size), train)
 

@@ -189,7 +189,9 @@ def retraining(run, *chosen):
 
 
 def test_a_network_that_inherits_scores_as_in_the_supernet_before_its_first_step(trained):
-    parts = retrain.build(retraining(trained, "init=inherit"))
+    others = "training.crop_padding=0", "training.flip=false"  # are the retraining's alone
+    parts = retrain.build(retraining(trained, "init=inherit", *others))
+    assert parts.problem.recipe.crop_padding == 0
     network = parts.problem.space.network(parts.genotype)
     network.load_state_dict(parts.weights())
     network.eval()

@@ -16,11 +16,15 @@ from nascli.core.budget import OutOfTime
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.space import at
-from nascli.data.batches import batches
+from nascli.data.batches import batches, seeded
 from nascli.data.synthetic import Synthetic
+from nascli.samplers.uniform import Uniform
+from nascli.supernet.path_training import PathTraining
 from nascli.supernet.recalibration import recalibrate
 from nascli.supernet.scoring import Scoring
 from nascli.supernet.shared import Shared
+from nascli.training.augmentation import augmentation
+from nascli.training.recipe import Recipe
 
 SIZES = {
     "nasbench201": {"channels": 3, "cells_per_stage": 2},
@@ -40,11 +44,12 @@ def space(name):
     return made(ToyTask(input_shape=(3, 8, 8)), **SIZES[name])
 
 
-def scoring(name, images=None, **problem):
+def scoring(name, images=None, recalibration_images="plain", **problem):
     made = space(name)
     stated = Problem(space=made, task=Synthetic(images=240, size=8), recipe=None)
     shared = Shared(replace(stated, **problem))
-    return made, shared.supernet, Scoring(replace(stated, **problem), shared, 16, 2, images)
+    scores = Scoring(replace(stated, **problem), shared, 16, 2, images, recalibration_images)
+    return made, shared.supernet, scores
 
 
 def drawn(made, count):
@@ -81,6 +86,62 @@ def test_scores_are_those_of_a_plain_loop():
             right = (supernet(images, mixture).argmax(1) == labels).double().mean()
         ((found, _),) = scores.accuracies([mixture])
         assert found == pytest.approx(100 * float(right))
+
+
+FRAMED = Recipe(epochs=1, batch_size=32, learning_rate=0.1, crop_padding=4)  # half of an image
+
+
+def seen(supernet, work):
+    """The mean pixel that the supernet reads in training mode, and in evaluation mode."""
+    means = {True: [], False: []}
+    hook = supernet.register_forward_pre_hook(
+        lambda module, given: means[module.training].append(float(given[0].mean()))
+    )
+    work()
+    hook.remove()
+    return [sum(found) / len(found) if found else None for found in means.values()]
+
+
+@pytest.mark.parametrize("estimator", ["one_shot", "relaxed"])
+def test_by_default_statistics_come_from_images_as_they_are_trained_on(estimator):
+    images = composed(f"estimator={estimator}").estimator.recalibration_images
+    space, supernet, scores = scoring("nasbench201", recipe=FRAMED, recalibration_images=images)
+    mixture = supernet.path(drawn(space, 1)[0])
+    training = PathTraining(scores._problem, scores._shared, Uniform)
+    trained, _ = seen(supernet, training.train)
+    recalibrated, evaluated = seen(supernet, lambda: scores.accuracy(mixture))
+    assert abs(recalibrated - trained) < abs(evaluated - trained) / 5
+
+
+def test_a_path_scores_as_its_network_with_statistics_by_hand():
+    space, supernet, scores = scoring(
+        "nasbench201", recipe=FRAMED, recalibration_images="augmented"
+    )
+    task = scores._problem.task
+    learn(supernet, task, drawn(space, 3))
+    train, ((images, labels),) = task.split("train"), batches(task.split("valid"), 500, "cpu")
+    found, plain = [], scoring("nasbench201")[2]
+    for genotype in drawn(space, 6):
+        network = supernet.network(genotype).train()
+        for norm in (m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+            norm.reset_running_stats()
+            norm.momentum = None  # a mean in which all batches count alike
+        augment = augmentation(FRAMED, train)
+        drawing = seeded(scores._problem.seed, "scoring")
+        with torch.no_grad():
+            for batch, _ in batches(train, 16, "cpu", generator=drawing, limit=2, augment=augment):
+                network(batch)
+            right = (network.eval()(images).argmax(1) == labels).double().mean()
+        found.append(scores.accuracy(supernet.path(genotype)))
+        assert found[-1] == pytest.approx(100 * float(right))
+    plain._shared.supernet.load_state_dict(supernet.state_dict())
+    others = [plain.accuracy(supernet.path(genotype)) for genotype in drawn(space, 6)]
+    assert found != others
+
+
+def test_other_images_for_the_statistics_are_refused():
+    with pytest.raises(Fault, match="recalibration_images is clean; it must be augmented or plain"):
+        scoring("chain", recalibration_images="clean")
 
 
 def test_what_paths_begin_with_alike_is_computed_once():
