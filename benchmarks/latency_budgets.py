@@ -4,7 +4,7 @@ python benchmarks/latency_budgets.py [--part table gradient] [--seeds 30] [--tra
 
 `table`: evolution, reinforce and random look cells up, 100 queries each (cells over the budget are
 not queried) or 2,000 proposals, on two settings of the shipped latencies. `gradient`:
-`strategy=darts` under `constraints.latency_ms`, the pressure found by dual ascent, trains the
+`strategy=beta_darts` under `constraints.latency_ms`, the pressure found by dual ascent, trains the
 smallest supernet (8 channels, a cell a stage, 8 epochs) on digits; its answer is looked up. An
 epoch of it costs as much as one of about five such networks, so random with five queries stands
 beside it (`random_5`).
@@ -62,7 +62,7 @@ def trained(setting: str, budget: float, seed: int, folder: Path) -> tuple[float
     """The same of a gradient search, which runs as a command."""
     outputs = folder / f"{setting}-{budget}-{seed}"
     command = [
-        "nas", "search", "strategy=darts", "space=nasbench201", "space.channels=8",
+        "nas", "search", "strategy=beta_darts", "space=nasbench201", "space.channels=8",
         "space.cells_per_stage=1", "data=digits", f"training.epochs={EPOCHS}", "threads=1",
         "device=nasbench201_devices", f"device.setting={setting}",
         f"constraints.latency_ms={budget}", f"seed={seed}", f"outputs={outputs}",
