@@ -5,7 +5,6 @@ from __future__ import annotations
 from nascli import ui
 from nascli.config import export as config
 from nascli.config.compose import Asked
-from nascli.programs import export as program
 
 _PIXELS = {"uint8": "pixels 0 to 255", "float32": "numbers as it was trained on"}
 
@@ -18,6 +17,8 @@ def main(asked: Asked) -> None:
     """
     listener = ui.Heard()
     run, parts = config.begin(asked, listener)
+    from nascli.programs import export as program  # torch, which a wrong one does without
+
     with ui.logging_to(run):
         found = program.export(run, parts)
         card, report = parts.trained.card, found.report

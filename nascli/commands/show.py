@@ -21,7 +21,6 @@ from nascli.report import drawings, terminal
 from nascli.report.cells import cells_of
 from nascli.report.units import duration, readable, words
 from nascli.runs import reading
-from nascli.runs.folder import Run
 
 
 def main(asked: Asked) -> None:
@@ -30,9 +29,9 @@ def main(asked: Asked) -> None:
     Raises:
         Fault: the input is wrong, or the drawings cannot be written.
     """
-    data = config.look(asked)
+    data = config.data(asked)
     if data is not None:
-        _data(asked, *data)
+        _data(asked, data)
         return
     shown = config.build(asked)
     problem, folder = shown.problem, shown.folder
@@ -52,16 +51,18 @@ def main(asked: Asked) -> None:
         ui.out(f"drawn: {file}")
 
 
-def _data(asked: Asked, run: Run, task: Task) -> None:
+def _data(asked: Asked, task: Task) -> None:
     """Classes, odd images, and where the contact sheets are."""
-    from nascli.programs.look import look  # torch is for images alone
+    from nascli.programs.look import look, write  # torch is for images alone
 
+    found, said = look(task)  # before there is a folder: a bad image leaves none
+    run = config.looked_at(asked)
     with ui.logging_to(run):
         words = [word for word in asked.overrides if word.startswith("data")]
-        found = look(run, task, asked.plain(), lambda verb, *_: asked.then(verb, *words))
+        write(run, task, found, asked.plain(), lambda verb, *_: asked.then(verb, *words))
         rows = [[name, *map(str, counts.values())] for name, counts in found.counts.items()]
         ui.table(f"{task.name}: images", ("class", "train", "valid", "test"), rows)
-        for line in found.odd or ["nothing odd was found"]:
+        for line in (*said[1:], *(found.odd or ["nothing odd was found"])):
             ui.say(line)
         ui.say(f"contact sheets: {run.path / 'report.html'}")
     ui.path(run.path)

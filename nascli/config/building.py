@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -258,23 +258,29 @@ def estimators(
     counted = made.device.counts if isinstance(made.device, Counting) else ()
     if not set(COSTS) & set(chosen.metrics) or set(counted) - set(chosen.metrics):
         chain = (Costs(made), chosen)
-    known = [m for one in chain for m in (*one.metrics, *traits_of(one).on_request)]
+    reported = [m for one in chain for m in (*one.metrics, *traits_of(one).on_request)]
+    check_metrics(config, made, reported)
+    return chain
+
+
+def check_metrics(config: DictConfig, made: Problem, reported: Iterable[str]) -> None:
+    """Raises a Fault if a metric in objectives, constraints or scalarisation is not `reported`."""
+    known = list(reported)
     if made.device is None and config.get("device"):  # it has a fault of its own, which is told
         known += COSTS
     wanted = [("objectives", o.metric) for o in made.goal.objectives]
     wanted += [("constraints", metric) for metric in config.get("constraints") or {}]
     scalar = made.goal.scalarisation
     wanted += [("scalarisation", metric) for metric in (scalar.metrics if scalar else ())]
-    lacking = [(key, metric) for key, metric in wanted if metric not in known]
     bad = [
         f"{key} names {metric}, which only {_ONLY[metric]}"
         if metric in _ONLY
         else unknown(f"metric in {key}", metric, known)
-        for key, metric in lacking
+        for key, metric in wanted
+        if metric not in known
     ]
     if bad:
         raise Fault("\n".join(bad))
-    return chain
 
 
 def network(config: DictConfig, listener: Listener = SILENT) -> tuple[Problem, Genotype]:

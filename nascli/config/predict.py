@@ -5,8 +5,7 @@ from __future__ import annotations
 from nascli.config import building, trained
 from nascli.config.compose import Asked
 from nascli.core.fault import Fault
-from nascli.programs.predict import Parts
-from nascli.programs.trained import image_files
+from nascli.programs.predict import Parts, image_files
 
 
 def build(asked: Asked) -> Parts:

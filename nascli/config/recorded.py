@@ -97,10 +97,12 @@ def opened(asked: Asked) -> tuple[Run, Asked]:
 def _going_on(run: Run, asked: Asked) -> Asked:
     """What the run's own config asks for, as far as the command line may not change it."""
     keys = [text.lstrip("+~").partition("=")[0] for text in asked.overrides]
-    config = load(run.path, asked.directories)
+    plain = reading.config(run.path)  # what is told of it alone is told without importing torch
+    _check_verb(run, verb_of(plain), asked)
     moved = [group for group in ("data", "estimator") if f"{group}.path" in keys]
     for group in moved:
-        if asked.config[group]._target_ == config[group]._target_:
+        before = plain.get(group)
+        if isinstance(before, Mapping) and asked.config[group]._target_ == before.get("_target_"):
             keys = [key for key in keys if key != group]  # it is the run's own
     bad = [key for key in keys if not key.startswith(_CHANGEABLE)]
     if asked.verb != "search":  # which alone looks whether it answers as before
@@ -111,15 +113,7 @@ def _going_on(run: Run, asked: Asked) -> Asked:
             "kernels, data.path (of the same images) and estimator.path (of the same answers) can: "
             "for anything else start a new run"
         )
-    verb = verb_of(config)
-    if verb not in _MARKS:
-        marks = " nor ".join(_MARKS.values())
-        raise Fault(f"'{run.path / CONFIG}' is of no run that can go on: it has neither {marks}")
-    if verb != asked.verb:
-        raise Fault(
-            f"'{run.path}' is a run of nas {verb}, which nas {asked.verb} cannot go on with; "
-            f"take {asked.then(verb, f'resume={run.path}')}"
-        )
+    config = load(run.path, asked.directories)
     if "data" in moved and not (run.path / membership.FILE).is_file():
         raise Fault(
             f"'{run.path}' has no record of its images ({membership.FILE}), so it cannot be told "
@@ -135,6 +129,18 @@ def _going_on(run: Run, asked: Asked) -> Asked:
             OmegaConf.update(config, key, OmegaConf.select(asked.config, key))
     config.resume = str(run.path)
     return asked.with_config(config)
+
+
+def _check_verb(run: Run, verb: str, asked: Asked) -> None:
+    """Raises a Fault if the run is none of the verb that is asked to go on with it."""
+    if verb not in _MARKS:
+        marks = " nor ".join(_MARKS.values())
+        raise Fault(f"'{run.path / CONFIG}' is of no run that can go on: it has neither {marks}")
+    if verb != asked.verb:
+        raise Fault(
+            f"'{run.path}' is a run of nas {verb}, which nas {asked.verb} cannot go on with; "
+            f"take {asked.then(verb, f'resume={run.path}')}"
+        )
 
 
 def _check_command(config: DictConfig, asked: Asked, keys: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from nascli.config import (
     building,
+    early,
     logger,
     measuring,
     own_data,
@@ -181,6 +182,8 @@ def _searching(
 
     What has a fault is None.
     """
+    if survey:
+        faults.attempt(lambda: early.check(config, problem))
     if faults.found_by(lambda: _check_fit(config, problem)):
         return problem, None, None, None
     sharing = faults.attempt(lambda: (shared_weights.of(config, problem),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from nascli.config import building, recorded
 from nascli.config.compose import Asked
@@ -52,8 +53,8 @@ def build(asked: Asked) -> Shown:
     return Shown(problem, genotypes, folder, Path(config.svg) if config.svg else None)
 
 
-def look(asked: Asked) -> tuple[Run, Task] | None:
-    """A run folder and the data, where these are given and no genotype is; else None.
+def data(asked: Asked) -> Task | None:
+    """The data to be looked at, where these are given and no genotype is; else None.
 
     Raises:
         Fault: what is wrong with the data.
@@ -63,8 +64,16 @@ def look(asked: Asked) -> tuple[Run, Task] | None:
     if config.genotype or not given:
         return None
     building.absolute(config)
-    task = protocols.check(building.component(config, "data"), Task, "data")
-    return recorded.claimed(asked, "data"), task
+    return cast(Task, protocols.check(building.component(config, "data"), Task, "data"))
+
+
+def looked_at(asked: Asked) -> Run:
+    """The run folder for what was found in the data.
+
+    Raises:
+        Fault: it cannot be made.
+    """
+    return recorded.claimed(asked, "data")
 
 
 def _number(file: Path) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig
 
@@ -14,9 +14,12 @@ from nascli.core.fault import Fault, first_line
 from nascli.core.listener import SILENT, Listener
 from nascli.core.space import known
 from nascli.data.task import Task
-from nascli.programs.retrain import WEIGHTS
-from nascli.programs.trained import Trained, card_of
+from nascli.programs.baselines import WEIGHTS
 from nascli.runs import card as cards
+from nascli.runs.folder import Run
+
+if TYPE_CHECKING:
+    from nascli.programs.trained import Trained
 
 
 def of(reference: object, directories: Sequence[Path] = ()) -> Trained:
@@ -27,6 +30,8 @@ def of(reference: object, directories: Sequence[Path] = ()) -> Trained:
             network.json, which versions before 0.3 left, are not at hand.
     """
     folder = _folder(reference)
+    from nascli.programs.trained import Trained, card_of  # torch, which a wrong folder does without
+
     config = recorded.load(folder, directories)
     card = cards.read(folder)
     task: Any = card or data(config)
@@ -34,7 +39,7 @@ def of(reference: object, directories: Sequence[Path] = ()) -> Trained:
     genotype = known(space, genotypes.load(str(folder)))
     network = space.network(genotype)
     try:
-        network.load_state_dict(_weights(folder))
+        network.load_state_dict(cast(dict[str, Any], Run(folder).load(WEIGHTS)))
     except Exception as error:  # of whatever kind, for anything may stand there
         wrong = (str(error).splitlines() or [type(error).__name__])[-1].strip()
         raise Fault(f"'{folder / WEIGHTS}' does not fit the network of its run: {wrong}") from error
@@ -79,9 +84,3 @@ def _folder(reference: object) -> Path:
         hint = f"train the network first: nas retrain genotype={reference}" if named else ""
         raise Fault(f"{there}; {hint or 'give the folder of a run of nas retrain'}")
     return folder
-
-
-def _weights(folder: Path) -> dict[str, Any]:
-    from nascli.runs.folder import Run
-
-    return cast(dict[str, Any], Run(folder).load(WEIGHTS))

@@ -77,12 +77,12 @@ class FashionMNIST:
 
 
 def _read(path: str, part: str, download: bool) -> Memory:
-    from nascli.data.split import Memory
-
     root = Path(path).expanduser()
     if download:
         _download(root)
     files = [_find(root, f"{part}-{kind}") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
+    from nascli.data.split import Memory  # torch, which missing files do without
+
     images, labels = (read_idx(file) for file in files)
     if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or labels.max() > 9:
         raise Fault(f"{files[0]} and {files[1]} do not hold Fashion-MNIST's images and labels")

@@ -14,11 +14,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nascli.core.fault import Fault
+from nascli.core.words import counted
 from nascli.data import keys
 from nascli.data.holdout import Rows
 from nascli.data.images import Decoder
 from nascli.data.split import Memory, chunks
 
+_NAMED = 8  # bad images at most
 _FEW = 2000  # images that are decoded before processes to do it would have started
 
 
@@ -119,34 +121,45 @@ class Files:
             pin_memory=device != "cpu",
             generator=torch.Generator(),  # without one it would draw from the global generator
         )
-        for images, labels, fault in loader:
-            if fault:
-                raise Fault(fault)
-            yield images, labels
+        bad: list[tuple[str, str]] = []
+        for images, labels, found in loader:  # after a bad one only for the sake of further ones
+            bad += found
+            if not bad:
+                yield images, labels
+        if bad:
+            raise Fault("\n".join([bad[0][1], *_others([file for file, _ in bad[1:]])]))
 
 
-class _Batches(Dataset[tuple[Tensor, Tensor, str]]):
-    """Rows -> images (B, H, W, C), labels (B,), and what went wrong, if anything did."""
+def _others(files: Sequence[str]) -> Iterator[str]:
+    """Says that these are bad too."""
+    if files:
+        named = f"{', '.join(files[:_NAMED])}{' ...' if files[_NAMED:] else ''}"
+        yield f"{counted(len(files), 'more image')} cannot be used either: {named}"
+
+
+class _Batches(Dataset[tuple[Tensor, Tensor, list[tuple[str, str]]]]):
+    """Rows -> images (B, H, W, C), labels (B,), and which files are bad, and why."""
 
     def __init__(self, source: Files) -> None:
         self._source = source
 
-    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor, str]:
-        labels = self._source.labels[rows]
-        try:
-            images = self._made([self._source.files[row] for row in rows.tolist()])
-        except Fault as fault:  # raised by the reader of the loader, as a plain message
-            return torch.empty(0), labels, str(fault)
-        return torch.from_numpy(images), labels, ""
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor, list[tuple[str, str]]]:
+        images, bad = [], []
+        for file in (self._source.files[row] for row in rows.tolist()):
+            try:
+                images.append(self._made(file))
+            except Fault as fault:  # raised by the reader of the loader, as a plain message
+                bad.append((file, str(fault)))
+        stacked = torch.empty(0) if bad else torch.from_numpy(np.stack(images))
+        return stacked, self._source.labels[rows], bad
 
-    def _made(self, files: Sequence[str]) -> NDArray[np.uint8]:
-        return np.stack([self._source.decoder(file) for file in files])
+    def _made(self, file: str) -> NDArray[np.uint8]:
+        return self._source.decoder(file)
 
 
 class _Checked(_Batches):
     """The same without the images: whether they can be read."""
 
-    def _made(self, files: Sequence[str]) -> NDArray[np.uint8]:
-        for file in files:
-            self._source.decoder.check(file)
+    def _made(self, file: str) -> NDArray[np.uint8]:
+        self._source.decoder.check(file)
         return np.empty(0, np.uint8)

@@ -152,12 +152,12 @@ class Splits:
         return list(too_small(labels, self._train.keys, self.holdout.shares(wanted)))
 
     def _split(self, name: str) -> Split:
-        from nascli.data.split import Split, survey
-
         if name not in SPLITS:
             raise KeyError(name)
         rows = self._rows.get(name)
         source = self._sources[name]() if rows is None else self._train.take(rows)
+        from nascli.data.split import Split, survey  # torch, which missing images do without
+
         if name == "train":
             found = survey(source)
             self._plain(name, found.plain, found.images)

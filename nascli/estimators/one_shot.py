@@ -49,7 +49,7 @@ class OneShot:
         Fault: a value makes no sense, or there is no sampler though it is needed.
     """
 
-    metrics: tuple[str, ...] = ("accuracy",)
+    metrics: tuple[str, ...] = ("accuracy", "scored_images")
     meaning = "the path's in the supernet, on the validation split; nas retrain gives its own"
     traits = Traits(repeatable=False, weight_sharing=True, fidelities=False)
 
@@ -75,8 +75,8 @@ class OneShot:
         )
         self._race = race
         _check(problem, at_once, race)
-        if race is not None:
-            self.metrics = ("accuracy", "scored_images")
+        if race is None:
+            self.metrics = ("accuracy",)
         self._training: PathTraining | None = None
         self._cost = EpochCost(problem.accelerator)
         self._caution = Caution(problem.recipe, problem.listener.warn)

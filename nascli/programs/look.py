@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nascli.data import identity, looks
@@ -13,13 +13,23 @@ from nascli.report.page import Content
 from nascli.runs.folder import Run
 
 
-def look(run: Run, task: Task, settings: Mapping[str, Any], then: Then = plain) -> Looks:
-    """Looks, and writes report.json and report.html.
+def look(task: Task) -> tuple[Looks, Sequence[str]]:
+    """What is found in the images, and what a search on them would say first.
 
     Raises:
-        Fault: an image cannot be read, or the disk takes no more.
+        Fault: an image cannot be read.
     """
-    found = looks.look(task)
+    return looks.look(task), identity.words(task)
+
+
+def write(
+    run: Run, task: Task, found: Looks, settings: Mapping[str, Any], then: Then = plain
+) -> None:
+    """Writes what was found as report.json and report.html.
+
+    Raises:
+        Fault: the disk takes no more.
+    """
     report = {
         "verb": "show",
         "title": f"{task.name} · {task.classes:,} classes",
@@ -37,7 +47,6 @@ def look(run: Run, task: Task, settings: Mapping[str, Any], then: Then = plain) 
         then=[("search on these images:", then("search"))],
     )
     write_report(run, content)
-    return found
 
 
 def _few(values: list[float]) -> str:

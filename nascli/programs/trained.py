@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,26 +110,3 @@ def card_of(
         class_names=tuple(classes),
         costs=costs,
     )
-
-
-def image_files(given: Sequence[str]) -> list[Path]:
-    """The image files among these, folders looked through.
-
-    Raises:
-        Fault: there is no such file, or no image in a folder.
-    """
-    found: list[Path] = []
-    for text in given:
-        place = Path(text).expanduser()
-        if place.is_dir():
-            inside = sorted(f for f in place.rglob("*") if f.suffix.lower() in images.SUFFIXES)
-            if not inside:
-                raise Fault(
-                    f"no image in '{text}'; images are: {' '.join(sorted(images.SUFFIXES))}"
-                )
-            found += inside
-        elif place.exists():
-            found.append(place)
-        else:
-            raise Fault(f"no image, and no folder of images, at '{text}'")
-    return found

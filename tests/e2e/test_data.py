@@ -214,8 +214,19 @@ def test_show_gives_a_first_look_at_a_folder_of_images(nas, tmp_path):
         for n in range(12):
             pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "mine" / label / f"{n}.png")
+    (tmp_path / "mine" / "ant" / "Thumbs.db").write_bytes(b"no image")
+    whole = {file: file.read_bytes() for file in (tmp_path / "mine" / "ant").glob("*.png")}
+    for file in whole:
+        file.write_bytes(b"no image")
+    sizes = ("data.image_size=8", "data.channels=3")
+    done = nas("show", "data=image_folder", "data.path=mine", *sizes)
+    assert done.code == 2 and "cannot be used either" in done.stderr
+    assert not (tmp_path / "outputs").exists()
+    for file, data in whole.items():
+        file.write_bytes(data)
     done = nas("show", "data=image_folder", "data.path=mine")
     assert done.code == 0, done.stderr
+    assert "passed over among the images of" in done.stderr and "1 .db" in done.stderr
     assert "nothing odd was found" in done.stderr and re.search(r"ant +│ +10 │", done.stderr)
     page = (tmp_path / done.run / "report.html").read_text()
     assert page.count('src="data:image/png;base64,') == 2

@@ -1,6 +1,7 @@
 """Imports run one way; the table below is the rule."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -202,18 +203,37 @@ def test_a_bound_below_every_network_is_refused_without_torch(strategy, tmp_path
 
 
 @pytest.mark.parametrize(
-    "words", [["strategy=dart"], ["strategy=darts", "space.chanels=3"], ["trainig.epochs=3"]]
+    ("words", "said"),
+    [
+        ("search strategy=dart", "did you mean 'darts'"),
+        ("search strategy=darts space.chanels=3", "did you mean 'space.channels'"),
+        ("search trainig.epochs=3", "did you mean 'training'"),
+        ("search objectives={acuracy:max}", "did you mean 'accuracy'"),
+        ("search constraints.parms=3 strategy=evolution strategy.population=0", "'params'"),
+        ("search strategy=evolution strategy.population=0", "population is 0"),
+        ("search resume=run strategy=random", "strategy cannot change"),
+        ("retrain resume=run", "take nas search resume="),
+        ("retrain genotype=darts_v2 data=cifar10 data.path=nowhere", "no intact CIFAR10"),
+        ("retrain genotype=darts_v2 data=fashion_mnist", "no train-images-idx3-ubyte"),
+        ("export genotype=darts_v2 format=onnx", "train the network first"),
+        ("predict nowhere a.png", "no folder at"),
+    ],
 )
-def test_a_typo_is_told_without_torch(words, tmp_path):
+def test_a_typo_is_told_without_torch(words, said, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    built = {"_target_": "nascli.operations.skip.Zero"}  # whose module imports torch
+    config = {"strategy": {"_target_": "x"}, "space": {"operations": {"none": built}}}
+    (folder / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
     code = (
-        f"import sys\nfrom nascli.cli import _main\ncode = _main(['search', *{words}])\n"
+        f"import sys\nfrom nascli.cli import _main\ncode = _main({words.split()})\n"
         "sys.exit(3 if 'torch' in sys.modules else code)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 2 and "did you mean" in done.stderr, done.stderr
+    assert done.returncode == 2 and said in done.stderr, done.stderr
 
 
 def test_a_search_imports_neither_scikit_learn_nor_torchs_compiler(tmp_path):

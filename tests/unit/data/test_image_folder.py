@@ -152,6 +152,19 @@ def test_an_unreadable_image_is_named(
         ImageFolder(str(tmp_path), memory_mb=memory_mb, workers=1).splits.check()
 
 
+@pytest.mark.parametrize("memory_mb", [1000, 0])
+def test_all_that_cannot_be_read_is_named_at_once(tmp_path: Path, memory_mb: float) -> None:
+    write(tmp_path, {"train/a": 12, "train/b": 4, "valid/a": 1, "test/a": 1})
+    bad = [tmp_path / "train" / "a" / f"{n:03}.png" for n in range(1, 11)]
+    for file in bad:
+        file.write_bytes(b"no image")
+    with pytest.raises(Fault) as fault:
+        ImageFolder(str(tmp_path), memory_mb=memory_mb, workers=0).splits.check()
+    first, others = str(fault.value).splitlines()
+    assert first.startswith(f"cannot read image {bad[0]}: ")
+    assert others == f"9 more images cannot be used either: {', '.join(map(str, bad[1:9]))} ..."
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_images_are_those_in_memory(tmp_path: Path, workers: int) -> None:
     write(tmp_path, {"train/a": 9, "train/b": 8, "test/a": 1})
