@@ -80,7 +80,7 @@ def test_leaves_the_random_state_threads_and_networks_alone(device):
     weights = convolution.weight.clone()
     torch.manual_seed(3)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    assert len(made.latencies([(convolution, (3, 9, 8)), (nn.ReLU(), (3, 9, 8))])) == 2
+    assert len(made.latencies([(convolution, (3, 9, 8))])) == 1
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
     assert convolution.training and torch.equal(convolution.weight, weights)

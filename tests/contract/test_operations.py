@@ -1,5 +1,7 @@
 """What every operation keeps to; the YAML folder says which there are."""
 
+from functools import cache
+
 import pytest
 import torch
 from fixtures import composed, options
@@ -8,11 +10,16 @@ from omegaconf import OmegaConf
 from nascli.operations import resolve
 
 
-@pytest.fixture(params=options("operation"))
-def factory(request):
+@cache
+def factories():
     names = ",".join(options("operation"))
     config = composed(f"operation@space.operations=[{names}]").space.operations
-    return resolve(OmegaConf.to_container(config))[request.param]
+    return resolve(OmegaConf.to_container(config))
+
+
+@pytest.fixture(params=options("operation"))
+def factory(request):
+    return factories()[request.param]
 
 
 @pytest.mark.parametrize("shared", [False, True])

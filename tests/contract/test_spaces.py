@@ -3,6 +3,7 @@
 import copy
 import random
 from collections import Counter
+from functools import cache
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from nascli.supernet.recalibration import recalibrate
 SHAPES = ["1x8x8", "1x28x28", "3x32x32", "3x64x64"]
 
 
+@cache
 def problem_of(name, *overrides):
     config = composed("strategy=random", f"space={name}", *TINY, *TINY_SPACE[name], *overrides)
     faults = build.Faults()
@@ -69,7 +71,7 @@ def test_layers_cover_every_network(space):
 
     layers = space.layers()
     shape = (3, 32, 32) if not hasattr(space, "task") else space.task.input_shape
-    for genotype in samples(space, 10):
+    for genotype in samples(space, 4):
         missing = set(layers_of(space.network(genotype), shape)) - set(layers)
         assert not missing
 

@@ -58,6 +58,10 @@ def predicting(chosen):
     return chosen
 
 
+def shares_weights(name):
+    return traits_of(get_class(config(name).strategy._target_)).weight_sharing
+
+
 def parts(name, seed=0):
     return build.search(config(name, seed))
 
@@ -116,7 +120,7 @@ def test_proposals_are_of_the_space_and_within_the_limit(name):
 
 def test_the_seed_decides(name):
     trials, *_ = undisturbed(name)
-    assert steps(parts(name).strategy, STEPS) == trials
+    assert steps(parts(name).strategy, 1) == trials[:1]  # what follows: see the next test
     if name != "grid":  # draws nothing
         assert differs(parts(name, seed=1).strategy, trials) or differs(
             parts(name, seed=2).strategy, trials
@@ -153,6 +157,8 @@ def test_recommends_the_best_of_the_history(name):
 
 
 def test_ends_within_the_loop(name):
+    if name != "enas" and shares_weights(name):
+        pytest.skip("is run by the loop in reference/test_golden_gradient.py")
     made = parts(name)
     evaluation = Evaluation(made.problem, [Fixed()])
     search = Search(made.strategy, evaluation, Serial(lambda: evaluation), Budget(trials=STEPS))
@@ -162,18 +168,17 @@ def test_ends_within_the_loop(name):
     assert math.isfinite(min(map(made.problem.goal.loss, search.history)))
 
 
-@pytest.mark.parametrize("operations", ["[nor_conv_1x1]", "[nor_conv_1x1,skip_connect]"])
+@pytest.mark.parametrize("operations", ["nor_conv_1x1", "nor_conv_1x1,skip_connect"])
 def test_ends_where_there_is_nothing_new(name, operations):
     """In a space of 1 and of 64 genotypes, whatever the budget; those that train end by epochs."""
     if name in SLOW and "skip" in operations:
         pytest.skip("fits a model for every one of 64 trials")
-    space = ("space=nasbench201", f"operation@space.operations={operations}")
-    sizes = (*TINY, *TINY_SPACE["nasbench201"], *FEW.get(name, ()))
-    chosen = composed(f"strategy={name}", *space, *sizes)
-    if predicting(chosen).strategy.get("by", {}).get("dataset"):
+    chosen = config(name)
+    if chosen.strategy.get("by", {}).get("dataset"):
         pytest.skip("the table is of another space")
-    if traits_of(get_class(chosen.strategy._target_)).weight_sharing:
+    if shares_weights(name):
         pytest.skip("ends by epochs")
+    chosen.space.operations = {key: chosen.space.operations[key] for key in operations.split(",")}
     made = build.search(chosen)
     evaluation = Evaluation(made.problem, [Fixed()])
     budget = Budget(trials=1000, repeats=200)

@@ -117,11 +117,11 @@ def test_multirun_prints_a_folder_for_every_job(nas):
 
 
 def test_searches_started_together_never_share_a_folder(start, tmp_path):
-    started = [start("search", *TABLE, f"seed={seed % 2}", cwd=tmp_path) for seed in range(5)]
+    started = [start("search", *TABLE, f"seed={seed % 2}", cwd=tmp_path) for seed in range(3)]
     outputs = [process.communicate(timeout=240)[0] for process in started]
-    assert [process.returncode for process in started] == [0] * 5
+    assert [process.returncode for process in started] == [0] * 3
     folders = {tmp_path / out.strip() for out in outputs}
-    assert len(folders) == 5
+    assert len(folders) == 3
     for folder in folders:
         assert len((folder / "history.jsonl").read_text().splitlines()) == 5
 
@@ -204,20 +204,15 @@ def test_every_fault_is_reported_at_once(nas, tmp_path):
     ("arguments", "says"),
     [
         (["strategy=random,evolution"], "is several values: add -m"),
-        (["accelerator=tpu"], "accelerator 'tpu' is not known; allowed: auto, cpu, cuda"),
-        (["objectives={accuracy: maximum}"], "objectives.accuracy is 'maximum'; it must be max or"),
-        (["constraints.parms=1000"], "metric in constraints 'parms' is not known"),
-        (["constraints.params=-1"], "constraints.params is -1; it must be a number above 0"),
-        (["fidelity=2.0"], "fidelity is 2.0; it must be above 0 and at most 1"),
         (["data=image_folder", "data.path=/no/such/folder"], "/no/such/folder"),
         (["data=image_folder"], "data"),
         (["data=cifar10", "data.path=/no/such/folder"], "/no/such/folder"),
-        (["space.cells=0"], "cells"),
-        (["training.epochs=0"], "epochs"),
         (["+strategy.speed=3"], "speed"),
+        (["objectives={accuracy: maximum}"], "objectives.accuracy is 'maximum'; it must be max or"),
+        (["constraints.parms=1000"], "metric in constraints 'parms' is not known"),
+        (["strategy=evolution", "strategy.population=0"], "population is 0"),
         (["seed"], "cannot read 'seed': write key=value"),
         (["resume=/no/such/run"], "no run folder at '/no/such/run'"),
-        (["strategy=evolution", "strategy.population=0"], "population is 0"),
         (["strategy=random", "estimator=table"], "estimator=table knows NAS-Bench-201 only"),
         ([*TABLE, "estimator.dataset=cifar"], "did you mean 'cifar10'?"),
         ([*TABLE, "estimator.latency=pixel4"], "did you mean 'pixel3'?"),
@@ -232,6 +227,20 @@ def test_bad_input_is_one_clear_message(nas, tmp_path, arguments, says):
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not list(tmp_path.glob("outputs/search/*"))
+
+
+def test_several_that_are_built_are_told_of_at_once(nas, tmp_path):
+    wrong = {
+        "training.epochs=0": "training.epochs is 0; it must be an integer of at least 1",
+        "accelerator=tpu": "accelerator 'tpu' is not known; allowed: auto, cpu, cuda",
+        "space.cells=0": "space.cells is 0; it must be a whole number from 1",
+        "constraints.params=-1": "constraints.params is -1; it must be a number above 0",
+        "fidelity=2.0": "fidelity is 2.0; it must be above 0 and at most 1",
+    }
+    done = nas("search", *wrong)
+    assert done.code == 2 and done.stdout == "" and "Traceback" not in done.stderr
+    assert [says for says in wrong.values() if says not in done.stderr] == []
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_a_users_own_strategy(nas, tmp_path):

@@ -89,10 +89,7 @@ def undisturbed(start, tmp_path_factory):
     ("name", "trials"),
     [
         ("random", 0),
-        ("random", 3),
-        ("evolution", 1),
         ("evolution", 3),
-        ("darts", 0),
         ("darts", 3),
         ("enas", 3),
         ("spos", 4),
@@ -144,7 +141,7 @@ def one_shot(undisturbed):
     return what_happened(run)
 
 
-@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize("epoch", [2])
 def test_a_supernet_that_an_estimator_trains_goes_on_from_its_epoch(
     start, one_shot, tmp_path, epoch
 ):
@@ -181,15 +178,6 @@ def test_a_history_cut_short_in_the_middle_of_a_line(tmp_path, nas, undisturbed)
     again = nas("search", "resume=run")
     assert again.code == 0, again.stderr
     assert what_happened(run) == expected
-
-
-def test_a_finished_search_goes_on_with_a_larger_budget(tmp_path, nas):
-    table = ("strategy=evolution", "space=nasbench201", "estimator=table")
-    long = nas("search", *table, "budget.trials=120")
-    short = nas("search", *table, "budget.trials=60")
-    again = nas("search", f"resume={short.run}", "budget.trials=120")
-    assert again.code == 0, again.stderr
-    assert what_happened(tmp_path / short.run) == what_happened(tmp_path / long.run)
 
 
 @pytest.mark.parametrize(

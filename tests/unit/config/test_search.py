@@ -30,10 +30,10 @@ def test_a_table_of_ones_own_has_one_fidelity_and_the_benchmark_has_two(tmp_path
 
 @pytest.mark.parametrize("strategy", ["asha", "hyperband", "bohb"])
 def test_the_12_epochs_of_the_table_are_charged_as_12_of_200(strategy):
-    parts = config.build(asked(composed(*BENCH, f"strategy={strategy}", "estimator=table")))
+    parts = build.search(composed(*BENCH, f"strategy={strategy}", "estimator=table"))
     assert {p.fidelity for p in parts.strategy.ask(10)} == {0.06}
     wrapped = ("estimator=cached", "estimator@estimator.of=table")
-    parts = config.build(asked(composed(*BENCH, f"strategy={strategy}", *wrapped)))
+    parts = build.search(composed(*BENCH, f"strategy={strategy}", *wrapped))
     assert {p.fidelity for p in parts.strategy.ask(10)} == {0.06}
 
 
