@@ -5,7 +5,7 @@ install:
 lint:
 	ruff check && ruff format --check && mypy --strict nascli
 test:
-	pytest
+	pytest && pytest -m slow
 check: lint test
 # the site of docs/ in build/site; a broken link or anchor ends it (pip install -e '.[docs]')
 docs:

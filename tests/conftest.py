@@ -32,11 +32,22 @@ ADDRESS = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Starts the server that all workers share; it takes nothing before it is asked."""
+    """Leaves slow tests out where none are named; starts the server that all workers share."""
+    if config.args_source is config.ArgsSource.TESTPATHS and not config.option.markexpr:
+        config.option.markexpr = "not slow"
     given = getattr(config, "workerinput", None)
     if given is None:
         config.stash[SERVER] = Server(environment())
     config.stash[ADDRESS] = config.stash[SERVER].address if given is None else given["server"]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what slow.txt names, tests or one case of them."""
+    slow = set((Path(__file__).parent / "slow.txt").read_text("utf-8").splitlines())
+    for item in items:
+        if {item.nodeid, item.nodeid.partition("[")[0]} & slow:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -211,3 +211,12 @@ def test_rows_of_the_scores_of_untrained_networks_are_those_of_the_raw_file():
         row = which["rows"]["ensemble"]
         columns = [f"({which['cells']:,})", taus(row, "test"), taus(row, "valid")]
         assert " | ".join(columns) in text
+
+
+def test_slow_tests_are_there():
+    lines = (CHECKOUT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()
+    named = [line for line in lines if not line.startswith("#")]
+    assert len(set(named)) == len(named) > 0
+    for line in named:
+        file, _, test = line.partition("[")[0].partition("::")
+        assert f"def {test}(" in (CHECKOUT / file).read_text(encoding="utf-8"), line
