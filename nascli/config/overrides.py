@@ -11,7 +11,6 @@ from typing import Any
 from nascli.config.files import FREE, GIVEN
 from nascli.core.fault import Fault
 from nascli.core.regular import is_there
-from nascli.genotypes import namedtuple
 
 _REFERENCES = (
     "genotype",
@@ -83,6 +82,8 @@ def directories(flags: Sequence[str]) -> list[Path]:
 
 def positional(verb: str, override: str, verbs: Sequence[str]) -> str:
     """`nas show X` is short for `genotype=X`, and `reference=X` for `estimator@reference=X`."""
+    from nascli.genotypes import namedtuple  # not for a help page
+
     if verb == "audit" and override.startswith("reference="):
         return f"estimator@{override}"
     bare = "=" not in override or override.startswith("|") or is_there(override)
