@@ -11,7 +11,8 @@ with strict fairness, and by sampled Gumbel (gdas), each for as many forward pas
 cells are scored on 1,000 validation images and ranked against the shipped table (test accuracy on
 CIFAR-10 after 200 epochs). Beside them params, MACs, and the MACs of what lies on a path from the
 cell's input to its output; and all of it again on parts of these cells: those without `none`, those
-with a path to the output that has a convolution, and the upper half by the table.
+with a path to the output that has a convolution, and the upper half by the table. The first
+supernet is scored again with batch-norm statistics of images that are not augmented.
 
 `chain`: supernets of a chain of six layers trained on uniform paths, with strict fairness and by
 the sandwich, each for as many forward passes, against random paths that are trained alone. Ten of
@@ -97,13 +98,20 @@ def space(options: argparse.Namespace, part: str) -> list[str]:
 
 
 def scored(
-    options: argparse.Namespace, part: str, sampler: str, seed: int, *against: str
+    options: argparse.Namespace,
+    part: str,
+    sampler: str,
+    seed: int,
+    *against: str,
+    plain: bool = False,
 ) -> list[dict[str, str]]:
-    """Every network's score in a supernet beside the reference."""
+    """Every network's score in a supernet beside the reference; by `plain` images' statistics."""
     supernet = trained(options, part, sampler, seed)
     words = [f"supernet={supernet}", "estimator=one_shot", "estimator.images=1000", *against]
     words += ["threads=1", "accelerator=cpu", "device=none", "resamples=100"]
-    return rows(nas(options, f"{part}-{sampler}-{seed}-audit", "audit", *words))
+    words += ["estimator.recalibration_images=plain"] if plain else []
+    name = f"{part}-{sampler}-{seed}-audit" + ("-plain" if plain else "")
+    return rows(nas(options, name, "audit", *words))
 
 
 def taus(columns: dict[str, np.ndarray], truth: np.ndarray) -> dict[str, Any]:
@@ -135,6 +143,11 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
         for sampler in options.samplers or ("uniform", "fair", "gumbel"):
             told = scored(options, "bench", sampler, seed, *against)
             columns[sampler] = column(told, "accuracy")
+        first = (options.samplers or ("uniform",))[0]
+        again = scored(options, "bench", first, seed, *against, plain=True)
+        columns[f"{first}, statistics of plain images"] = column(again, "accuracy")
+        middle = {name: round(float(np.median(values)), 1) for name, values in columns.items()}
+        found[f"seed {seed}, median accuracy of the paths"] = middle
         columns |= {name: column(told, name) for name in ("params", "macs")}
         columns["live macs"] = np.array([live(row["genotype"]) for row in told])
         truth = column(told, "reference")
