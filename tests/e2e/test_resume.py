@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -185,7 +186,7 @@ def test_a_history_cut_short_in_the_middle_of_a_line(tmp_path, nas, undisturbed)
     [
         ("state.pt", b"not a checkpoint", "is corrupt or was not written by nascli"),
         ("history.jsonl", b'{"number": 0}\n', "line 1 is damaged"),
-        ("config.yaml", b"space: {_target_: os.system}\n", "would build 'os.system'"),
+        ("config.yaml", b"space: {}\n", "is of no run that can go on"),
         ("config.yaml", b"{{{", "is not a readable config"),
         ("environment.json", b"[" * 10_000, "is more than 50 lists and objects deep"),
     ],
@@ -197,6 +198,18 @@ def test_damaged_and_foreign_files(tmp_path, nas, undisturbed, file, content, sa
     assert again.code == 2
     assert says in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_a_foreign_component_is_not_built(tmp_path, nas, undisturbed):
+    run = shutil.copytree(undisturbed(*TABLE), tmp_path / "run")
+    config = run / "config.yaml"
+    changed, count = re.subn(
+        r"_target_: nascli\.spaces\S+", "_target_: os.system", config.read_text()
+    )
+    config.write_text(changed)
+    again = nas("search", "resume=run")
+    assert (again.code, count) == (2, 1)
+    assert "would build 'os.system'" in again.stderr
 
 
 def test_only_the_budget_changes_on_resume(tmp_path, nas, undisturbed):
