@@ -88,9 +88,10 @@ class Evolution:
         """Whether places are free, or only some members keep the constraints and draws are left."""
         if len(self._alive) < self._capacity:
             return True
+        if not self._problem.goal.constraints or self._draws >= _DRAWS * self._capacity:
+            return False
         broken = [member.rank[0] for member in self._alive]
-        mixed = 0 in broken and any(0 < by < math.inf for by in broken)
-        return mixed and self._draws < _DRAWS * self._capacity
+        return 0 in broken and any(0 < by < math.inf for by in broken)
 
     def _parent(self) -> Genotype:
         # Algorithm 1: a sample of S members with replacement, and its best
