@@ -150,6 +150,7 @@ class _Display:
         self._done, self._prepared, self._start = 0.0, 0.0, time.monotonic()
         self._total, self._unit = _most(parts), traits_of(parts.strategy).unit
         self._best: Trial | None = None
+        self._rank = (0.0, math.inf)  # of the best
         self._failed = 0
         self._step = ""
 
@@ -182,11 +183,9 @@ class _Display:
 
     def trial(self, trial: Trial) -> None:
         """One more has ended."""
-        loss, best = self._parts.problem.goal.loss, self._best
-        if loss(trial) < math.inf and (
-            best is None or (-trial.fidelity, loss(trial)) < (-best.fidelity, loss(best))
-        ):
-            self._best = trial
+        rank = -trial.fidelity, self._parts.problem.goal.loss(trial)
+        if rank[1] < math.inf and (self._best is None or rank < self._rank):
+            self._best, self._rank = trial, rank
         self._failed += trial.error is not None
         self._done = self._parts.budget.used
         self._bar.update(self._done, self._text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from nascli.core.genotype import Genotype
 from nascli.core.trial import Proposal, Trial
@@ -57,4 +57,5 @@ def again(known: Trial, number: int, proposal: Proposal) -> Trial:
     alike = known.genotype == proposal.genotype  # share it: a million of them take room
     genotype = known.genotype if alike else proposal.genotype
     metrics = {**known.metrics, **proposal.metrics} if proposal.metrics else known.metrics
-    return replace(known, number=number, genotype=genotype, metrics=metrics, seconds=0.0)
+    fidelity, infeasible, error = known.fidelity, known.infeasible, known.error
+    return Trial(number, genotype, fidelity, metrics, 0.0, infeasible, error)

@@ -93,7 +93,7 @@ class Search:
             trial = self._next()
             if trial is None:
                 return self.strategy.recommend(self.history)
-            trial = replace(trial, asked=self.number)
+            trial = trial.told(self.number)
             self.strategy.tell([trial])
             self._book(trial)
             if self._behind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 Kind = Literal["dots", "line", "steps", "stairs"]
@@ -85,10 +85,12 @@ Figures = Mapping[str, Figure]
 
 def to_json(charts: Sequence[Chart]) -> list[dict[str, Any]]:
     """Plain data with rounded numbers; what is no number is None."""
-    return [_plain(asdict(chart)) for chart in charts]
+    return [_plain(chart) for chart in charts]
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, (Chart, Series)):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
