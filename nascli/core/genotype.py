@@ -29,6 +29,9 @@ class Genotype:
         """Decision -> chosen option."""
         return dict(zip(self.decisions, self.options, strict=True))
 
+    def __hash__(self) -> int:  # several times a trial; the other fields tell few genotypes apart
+        return hash(self.options)
+
     def __getitem__(self, decision: str) -> str:
         return self.options[self.decisions.index(decision)]
 

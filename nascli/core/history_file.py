@@ -42,9 +42,12 @@ class Entry:
 
 def line(trial: Trial, used: float | None = None, elapsed: float | None = None) -> bytes:
     """What `entries` reads back, with its line end."""
-    beside = {"used": used, "elapsed": elapsed}
-    known = {key: value for key, value in beside.items() if value is not None}
-    return _encoded({**trial.to_json(), **known}).encode() + b"\n"
+    row = trial.to_json()
+    if used is not None:
+        row["used"] = used
+    if elapsed is not None:
+        row["elapsed"] = elapsed
+    return _encoded(row).encode() + b"\n"
 
 
 def whole(data: bytes) -> bytes:

@@ -68,6 +68,7 @@ class Evolution:
         self._aging = aging
         self._rng = generator(problem.seed, "evolution")
         self._alive: list[_Member] = []  # oldest first
+        self._outside = 0  # how many of them break a constraint, or failed
         self._draws = 0
 
     def ask(self, limit: int) -> Sequence[Proposal]:
@@ -103,17 +104,15 @@ class Evolution:
         for trial in trials:
             # Algorithm 1: the child enters on the right, the dead one leaves on the left
             self._alive.append(_Member(trial.genotype, self._problem.goal.rank(trial)))
+            self._outside += self._alive[-1].rank[0] > 0
             if len(self._alive) > self._capacity:
-                del self._alive[self._leaving()]
+                self._outside -= self._alive.pop(self._leaving()).rank[0] > 0
 
     def _leaving(self) -> int:
         """The oldest (or the worst); from a population that is half outside, the farthest out."""
-        worst = max(self._alive, key=_rank)
-        if self._aging:
-            mixed = worst.rank[0] > 0 and min(self._alive, key=_rank).rank[0] == 0
-            if not mixed:
-                return 0
-        return self._alive.index(worst)
+        if self._aging and not 0 < self._outside < len(self._alive):
+            return 0
+        return self._alive.index(max(self._alive, key=_rank))
 
     def recommend(self, history: History) -> Genotype | None:
         """The best trial's genotype, dead or alive."""
@@ -130,6 +129,7 @@ class Evolution:
             _Member(Genotype.from_json(genotype), (float(violation), float(loss)))
             for genotype, violation, loss in state["alive"]
         ]
+        self._outside = sum(member.rank[0] > 0 for member in self._alive)
         # of a version before: the first loop was at its end when the population was full
         self._draws = state.get("draws", _DRAWS * self._capacity)
         version, words, gauss = state["rng"]

@@ -102,6 +102,10 @@ def test_who_breaks_constraints_most_leaves_first(problem):
     assert [m.rank[0] for m in strategy._alive] == [0.0, pytest.approx(0.1)]
     strategy.tell([Trial(5, outside[1].genotype, 1.0, {"params": 15.0}, infeasible="params")])
     assert [m.rank[0] for m in strategy._alive] == [0.0, pytest.approx(0.1)]  # it did not get in
+    resumed = Evolution(problem, population=2, tournament=2)
+    resumed.load_state_dict(strategy.state_dict())
+    resumed.tell([replace(inside, number=6)])  # the one outside leaves, though it is not the oldest
+    assert [m.rank[0] for m in resumed._alive] == [0.0, 0.0]
 
 
 def test_random_genotypes_found_the_population_until_all_of_it_keeps_the_constraints(problem):
