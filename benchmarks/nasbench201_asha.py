@@ -61,7 +61,9 @@ def main() -> None:
             if strategy != "random":
                 losses = {name: [-v for v in figures[name]] for name in (strategy, "random")}
                 (one,) = contrasts(losses, dict.fromkeys(losses, range(seeds)), pairs=False)
-                row["above_random"] = [one.lead, one.low, one.high]
+                row["above_random"] = [
+                    round(v, 3) for v in (one.lead, one.low, one.high) if v is not None
+                ]
                 row["p_against_random"] = one.p
             rows.append(row)
             print(row, flush=True)

@@ -57,6 +57,7 @@ ROWS = {
     "pc_darts_small_deep": SHORT, "sdarts_rs_small_deep": SHORT, "drnas_small_deep": SHORT,
     "darts_small": EPOCHS, "beta_darts_small": EPOCHS, "snas_small": EPOCHS,
     "pc_darts_small": EPOCHS, "drnas_small": EPOCHS, "gdas_small": PATHS,
+    "sdarts_adv_small": EPOCHS, "darts_pt_small": EPOCHS, "robust_darts_small": EPOCHS,
 }  # fmt: skip
 PUBLISHED = {  # test accuracy on CIFAR-10 as the papers and the benchmark's own report it
     "darts": 54.30,  # these as listed by Zheng et al. 2023 (GENIUS, arXiv 2304.10970), Table 1
@@ -197,6 +198,8 @@ def rules(runs: dict[str, Any]) -> dict[str, Any]:
         found["mixture"][f"{name} digits"] = both
     told: dict[str, Any] = {}
     for scored, each in found.items():
+        if not each:
+            continue
         pairs = [(one["best"], one["last"]) for one in each.values()]
         told[scored] = {
             "runs": len(each),

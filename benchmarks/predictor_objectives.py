@@ -7,8 +7,9 @@ Its kernels and acquisition were chosen on NAS-Bench-201's 200-epoch validation 
 `flops-DATA`, the 200-epoch validation accuracy less 10 points times the share of the largest
 network's multiply-adds; `cell`, a synthetic objective on the DARTS space: of a hidden genotype, in
 its canonical form, the sum of weights (log-normal, drawn by the seed) of the decisions that a
-genotype's canonical form shares with it. A query is one genotype; a search ends at the optimum or
-at `limit` queries, which then count. `missed` are the searches that ended there.
+genotype's canonical form shares with it. A query is one genotype, however often it is proposed; a
+search ends at the optimum or at `limit` queries, which then count. `missed` are the searches that
+ended there. `local_search` is what these objectives give to a search that predicts nothing.
 
 results/predictor_objectives.json keeps every search that is done, which is not run again: it may be
 ended at any time, and seeds or objectives be added. `written` matters to `cell` alone: where every
@@ -17,6 +18,7 @@ genotype is a candidate nothing is mutated.
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import sys
@@ -37,10 +39,12 @@ from nascli.costs.plans import PlanCounter
 NAME = "predictor_objectives"
 TABLE = [f"{kind}-{dataset}" for kind in ("12", "flops") for dataset in tabular.DATASETS]
 OBJECTIVES = (*TABLE, "cell")
-VARIANTS = {  # what a search is told besides; the first is the default
-    "decisions": (),
-    "graph": ("strategy.surrogate.distances=graph",),
-    "written": ("strategy.from_canonical=0",),  # mutations of the trials as written alone
+PREDICTOR = "strategy=predictor"
+VARIANTS = {  # what a search is told; the first is the default
+    "decisions": (PREDICTOR,),
+    "graph": (PREDICTOR, "strategy.surrogate.distances=graph"),
+    "written": (PREDICTOR, "strategy.from_canonical=0"),  # mutations of trials as written alone
+    "local_search": ("strategy=local_search",),
 }
 Objective = tuple[Callable[[Genotype], float], float]
 """What a genotype is worth, and the most that one is worth."""
@@ -79,19 +83,21 @@ def of_cell(space: SearchSpace, seed: int) -> Objective:
 def queries(objective: str, variant: str, seed: int, limit: int) -> int:
     """How many one search takes to the optimum, at most `limit`."""
     space = "cell" if objective == "cell" else "nasbench201"
-    words = [f"space={space}", "strategy=predictor", "estimator=zero_cost", "device=none"]
-    words += [*VARIANTS[variant], f"seed={seed}"]
+    words = [f"space={space}", *VARIANTS[variant], "estimator=zero_cost", "device=none"]
+    words.append(f"seed={seed}")
     parts = parts_of.build(asked("search", rewritten(words)), survey=False)
     known, metric = parts.problem.space, parts.problem.goal.objectives[0].metric
     value, most = of_cell(known, seed) if space == "cell" else of_table(objective, known)
-    for number in range(limit):
+    seen: set[Genotype] = set()
+    for number in itertools.count():
         (proposal,) = parts.strategy.ask(1)
+        seen.add(proposal.genotype)
         reached = value(proposal.genotype)
-        if reached >= most - 1e-9:
-            return number + 1
+        if reached >= most - 1e-9 or len(seen) == limit:
+            return len(seen)
         trial = Trial(number, proposal.genotype, proposal.fidelity, {metric: reached})
         parts.strategy.tell([trial])
-    return limit
+    raise AssertionError("a search without an end")
 
 
 def main() -> None:

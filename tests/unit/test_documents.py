@@ -119,13 +119,19 @@ def test_every_strategy_has_a_paragraph_and_a_place_on_the_page_that_compares_th
 
 
 _AT = {"evolution": "200", "local_search": "200"}
+DATASETS = ("cifar10", "cifar100", "imagenet16")
+
+
+def row(values, digits):
+    return " / ".join(f"{value:.{digits}f}" for value in values)
+
+
+def page(name):
+    return " ".join((CHECKOUT / "docs" / f"{name}.md").read_text(encoding="utf-8").split())
 
 
 def test_figures_of_the_strategies_are_those_of_the_raw_files():
-    def row(values, digits):
-        return " / ".join(f"{value:.{digits}f}" for value in values)
-
-    datasets = ("cifar10", "cifar100", "imagenet16")
+    datasets = DATASETS
     strategies = raw("nasbench201_strategies")["rows"]
     rows = {name: [strategies[f"{name} {d}"] for d in datasets] for name in _AT}
     rows["predictor"] = [raw("nasbench201_predictor")["rows"][d] for d in datasets]
@@ -146,6 +152,39 @@ def test_figures_of_the_strategies_are_those_of_the_raw_files():
     assert f"{without['without_none']['median']} in the median" in README
     assert f"convolutions alone\n  {without['convolutions']['mean']}" in README
     assert f"six 3x3 convolutions {without['six_3x3']}" in README
+
+
+def test_baselines_stand_beside_what_strategies_find():
+    """A figure in docs/strategies.md and the cheapest thing that could explain it."""
+    said = page("strategies")
+    found = raw("nasbench201_strategies")["rows"]
+    random = [raw("nasbench201_baselines")["rows"][d]["random_search"] for d in DATASETS]
+    policy = {
+        (r["data set"], r["queries"]): r["test_accuracy"]
+        for r in raw("nasbench201_reinforce")["rows"]
+    }
+
+    def of(name, *keys):
+        rows = [found[f"{name} {d}"] for d in DATASETS]
+        return [r["queries_to_optimum"] if not keys else r["test_accuracy"][keys[0]] for r in rows]
+
+    assert f"{row((v['mean'] for v in of('evolution', '200')), 2)} % after 200 queries" in said
+    assert f"random search has {row((r['200'] for r in random), 2)}" in said
+    needed = [[v["mean"] for v in of(name)] for name in ("local_search", "evolution")]
+    assert f"({row(needed[0][:2], 0)} beside {row(needed[1][:2], 0)})" in said
+    assert f"({needed[0][2]:.0f} beside {needed[1][2]:.0f})" in said
+    for queries, sign in ((100, " %"), (500, "")):
+        own = row((policy[d, queries]["mean"] for d in DATASETS), 2)
+        assert f"({own}{sign} beside {row((r[str(queries)] for r in random), 2)}" in said
+    fronts = raw("nasbench201_nsga2")["rows"]["cifar10"]
+    early, late = fronts["percent_100"], fronts["percent_200"]
+    assert f"{early['nsga2']['mean']:.2f} and {early['random']['mean']:.2f} % of" in said
+    low, high = early["above_random"][1:]
+    assert f"difference {low:.2f} to {high:.2f})" in said
+    assert f"200 trials {late['nsga2']['mean']:.2f} and {late['random']['mean']:.2f}." in said
+    scores = raw("zero_cost")["sets"]["all"]["rows"]
+    counted, joined = (scores[n]["test_cifar10"]["kendall"] for n in ("live_macs", "ensemble"))
+    assert f"have {counted:.3f}, the `ensemble`" in said and f"(zero_cost.md) {joined:.3f} " in said
 
 
 def test_what_the_predictor_needs_elsewhere_is_that_of_the_raw_file():
@@ -193,6 +232,12 @@ def test_rows_of_the_gradient_methods_are_those_of_the_raw_file():
         published = f"{found['published']:.2f}" if found["published"] else ""
         cells = [name, figure(found["answer"]), f"{found['least']:.2f}", figure(found["last"])]
         assert f"| {' | '.join(cells)} | {found['seeds']} | {published} |" in README
+    worst = {row: f"{found['least']:.2f}" for row, found in table.items()}
+    assert (
+        f"the best of the worst: {worst['beta_darts']}, beside {worst['pc_darts']} of `pc_darts` "
+        f"and {worst['darts']} of `darts`" in page("methods")
+    )
+    assert worst["beta_darts"] == max(worst.values())
 
 
 def test_rows_of_the_scores_of_untrained_networks_are_those_of_the_raw_file():
