@@ -176,6 +176,12 @@ def test_baselines_stand_beside_what_strategies_find():
     for queries, sign in ((100, " %"), (500, "")):
         own = row((policy[d, queries]["mean"] for d in DATASETS), 2)
         assert f"({own}{sign} beside {row((r[str(queries)] for r in random), 2)}" in said
+    halving = raw("nasbench201_asha")["rows"]
+    for name in ("asha", "hyperband", "bohb", "random", "once"):
+        own = [r["test_accuracy"]["mean"] for r in halving if r["strategy"] == name]
+        assert row(own, 2) in said, name
+    tested = [r["p_against_random"] for r in halving if "p_against_random" in r]
+    assert len(tested) == 9 and f"Holm's correction {max(tested):.1e})" in said
     fronts = raw("nasbench201_nsga2")["rows"]["cifar10"]
     early, late = fronts["percent_100"], fronts["percent_200"]
     assert f"{early['nsga2']['mean']:.2f} and {early['random']['mean']:.2f} % of" in said
