@@ -252,6 +252,25 @@ def test_rows_of_the_gradient_methods_are_those_of_the_raw_file():
         f"and {worst['darts']} of `darts`" in page("methods")
     )
     assert worst["beta_darts"] == max(worst.values())
+    without = raw("nasbench201_baselines")["rows"]["cifar10"]
+    search, six = without["random_search"]["32"], without["six_3x3"]
+    assert f"search ({six}) and random search after 32 trained cells ({search})" in page("methods")
+    drnas = figure(table["drnas"]["answer"])
+    assert f"{drnas}, below six 3x3 convolutions without any search, {six})" in page("methods")
+
+
+def test_latencies_from_ten_cells_stand_beside_what_needs_none():
+    found = raw("nasbench201_latency")
+    rows = {
+        "ours": {name: row["mean"] for name, row in found["few"].items()} | {"": found["few_mean"]},
+        "multiply-adds alone": found["unmeasured"]["macs"],
+        "mean rank on the known devices": found["unmeasured"]["known_devices"],
+    }
+    said = page("budgets")
+    for name, values in rows.items():
+        told = re.search(rf"\| {name} ((?:\| [^|]+)+)\|", said)[1]
+        printed = [float(cell) for cell in re.findall(r"\| (\.\d+)", told)[: len(values)]]
+        assert printed == pytest.approx(list(values.values()), abs=6e-4), name
 
 
 def test_rows_of_the_scores_of_untrained_networks_are_those_of_the_raw_file():
