@@ -125,5 +125,5 @@ def _rows(sizes: Sequence[Mapping[str, str]]) -> list[list[str]]:
 def _hardest(shares: Mapping[str, float | None]) -> str:
     """The classes that it recognises least."""
     known = sorted((share, name) for name, share in shares.items() if share is not None)
-    worst = ", ".join(f"{name} {share:.1f} %" for share, name in known[:3])
-    return f"test images, hardest classes: {worst} (all of them, and the confusion: report.json)"
+    worst = ", ".join(f"{name} ({share:.1f} %)" for share, name in known[:3])
+    return f"test images, hardest classes: {worst}; all of them, and the confusion: report.json"

@@ -71,7 +71,7 @@ def _check_known(carried: Sequence[str], directories: Sequence[Path]) -> None:
             files = [base / group / f"{option.strip()}.yaml" for base in (root(), *directories)]
             if not any(file.is_file() for file in files):
                 raise Fault(
-                    f"it was made with {group}={option.strip()}, which no config of this "
+                    f"the run was made with {group}={option.strip()}, which no config of this "
                     "installation names; if it is yours, give its folder with --config-dir"
                 )
 

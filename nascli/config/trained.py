@@ -13,10 +13,11 @@ from nascli.config import building, images, recorded
 from nascli.core.fault import Fault, first_line
 from nascli.core.listener import SILENT, Listener
 from nascli.core.space import known
+from nascli.core.words import command
 from nascli.data.task import Task
 from nascli.programs.baselines import WEIGHTS
 from nascli.runs import card as cards
-from nascli.runs.folder import Run
+from nascli.runs.folder import REPORT, Run
 
 if TYPE_CHECKING:
     from nascli.programs.trained import Trained
@@ -80,7 +81,16 @@ def _folder(reference: object) -> Path:
     folder = Path(str(reference)).expanduser().absolute()
     if not (folder / WEIGHTS).is_file():
         there = f"'{folder}' has no {WEIGHTS}" if folder.is_dir() else f"no folder at '{folder}'"
-        named = not folder.is_dir() or (folder / genotypes.FILE).is_file()
-        hint = f"train the network first: nas retrain genotype={reference}" if named else ""
-        raise Fault(f"{there}; {hint or 'give the folder of a run of nas retrain'}")
+        raise Fault(f"{there}; {_before(folder, reference)}")
     return folder
+
+
+def _before(folder: Path, reference: object) -> str:
+    """What there is to do before a network of this folder can be used."""
+    found = (folder / genotypes.FILE).is_file()
+    if folder.is_dir() and not found:
+        return "give the folder of a run of nas retrain"
+    if found and not (folder / REPORT).is_file():  # searches write both when they have ended
+        go_on = command("retrain", f"resume={reference}")
+        return f"its training has not ended; go on with: {go_on}"
+    return f"train the network first: {command('retrain', f'genotype={reference}')}"

@@ -1,6 +1,8 @@
-"""Numbers in sentences."""
+"""Numbers and commands in sentences."""
 
 from __future__ import annotations
+
+import shlex
 
 
 def counted(number: int, noun: str) -> str:
@@ -11,3 +13,12 @@ def counted(number: int, noun: str) -> str:
     """
     plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
     return f"{number:,} {noun}{plural}"
+
+
+def command(verb: str, *words: str) -> str:
+    """The command line of `nas verb`, as a shell takes it.
+
+    >>> command("search", "resume=my runs/1")
+    "nas search 'resume=my runs/1'"
+    """
+    return shlex.join(["nas", verb, *words])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_PIXELS = 10_000  # a side, after resizing
 _MOST_WORKERS = 256
+_TO_CONVERT = (".heic", ".heif")  # what telephones write, and Pillow alone does not read
 
 
 class ImageFolder:
@@ -91,7 +93,7 @@ class ImageFolder:
             )
         self.classes = len(self.class_names)
         self._files = {name: self._scan(tree, folder) for name, folder in parts.items()}
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(tree.passed_over.items()))
+        kinds = _said(tree.passed_over)
         notices += [f"passed over among the images of {path}: {kinds}"] if kinds else []
         self.flips = flips
         sources = {name: partial(self._source, name) for name in parts}
@@ -132,9 +134,17 @@ class ImageFolder:
             label = self.class_names.index(name)
             found += [(file, label) for file in files]
             if not files:
-                there = ", ".join(f"{n} {kind}" for kind, n in (tree.passed_over - before).items())
+                there = _said(tree.passed_over - before)
                 empty.append(f"{folder}/{name}" + (f" (it has {there})" if there else ""))
         if empty:
             kinds = " ".join(sorted(images.SUFFIXES))
             raise Fault(f"no image in class folder {', '.join(empty)}; images are: {kinds}")
         return found
+
+
+def _said(passed_over: Counter[str]) -> str:
+    """How many of each kind, and what to do with photographs of a format that is not read."""
+    return ", ".join(
+        f"{count:,} {kind}{' (not read: convert them to JPEG)' if kind in _TO_CONVERT else ''}"
+        for kind, count in sorted(passed_over.items())
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 from nascli.core import plain
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
+from nascli.core.words import command
 from nascli.genotypes import namedtuple, nasbench201
 
 FORMAT = "nascli-genotype-1"
@@ -46,7 +47,7 @@ def load(reference: str) -> Genotype:
         if path.is_dir():
             path /= FILE
             if not path.exists():
-                raise Fault(f"folder '{reference}' has no {FILE}; a run that found one writes it")
+                raise Fault(f"folder '{reference}' has no {FILE}; {_unanswered(path.parent)}")
         found = path.exists()
     except OSError:  # no path at all: a name too long, or a loop of links
         found = False
@@ -57,6 +58,16 @@ def load(reference: str) -> Genotype:
         name = unknown("genotype", f"{reference:.200}", known)
         raise Fault(f"there is no file or run folder '{reference:.200}', and {name}")
     return _genotype(_read(path), path)
+
+
+def _unanswered(folder: Path) -> str:
+    """Why no genotype is in a folder, and what there is to do."""
+    if not (folder / "config.yaml").exists():
+        return "it is no run folder"
+    if (folder / "report.json").exists():
+        return "its run has ended without one (log.txt says how)"
+    go_on = command("search", f"resume={folder}")
+    return f"its run has not ended; a search that was stopped goes on with: {go_on}"
 
 
 def dump(genotype: Genotype, **extra: object) -> str:

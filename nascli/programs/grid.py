@@ -22,6 +22,7 @@ from nascli.core.problem import Problem
 from nascli.core.scaling import Scale, Searching
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
+from nascli.core.words import command
 from nascli.programs import images
 from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.threads import computing_with
@@ -208,7 +209,7 @@ def search(run: Run, grid: Grid) -> Found:
             ended = loop.reason
         except (OutOfTime, Stopped) as early:
             seconds = f"budget.seconds={grid.budget.seconds} is over"
-            ended = f"{early or seconds}; go on with: nas scale resume={run.path}"
+            ended = f"{early or seconds}; go on with: {command('scale', f'resume={run.path}')}"
             problem.listener.warn(ended)
     best = strategy.best
     if best is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nascli.core.words import command
 from nascli.data import identity, looks
 from nascli.data.looks import Looks
 from nascli.data.task import Task
-from nascli.programs.reporting import Then, plain, write_report
+from nascli.programs.reporting import Then, write_report
 from nascli.report.page import Content
 from nascli.runs.folder import Run
 
@@ -23,7 +24,7 @@ def look(task: Task) -> tuple[Looks, Sequence[str]]:
 
 
 def write(
-    run: Run, task: Task, found: Looks, settings: Mapping[str, Any], then: Then = plain
+    run: Run, task: Task, found: Looks, settings: Mapping[str, Any], then: Then = command
 ) -> None:
     """Writes what was found as report.json and report.html.
 

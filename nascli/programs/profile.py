@@ -15,7 +15,7 @@ from nascli.core.provenance import given
 from nascli.core.randomness import generator
 from nascli.core.space import Planned, sample, size
 from nascli.core.surrogate import Surrogate
-from nascli.core.words import counted
+from nascli.core.words import command, counted
 from nascli.costs import latency_choice, latency_profile
 from nascli.costs.latency_models import Example, counts_of
 from nascli.costs.latency_profile import CHECK, FIT, Measured, Profile
@@ -23,7 +23,7 @@ from nascli.costs.latency_table import LatencyTable, layered, measured
 from nascli.costs.plans import PlanCounter
 from nascli.programs.latency import Built
 from nascli.programs.networks import costs_of, keep_latencies, layers_of, own_layers, row_of
-from nascli.programs.reporting import Then, plain, write_report
+from nascli.programs.reporting import Then, write_report
 from nascli.report import contents, latency_figures
 from nascli.report.page import Content
 from nascli.runs.folder import Run
@@ -44,7 +44,7 @@ class Parts:
     problem: Problem
     genotype: Genotype | None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    then: Then = plain
+    then: Then = command
     networks: int = 0
     check: int = 0
     surrogate: Callable[[Any, int], Surrogate] | None = None

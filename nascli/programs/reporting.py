@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,11 +15,6 @@ _PLOTS = 4  # in one file
 
 Then = Callable[..., str]
 """`then(verb, *words)`: the command line of `nas verb` for what came of a run."""
-
-
-def plain(verb: str, *words: str) -> str:
-    """The command line where nothing has to be carried along."""
-    return shlex.join(["nas", verb, *words])
 
 
 def write_report(run: Run, content: Content) -> None:

@@ -20,6 +20,7 @@ from nascli.core.problem import Problem
 from nascli.core.space import SearchSpace
 from nascli.core.traits import traits_of
 from nascli.core.trial import Open, Proposal, Trial
+from nascli.core.words import command
 from nascli.core.workers import Evaluate, Workers
 from nascli.data.task import Task
 from nascli.programs import baselines, images, quantised, retrained
@@ -28,7 +29,7 @@ from nascli.programs.baselines import SCORES, Networks
 from nascli.programs.from_scratch import FromScratch
 from nascli.programs.networks import costs_of, network_of
 from nascli.programs.recording import Hire, kept_by, looped
-from nascli.programs.reporting import Then, plain, write_report
+from nascli.programs.reporting import Then, write_report
 from nascli.programs.tested import tested
 from nascli.programs.threads import computing_with
 from nascli.programs.trained import card_of
@@ -65,7 +66,7 @@ class Parts:
     baselines: Mapping[str, Genotype] = field(default_factory=dict)
     known: SearchSpace | None = None
     sizes: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
-    then: Then = plain
+    then: Then = command
     weights: Callable[[], Mapping[str, Any]] | None = None
     workers: Hire = serial
     together: Together = ALONE

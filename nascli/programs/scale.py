@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nascli import genotypes
+from nascli.core.words import command
 from nascli.programs import grid
 from nascli.programs.grid import Found, Grid, Member
 from nascli.programs.networks import costs_of
-from nascli.programs.reporting import Then, plain, write_report
+from nascli.programs.reporting import Then, write_report
 from nascli.report import families as words
 from nascli.report import trials
 from nascli.report.chart import Bar, Bars
@@ -32,7 +33,7 @@ class Parts:
     members: Mapping[str, Member]
     settings: Mapping[str, Any]
     data: Callable[[int], Sequence[str]] = lambda _pixels: ()
-    then: Then = plain
+    then: Then = command
     grid: Grid | None = None
 
 

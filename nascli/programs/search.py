@@ -22,13 +22,13 @@ from nascli.core.strategy import MeasuresEffort, Strategy, Traced
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
-from nascli.core.words import counted
+from nascli.core.words import command, counted
 from nascli.programs import images, kernels, threads, trust
 from nascli.programs.kernels import Kernels
 from nascli.programs.latency import beside
 from nascli.programs.networks import keep_latencies, layers_of
 from nascli.programs.recording import Hire, kept_by, looped
-from nascli.programs.reporting import Then, plain, write_report
+from nascli.programs.reporting import Then, write_report
 from nascli.programs.trust import Trust
 from nascli.report import contents, summary
 from nascli.report.chart import Figures
@@ -60,7 +60,7 @@ class Parts:
     settings: Mapping[str, Any]
     networks: str = ""
     notice: str | None = None
-    then: Then = plain
+    then: Then = command
     measuring: Device | None = None
     trust: Trust | None = None
 
@@ -224,7 +224,8 @@ def _say_why(
         words = f"budget.seconds={parts.budget.seconds:g} is over in the middle of {named}"
         apart = traits_of(loop.workers).own_processes
         words += "; what ran in processes of their own begins anew" if apart else ""
-        words += f"; go on with: nas search resume={run.path} budget.seconds=MORE"
+        go_on = command("search", f"resume={run.path}", "budget.seconds=MORE")
+        words += f"; go on with: {go_on}"
         if genotype is None:
             raise Fault(words)
         parts.problem.listener.warn(words)
@@ -235,8 +236,8 @@ def _say_why(
 def _why_none(history: History) -> str:
     """Why a search has no answer."""
     counts = summary.counts(history)
-    said = f"no genotype to recommend: of {counts['all']} trials {counts['infeasible']} broke a "
-    said += f"constraint and {counts['failed']} failed"
+    said = f"no genotype to recommend: of {counted(counts['all'], 'trial')} {counts['infeasible']} "
+    said += f"broke a constraint and {counts['failed']} failed"
     if counts["failed"]:
         return f"{said}: {words(kinds(history))}"
     last = next((t.infeasible for t in reversed(history) if t.infeasible), None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from nascli.core.fault import Fault, first_line
 from nascli.core.supernet import SharedWeights
-from nascli.core.words import counted
+from nascli.core.words import command, counted
 from nascli.runs.folder import REPORT, Run
 
 
@@ -51,7 +51,7 @@ def _check_trained(folder: Path, state: Mapping[str, Any]) -> None:
     epochs = "" if under_way is None else f" after {counted(under_way.get('epoch', 0), 'epoch')}"
     raise Fault(
         f"the supernet in '{folder}' is not trained to the end: its search stands{epochs}; go on "
-        f"with: nas search resume={folder}"
+        f"with: {command('search', f'resume={folder}')}"
     )
 
 

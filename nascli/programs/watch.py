@@ -15,7 +15,7 @@ from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.regular import contents as contents_of
 from nascli.core.trial import History
-from nascli.programs.reporting import plain
+from nascli.core.words import command
 from nascli.report import contents, overview, summary
 from nascli.report.page import Content, page
 from nascli.report.trials import table
@@ -101,7 +101,7 @@ class Watched:
         try:
             more |= {"config": reading.config(folder), "environment": reading.environment(folder)}
             verb = _verb(more["environment"])
-            resume = plain(verb, f"resume={folder}")
+            resume = command(verb, f"resume={folder}")
             more["then"] = [("go on with it, should it have stopped:", resume)]
             file = folder / HISTORY
             entries = history_file.read(file) if file.is_file() else []

@@ -146,7 +146,9 @@ def example(client, tmp_path_factory):
         folder.mkdir(parents=True)
         for number in range(12):
             pixels = rng.integers(low, low + 100, (16, 20, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / f"{number}.jpg")
+            turned = Image.Exif()
+            turned[0x0112] = 6 if number == 0 else 1  # orientation: lies on its side
+            Image.fromarray(pixels).save(folder / f"{number}.jpg", exif=turned)
     relay = f'"{sys.executable}" -S "{forking.__file__}" "{client.address}" "{home}"'
     starter = home / "bin" / "nas"
     starter.parent.mkdir()
@@ -181,7 +183,7 @@ ONE = {
     "budget.seconds": None,  # so that no clock decides
 }
 CHANGED = {  # the names that a reader puts in, and the smallest sizes
-    "start.md": {"network.onnx": "{file}", "photo.jpg": "photos/cat/1.jpg"},
+    "start.md": {"network.onnx": "{file}", "photo.jpg": "photos/cat/0.jpg"},
     "retraining.md": {
         "genotype=found, seeds=3": "*tiny, genotype=found",
         '"random", "resnet18"]': '"random"], random_genotypes=1',
@@ -216,4 +218,7 @@ def test_a_python_snippet_runs(where, example, monkeypatch, capsys):
     }
     exec(compile(text, where, "exec"), names)
     if where.startswith("start.md"):
-        assert capsys.readouterr().out.strip() in ("cat", "dog")
+        (expected,) = nascli.load(run).predict("photos/cat/0.jpg")  # a photograph on its side
+        given = np.exp(names["logits"][0])
+        np.testing.assert_allclose(given / given.sum(), expected, rtol=1e-4)
+        assert capsys.readouterr().out.strip() == ("cat", "dog")[expected.argmax()]

@@ -21,7 +21,7 @@ def test_a_component_of_ones_own_is_to_be_given_again(own, verb):
     with pytest.raises(Fault) as caught:
         command_line.checked(verb, [f"{own}"], [])
     assert str(caught.value) == (
-        "it was made with space=ladder, which no config of this installation names; if it is "
+        "the run was made with space=ladder, which no config of this installation names; if it is "
         "yours, give its folder with --config-dir"
     )
     assert "space=ladder" in command_line.checked(verb, [f"{own}"], [own / "mine"])

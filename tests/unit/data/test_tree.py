@@ -83,7 +83,8 @@ def test_what_is_left_aside_is_said(tmp_path: Path) -> None:
     assert task.splits.notices == [
         f"{tmp_path}/test has no class folders, so its images are passed over",
         f"{tmp_path}/samples is no split; its images are passed over",
-        f"passed over among the images of {tmp_path}: 2 .heic, 1 without a suffix",
+        f"passed over among the images of {tmp_path}: 2 .heic (not read: convert them to JPEG), "
+        "1 without a suffix",
     ]
 
 

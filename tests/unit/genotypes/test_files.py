@@ -124,12 +124,27 @@ def test_what_cannot_be_a_path_is_not_known_either():
             load(reference)
 
 
-def test_a_folder_without_a_genotype_says_so(tmp_path):
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ((), "it is no run folder"),
+        (("config.yaml", "report.json"), "its run has ended without one (log.txt says how)"),
+        (
+            ("config.yaml", "history.jsonl"),
+            "its run has not ended; a search that was stopped goes on with: "
+            "nas search 'resume=a run'",
+        ),
+    ],
+)
+def test_a_folder_without_a_genotype_says_why(files, why, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "a run"
+    folder.mkdir()
+    for name in files:
+        (folder / name).touch()
     with pytest.raises(Fault) as fault:
-        load(str(tmp_path))
-    assert str(fault.value) == (
-        f"folder '{tmp_path}' has no genotype.json; a run that found one writes it"
-    )
+        load("a run")
+    assert str(fault.value) == f"folder 'a run' has no genotype.json; {why}"
 
 
 def test_a_file_that_cannot_be_read_says_so(tmp_path):
