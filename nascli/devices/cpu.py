@@ -1,4 +1,4 @@
-"""The processor of this machine, timed on the clock."""
+"""The processor of this machine, timed."""
 
 from __future__ import annotations
 

@@ -18,25 +18,19 @@ Pass = Callable[[], float]
 _SHARE = 0.25  # the quantile that stands for a latency
 _SURE = 1.96  # standard deviations of a 95 % confidence interval
 _AGAIN = 2  # times that what other work has spoilt is measured again
-_WAITED, _LOOKING = 0.05, 20_000  # share, and ns for looking at clocks, that count as no waiting
 _LOOK = 5  # rounds between two looks at how well the quantiles are known
 
 
 def clocked(run: Callable[[], object], *, threads: int) -> float:
     """Milliseconds that a call takes.
 
-    If it has one thread, and that was kept waiting while other work had the processor, it is called
-    again, up to twice, and the fastest call counts.
+    Of a call with one thread these are the thread's own: they stand still while other work has the
+    processor. Of several they are those on the clock.
     """
-    fastest = math.inf
-    for _ in range(1 + _AGAIN):
-        began, computed = time.perf_counter_ns(), time.thread_time_ns()
-        run()
-        computed, taken = time.thread_time_ns() - computed, time.perf_counter_ns() - began
-        fastest = min(fastest, taken)
-        if threads > 1 or taken - computed <= _WAITED * taken + _LOOKING:
-            break
-    return fastest / 1e6
+    now = time.thread_time_ns if threads == 1 else time.perf_counter_ns
+    began = now()
+    run()
+    return (now() - began) / 1e6
 
 
 def timed(

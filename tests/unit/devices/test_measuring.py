@@ -143,39 +143,25 @@ def test_ready_copies_the_network_and_fixes_the_images():
 
 
 class Clock:
-    """Calls of so many milliseconds, so many of them computing and the rest waiting."""
+    """A call of 9 ms, of which its thread computed for 5."""
 
-    def __init__(self, *calls):
-        self.calls, self.now, self.computed = list(calls), 0, 0
+    now = computed = 0
 
     def __call__(self):
-        taken, computed = self.calls.pop(0)
-        self.now, self.computed = self.now + taken, self.computed + computed
+        self.now, self.computed = self.now + 9_000_000, self.computed + 5_000_000
 
     def perf_counter_ns(self):
-        return int(1e6 * self.now)
+        return self.now
 
     def thread_time_ns(self):
-        return int(1e6 * self.computed)
+        return self.computed
 
 
-@pytest.mark.parametrize(
-    ("calls", "threads", "ms", "left"),
-    [
-        ([(5, 5), (1, 1)], 1, 5, 1),
-        ([(5.2, 5), (1, 1)], 1, 5.2, 1),  # a share of .038: it was not kept waiting
-        ([(9, 5), (5, 5), (1, 1)], 1, 5, 1),
-        ([(9, 5), (30, 5), (12, 5), (1, 1)], 1, 9, 1),
-        ([(0.025, 0.006), (1, 1)], 1, 0.025, 1),  # 19 us, which is what the clocks take
-        ([(9, 18), (1, 1)], 2, 9, 1),
-        ([(9, 5), (1, 1)], 2, 9, 1),
-    ],
-)
-def test_a_call_that_was_kept_waiting_is_called_again(monkeypatch, calls, threads, ms, left):
-    clock = Clock(*calls)
+@pytest.mark.parametrize(("threads", "ms"), [(1, 5.0), (2, 9.0)])
+def test_a_single_thread_that_is_kept_waiting_takes_no_longer(monkeypatch, threads, ms):
+    clock = Clock()
     monkeypatch.setattr(measuring, "time", clock)
-    assert measuring.clocked(clock, threads=threads) == pytest.approx(ms)
-    assert len(clock.calls) == left
+    assert measuring.clocked(clock, threads=threads) == ms
 
 
 @pytest.mark.parametrize(
