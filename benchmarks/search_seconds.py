@@ -3,11 +3,12 @@
 python benchmarks/search_seconds.py BEFORE [rounds]      (a checkout of an earlier version; 3)
 
 The search is `nas search strategy=darts space=cell`. Every search is a process of its own, with as
-many of them from here as from BEFORE, in turns. Seconds of the processor are what other work on a
-machine changes least, those on the clock stand beside them. A phase does not contain those that it
-calls.
+many of them from here as from BEFORE, in turns; both have their bytecode beforehand. Seconds of the
+processor are what other work on a machine changes least, those on the clock stand beside them. A
+phase does not contain those that it calls.
 """
 
+import compileall
 import json
 import os
 import statistics
@@ -91,11 +92,13 @@ def watching(*arguments, **keywords):
     return job(*arguments, **keywords)
 
 cli._job = watching
-code = cli._main(words)
-leave()
-with open(found, "w") as file:
-    json.dump(seconds, file)
-sys.exit(code)
+sys.argv[:] = ["nas", *words]
+try:
+    cli.main()
+finally:
+    leave()
+    with open(found, "w") as file:
+        json.dump(seconds, file)
 """
 
 
@@ -113,6 +116,8 @@ def searched(checkout: Path, more: list[str]) -> dict[str, list[float]]:
 def main() -> None:
     before, rounds = Path(sys.argv[1]).resolve(), int((sys.argv[2:] or ["3"])[0])
     places = {"before": before, "now": Path(__file__).resolve().parents[1]}
+    for place in places.values():
+        compileall.compile_dir(place / "nascli", quiet=1)
     runs: dict[str, list[dict[str, list[float]]]] = {name: [] for name in places}
     for _ in range(rounds):
         for name, place in places.items():

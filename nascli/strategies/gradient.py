@@ -147,9 +147,9 @@ class GradientSearch:
         if any(stage.depth != 1.0 for stage in self._stages):
             check_growth(self._problem)
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            supernet = grown(self._problem, 1.0)
             for channels in {stage.partial_channels for stage in self._stages} - {1}:
-                set_partial_channels(self._problem, supernet, channels)
+                set_partial_channels(self._problem, grown(self._problem, 1.0), channels)
+        supernet = self._shared.supernet
         relaxation_of(self._problem, self._method, supernet, self._stages[0])
         sampler_of(self._problem, self._method, supernet, self._stages[0])
 

@@ -25,6 +25,7 @@ from nascli.gradient.method import SECOND_ORDER
 from nascli.gradient.stoppers.eigenvalue import Eigenvalue
 from nascli.relaxations.softmax import Softmax
 from nascli.strategies.gradient import GradientSearch
+from nascli.supernet.planned import PlannedSupernet
 from nascli.workers.serial import Serial
 
 
@@ -60,6 +61,15 @@ def test_searches_by_gradient_answer_by_what_is_scored_and_old_runs_with_the_bes
 def test_each_epoch_is_one_proposal_until_the_recipe_is_over():
     strategy = search().strategy
     assert [len(strategy.ask(5)) for _ in range(4)] == [1, 1, 0, 0]
+
+
+def test_what_a_search_is_checked_with_is_the_supernet_that_it_trains(monkeypatch):
+    made, built = PlannedSupernet.__init__, []
+    monkeypatch.setattr(
+        PlannedSupernet, "__init__", lambda *a, **k: built.append(1) or made(*a, **k)
+    )
+    search().strategy.ask(1)
+    assert built == [1]
 
 
 def test_only_the_last_stage_competes_for_the_answer():

@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from nascli.core.fault import Stopped
-from nascli.training.divergence import Caution, DivergedError, check
+from nascli.training.divergence import Caution, DivergedError, check, copied
 from nascli.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=9, batch_size=4, learning_rate=8.0, gradient_clip=5.0)
@@ -83,3 +84,13 @@ def test_one_weight_beyond_all_bounds_is_enough(value):
 def test_weights_of_some_size_are_left_alone():
     check([torch.tensor([9e5, -9e5])], "toy")
     check([], "toy")
+
+
+def test_a_copied_state_has_tensors_of_its_own_and_the_version_of_its_module():
+    norm, momentum = nn.BatchNorm1d(2), torch.ones(1)
+    found = copied({"norm": norm.state_dict(), "groups": [{"rate": 0.1, "momenta": (momentum,)}]})
+    norm.running_mean.add_(1)
+    momentum.add_(1)
+    assert found["norm"]["running_mean"].tolist() == [0, 0]
+    assert found["norm"]._metadata == norm.state_dict()._metadata
+    assert found["groups"] == [{"rate": 0.1, "momenta": (torch.ones(1),)}]
