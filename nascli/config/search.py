@@ -199,7 +199,7 @@ def _searching(
         faults.check()  # before anything takes its time
         assert estimators is not None
         problem = with_numbers(config, problem, estimators, surveyed)
-        shared, survey = shared_weights.of(config, problem, said=True), False
+        survey = False
         estimators = building.estimators(config, problem, shared)
     if estimators is not None:
         problem = replace(problem, fidelities=traits_of(estimators[-1]).rungs)

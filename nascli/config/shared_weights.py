@@ -26,22 +26,22 @@ _OF_THE_RUN = ("space", "data", "training", "seed")  # what shared weights belon
 _CARRIED = re.compile(r"\W*((data|space)\.|operation@space)")  # what was said of data and space
 
 
-def of(config: DictConfig, made: Problem, *, said: bool = False) -> SharedWeights | None:
+def of(config: DictConfig, made: Problem) -> SharedWeights | None:
     """What strategy and estimator share; None if neither has the trait `weight_sharing`.
 
-    Whose weights they are is told the listener, unless it has been `said`.
+    Whose weights they are is told the listener.
 
     Raises:
         Fault: they are to be another run's, and cannot be.
     """
     if config.get("supernet"):
-        return _another_runs(config, made, said)
+        return _another_runs(config, made)
     if sharing(config, "strategy"):
         return new(made, "strategy")
     return new(made, "estimator") if sharing(config, "estimator") else None
 
 
-def _another_runs(config: DictConfig, made: Problem, said: bool) -> SharedWeights:
+def _another_runs(config: DictConfig, made: Problem) -> SharedWeights:
     """The weights that `config.supernet` has trained, for a search that trains none."""
     strategy, estimator = (values.made_by(config, key) for key in ("strategy", "estimator"))
     wrong = []
@@ -58,9 +58,7 @@ def _another_runs(config: DictConfig, made: Problem, said: bool) -> SharedWeight
     if wrong:
         raise Fault("\n".join(wrong))
     shared, folder = new(made, "nobody"), Path(config.supernet)
-    found = load(shared, folder, trained=True)
-    if not said:
-        made.listener.warn(found)
+    made.listener.warn(load(shared, folder, trained=True))
     images.same(folder, made)
     return shared
 
