@@ -87,10 +87,11 @@ def _folder(reference: object) -> Path:
 
 def _before(folder: Path, reference: object) -> str:
     """What there is to do before a network of this folder can be used."""
-    found = (folder / genotypes.FILE).is_file()
-    if folder.is_dir() and not found:
+    try:
+        genotypes.load(str(reference))
+    except Fault:  # nothing that could be trained
         return "give the folder of a run of nas retrain"
-    if found and not (folder / REPORT).is_file():  # searches write both when they have ended
+    if folder.is_dir() and not (folder / REPORT).is_file():  # a search that has found one has both
         go_on = command("retrain", f"resume={reference}")
         return f"its training has not ended; go on with: {go_on}"
     return f"train the network first: {command('retrain', f'genotype={reference}')}"

@@ -19,7 +19,8 @@ from PIL import Image
 
 import nascli
 from nascli import cli
-from nascli.config import command_line, overrides
+from nascli.config import command_line, overrides, search
+from nascli.data.synthetic import Synthetic
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 ELSEWHERE = {
@@ -118,6 +119,22 @@ def checked(words):
     flags, rest = overrides.split(rest, cli._VALUED)
     folders = overrides.directories(flags)
     command_line.checked(verb, rest, folders, multirun="-m" in flags)
+
+
+STATED = [  # with lists of sizes, or objectives: only what is built knows whether they are right
+    param
+    for param in COMMANDS
+    if param.values[0][:2] == ["nas", "search"]
+    and re.search(r" (space\.\w+=\[|objectives=)", " ".join(param.values[0]))
+    and not {"-m", "--config-dir"} & set(param.values[0])
+]
+
+
+@pytest.mark.parametrize("words", STATED)
+def test_a_search_that_states_sizes_or_objectives_can_be_built(words):
+    asked = command_line.asked_for("search", words[2:], [])
+    task = Synthetic(images=200, size=32, classes=10)
+    assert search.build(asked, survey=False, task=task).problem.goal.objectives
 
 
 def test_no_command_stands_where_this_does_not_look():

@@ -74,6 +74,14 @@ def test_how_far_latencies_differ_is_that_of_the_raw_file():
     assert f"in a plain loop by {loop[0]:.1f} and {loop[1]:.1f} %" in said
 
 
+def test_the_cell_that_is_drawn_is_the_one_that_is_printed():
+    said = (CHECKOUT / "docs" / "start.md").read_text(encoding="utf-8")
+    (cell,) = re.findall(r"(?:^normal .*\n)+", said, flags=re.MULTILINE)
+    text = (CHECKOUT / "docs" / "found_cell.svg").read_text(encoding="utf-8")
+    drawn = re.findall(r">(\w+_\w+)<", text)
+    assert sorted(drawn) == sorted(re.findall(r"(\w+_\w+)\(", cell)) and len(drawn) == 8
+
+
 def test_every_page_has_its_place_on_the_site():
     named = re.findall(r'"(\w+\.md)"', (CHECKOUT / "zensical.toml").read_text(encoding="utf-8"))
     assert sorted(named) == sorted(page.name for page in (CHECKOUT / "docs").glob("*.md"))
