@@ -55,8 +55,11 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         told = ", ".join(asking.reference.metrics)
         raise Fault(f"the reference gives no accuracy, only {told}")
     assert workers is not None
-    # Components are called what their modules are called.
-    names = [config[key]._target_.split(".")[-2] for key in ("estimator", "reference")]
+    groups = {"estimator": "estimator", "reference": "estimator@reference"}
+    names = [  # as they were chosen; where nothing says so, as their modules are called
+        asked.choices.get(group) or config[key]._target_.split(".")[-2]
+        for key, group in groups.items()
+    ]
     return Parts(
         asking=asking,
         genotypes=_drawn(config, asking.problem, asking.reference, asking.estimator),

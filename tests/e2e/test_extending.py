@@ -35,6 +35,8 @@ def test_the_commands_run(nas, mine, block):
         done = nas(verb, *arguments, cwd=mine)
         assert done.code == 0, f"{line}\n{done.stderr}"
         assert (mine / done.run / "config.yaml").is_file()
+        if verb == "audit":  # by the name that was chosen, not by that of the file it is in
+            assert "audit · weighted against table" in done.stderr
         run = str(done.run)
 
 
