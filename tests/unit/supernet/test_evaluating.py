@@ -1,11 +1,15 @@
 """Inverted residual blocks of a supernet against the modules, and who computes them."""
 
 import copy
+from contextlib import nullcontext
 
 import pytest
 import torch
+from fixtures import ToyTask, composed
+from hydra.utils import instantiate
 from torch import nn
 
+from nascli.core.supernet import Mixture
 from nascli.kernels.native import library
 from nascli.operations.inverted import DepthwiseSeparable, InvertedResidual
 from nascli.supernet import evaluating
@@ -18,6 +22,9 @@ KINDS = [
     {"stride": 2, "expansion": 1, "keep": True, "activation": "linear", "kernel": 7},
     {"stride": 1, "expansion": 2, "activation": "swish", "squeeze": "se"},
 ]
+
+
+OPTIONS = ["mbconv_3x3_e3", "identity", "mbconv_5x5_e3"]
 
 
 def block(stride=1, shared=False, **settings):
@@ -88,3 +95,26 @@ def test_torch_computes_what_the_kernels_do_not_have(calls):
     with torch.autocast("cpu", torch.bfloat16):
         evaluated(block().float(), images().float())
     assert len(calls) == 1
+
+
+def test_mixtures_and_fixed_layers_of_a_chain_go_through_the_kernels(calls):
+    torch.manual_seed(0)
+    layers = [
+        {"name": "first", "options": ["mbconv_3x3_e3"], "channels": 4},
+        {
+            "name": "choice",
+            "options": ["mbconv_3x3_e3", "identity", "mbconv_5x5_e3"],
+            "channels": 4,
+        },
+    ]
+    make = instantiate(composed("space=chain").space, _partial_=True)
+    supernet = make(ToyTask(input_shape=(3, 5, 5)), layers=layers).supernet().double()
+    weights = torch.tensor([[0.5, 0.2, 0.3]], dtype=torch.float64)
+    read, found = images(4, 3, 5, 5), []
+    for how in (nullcontext, library.without):
+        with how():
+            loss = supernet(read, Mixture(weights)).square().sum()
+        found.append(torch.autograd.grad(loss, list(supernet.parameters())))
+    assert len(calls) == 3
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
