@@ -23,9 +23,8 @@ def native(images: Tensor) -> ctypes.CDLL | None:
 def known(norm: nn.BatchNorm2d, images: Tensor) -> bool:
     """Whether `norm` is one that the library has.
 
-    It has no scale, and takes the batch's statistics; or those that it tracks, without gradients.
+    It takes the batch's statistics; or those that it tracks, without gradients.
     """
     tracked = norm.running_mean
-    plain = not norm.affine and norm.momentum is not None
-    plain = plain and (norm.training or not torch.is_grad_enabled())
+    plain = norm.momentum is not None and (norm.training or not torch.is_grad_enabled())
     return plain and tracked is not None and tracked.dtype == images.dtype

@@ -92,7 +92,7 @@ class ElasticSupernet(nn.Module):
         return found
 
     def _run(self, place: Place, images: Tensor) -> Tensor:
-        return evaluated(self._module(place), images)
+        return evaluated(self._module(place), images, folds=True)
 
     def _module(self, place: Place) -> nn.Module:
         """The layer of a place, with its part of the weights."""

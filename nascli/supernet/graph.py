@@ -15,6 +15,7 @@ from nascli.core.plan import Layer, Place, Shape
 from nascli.core.supernet import Mixture
 from nascli.kernels.deferred import Deferred, Term, weighted_sum
 from nascli.kernels.depthwise import rewritten
+from nascli.supernet.evaluating import evaluated
 from nascli.supernet.leaving import Option, together
 from nascli.supernet.partial import halved, joined, split
 from nascli.supernet.stacked import mixed, side_by_side, stacks
@@ -259,7 +260,7 @@ def _result(operation: nn.Module, state: Tensor, relu: list[Tensor]) -> Deferred
     if deferred is not None and rewritten(state):
         result: Deferred = deferred(state)
         return result
-    return Deferred((after_relu or operation)(state))
+    return Deferred(after_relu(state) if after_relu else evaluated(operation, state))
 
 
 def _read_by(operation: nn.Module, state: Tensor, relu: list[Tensor]) -> Tensor:

@@ -58,4 +58,4 @@ def _term(module: nn.Module, state: Tensor) -> Term | None:
 
 
 def _fits(norm: nn.BatchNorm2d, state: Tensor) -> bool:
-    return known(norm, state) and norm.num_features == state.shape[1]
+    return not norm.affine and known(norm, state) and norm.num_features == state.shape[1]

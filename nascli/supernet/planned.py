@@ -20,6 +20,7 @@ from nascli.core.supernet import Mixture, PathStep
 from nascli.networks.attaching import attach, attached
 from nascli.networks.building import build
 from nascli.operations.blocks import Normed, ReluFirst
+from nascli.supernet.evaluating import evaluated
 from nascli.supernet.graph import MixedGraph, Unpacked
 from nascli.supernet.inheritance import inherit
 from nascli.supernet.partial import check_partial, replaced, thinned
@@ -173,9 +174,9 @@ class PlannedSupernet(nn.Module):
     def _result(self, step: _Step, inputs: Sequence[Tensor], images: Tensor) -> Tensor:
         if step.kind == "layer":
             module = attached(self, step.path)
-            run = cast(ReluFirst, module).after_relu if step.after_relu else module
-            result: Tensor = run(inputs[0])
-            return result
+            if step.after_relu:
+                return cast(ReluFirst, module).after_relu(inputs[0])
+            return evaluated(module, inputs[0])
         if step.kind == "concatenate":
             return torch.cat(list(inputs), dim=1)
         if not inputs:

@@ -5,8 +5,10 @@
 #include <stdint.h>
 
 #include "leaving.h"
+#include "residual.h"
 
 enum { BATCH = 3, CHANNELS = 17, FILLED = 32, SIDE = 5, TERMS = 5, ANSWERS = 6 };
+enum { MIDDLES = 5 }; /* answers of the middle of an inverted residual */
 enum { NUMBERS = BATCH * SIDE * SIDE * CHANNELS };
 
 struct answer {
@@ -16,11 +18,13 @@ struct answer {
 #define REAL float
 #define N(name) name##_f32
 #include "check.h"
+#include "check_residual.h"
 #undef REAL
 #undef N
 #define REAL double
 #define N(name) name##_f64
 #include "check.h"
+#include "check_residual.h"
 
 /* At strides 1 and 2: sums, then gradients of images, of the mixture, of depthwise and of pointwise
  * weights, then running statistics, as PyTorch's modules find them in double precision
@@ -32,6 +36,13 @@ static const double expected[2][ANSWERS] = {
      -1.7332534849240},
 };
 
+/* At strides 1 and 2: what comes out, then gradients of images, of the kernel, of scales and shifts,
+ * then running statistics. */
+static const double expected_middle[2][MIDDLES] = {
+    {8.2917870817127, -10.6365834568538, 7.0463552215507, 10.1502474685370, -1.2359213738388},
+    {-8.1056208772017, 3.6849964475478, -1.1755992067165, -0.2698188979310, -1.4454097762945},
+};
+
 /* 0 if all is well; `threads`: with the threads of OpenMP, which take time to begin. */
 int nas_check(int threads)
 {
@@ -40,7 +51,9 @@ int nas_check(int threads)
 #pragma omp parallel for schedule(static) if (threads)
     for (int kind = 0; kind < 2; kind++)
         for (int s = 0; s < 2; s++)
-            wrong[kind] |= kind ? differs_f64(s + 1, expected[s], 1e-12)
-                                : differs_f32(s + 1, expected[s], 1e-4);
+            wrong[kind] |= kind ? differs_f64(s + 1, expected[s], 1e-12) ||
+                                      middle_differs_f64(s + 1, expected_middle[s], 1e-12)
+                                : differs_f32(s + 1, expected[s], 1e-4) ||
+                                      middle_differs_f32(s + 1, expected_middle[s], 1e-4);
     return wrong[0] | wrong[1] << 1;
 }

@@ -109,6 +109,45 @@ static void N(add_to_images)(const REAL *g, const REAL *weight, REAL *to_x, int6
             }
 }
 
+/* `count` every second neighbours in a row of dL/dx, of taps `first`, `first` + 2, ... of both
+ * sides. */
+INLINE void N(taps_back)(const REAL *g, const REAL *weight, REAL *to, const struct N(window) * w,
+                         int64_t first_row, int64_t first_column, int64_t cp, const int count)
+{
+    VEC sum[8] = {0};
+    for (int64_t row = first_row; row < w->kernel; row += 2)
+        for (int64_t column = first_column; column < w->kernel; column += 2) {
+            VEC tap = READ(weight + (row * w->kernel + column) * cp);
+            const REAL *from = g - (row / 2 * w->pitch + column / 2) * cp;
+#pragma GCC unroll 8
+            for (int j = 0; j < count; j++)
+                sum[j] += tap * READ(from + j * cp);
+        }
+#pragma GCC unroll 8
+    for (int j = 0; j < count; j++)
+        AT(to + 2 * j * cp) = sum[j];
+}
+
+/* (3) at stride 2 without dilation, for the rows of x from `start` on, without its margin; `w` is of
+ * them. g begins inside of a margin as wide as that of x. Place q + k / 2 = 2 u + a of a padded x is
+ * read by taps t = 2 i + a alone, of g[u - i]. */
+static void N(convolve_back)(const REAL *g, const REAL *weight, REAL *to, int64_t start,
+                             const struct N(window) * w, int64_t cp)
+{
+    int64_t margin = w->kernel / 2;
+    for (int64_t i = 0; i < w->height; i++, to += w->width * cp)
+        for (int64_t half = 0; half < 2; half++)
+            for (int64_t v = 0; v < cp; v += LANES) {
+                int64_t row = start + i + margin, column = half + margin, j = half;
+                const REAL *from = g + (row / 2 * w->pitch + column / 2) * cp + v;
+                REAL *at = to + half * cp + v;
+                for (; j + 6 < w->width; j += 8, from += 4 * cp, at += 8 * cp)
+                    N(taps_back)(from, weight + v, at, w, row % 2, column % 2, cp, 4);
+                for (; j < w->width; j += 2, from += cp, at += 2 * cp)
+                    N(taps_back)(from, weight + v, at, w, row % 2, column % 2, cp, 1);
+            }
+}
+
 /* (2) of `count` neighbouring taps, added to `to_weight`. */
 INLINE void N(tap_gradients)(const REAL *x, const REAL *g, int64_t g_pitch, REAL *to_weight,
                              const struct N(window) * w, const int64_t cp, const int count)

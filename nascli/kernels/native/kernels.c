@@ -23,11 +23,15 @@
 #define READ(pointer) (*(const VEC *)(pointer))
 
 #include "leaving.h"
+#include "residual.h"
 
-/* Memory, all zeros if `zeros`; where none is left, NULL, and `*failed` is set. */
+/* Memory that begins where a vector may, all zeros if `zeros`; where none is left, NULL, and
+ * `*failed` is set. */
 static void *take(int *failed, int64_t bytes, int zeros)
 {
-    void *found = zeros ? calloc(bytes, 1) : malloc(bytes);
+    void *found = aligned_alloc(64, (bytes + 64) / 64 * 64);
+    if (found && zeros)
+        memset(found, 0, bytes);
     if (!found) {
 #pragma omp atomic write
         *failed = 1;
@@ -45,6 +49,9 @@ static void *take(int *failed, int64_t bytes, int zeros)
 #include "forward.h"
 #include "lines.h"
 #include "backward.h"
+#include "activations.h"
+#include "residual_forward.h"
+#include "residual_backward.h"
 #undef REAL
 #undef WHOLE
 #undef N
@@ -59,3 +66,6 @@ static void *take(int *failed, int64_t bytes, int zeros)
 #include "forward.h"
 #include "lines.h"
 #include "backward.h"
+#include "activations.h"
+#include "residual_forward.h"
+#include "residual_backward.h"

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, c_double, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_int64, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nascli.kernels.native.calls import Norm, described, filled, once, pointer, run
+
 SKIP, MAX_POOL, AVERAGE_POOL, CONVOLUTIONS = range(4)
-_BYTES = 64  # of the widest vector that the library may use
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +42,11 @@ Use = tuple[int, int]
 """(term, edge): the edge takes part of the term."""
 
 
-class _Norm(Structure):
-    _fields_ = (
-        ("running_mean", c_void_p), ("running_variance", c_void_p), ("batches", c_void_p),
-        ("momentum", c_double), ("eps", c_double), ("mean", c_void_p), ("scale", c_void_p),
-    )  # fmt: skip
-
-
 class _Stage(Structure):
     _fields_ = (
         ("kernel", c_int64), ("dilation", c_int64), ("depthwise", c_void_p),
         ("pointwise", c_void_p), ("to_depthwise", c_void_p), ("to_pointwise", c_void_p),
-        ("kept", c_void_p), ("norm", _Norm),
+        ("kept", c_void_p), ("norm", Norm),
     )  # fmt: skip
 
 
@@ -126,48 +120,38 @@ class _Together(torch.autograd.Function):
         images = images.contiguous(memory_format=torch.channels_last)
         weights = weights.to(images.dtype).contiguous()
         parameters = tuple(parameter.contiguous() for parameter in parameters)
-        call, kept = _described(stride, terms, uses, images, weights, parameters)
+        call, kept = _call(stride, terms, uses, images, weights, parameters)
         size = len(images), images.shape[1], call.out_height, call.out_width
         like = torch.empty(size, dtype=images.dtype, memory_format=torch.channels_last)
         sums = [torch.empty_like(like) for _ in range(call.edges)]
         call.sums = _pointers(sums)
-        _run(library, "forward", call, images)
+        run(library, "leaving_forward", call, images)
         ctx.save_for_backward(images, weights, *parameters, *kept)
         ctx.library, ctx.call, ctx.parameters = library, call, len(parameters)
         return tuple(sums)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
-            raise RuntimeError(
-                "native kernels have no second derivatives; compute what is to be differentiated "
-                "twice under nascli.kernels.native.library.without()"
-            )
+        once()
         images, weights, *others = ctx.saved_tensors
         call, last = ctx.call, torch.channels_last
         gradients = tuple(gradient.contiguous(memory_format=last) for gradient in gradients)
         call.gradients = _pointers(gradients)
         to_images = torch.empty_like(images) if ctx.needs_input_grad[4] else None
         to_weights = torch.empty_like(weights)
-        call.to_images, call.to_weights = _pointer(to_images), to_weights.data_ptr()
+        call.to_images, call.to_weights = pointer(to_images), to_weights.data_ptr()
         found: list[Tensor | None] = []
         for stage in _stages(call):
             wanted = ctx.needs_input_grad[6 + len(found) : 8 + len(found)]
             pair = others[len(found) : 2 + len(found)]
             both = [torch.empty_like(p) if any(wanted) else None for p in pair]
-            stage.to_depthwise, stage.to_pointwise = map(_pointer, both)
+            stage.to_depthwise, stage.to_pointwise = map(pointer, both)
             found += both
-        _run(ctx.library, "backward", call, images)
+        run(ctx.library, "leaving_backward", call, images)
         return None, None, None, None, to_images, to_weights, *found
 
 
-def _run(library: ctypes.CDLL, way: str, call: _Leaving, images: Tensor) -> None:
-    kind = "f32" if images.dtype == torch.float32 else "f64"
-    if library[f"nas_leaving_{way}_{kind}"](ctypes.byref(call)):
-        raise MemoryError(f"not enough memory for {len(images)} images; take a smaller batch_size")
-
-
-def _described(
+def _call(
     stride: int,
     terms: Sequence[Term],
     uses: Sequence[Use],
@@ -178,14 +162,13 @@ def _described(
     """The call, and the tensors that it refers to and nobody else keeps."""
     batch, channels, height, width = images.shape
     out_height, out_width = -(-height // stride), -(-width // stride)
-    lanes = _BYTES // images.element_size()
-    filled = -(-channels // lanes) * lanes
-    statistics = torch.empty(len(terms), 2, 2, filled, dtype=torch.float64)
+    wide = filled(images)
+    statistics = torch.empty(len(terms), 2, 2, wide, dtype=torch.float64)
     kept = [statistics]
     left = iter(parameters)
-    described = (_Term * len(terms))()
+    all_terms = (_Term * len(terms))()
     for number, term in enumerate(terms):
-        to = described[number]
+        to = all_terms[number]
         stages: tuple[Stage | Free, ...] = term if isinstance(term, tuple) else (term,)
         to.kind = term.kind if isinstance(term, Free) else CONVOLUTIONS
         to.stages = len(stages)
@@ -197,22 +180,15 @@ def _described(
                 own.kernel = stage.depthwise.kernel_size[0]
                 own.dilation = stage.depthwise.dilation[0]
                 own.depthwise, own.pointwise = next(left).data_ptr(), next(left).data_ptr()
-            kept.append(images.new_empty(batch * out_height * out_width * filled))
+            kept.append(images.new_empty(batch * out_height * out_width * wide))
             own.kept = kept[-1].data_ptr()
-            own.norm = _norm(stage.norm, statistics[number, place])
+            own.norm = described(stage.norm, statistics[number, place])
     call = _Leaving(
         batch, channels, height, width, out_height, out_width, stride,
-        len(terms), len(uses), 1 + max(edge for _, edge in uses), described,
+        len(terms), len(uses), 1 + max(edge for _, edge in uses), all_terms,
         (_Use * len(uses))(*(_Use(*use) for use in uses)), images.data_ptr(), weights.data_ptr(),
     )  # fmt: skip
     return call, kept
-
-
-def _norm(norm: nn.BatchNorm2d, statistics: Tensor) -> _Norm:
-    batches = norm.num_batches_tracked if norm.training else None
-    tracked = norm.running_mean, norm.running_var, batches
-    mean, scale = statistics
-    return _Norm(*map(_pointer, tracked), norm.momentum, norm.eps, *map(_pointer, (mean, scale)))
 
 
 def _stages(call: _Leaving) -> list[_Stage]:
@@ -221,9 +197,5 @@ def _stages(call: _Leaving) -> list[_Stage]:
     return [t.stage[place] for t in terms if t.kind == CONVOLUTIONS for place in range(t.stages)]
 
 
-def _pointer(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
 def _pointers(tensors: Sequence[Tensor]) -> Any:
-    return (c_void_p * len(tensors))(*map(_pointer, tensors))
+    return (c_void_p * len(tensors))(*map(pointer, tensors))

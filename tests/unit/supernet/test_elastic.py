@@ -2,6 +2,7 @@
 
 import copy
 import random
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Elastic, Inherits, Mixture, Stepwise
 from nascli.kernels import expansion
+from nascli.kernels.native import library
 from nascli.supernet.recalibration import recalibrate
 
 SMALL = {
@@ -143,12 +145,13 @@ def test_it_keeps_its_protocols(supernet):
     assert isinstance(supernet, Inherits)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-def test_paths_compute_what_slices_of_the_largest_network_do(monkeypatch, space, supernet, fused):
-    monkeypatch.setattr(expansion, "_CACHED", 0 if fused else 10**12)
+@pytest.mark.parametrize("how", ["native", "folded", "plain"])
+def test_paths_compute_what_slices_of_the_largest_network_do(monkeypatch, space, supernet, how):
+    monkeypatch.setattr(expansion, "_CACHED", 0 if how == "folded" else 10**12)
     for genotype in genotypes(space):
         batch, found = images(), []
-        logits = supernet(batch, supernet.path(genotype))
+        with nullcontext() if how == "native" else library.without():
+            logits = supernet(batch, supernet.path(genotype))
         plain = plainly(supernet, genotype.choices, batch)
         assert torch.allclose(logits, plain, rtol=0, atol=1e-10)
         for result in (logits, plain):

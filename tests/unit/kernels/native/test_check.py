@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from nascli.kernels.depthwise import Depthwise
 from nascli.kernels.native import compiling
 from nascli.kernels.native.leaving import SKIP, Free, leaving
+from nascli.kernels.native.residual import Normed as Middle
+from nascli.kernels.native.residual import middle
 from nascli.operations.blocks import Normed
 from nascli.operations.separable import DilatedConv, SeparableConv
 
@@ -73,10 +76,38 @@ def answers(stride):
     ]
 
 
-def test_the_answers_that_are_expected_are_those_of_the_modules():
-    text = (compiling.SOURCES / "check.c").read_text().partition("expected[2][ANSWERS] =")[2]
+def middle_answers(stride):
+    """The same of the middle of an inverted residual."""
+    norms = nn.BatchNorm2d(CHANNELS), nn.BatchNorm2d(CHANNELS)
+    depthwise = Depthwise(CHANNELS, 5, stride)
+    steps = nn.Sequential(norms[0], nn.ReLU6(), depthwise, norms[1], nn.Hardswish()).double()
+    given = [norms[0].weight, norms[0].bias, norms[1].weight, norms[1].bias]
+    for seed, value in zip((2, 4, 5, 6, 7), (depthwise.weight, *given), strict=True):
+        value.data = numbers(value.numel(), seed).view_as(value)
+    images = filled(1, BATCH, CHANNELS, SIDE, SIDE).requires_grad_()
+    out = steps(images)
+    inputs = images, depthwise.weight, *given
+    to_images, to_weight, *to_given = torch.autograd.grad(
+        (out * filled(3, *out.shape)).sum(), inputs
+    )
+    tracked = [value for norm in norms for value in (norm.running_mean, norm.running_var)]
+    return [
+        dot(last(out), 10),
+        dot(last(to_images), 11),
+        dot(to_weight, 12),
+        sum(dot(to, 20 + n) for n, to in enumerate(to_given)),
+        sum(dot(value, 30 + n) for n, value in enumerate(tracked)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "computed"),
+    [("expected[2][ANSWERS]", answers), ("expected_middle[2][MIDDLES]", middle_answers)],
+)
+def test_the_answers_that_are_expected_are_those_of_the_modules(name, computed):
+    text = (compiling.SOURCES / "check.c").read_text().partition(f"{name} =")[2]
     written = [float(number) for number in re.findall(r"-?\d+\.\d+", text.partition("};")[0])]
-    assert written == pytest.approx(answers(1) + answers(2), rel=1e-11)
+    assert written == pytest.approx(computed(1) + computed(2), rel=1e-11)
 
 
 @pytest.fixture
@@ -112,8 +143,7 @@ def test_a_library_in_the_cache_that_computes_wrongly_is_thrown_away(compiled, m
 SCARCE = """
 #include <stdlib.h>
 __attribute__((weak)) int nas_left = -1;
-#define malloc(size) (nas_left-- == 0 ? NULL : malloc(size))
-#define calloc(count, size) (nas_left-- == 0 ? NULL : calloc(count, size))
+#define aligned_alloc(step, size) (nas_left-- == 0 ? NULL : aligned_alloc(step, size))
 """
 
 
@@ -121,21 +151,28 @@ def test_want_of_memory_is_an_error_wherever_it_comes(compiled):
     scarce = compiled(SCARCE)
     left = ctypes.c_int.in_dll(scarce, "nas_left")
     conv = SeparableConv(3, 3, 1, True, 3)
+    depthwise, norms = Depthwise(3, 3), [Middle(nn.BatchNorm2d(3), 1) for _ in range(2)]
     images = torch.randn(2, 3, 4, 4, requires_grad=True)
 
-    def computed():
+    def left_state():
         terms, mixture = [conv.native(), Free(SKIP)], torch.ones(2)
         (found,) = leaving(scarce, images, 1, terms, [(0, 0), (1, 0)], mixture)
         return torch.autograd.grad(found.sum(), [images, *conv.parameters()])
 
-    wanted, refused = computed(), 0
-    for allowed in range(100):
-        left.value = allowed
-        try:
-            found = computed()
-        except MemoryError as error:
-            refused += 1
-            assert str(error) == "not enough memory for 2 images; take a smaller batch_size"
-        if left.value >= 0:
-            break
-    assert refused == allowed > 20 and all(map(torch.equal, found, wanted))
+    def residual():
+        found = middle(scarce, images, norms[0], depthwise, norms[1])
+        return torch.autograd.grad(found.square().sum(), [images, depthwise.weight])
+
+    for computed in (left_state, residual):
+        wanted, refused = computed(), 0
+        for allowed in range(100):
+            left.value = allowed
+            try:
+                found = computed()
+            except MemoryError as error:
+                refused += 1
+                assert str(error) == "not enough memory for 2 images; take a smaller batch_size"
+            if left.value >= 0:
+                break
+        assert refused == allowed > 10 and all(map(torch.equal, found, wanted))
+        left.value = -1

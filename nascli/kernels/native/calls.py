@@ -1,0 +1,59 @@
+"""What calls of the library have in common; `leaving.h` has the same structure of a batch norm."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import Structure, c_double, c_void_p
+
+import torch
+from torch import Tensor, nn
+
+_BYTES = 64  # of the widest vector that the library may use
+
+
+class Norm(Structure):
+    """A batch norm, and where its statistics go."""
+
+    _fields_ = (
+        ("running_mean", c_void_p), ("running_variance", c_void_p), ("batches", c_void_p),
+        ("momentum", c_double), ("eps", c_double), ("mean", c_void_p), ("scale", c_void_p),
+    )  # fmt: skip
+
+
+def described(norm: nn.BatchNorm2d, statistics: Tensor) -> Norm:
+    """The norm; `statistics` (2, channels filled up) of float64 are its mean and scale."""
+    batches = norm.num_batches_tracked if norm.training else None
+    tracked = norm.running_mean, norm.running_var, batches
+    mean, scale = statistics
+    return Norm(*map(pointer, tracked), norm.momentum, norm.eps, *map(pointer, (mean, scale)))
+
+
+def filled(images: Tensor) -> int:
+    """The channels of images (B, C, H, W), filled up to whole vectors."""
+    lanes = _BYTES // images.element_size()
+    return -(-images.shape[1] // lanes) * lanes
+
+
+def pointer(tensor: Tensor | None) -> int | None:
+    """Where the numbers are."""
+    return None if tensor is None else tensor.data_ptr()
+
+
+def run(library: ctypes.CDLL, name: str, call: Structure, images: Tensor) -> None:
+    """The function of that name for the type of the images, forward or backward.
+
+    Raises:
+        MemoryError: there is not enough.
+    """
+    kind = "f32" if images.dtype == torch.float32 else "f64"
+    if library[f"nas_{name}_{kind}"](ctypes.byref(call)):
+        raise MemoryError(f"not enough memory for {len(images)} images; take a smaller batch_size")
+
+
+def once() -> None:
+    """Raises a RuntimeError in a backward pass that is to be differentiated itself."""
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "native kernels have no second derivatives; compute what is to be differentiated "
+            "twice under nascli.kernels.native.library.without()"
+        )
