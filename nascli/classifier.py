@@ -5,8 +5,11 @@ It keeps to scikit-learn's conventions, so it works in pipelines, cross-validati
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
+import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nascli import api
 from nascli.core.fault import Fault
+from nascli.core.words import counted
 from nascli.programs.trained import Trained
 from nascli.runs import card
 
@@ -33,8 +37,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Half of the budget goes into a search, whose trials train networks for a few epochs and score
     them on a tenth of the images; the rest into training the best one from scratch, for as many
-    epochs as its trial says there is time for (200 at most). Another tenth is held out for
-    `test_accuracy_`.
+    epochs as its trial says there is time for (200 at most, and one at least: what goes over the
+    budget for that is warned of). Another tenth is held out for `test_accuracy_`.
 
     Args:
         budget: how long `fit` may take, about: "90 seconds", "10 minutes", "2 hours", or seconds.
@@ -99,16 +103,26 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise Fault(f"settings is {self.settings!r:.80}; it must be a mapping")
         settings: dict[str, Any] = dict(self.settings or {})
         tried = settings.setdefault("training.epochs", _TRIED)
-        time = {"budget.seconds": seconds / 2, "budget.trials": None}
-        keys = {**shared, "strategy": self.strategy, "estimator": "train", **time, **settings}
+        half = {"budget.seconds": seconds / 2, "budget.trials": None}
+        keys = {**shared, "strategy": self.strategy, "estimator": "train", **half, **settings}
         before = _runs(shared["outputs"])
+        start, share = time.monotonic(), 0.0
+
+        def heard(done: float, _text: str) -> None:
+            nonlocal share
+            share = done
+
         try:
-            search = api.search(**keys)
+            search = api.search(**keys, progress=heard)
         except Fault as fault:
             if _runs(shared["outputs"]) == before:
                 raise
             # It had begun. Its folder may be gone by now, and with it what it advises.
-            raise Fault(f"budget is {self.budget!r}; give it more: {_reason(fault)}") from fault
+            enough = f" ({math.ceil(seconds / share)} seconds or more)" if 0 < share < 1 else ""
+            raise Fault(
+                f"budget is {self.budget!r}; give it more{enough}: {_reason(fault)}"
+            ) from fault
+        gone = time.monotonic() - start
         took = [
             trial.seconds / (trial.fidelity * tried)
             for trial in search.history
@@ -116,11 +130,20 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ]
         if not took:
             raise Fault(f"budget is {self.budget!r}, in which no trial ended; give it more")
-        left = seconds - sum(trial.seconds for trial in search.history)
-        epochs = int(_SAVING * left / min(took))
+        inside = max(sum(trial.seconds for trial in search.history), min(gone, seconds / 2))
+        around = gone - inside  # what a run takes before its first training and after its last
+        epochs = int(_SAVING * (seconds - gone - around) / min(took))
         kept = {key: value for key, value in settings.items() if key.split(".")[0] in _SHARED}
         kept["training.epochs"] = max(1, min(epochs, _MOST_EPOCHS))
         trained = api.retrain(genotype=search, **{**shared, **kept})
+        if epochs < 1 and (whole := time.monotonic() - start) > seconds:
+            least = (tried + 1) * min(took) + 2 * around
+            warnings.warn(
+                f"budget is {self.budget!r}, and fit took {whole:.1f} seconds: the least it can do "
+                f"is one trial of {counted(tried, 'epoch')} and one epoch of training, "
+                f"about {least:.1f} seconds here",
+                stacklevel=3,
+            )
         self.network_: Trained = trained.network
         self.genotype_ = trained.genotype
         self.test_accuracy_ = float(trained.report["result"]["test_accuracy"])
@@ -135,7 +158,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Fault: the images are of another shape.
         """
         check_is_fitted(self)
-        return self.network_.predict(_images(X))
+        images = _images(X)
+        as_given = images[..., 0] if np.ndim(X) == 3 else images  # so that a fault speaks of X
+        return self.network_.predict(as_given)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
         """(n,): the likeliest class of each image; raises as `predict_proba` does."""

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from nascli.config import building, own_data, recorded, remote, shared_weights, values
 from nascli.config.compose import Asked
+from nascli.config.light import light
 from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -102,8 +103,12 @@ def _asking(
     assert problem is not None
     full = replace(problem, fidelity=1.0)
     shared = shared_weights.new(problem, "nobody") if config.supernet else None
+    reference = None
+    with light():  # a wrong one is told before what takes its time
+        reference = faults.attempt(lambda: building.component(config, "reference", full))
     estimator = faults.attempt(lambda: building.given(config, "estimator", problem, shared))
-    reference = faults.attempt(lambda: building.component(config, "reference", full))
+    if reference is None:
+        reference = faults.attempt(lambda: building.component(config, "reference", full))
     faults.check()
     if estimator is None or reference is None:
         raise Fault("estimator and reference must both be given, e.g. reference=table")

@@ -90,12 +90,7 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
     node = config.get(key)
     if node is None or "_target_" not in node:
         return None
-    missing = sorted(OmegaConf.missing_keys(node))
-    if missing:
-        raise Fault("\n".join(f"{m} is missing: give {m}=VALUE" for m in missing))
-    kinds.target(node._target_, key)
-    if wrong := list(kinds.wrong(cast(dict[str, Any], OmegaConf.to_container(node)), key)):
-        raise Fault("\n".join(wrong))
+    check_values(config, key)
     try:
         made = instantiate(node, *args, _convert_="all")
     except InstantiationException as error:
@@ -111,6 +106,17 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
             raise
         raise Fault(f"{key}: {first_line(error)}") from error
     return protocols.check(made, _PROTOCOLS[key], key, _LATER) if key in _PROTOCOLS else made
+
+
+def check_values(config: DictConfig, key: str) -> None:
+    """Raises a Fault where `config[key]` lacks a value, or has one of another kind."""
+    node = config[key]
+    missing = sorted(OmegaConf.missing_keys(node))
+    if missing:
+        raise Fault("\n".join(f"{m} is missing: give {m}=VALUE" for m in missing))
+    kinds.target(node._target_, key)
+    if wrong := list(kinds.wrong(cast(dict[str, Any], OmegaConf.to_container(node)), key)):
+        raise Fault("\n".join(wrong))
 
 
 def problem(

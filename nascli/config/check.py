@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nascli.config import hints, kinds
 from nascli.config.compose import composed
 from nascli.config.files import FREE, catalogue, root
+from nascli.config.light import light
 from nascli.config.shapes import Keys
 from nascli.core.fault import Fault, unknown
 from nascli.runs import aliases
@@ -199,5 +200,20 @@ def _mismatch(
     top = config[parts[0]]
     if same and isinstance(top, Mapping) and "_target_" in top:
         return None
-    annotation = kinds.at(config, parts, Keys)
+    needs_torch = True
+    with light():
+        annotation = kinds.at(config, parts, Keys)
+        needs_torch = False
+    if needs_torch:  # of what is shipped no parameter takes another kind than its default says
+        if _shipped(config, parts) and (expected := kinds.like(default, value)):
+            return expected
+        annotation = kinds.at(config, parts, Keys)
     return kinds.like(default, value) if annotation is Any else kinds.wanted(annotation, value)
+
+
+def _shipped(config: Mapping[str, Any], parts: Sequence[str]) -> bool:
+    """Whether a key is of a component that comes with nascli."""
+    node: Any = config
+    for part in parts[:-1]:
+        node = node[part]
+    return str(node.get("_target_")).startswith("nascli.")

@@ -1,4 +1,4 @@
-"""What is told of a search before torch is imported: metrics nobody reports, values of strategies.
+"""What is told of a search before torch is imported: metrics nobody reports, values, lacking data.
 
 All of it would be found later too, a second or two later.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import cast
 
 from omegaconf import DictConfig
 
@@ -15,6 +16,7 @@ from nascli.config.light import light
 from nascli.core.listener import SILENT
 from nascli.core.problem import Problem
 from nascli.core.traits import traits_of
+from nascli.data.task import Task
 from nascli.estimators.costs import Costs
 
 
@@ -28,6 +30,12 @@ def check(config: DictConfig, made: Problem) -> None:
     if isinstance(stated, tuple) and estimator.__module__.startswith("nascli."):
         metrics = (*Costs(made).metrics, *stated, *traits.on_request)
         building.check_metrics(config, made, metrics)
+    for key in ("strategy", "estimator"):
+        with light():
+            building.check_values(config, key)
+    with light():
+        if any(shared_weights.sharing(config, key) for key in ("strategy", "estimator")):
+            cast(Task, made.task).split("train")  # of which a supernet learns
     with light():
         if not shared_weights.sharing(config, "strategy"):
             stated_only = replace(made, listener=SILENT, fidelities=traits.rungs)

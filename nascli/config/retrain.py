@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +20,7 @@ from nascli.core.problem import Problem
 from nascli.core.space import SearchSpace
 from nascli.core.traits import traits_of
 from nascli.core.words import counted
+from nascli.core.workers import Workers
 from nascli.data.task import Task
 from nascli.programs.baselines import SPLITS, Networks
 from nascli.programs.recording import Hire
@@ -65,6 +66,7 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
     named = faults.attempt(lambda: baselines.named(config))
     faults.attempt(lambda: inheriting.adopt(config, asked.overrides, asked.directories))
     made = faults.attempt(lambda: building.network(config, listener))
+    workers = faults.attempt(lambda: _workers(config)) if config.get("workers") else None
     faults.check()
     assert named is not None and made is not None
     problem, genotype = made
@@ -93,7 +95,7 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
         then=partial(asked.then, outputs=config.outputs),
         sizes=sizes.sizes(reference, config, problem, genotype, asked.directories),
         weights=inheriting.weights(config, problem, genotype, asked.directories),
-        workers=_workers(config, named.seeds, beside),
+        workers=_hired(config, workers, named.seeds, beside),
     )
 
 
@@ -125,17 +127,31 @@ def followed(plain: Mapping[str, Any]) -> tuple[Problem, SearchSpace]:
     return problem, baselines.known(problem)
 
 
-def _workers(config: DictConfig, seeds: int, beside: Mapping[str, Genotype]) -> Hire:
-    """Where trainings run; those of an earlier version's config in this process."""
-    from nascli.programs import retrain as program
+def _workers(config: DictConfig) -> Callable[..., Workers]:
+    """What makes the workers.
 
-    if not config.get("workers"):
-        return program.serial
+    Raises:
+        Fault: a setting of theirs makes no sense, or weights of this process are out of reach.
+    """
     made = remote.workers(config)
     if traits_of(made.func).own_processes and config.get("init", "scratch") != "scratch":  # type: ignore[attr-defined]
         raise Fault(
             "init=inherit trains one network with weights of this process; take workers=serial"
         )
+    return made
+
+
+def _hired(
+    config: DictConfig,
+    made: Callable[..., Workers] | None,
+    seeds: int,
+    beside: Mapping[str, Genotype],
+) -> Hire:
+    """Where trainings run; those of an earlier version's config in this process."""
+    from nascli.programs import retrain as program
+
+    if made is None:
+        return program.serial
     plain = {name: one.to_json() for name, one in beside.items()}
     return remote.hired(config, made, partial(evaluation, seeds, plain))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -27,14 +27,14 @@ from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
 from nascli.core.budget import Budget
 from nascli.core.device import available
-from nascli.core.estimator import Estimator, Prepared
+from nascli.core.estimator import Prepared
 from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
 from nascli.core.space import Relaxable
 from nascli.core.supernet import SharedWeights
-from nascli.core.traits import traits_of
+from nascli.core.traits import name_of, traits_of
 from nascli.core.trial import Proposal
 from nascli.programs.audit import FEWEST
 from nascli.programs.recording import kept_by
@@ -129,7 +129,7 @@ def build(
         found = _searching(config, faults, problem, survey, surveyed)
         problem, strategy, estimators, shared = found
         made = problem
-        trust = None if faults.found else faults.attempt(lambda: _trust(config, made, shared))
+        trust = None if faults.found else faults.attempt(lambda: _trust(config, made))
     faults.check()
     assert problem is not None and budget is not None and workers is not None
     return Parts(
@@ -150,25 +150,28 @@ def build(
     )
 
 
-def _trust(config: DictConfig, problem: Problem, shared: SharedWeights | None) -> Trust | None:
-    """What trains a few networks alone in the end; None if nothing is to.
-
-    Raises:
-        Fault: their number makes no sense, or there are no shared weights to trust.
-    """
+def _trust(config: DictConfig, problem: Problem) -> Trust | None:
+    """What trains a few networks alone in the end; None if nothing is to."""
     networks = config.get("trust") or 0  # configs of before have none
     if not networks:
         return None
-    if shared is None:
+    reference = OmegaConf.create({"reference": {"_target_": _ALONE}})
+    full = replace(problem, fidelity=1.0)
+    return Trust(networks, building.component(reference, "reference", full))
+
+
+def _check_trust(config: DictConfig) -> None:
+    """Raises a Fault if `trust` makes no sense, or there are no shared weights to trust."""
+    networks = config.get("trust") or 0
+    if not networks:
+        return
+    if not any(shared_weights.sharing(config, key) for key in ("strategy", "estimator")):
         raise Fault(
             f"trust={networks} asks how far an order by shared weights is to be trusted, and there "
             "are none here; give trust=0 (nas audit asks it of other estimators)"
         )
     if networks < FEWEST:
         raise Fault(f"trust is {networks}; it must be 0, or at least {FEWEST}")
-    reference = OmegaConf.create({"reference": {"_target_": _ALONE}})
-    full = replace(problem, fidelity=1.0)
-    return Trust(networks, building.component(reference, "reference", full))
 
 
 def _searching(
@@ -184,6 +187,8 @@ def _searching(
     """
     if survey:
         faults.attempt(lambda: early.check(config, problem))
+        if shared_weights.sharing(config, "estimator"):  # which takes its time to be built
+            faults.attempt(lambda: _check_fidelities(config, values.estimator_class(config)))
     if faults.found_by(lambda: _check_fit(config, problem)):
         return problem, None, None, None
     sharing = faults.attempt(lambda: (shared_weights.of(config, problem),))
@@ -194,7 +199,7 @@ def _searching(
         _say_unheeded(problem)
     estimators = faults.attempt(lambda: building.estimators(config, problem, shared))
     if survey and (chain := estimators) is not None:
-        faults.attempt(lambda: _check_fidelities(config, chain))
+        faults.attempt(lambda: _check_fidelities(config, chain[-1]))
     if survey and values.shares(config):
         faults.check()  # before anything takes its time
         assert estimators is not None
@@ -265,6 +270,7 @@ def _check_fit(config: DictConfig, made: Problem) -> None:
             "bound a cost with constraints.METRIC=VALUE"
         )
     _check_sharing(config, made)
+    _check_trust(config)
 
 
 def _check_sharing(config: DictConfig, made: Problem) -> None:
@@ -289,14 +295,12 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
         shared_weights.check_workers(config, part)
 
 
-def _check_fidelities(config: DictConfig, chain: Sequence[Estimator]) -> None:
+def _check_fidelities(config: DictConfig, estimator: Any) -> None:
     """Raises a Fault where low fidelities are to spare time and get the same answers."""
-    from hydra.utils import get_class
-
-    strategy, estimator = get_class(config.strategy._target_), chain[-1]
+    strategy = values.made_by(config, "strategy")
     if traits_of(strategy).several_fidelities and not traits_of(estimator).fidelities:
         raise Fault(
-            f"{strategy.__name__} spares time by low fidelities, and {type(estimator).__name__} "
+            f"{strategy.__name__} spares time by low fidelities, and {name_of(estimator)} "
             "answers the same at every fidelity; take estimator=train or NAS-Bench-201's own "
             "table, or a strategy such as evolution"
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -63,7 +63,7 @@ class OneShot:
         images: int | None = None,
         at_once: int = 1,
         race: int | None = None,
-        recalibration_images: str = "plain",
+        recalibration_images: Literal["augmented", "plain"] = "plain",
     ) -> None:
         from nascli.supernet.scoring import Scoring  # torch, which a wrong search does without
         from nascli.training.divergence import Caution

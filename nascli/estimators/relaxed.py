@@ -6,6 +6,7 @@ It is what DARTS validates each epoch (Liu et al., ICLR 2019, arXiv 1806.09055).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
@@ -35,7 +36,7 @@ class Relaxed:
         shared: SharedWeights,
         batch_size: int = 256,
         recalibration_batches: int = 4,
-        recalibration_images: str = "plain",
+        recalibration_images: Literal["augmented", "plain"] = "plain",
     ) -> None:
         from nascli.supernet.scoring import Scoring  # torch, which a wrong search does without
 

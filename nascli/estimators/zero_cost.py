@@ -9,9 +9,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import cast
-
-import torch
+from typing import TYPE_CHECKING, cast
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -22,16 +20,15 @@ from nascli.core.space import Planned, sample
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.core.words import counted
-from nascli.costs.count import count
 from nascli.costs.live import live_counts
 from nascli.costs.plans import PlanCounter
-from nascli.data.batches import Batch, batches, seeded
 from nascli.data.task import Task
-from nascli.zero_cost import FEATURES, IMAGES, SCORES
-from nascli.zero_cost.blocks import block_ends
-from nascli.zero_cost.probe import Probe
+from nascli.zero_cost import FEATURES, IMAGES, SCORES, score
 from nascli.zero_cost.ranks import RANKED, Ranks
 from nascli.zero_cost.vote import Vote
+
+if TYPE_CHECKING:
+    from nascli.data.batches import Batch
 
 _COUNTED = ("params", "macs")  # reported by the costs before this estimator
 _LIVE = ("live_params", "live_macs")
@@ -112,6 +109,11 @@ class ZeroCost:
 
     def scores(self, genotype: Genotype) -> dict[str, float]:
         """The scores that the metrics need, finite or not; without what joins them."""
+        import torch
+
+        from nascli.costs.count import count
+        from nascli.zero_cost.probe import Probe
+
         problem = self._problem
         cuda = [torch.cuda.current_device()] if problem.accelerator != "cpu" else []
         with torch.random.fork_rng(devices=cuda):
@@ -136,12 +138,15 @@ class ZeroCost:
                 self._millions,
             )
             return {
-                name: found[name] if name in found else SCORES[name](probe) for name in self._needed
+                name: found[name] if name in found else score(name)(probe) for name in self._needed
             }
 
     def _blocks(self, genotype: Genotype) -> tuple[str, ...]:
-        wanted = set(FEATURES) & set(self._needed)
-        return block_ends(self._planned.plan(genotype)) if wanted else ()
+        if not set(FEATURES) & set(self._needed):
+            return ()
+        from nascli.zero_cost.blocks import block_ends
+
+        return block_ends(self._planned.plan(genotype))
 
     @property
     def _planned(self) -> Planned:
@@ -179,7 +184,7 @@ class ZeroCost:
                     share = len(rows) / self._reference
                     self._problem.listener.progress(share, f"scoring the {name}'s reference")
                     seen.append(self.scores(sample(self._problem.space, rng)))
-                row = [seen[number][score] for score in scores]
+                row = [seen[number][one] for one in scores]
                 if all(map(math.isfinite, row)):
                     rows.append(row)
                 if len(rows) == self._reference:
@@ -197,6 +202,8 @@ class ZeroCost:
 
     def _minibatches(self, batch_size: int) -> list[Batch]:
         """As many as the scores look at."""
+        from nascli.data.batches import batches, seeded  # torch, which a wrong name does without
+
         wanted = max((IMAGES.get(name, 0) for name in self._needed), default=0)
         if not wanted:
             return []

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal
 
 from nascli.core.estimator import Stateful
 from nascli.core.fault import Fault, unknown
 from nascli.core.supernet import Mixture, Relaxation, Sampler, Supernet
 from nascli.gradient.parts import Penalty, Perturbation, Tells
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SECOND_ORDER = ("finite_difference", "exact")
 SecondOrder = Literal["finite_difference", "exact"]

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from torch import Tensor
-
 from nascli.core import protocols
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Mixture, Relaxation, SharedWeights, Supernet
 from nascli.core.traits import traits_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nascli.core.problem import Problem
 
 

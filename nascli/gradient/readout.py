@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import torch
-
 from nascli.core.choice import SKIP
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal
@@ -90,6 +88,8 @@ def weights_of(supernet: Supernet, relaxation: Relaxation | None) -> dict[str, d
 
 def entropy(relaxation: Relaxation) -> float:
     """Mean over choices of the options' entropy, 0 to 1; choices with one option do not count."""
+    import torch
+
     weights = relaxation.expected().weights
     present = (relaxation.logits().detach() > -math.inf).to(weights)
     shares = weights / weights.sum(1, keepdim=True)

@@ -85,13 +85,13 @@ class Trained:
     def _array(self, given: Any) -> Tensor:
         array = np.asarray(given)
         channels, height, width = self.card.input_shape
-        if array.ndim == 3 and channels == 1:
-            array = array[..., None]
-        if array.shape[1:] != (height, width, channels):
-            raise Fault(
-                f"images have the shape {array.shape}; it must be "
-                f"(N, {height}, {width}, {channels}), channels last"
-            )
+        wanted = f"(N, {height}, {width}, {channels}), channels last"
+        if channels == 1:
+            wanted += f", or (N, {height}, {width})"
+        found = array[..., None] if array.ndim == 3 and channels == 1 else array
+        if found.shape[1:] != (height, width, channels):
+            raise Fault(f"images have the shape {array.shape}; it must be {wanted}")
+        array = found
         return torch.from_numpy(np.ascontiguousarray(array)).permute(0, 3, 1, 2).float()
 
 

@@ -19,6 +19,7 @@ _THEMED = {
     "#4D4D4D": "ink", "#A3448B": "purple",
 }  # fmt: skip
 _PAINT = re.compile(r'(fill|stroke)="(#[0-9A-F]{6})"')
+_BEFORE_A_UNIT = re.compile(r"(?<=\d) (?=\D)")
 
 
 def cards(values: Mapping[str, Any]) -> str:
@@ -158,14 +159,14 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def measured(name: str, value: Any) -> str:
-    """A measured value with its unit."""
+    """A measured value with its unit, which no line's end parts from it."""
     if isinstance(value, (list, tuple)):
         return ", ".join(measured(name, item) for item in value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return written(name, value)
     if isinstance(value, float) and not math.isfinite(value):
         return "–"
-    return readable(name.rpartition(".")[2], value)
+    return _BEFORE_A_UNIT.sub("\N{NO-BREAK SPACE}", readable(name.rpartition(".")[2], value))
 
 
 def written(_name: str, value: Any) -> str:

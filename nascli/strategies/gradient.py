@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -18,22 +16,17 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import Relaxation, Sampler, SharedWeights, Supernet
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
-from nascli.gradient.bilevel import Bilevel
-from nascli.gradient.halves import Halves
 from nascli.gradient.method import Method, SecondOrder
 from nascli.gradient.parts import Discretisation, Penalty, Perturbation, Stopper, built
 from nascli.gradient.readout import collapse, in_words, over, readout, weights_of
-from nascli.gradient.stage_setup import (
-    check_growth,
-    grown,
-    relaxation_of,
-    sampler_of,
-    set_partial_channels,
-)
 from nascli.gradient.stages import Stage, schedule
 from nascli.training.divergence import Caution
 from nascli.training.epoch_cost import EpochCost
 from nascli.training.steps import check_steps
+
+if TYPE_CHECKING:
+    from nascli.gradient.bilevel import Bilevel
+    from nascli.gradient.halves import Halves
 
 _ANSWERS = ("auto", "best", "last")
 Part = Callable[..., Any]
@@ -141,6 +134,16 @@ class GradientSearch:
 
     def _check(self) -> None:
         """Raises a Fault for what does not fit together, before anything is trained."""
+        import torch  # which is not needed to be told that the search itself makes no sense
+
+        from nascli.gradient.stage_setup import (
+            check_growth,
+            grown,
+            relaxation_of,
+            sampler_of,
+            set_partial_channels,
+        )
+
         check_steps(self._problem, self._problem.recipe.batch_size)
         if self._method.sampler is not None:
             self._check_sampled()
@@ -263,6 +266,9 @@ class GradientSearch:
         return self._enter(stage)
 
     def _enter(self, stage: Stage) -> Bilevel:
+        from nascli.gradient.bilevel import Bilevel
+        from nascli.gradient.halves import Halves
+
         if self._halves is None:
             self._halves = Halves(self._problem)
         args = self._problem, self._shared, self._method, stage, self.epochs, self._halves

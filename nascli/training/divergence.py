@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nascli.core.fault import Stopped
 from nascli.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TENTH = 0.1
 _LARGEST = 1e6  # no training that gets anywhere comes to such weights
@@ -47,6 +47,8 @@ def check(weights: Iterable[Tensor], what: str) -> None:
     Raises:
         DivergedError: the largest absolute value is no number, or above a million.
     """
+    import torch
+
     known = [weight.detach() for weight in weights]
     if not known:
         return
@@ -108,7 +110,9 @@ class Caution:
 
 def copied(state: Any) -> Any:
     """A state with tensors of its own: as `copy.deepcopy`, which takes several times as long."""
-    if isinstance(state, Tensor):
+    import torch
+
+    if isinstance(state, torch.Tensor):
         return state.detach().clone()
     if isinstance(state, (list, tuple)):
         return type(state)(map(copied, state))

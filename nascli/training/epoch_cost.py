@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 _COUNTERS = Path("/sys/class/powercap")
 
 
@@ -55,6 +53,8 @@ class EpochCost:
     def memory(self) -> int:
         """The largest that the process (on a GPU: torch) ever held, in bytes; 0: not known."""
         if self._accelerator == "cuda":
+            import torch
+
             return int(torch.cuda.max_memory_allocated())
         try:
             import resource

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from fixtures import TINY_SPACE, build, composed, options
 
 from nascli.config import GIVEN
@@ -32,3 +33,24 @@ def test_trains_a_network_of_every_space(space, name):
     (epoch,) = fit(network, train, None, problem.recipe, epochs=1)
     assert epoch.train.loss > 0
     assert isinstance(problem.task, Synthetic)
+
+
+@pytest.mark.parametrize(
+    ("space", "number"), [("cell", 4321), ("nasbench201", 4321), ("hierarchical", 25_709_817_481)]
+)
+def test_drop_path_takes_layers_away_and_makes_up_for_it(space, number, monkeypatch):
+    """In a later epoch: its chance is 0 in the first. A mask of means is as if there were none."""
+    chosen = [f"space={space}", "data=synthetic", "device=none", "training=short"]
+    problem = build.stated(composed(*chosen, *TINY_SPACE[space]))
+    torch.manual_seed(0)
+    network = problem.space.network(at(problem.space, number % size(problem.space))).train()
+    images = torch.randn(4, *problem.task.input_shape)
+
+    def logits(fill):
+        monkeypatch.setattr(torch.Tensor, "bernoulli_", fill)
+        return network(images)
+
+    whole = logits(torch.Tensor.fill_)
+    network.drop_path = 0.75
+    assert torch.allclose(logits(torch.Tensor.fill_), whole, atol=1e-5)
+    assert not torch.allclose(logits(lambda mask, _: mask.zero_()), whole, atol=1e-2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 import nascli
 from nascli.classifier import _seconds, _seed
 
+pytestmark = pytest.mark.filterwarnings("ignore:budget is")
 TINY: dict[str, object] = {
     "space.channels": 2,
     "space.cells_per_stage": 1,
@@ -91,8 +93,12 @@ def test_fitted_it_answers_in_the_words_of_the_labels(grey: Any) -> None:
     assert made.score(pixels, labels) == np.mean(made.predict(pixels) == labels)
     assert 0 <= made.test_accuracy_ <= 100
     assert made.genotype_ is not None and made.runs_ == ()
-    with pytest.raises(nascli.Fault, match="shape"):
-        made.predict(pixels[:, :4])
+    shapes = r"the shape \(60, 4, 8\); it must be \(N, 8, 8, 1\), channels last, or \(N, 8, 8\)"
+    for ask in (made.predict, made.predict_proba, lambda X: made.score(X, labels)):
+        with pytest.raises(nascli.Fault, match=shapes):
+            ask(pixels[:, :4])
+    with pytest.raises(nascli.Fault, match=r"the shape \(60, 4, 8, 1\)"):
+        made.predict(pixels[:, :4, :, None])
 
 
 def test_the_same_seed_is_the_same_classifier(grey: Any) -> None:
@@ -123,9 +129,11 @@ def test_cross_validation_a_grid_and_a_pipeline_on_coloured_images() -> None:
     assert grid.predict(pixels).shape == (60,) and grid.best_estimator_.random_state == 5
 
 
-def test_kept_folders_are_there(tmp_path: Path) -> None:
+def test_kept_folders_are_there_and_the_least_that_a_budget_can_be_is_said(tmp_path: Path) -> None:
     pixels, labels = images(None)
-    made = classifier(outputs=str(tmp_path)).fit(pixels, labels)
+    least = "budget is 0.001, and fit took .* one trial of 1 epoch and one epoch of training"
+    with pytest.warns(UserWarning, match=least):
+        made = classifier(outputs=str(tmp_path)).fit(pixels, labels)
     search, training = made.runs_
     assert (search / "history.jsonl").is_file() and (training / "weights.pt").is_file()
     assert tmp_path in search.parents
@@ -192,3 +200,60 @@ def test_a_budget_in_words(text: Any, seconds: float) -> None:
 def test_a_budget_that_is_none(text: str) -> None:
     with pytest.raises(nascli.Fault, match="budget is"):
         _seconds(text)
+
+
+class Clock:
+    """What `fit` asks, with searches and trainings that take seconds of this clock alone."""
+
+    def __init__(self, around: float, epoch: float) -> None:
+        self.now, self.around, self.epoch = 0.0, around, epoch
+        self.epochs: list[int] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def search(self, *, progress: Any, **keys: Any) -> Any:
+        half, trial = keys["budget.seconds"], keys["training.epochs"] * self.epoch
+        self.now += self.around + max(half, trial)
+        if half < trial:
+            whole = int(half / self.epoch) / keys["training.epochs"]
+            progress(whole, "")
+            Path(keys["outputs"], "search", "run").mkdir(parents=True)
+            raise nascli.Fault("over in the middle of trial 0; go on with: nas search resume=run")
+        ended = SimpleNamespace(seconds=trial, fidelity=1.0, genotype="g", error=None)
+        return SimpleNamespace(genotype="g", history=[ended] * int(half / trial), path=None)
+
+    def retrain(self, **keys: Any) -> Any:
+        self.epochs.append(keys["training.epochs"])
+        self.now += self.around + keys["training.epochs"] * self.epoch
+        raise StopIteration  # the rest is not asked of the clock
+
+
+@pytest.mark.parametrize(
+    ("budget", "around", "epochs"),
+    [
+        (40, 0, 18),  # half of it is left, of which 0.9 is trained
+        (40, 5, 9),  # 40 - 25 (searched) - 5 (around the training): 0.9 of 10
+        (40, 10, 1),  # nothing is left: the least
+    ],
+)
+def test_training_gets_what_the_search_and_its_surroundings_leave(
+    budget: int, around: int, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(around, epoch=1.0)
+    monkeypatch.setattr("nascli.classifier.api", clock)
+    monkeypatch.setattr("nascli.classifier.time", clock)
+    with pytest.raises(StopIteration):
+        nascli.ImageClassifier(budget).fit(*images(None))
+    assert clock.epochs == [epochs]
+    assert around > 5 or clock.now <= budget
+
+
+def test_a_budget_too_short_for_a_trial_says_what_is_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(around=0, epoch=4.0)  # a trial of 4 epochs takes 16 seconds, half of 32
+    monkeypatch.setattr("nascli.classifier.api", clock)
+    monkeypatch.setattr("nascli.classifier.time", clock)
+    with pytest.raises(nascli.Fault, match=r"budget is 16; give it more \(32 seconds or more\)"):
+        nascli.ImageClassifier(16).fit(*images(None))

@@ -202,38 +202,65 @@ def test_a_bound_below_every_network_is_refused_without_torch(strategy, tmp_path
     assert "this is certain" in done.stderr and "Warning" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("search strategy=dart", "did you mean 'darts'"),
-        ("search strategy=darts space.chanels=3", "did you mean 'space.channels'"),
-        ("search trainig.epochs=3", "did you mean 'training'"),
-        ("search objectives={acuracy:max}", "did you mean 'accuracy'"),
-        ("search constraints.parms=3 strategy=evolution strategy.population=0", "'params'"),
-        ("search strategy=evolution strategy.population=0", "population is 0"),
-        ("search resume=run strategy=random", "strategy cannot change"),
-        ("retrain resume=run", "take nas search resume="),
-        ("retrain genotype=darts_v2 data=cifar10 data.path=nowhere", "no intact CIFAR10"),
-        ("retrain genotype=darts_v2 data=fashion_mnist", "no train-images-idx3-ubyte"),
-        ("export genotype=darts_v2 format=onnx", "train the network first"),
-        ("predict nowhere a.png", "no folder at"),
-    ],
-)
-def test_a_typo_is_told_without_torch(words, said, tmp_path):
+TYPOS = {
+    "search strategy=dart": "did you mean 'darts'",
+    "search strategy=darts space.chanels=3": "did you mean 'space.channels'",
+    "search trainig.epochs=3": "did you mean 'training'",
+    "search objectives={acuracy:max}": "did you mean 'accuracy'",
+    "search constraints.parms=3 strategy=evolution strategy.population=0": "'params'",
+    "search strategy=evolution strategy.population=0": "population is 0",
+    "search resume=run strategy=random": "strategy cannot change",
+    "search strategy=random estimator=zero_cost estimator.scores=[synflw]": "'synflow'",
+    "search strategy=random estimator=zero_cost estimator.scores=synflow": "must be a list [a,b]",
+    "search strategy=darts workers=processes": "Relaxed needs the supernet in this process",
+    "search strategy=darts trust=2": "trust is 2; it must be 0, or at least 3",
+    "search strategy=random trust=5": "there are none here; give trust=0",
+    "search strategy=darts objectives={accuracy:max,params:min}": "GradientSearch takes one",
+    "search strategy=asha estimator=one_shot": "OneShot answers the same at every fidelity",
+    "search strategy=darts strategy.answer=foo": "it must be one of auto, best, last",
+    "search strategy=darts strategy.relaxation.scale=x": "scale is 'x'; it must be a number",
+    "search strategy=gdas strategy.penalties=[x]": "it must be a mapping {key: value}",
+    "search strategy=darts data=cifar10 data.path=nowhere": "no intact CIFAR10",
+    "search strategy=darts data=image_folder data.path=nowhere": "nowhere is no folder",
+    "retrain resume=run": "take nas search resume=",
+    "retrain genotype=darts_v2 data=cifar10 data.path=nowhere": "no intact CIFAR10",
+    "retrain genotype=darts_v2 data=fashion_mnist": "no train-images-idx3-ubyte",
+    "retrain genotype=darts_v2 workers=processes workers.count=0": "workers.count is 0",
+    "audit estimator=zero_cost reference=table space=cell": "knows NAS-Bench-201 only",
+    "export genotype=darts_v2 format=onnx": "train the network first",
+    "predict nowhere a.png": "no folder at",
+}
+
+
+def test_typos_are_told_without_torch(tmp_path):
+    """Each in a process of its own; they are forked from one that has imported all but torch."""
     folder = tmp_path / "run"
     folder.mkdir()
     built = {"_target_": "nascli.operations.skip.Zero"}  # whose module imports torch
     config = {"strategy": {"_target_": "x"}, "space": {"operations": {"none": built}}}
     (folder / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
     code = (
-        f"import sys\nfrom nascli.cli import _main\ncode = _main({words.split()})\n"
-        "sys.exit(3 if 'torch' in sys.modules else code)"
+        "import importlib, os, sys\n"
+        "from nascli.cli import _main\n"
+        "for verb in ('search', 'retrain', 'audit', 'export', 'predict'):\n"
+        "    importlib.import_module(f'nascli.commands.{verb}')\n"
+        "import nascli.config.command_line, nascli.ui, rich.console\n"
+        f"for number, words in enumerate({list(TYPOS)}):\n"
+        "    if not os.fork():\n"
+        "        os.dup2(os.open(f'{number}.txt', os.O_WRONLY | os.O_CREAT), 2)\n"
+        "        code = _main(words.split())\n"
+        "        os._exit(3 if 'torch' in sys.modules else code)\n"
+        "    print(os.waitstatus_to_exitcode(os.wait()[1]))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 2 and said in done.stderr, done.stderr
+    codes = done.stdout.split()
+    assert len(codes) == len(TYPOS), done.stderr
+    for number, (words, said) in enumerate(TYPOS.items()):
+        told = (tmp_path / f"{number}.txt").read_text(encoding="utf-8")
+        assert codes[number] == "2" and said in " ".join(told.split()), (words, codes[number], told)
 
 
 def test_a_search_imports_neither_scikit_learn_nor_torchs_compiler(tmp_path):

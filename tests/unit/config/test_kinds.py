@@ -2,8 +2,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import pytest
+from omegaconf import OmegaConf
 
 from nascli.config import kinds
+from nascli.config.files import root
 from nascli.core.budget import Budget
 from nascli.core.fault import Fault
 
@@ -51,3 +53,19 @@ def test_annotations_of_a_constructor_are_found():
     assert kinds.of(recipe, "network") == Mapping[str, Any]
     assert kinds.of(recipe, "nothing") is Any
     assert kinds.of({"_target_": "nowhere.Nothing"}, "key") is Any
+
+
+def test_defaults_of_parts_that_need_torch_say_what_kind_they_take():
+    """So that a typo in one is told without importing it (`config.check`)."""
+    looked = 0
+    parts = ("relaxation", "sampler", "penalty", "perturbation", "discretisation", "stopper")
+    groups = (*parts, "operation", "format", "surrogate")
+    for file in [file for group in groups for file in sorted((root() / group).glob("*.yaml"))]:
+        node = OmegaConf.to_container(OmegaConf.load(file))
+        for key, default in node.items() if "_target_" in node else ():
+            annotation = kinds.of(node, key)
+            for value in ("x", 1.5, True, [], {}):
+                if annotation is not Any and kinds.like(default, value):
+                    looked += 1
+                    assert kinds.wanted(annotation, value), (file, key, value)
+    assert looked > 100

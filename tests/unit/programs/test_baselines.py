@@ -144,7 +144,7 @@ def test_in_processes_of_their_own_they_come_to_the_same_and_go_on_at_the_last_e
 def test_weights_of_a_supernet_are_inherited_in_this_process_alone():
     inheriting = composed(*SMALL, "workers=processes", "init=inherit", verb="retrain")
     with pytest.raises(Fault, match=r"weights of this process; take workers=serial"):
-        config._workers(inheriting, 1, {})
+        config._workers(inheriting)
 
 
 def test_one_that_fails_leaves_the_others_and_is_taken_up_again(whole, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from nascli.core.trial import Trial
 from nascli.report import page as pages
 from nascli.report.chart import Bar, Bars, Chart, Series
 from nascli.report.page import Content, page
+from nascli.report.sections import measured
 from nascli.report.trials import table
 
 EVIL = "<script>alert('x')</script> & \"quotes\""
@@ -76,7 +77,7 @@ def test_numbers_are_readable_and_have_units(report):
         "parameters",
         "–",
     ):
-        assert text in words
+        assert re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", text) in words
 
 
 def test_settings_are_shown_as_written(report):
@@ -213,3 +214,10 @@ def test_memory_below_a_megabyte_is_in_kilobytes_as_elsewhere():
 
     assert column(0.0151, None, 0.5) == ("peak memory (kB)", [15.1, None, 500])
     assert column(0.5, 12.5) == ("peak memory (MB)", [0.5, 12.5])
+
+
+def test_no_end_of_a_line_parts_a_number_from_its_unit():
+    space = "\N{NO-BREAK SPACE}"
+    assert measured("latency_ms", 0.00256) == f"0.00256{space}ms"
+    assert measured("costs.accuracy", [50.0, 9.5]) == f"50.00{space}%, 9.50{space}%"
+    assert measured("seconds", 5025.0) == f"1{space}h 23{space}min"
