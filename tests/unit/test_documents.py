@@ -9,6 +9,7 @@ from fixtures import CHECKOUT, options
 from nascli.genotypes import published
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+RESULTS = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
 COMMANDS = [
     "pip install -e . && nas search strategy=darts space=cell",
     "pip install -e '.[test]' && pytest",
@@ -27,20 +28,20 @@ def test_ci_runs_the_readmes_two_commands(command):
 
 
 def test_every_result_has_its_raw_file():
-    rows = re.findall(r"^\|.*\| `(\w+\.json)` \|$", README, flags=re.MULTILINE)
+    rows = re.findall(r"^\|.*\| `(\w+\.json)` \|$", RESULTS, flags=re.MULTILINE)
     assert rows
     for name in rows:
         assert json.loads((CHECKOUT / "benchmarks" / "results" / name).read_text())
 
 
-def test_figures_in_the_readme_are_those_of_the_raw_files():
+def test_figures_of_whole_searches_are_those_of_the_raw_files():
     random = raw("nasbench201_random")["rows"]["cifar10"]
-    assert f"{random['mean_test_accuracy']:.3f} ± {random['standard_error']}" in README
+    assert f"{random['mean_test_accuracy']:.3f} ± {random['standard_error']}" in RESULTS
     search, retrain = raw("cifar10_search"), raw("cifar10_retrain")
-    assert f"{search['result']['accuracy']:.1f} %" in README
-    assert f"{search['costs']['params']:,.0f} parameters" in README
-    assert f"test {retrain['result']['test_accuracy']:.2f} %" in README
-    assert f"{retrain['costs']['params']:,.0f} parameters" in README
+    assert f"{search['result']['accuracy']:.1f} %" in RESULTS
+    assert f"{search['costs']['params']:,.0f} parameters" in RESULTS
+    assert f"test {retrain['result']['test_accuracy']:.2f} %" in RESULTS
+    assert f"{retrain['costs']['params']:,.0f} parameters" in RESULTS
 
 
 def test_what_is_said_of_the_interpreter_stands_in_its_raw_file():
@@ -92,7 +93,7 @@ FIGURES = re.findall(
     (CHECKOUT / "docs" / "figures.md").read_text(encoding="utf-8"),
     flags=re.MULTILINE,
 )
-BY_HAND = {"cifar10_search", "cifar10_retrain", "cifar10_random_cell"}  # commands in the README
+BY_HAND = {"cifar10_search", "cifar10_retrain", "cifar10_random_cell"}  # by commands there
 
 
 def test_the_table_of_figures_has_every_raw_file_and_the_script_that_gives_it():
@@ -145,21 +146,21 @@ def test_figures_of_the_strategies_are_those_of_the_raw_files():
     rows["predictor"] = [raw("nasbench201_predictor")["rows"][d] for d in datasets]
     for name, found in rows.items():
         queries = _AT.get(name, "100")
-        assert row((f["test_accuracy"][queries]["mean"] for f in found), 2) in README
-        assert row((f["queries_to_optimum"]["mean"] for f in found), 0) in README
+        assert row((f["test_accuracy"][queries]["mean"] for f in found), 2) in RESULTS
+        assert row((f["queries_to_optimum"]["mean"] for f in found), 0) in RESULTS
     halving = {(r["data set"], r["strategy"]): r for r in raw("nasbench201_asha")["rows"]}
     for name in ("random", "asha", "hyperband", "bohb"):
-        assert row((halving[d, name]["test_accuracy"]["mean"] for d in datasets), 2) in README
+        assert row((halving[d, name]["test_accuracy"]["mean"] for d in datasets), 2) in RESULTS
     nsga2 = raw("nasbench201_nsga2")["rows"]
     for name in ("nsga2", "random"):
-        assert row((nsga2[d]["percent_200"][name]["mean"] for d in datasets), 2) in README
+        assert row((nsga2[d]["percent_200"][name]["mean"] for d in datasets), 2) in RESULTS
     tau = raw("nasbench201_predictor_tau")["rows"]["gaussian_process"].values()
-    assert row((found["test"]["mean"] for found in tau), 3) in README
+    assert row((found["test"]["mean"] for found in tau), 3) in RESULTS
     without = raw("nasbench201_baselines")["rows"]["cifar10"]
-    assert f"{without['without_none']['mean']} in the mean" in README
-    assert f"{without['without_none']['median']} in the median" in README
-    assert f"convolutions alone\n  {without['convolutions']['mean']}" in README
-    assert f"six 3x3 convolutions {without['six_3x3']}" in README
+    assert f"{without['without_none']['mean']} in the mean" in RESULTS
+    assert f"{without['without_none']['median']} in the median" in RESULTS
+    assert f"convolutions alone\n  {without['convolutions']['mean']}" in RESULTS
+    assert f"six 3x3 convolutions {without['six_3x3']}" in RESULTS
 
 
 def test_baselines_stand_beside_what_strategies_find():
@@ -201,6 +202,40 @@ def test_baselines_stand_beside_what_strategies_find():
     assert f"have {counted:.3f}, the `ensemble`" in said and f"(zero_cost.md) {joined:.3f} " in said
 
 
+def test_the_readme_repeats_the_results():
+    """Its few lines have the figures of the table, beside what explains them."""
+    said = " ".join(README.split())
+    found = raw("nasbench201_predictor")["rows"], raw("nasbench201_strategies")["rows"]
+    random = raw("nasbench201_baselines")["rows"]
+    queries = [
+        row((found[0][d]["queries_to_optimum"]["mean"] for d in DATASETS), 0),
+        row((found[1][f"evolution {d}"]["queries_to_optimum"]["mean"] for d in DATASETS), 0),
+    ]
+    cells = random["cifar10"]["cells"]["cells"]  # one of them is the best: in the mean half-way
+    half = f"{(cells + 1) / 2:,.0f}"
+    assert f"{queries[0]} (`predictor`), {queries[1]} (`evolution`), {half} (random)" in said
+    table = raw("nasbench201_supernets")["table"]
+    for name in ("beta_darts", "darts"):
+        answer = table[name]["answer"]
+        assert f"`{name}` {answer['mean']:.2f} ± {answer['standard_error']:.2f}" in said
+    assert f"without a search, {random['cifar10']['six_3x3']}." in said
+    scores = raw("zero_cost")["sets"]["all"]["rows"]
+    joined, macs = (scores[n]["test_cifar10"]["kendall"] for n in ("ensemble", "live_macs"))
+    assert f"tau {joined:.3f}".replace("0.", ".") in said
+    assert f"multiply-adds alone {macs:.3f}".replace(" 0.", " .") in said
+    latency = raw("nasbench201_latency")
+    assert f"Spearman {latency['few_mean']:.3f}".replace(" 0.", " .") in said
+    step = raw("darts_step")["rows"]["first_order"]
+    share = 100 * step["native/plain, memory"]
+    assert f"{step['plain/native, seconds']:.1f} times as fast as a plain one" in said
+    assert f"in {share:.0f} % of the memory" in said
+    story = raw("cifar10_story")["retrained"]
+    verdicts = [story[name]["comparisons"][0] for name in ("beta_darts", "evolution", "random")]
+    leads = [f"{one['difference']:+.1f}" for one in verdicts]
+    assert f"{leads[0]}, {leads[1]} and {leads[2]} points" in said
+    assert all(one["low"] < 0 < one["high"] for one in verdicts)
+
+
 def test_what_the_predictor_needs_elsewhere_is_that_of_the_raw_file():
     said = (CHECKOUT / "docs" / "strategies.md").read_text(encoding="utf-8")
     rows = re.findall(
@@ -228,16 +263,15 @@ def test_figures_of_speed_are_those_of_the_raw_files():
             memory = 100 * step[f"{by}/plain, memory"]
             assert (
                 f"{fast:.1f} times as fast, {last:.1f} times with channels last, in {memory:.0f} %"
-            ) in README
+            ) in RESULTS
     for name in ("random", "evolution"):
         rate = raw("framework_cost")["rows"][f"nas {name} 1,000,000"]["trials_per_second"]
-        assert f"`{name}` {rate:,}" in README
+        assert f"`{name}` {rate:,}" in RESULTS
     over = raw("workers")["processes_over"]["serial, threads=2"]["median"]
-    assert f"{over:.1f} times the trials a minute" in README
+    assert f"{over:.1f} times the trials a minute" in RESULTS
     kernels = raw("launches")["kernels a step"]["first_order"]
-    assert (
-        f"{kernels['side by side']:,}, where the plain step asks for {kernels['plain']:,}" in README
-    )
+    asked = f"{kernels['side by side']:,}, where the plain step asks for {kernels['plain']:,}"
+    assert asked in RESULTS
 
 
 def test_rows_of_the_gradient_methods_are_those_of_the_raw_file():
@@ -247,13 +281,13 @@ def test_rows_of_the_gradient_methods_are_those_of_the_raw_file():
         error = found["standard_error"]
         return f"{found['mean']:.2f}" + ("" if error is None else f" ± {error:.2f}")
 
-    assert f"The average cell has {table.pop('a random cell')['mean']}." in README
+    assert f"The average cell has {table.pop('a random cell')['mean']}." in RESULTS
     assert len(table) > 8
     for row, found in table.items():
         name = f"`{row}`".replace("_deep`", "`, five cells a stage")
         published = f"{found['published']:.2f}" if found["published"] else ""
         cells = [name, figure(found["answer"]), f"{found['least']:.2f}", figure(found["last"])]
-        assert f"| {' | '.join(cells)} | {found['seeds']} | {published} |" in README
+        assert f"| {' | '.join(cells)} | {found['seeds']} | {published} |" in RESULTS
     worst = {row: f"{found['least']:.2f}" for row, found in table.items()}
     assert (
         f"the best of the worst: {worst['beta_darts']}, beside {worst['pc_darts']} of `pc_darts` "
@@ -265,6 +299,21 @@ def test_rows_of_the_gradient_methods_are_those_of_the_raw_file():
     assert f"search ({six}) and random search after 32 trained cells ({search})" in page("methods")
     drnas = figure(table["drnas"]["answer"])
     assert f"{drnas}, below six 3x3 convolutions without any search, {six})" in page("methods")
+
+
+def test_what_enas_finds_stands_beside_random_search():
+    table, said = raw("enas_random")["table"], page("shared_weights")
+
+    def figure(name):
+        return f"{table[name]['mean']:.2f} ± {table[name]['standard_error']:.2f}"
+
+    assert f"its answers have {figure('enas')} %, those {figure('random')} (five seeds" in said
+    assert f"Wilcoxon p {table['enas - random']['wilcoxon_p']:.3f}".replace(" 0.", " .") in said
+    assert f"a random cell {table['a random cell']['mean']}." in said
+    assert f"alone, find cells of {figure('alone')} " in said
+    (test,) = raw("enas_random")["nas compare"]["tests"]
+    interval = f"{test['low']:.2f} to {test['high']:.2f}"
+    assert f"differ by {test['lead']:.2f}, 95 % interval {interval})" in said
 
 
 def test_latencies_from_ten_cells_stand_beside_what_needs_none():
