@@ -130,8 +130,11 @@ def main() -> None:
             for which, kind in enumerate(("processor", "clock")):
                 values = [run.get(phase, [0.0, 0.0])[which] for run in found]
                 row[f"{name}_{kind}"] = round(statistics.median(values), 2)
-    for name in ("everything but epochs", "whole search"):
-        counted = [row for phase, row in rows.items() if phase != "epochs" or name[0] == "w"]
+    others = [row for phase, row in rows.items() if phase != "epochs"]
+    for name, counted in (
+        ("everything but epochs", others),
+        ("whole search", [rows["epochs"], *others]),
+    ):
         total = {key: round(sum(row[key] for row in counted), 2) for key in counted[0]}
         rows[name] = total | {
             f"now_over_before_{kind}": round(total[f"now_{kind}"] / total[f"before_{kind}"], 3)

@@ -257,7 +257,20 @@ def test_what_the_predictor_needs_elsewhere_is_that_of_the_raw_file():
 
 
 def test_figures_of_speed_are_those_of_the_raw_files():
-    for name, step in raw("darts_step")["rows"].items():
+    steps = raw("darts_step")["rows"]
+    two = steps.pop("threads")["16 channels, 32x32"]["one/two, seconds"]
+    assert f"bits are the same) | {two:.2f} times as fast" in RESULTS
+    elastic = raw("elastic_step")["rows"]
+    ratios = [elastic[name]["plain/ours"] for name in ("once_for_all_small", "once_for_all")]
+    assert f"{ratios[0]:.2f} and {ratios[1]:.2f} times as fast; gradients" in RESULTS
+    spent = raw("search_seconds")["rows"]
+    epochs = spent["epochs"]["now_processor"] / spent["epochs"]["before_processor"]
+    whole, rest = (
+        spent[name]["now_over_before_processor"]
+        for name in ("whole search", "everything but epochs")
+    )
+    assert f"{whole:.2f} of them: {epochs:.2f} of those of epochs, {rest:.2f} of all" in RESULTS
+    for name, step in steps.items():
         for by in ("ours",) if name == "nasbench201" else ("ours", "native"):
             fast, last = step[f"plain/{by}, seconds"], step[f"plain_channels_last/{by}, seconds"]
             memory = 100 * step[f"{by}/plain, memory"]
