@@ -10,14 +10,16 @@ from torch import Tensor, nn
 from nascli.kernels.depthwise import rewritten
 from nascli.kernels.native.library import load
 
+_STRIDE = 2  # the largest that they have
 
-def native(images: Tensor) -> ctypes.CDLL | None:
+
+def native(images: Tensor, stride: int) -> ctypes.CDLL | None:
     """The library that computes of `images`; None if torch does.
 
-    It does on GPUs, in low precision, and where `kernels.native.library.load` gives none: where
-    second derivatives are wanted the caller asks for that by `without`.
+    It does on GPUs, in low precision, at strides above 2, and where `kernels.native.library.load`
+    gives none: where second derivatives are wanted the caller asks for that by `without`.
     """
-    return load() if rewritten(images) else None
+    return load() if stride <= _STRIDE and rewritten(images) else None
 
 
 def known(norm: nn.BatchNorm2d, images: Tensor) -> bool:

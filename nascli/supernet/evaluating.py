@@ -51,7 +51,8 @@ def _natively(
 
     With statistics that are tracked torch is as fast.
     """
-    library, depthwise = native(images), cast(Depthwise, steps[at])
+    depthwise = cast(Depthwise, steps[at])
+    library = native(images, depthwise.stride[0])
     before, after = _normed(steps[1:at]), _normed(steps[at + 1 : at + 3])
     start = min(at, 1)
     if at - start > 1 and not before.activation:  # it is one that torch has alone

@@ -24,11 +24,11 @@ def together(
 
     `strides` are those of the edges, `weights` gives the weights of entries.
     """
-    library = native(state)
+    stride = strides[options[0][0]] if options else 1
+    library = native(state, stride)
     terms: dict[nn.Module, Term] = {}
     taken: list[Option] = []
     others: list[Option] = []
-    stride = strides[options[0][0]] if options else 1
     for option in options:
         edge, _, module = option
         if module not in terms and library is not None and strides[edge] == stride:

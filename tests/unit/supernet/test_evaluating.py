@@ -87,6 +87,7 @@ def test_torch_computes_what_the_kernels_do_not_have(calls):
         if isinstance(norm, nn.BatchNorm2d):
             norm.momentum = None
     assert len(calls) == 1
+    assert_equal(block(stride=3), images())
     assert_equal(cumulative, images())
     assert_equal(tracking, images())
     assert_equal(Own(5, 5, 1, False).double(), images())

@@ -15,6 +15,8 @@ from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Place
 from nascli.core.space import sample
 from nascli.core.supernet import Mixture
+from nascli.kernels.native import library
+from nascli.operations.separable import SeparableConv
 from nascli.supernet.graph import MixedGraph, Unpacked
 
 
@@ -123,6 +125,17 @@ def test_a_state_without_edges_is_zero():
             mixture = Mixture(torch.ones(2, 2), active=active)
             states = graph([images], Unpacked(mixture, choices))
             assert all(torch.equal(state, torch.zeros(2, 3, size, size)) for state in states)
+
+
+def test_strides_that_the_kernels_in_c_do_not_have_are_computed_by_torch():
+    choices, graph = graph_of(
+        (0, 1, ("conv",)), stride=3, make=lambda _: SeparableConv(3, 3, 3, True, 3)
+    )
+    images, weights = torch.randn(2, 3, 5, 5), Unpacked(Mixture(torch.ones(1, 1)), choices)
+    (found,) = graph([images], weights)
+    with library.without():
+        (expected,) = graph([images], weights)
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 class Times(nn.Module):
