@@ -114,7 +114,7 @@ def copied(state: Any) -> Any:
 
     if isinstance(state, torch.Tensor):
         return state.detach().clone()
-    if isinstance(state, (list, tuple)):
+    if type(state) in (list, tuple):
         return type(state)(map(copied, state))
     if not isinstance(state, dict):
         return copy.deepcopy(state)

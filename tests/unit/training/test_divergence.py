@@ -1,6 +1,7 @@
 """Trainings that diverge: back to the last good epoch, once, with a tenth of the step."""
 
 import math
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -11,6 +12,13 @@ from nascli.training.divergence import Caution, DivergedError, check, copied
 from nascli.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=9, batch_size=4, learning_rate=8.0, gradient_clip=5.0)
+
+
+class Averaged(NamedTuple):
+    """What the state of a part of one's own may be."""
+
+    mean: torch.Tensor
+    count: int
 
 
 class Epochs:
@@ -94,3 +102,6 @@ def test_a_copied_state_has_tensors_of_its_own_and_the_version_of_its_module():
     assert found["norm"]["running_mean"].tolist() == [0, 0]
     assert found["norm"]._metadata == norm.state_dict()._metadata
     assert found["groups"] == [{"rate": 0.1, "momenta": (torch.ones(1),)}]
+    named = Averaged(torch.zeros(1), 3)
+    assert copied([named])[0] == named
+    assert copied([named])[0].mean is not named.mean
