@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from ctypes import Structure, c_double, c_void_p
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 _BYTES = 64  # of the widest vector that the library may use
+_OTHERWISE = "compute what needs that under nascli.kernels.native.library.without()"
 
 
 class Norm(Structure):
@@ -50,10 +53,22 @@ def run(library: ctypes.CDLL, name: str, call: Structure, images: Tensor) -> Non
         raise MemoryError(f"not enough memory for {len(images)} images; take a smaller batch_size")
 
 
-def once() -> None:
-    """Raises a RuntimeError in a backward pass that is to be differentiated itself."""
+def save(ctx: Any, tensors: Sequence[Tensor | None]) -> None:
+    """Saves what a call refers to for its backward pass, which finds it by `saved`."""
+    ctx.save_for_backward(*tensors)
+    ctx.places = [pointer(tensor) for tensor in tensors]
+
+
+def saved(ctx: Any) -> tuple[Tensor, ...]:
+    """What `save` has saved.
+
+    Raises:
+        RuntimeError: the backward pass is to be differentiated itself; what was saved has been let
+            go and computed again (torch.utils.checkpoint), so that the call refers to nothing.
+    """
     if torch.is_grad_enabled():
-        raise RuntimeError(
-            "native kernels have no second derivatives; compute what is to be differentiated "
-            "twice under nascli.kernels.native.library.without()"
-        )
+        raise RuntimeError(f"native kernels have no second derivatives; {_OTHERWISE}")
+    tensors = cast(tuple[Tensor, ...], ctx.saved_tensors)
+    if [pointer(tensor) for tensor in tensors] != ctx.places:
+        raise RuntimeError(f"native kernels do not go with torch.utils.checkpoint; {_OTHERWISE}")
+    return tensors

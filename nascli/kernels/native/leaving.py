@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nascli.kernels.native.calls import Norm, described, filled, once, pointer, run
+from nascli.kernels.native.calls import Norm, described, filled, pointer, run, save, saved
 
 SKIP, MAX_POOL, AVERAGE_POOL, CONVOLUTIONS = range(4)
 
@@ -126,14 +126,13 @@ class _Together(torch.autograd.Function):
         sums = [torch.empty_like(like) for _ in range(call.edges)]
         call.sums = _pointers(sums)
         run(library, "leaving_forward", call, images)
-        ctx.save_for_backward(images, weights, *parameters, *kept)
+        save(ctx, (images, weights, *parameters, *kept))
         ctx.library, ctx.call, ctx.parameters = library, call, len(parameters)
         return tuple(sums)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        once()
-        images, weights, *others = ctx.saved_tensors
+        images, weights, *others = saved(ctx)
         call, last = ctx.call, torch.channels_last
         gradients = tuple(gradient.contiguous(memory_format=last) for gradient in gradients)
         call.gradients = _pointers(gradients)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nascli.kernels.native.calls import Norm, described, filled, once, pointer, run
+from nascli.kernels.native.calls import Norm, described, filled, pointer, run, save, saved
 
 ACTIVATIONS: dict[type[nn.Module], int] = {nn.ReLU: 1, nn.ReLU6: 2, nn.Hardswish: 3}
 """Those that the library has, and their numbers there; 0 is none."""
@@ -91,26 +91,25 @@ class _Middle(torch.autograd.Function):
             images.data_ptr(), weight.data_ptr(), kept.data_ptr(), out.data_ptr(),
         )  # fmt: skip
         run(library, "residual_forward", call, images)
-        ctx.save_for_backward(images, weight, *parameters, kept, statistics)
+        save(ctx, (images, weight, *parameters, kept, statistics))
         ctx.library, ctx.call = library, call
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        once()
-        call, saved = ctx.call, ctx.saved_tensors[:6]
+        call, given = ctx.call, saved(ctx)[:6]
         images, weight, scale, shift, *after = ctx.needs_input_grad[2:]
         wanted = images or scale or shift, weight, scale, shift, *after  # on the way to the first
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         found = [
             torch.empty_like(tensor) if needed else None
-            for tensor, needed in zip(saved, wanted, strict=True)
+            for tensor, needed in zip(given, wanted, strict=True)
         ]
         call.gradient = gradient.data_ptr()
         call.to_images, call.to_weight, *others = map(pointer, found)
         call.before.to_scale, call.before.to_shift = others[:2]
         call.after.to_scale, call.after.to_shift = others[2:]
-        run(ctx.library, "residual_backward", call, saved[0])
+        run(ctx.library, "residual_backward", call, given[0])
         return None, None, *found
 
 

@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from nascli.kernels.native import library
 from nascli.kernels.native.leaving import SKIP, Free, leaving
@@ -186,6 +187,13 @@ def test_a_second_derivative_is_refused_with_the_way_to_it():
     loss = sum(part.sum() for part in case.native())
     with pytest.raises(RuntimeError, match=r"no second derivatives.*library\.without\(\)"):
         torch.autograd.grad(loss, case.images, create_graph=True)
+
+
+def test_what_is_computed_again_for_the_backward_pass_is_refused_with_the_way_to_it():
+    case = Case((2, 2), 1, 1)
+    sums = checkpoint(case.native, use_reentrant=False)
+    with pytest.raises(RuntimeError, match=r"not go with torch.*library\.without\(\)"):
+        case.gradients(sums)
 
 
 def test_it_waits_for_gradients_of_all_edges():

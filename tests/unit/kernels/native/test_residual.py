@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from nascli.kernels.depthwise import Depthwise
 from nascli.kernels.native import library
@@ -147,3 +148,10 @@ def test_a_second_derivative_is_refused_with_the_way_to_it():
     case = Case((2, 2), 1, 3, 1)
     with pytest.raises(RuntimeError, match=r"no second derivatives.*library\.without\(\)"):
         torch.autograd.grad(case.native().sum(), case.images, create_graph=True)
+
+
+def test_what_is_computed_again_for_the_backward_pass_is_refused_with_the_way_to_it():
+    case = Case((2, 2), 1, 3, 1)
+    found = checkpoint(case.native, use_reentrant=False)
+    with pytest.raises(RuntimeError, match=r"not go with torch.*library\.without\(\)"):
+        case.gradients(found)
