@@ -18,9 +18,11 @@ def trial(number):
 
 def test_lines_come_back_as_they_were():
     data = history_file.line(trial(0), used=0.5, elapsed=1.25) + b"\n" + history_file.line(trial(1))
+    data += history_file.line(trial(2), used=0.0, elapsed=0.0)
     assert list(history_file.entries(data, FILE)) == [
         Entry(trial(0), "'run/history.jsonl', line 1", 0.5, 1.25),
         Entry(trial(1), "'run/history.jsonl', line 3", None, None),
+        Entry(trial(2), "'run/history.jsonl', line 4", 0.0, 0.0),
     ]
 
 
