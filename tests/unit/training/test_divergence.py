@@ -71,6 +71,14 @@ def test_the_second_time_it_stops_where_it_was_good_and_says_what_to_change():
     assert caution.state_dict() == {"scale": 0.1, "before": None}
 
 
+def test_what_it_goes_back_to_is_as_good_the_second_time_in_an_epoch():
+    trained, caution = Epochs(1.0, math.nan, math.inf), Caution(RECIPE, lambda _: None)
+    caution.epoch(trained)
+    with pytest.raises(Stopped):
+        caution.epoch(trained)
+    assert (trained.epoch, trained.weight.tolist()) == (1, [1.0, 1.0])
+
+
 def test_once_is_for_a_whole_run_over_resumes():
     trained, again = Epochs(math.nan, 1.0, math.nan), Caution(RECIPE, lambda _: None)
     caution = Caution(RECIPE, lambda _: None)
