@@ -89,6 +89,16 @@ def test_blocks_of_unlike_size_and_images_of_several_chunks():
     assert_equal(Case((9, 11), 40, 7, 2, batch=18))
 
 
+def test_images_and_parameters_may_lie_in_memory_in_any_way():
+    ours = Case((4, 5), 5, 3, 2)
+    ours.images = ours.images.detach().contiguous().requires_grad_()
+    for norm in (ours.steps[0], ours.steps[3]):
+        for name in ("weight", "bias"):
+            column = torch.randn(5, 2, dtype=torch.float64)[:, 0]
+            setattr(norm, name, nn.Parameter(column))
+    assert_equal(ours)
+
+
 def test_float32_rounds_as_the_modules_do():
     ours = Case((9, 8), 24, 5, 1, nn.Hardswish, kind=torch.float32)
     theirs, exact = copy.deepcopy(ours), copy.deepcopy(ours)
