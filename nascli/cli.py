@@ -5,8 +5,10 @@ Hydra's own program runs it where it has to: several commands in one (-m), and -
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -259,5 +261,10 @@ def _complete(arguments: Sequence[str]) -> int:
         os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]]) + " " * line.endswith(" ")
     sys.argv = ["nas", *arguments]
     configs = str(root())
-    hydra.main(version_base="1.3", config_path=configs, config_name=verb)(lambda _cfg: None)()
+    offered = io.StringIO()  # written by ourselves: to Hydra a reader that is gone is a fault
+    try:
+        with contextlib.redirect_stdout(offered):
+            hydra.main(version_base="1.3", config_path=configs, config_name=verb)(lambda _: None)()
+    finally:
+        print(offered.getvalue(), end="")
     return 0

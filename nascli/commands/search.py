@@ -188,6 +188,8 @@ class _Display:
             self._best, self._rank = trial, rank
         self._failed += trial.error is not None
         self._done = self._parts.budget.used
+        if self._preparing:
+            self._step = ""  # its last words are of the preparation
         self._bar.update(self._done, self._text)
         if self._preparing:
             self._preparing = False

@@ -12,6 +12,20 @@ class _HeavyError(BaseException):  # no Exception, for whoever imports turns tho
     """Torch would be imported."""
 
 
+class Unbuilt:
+    """Stands for what needs torch to be built; whoever looks at it or calls it is stopped too."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Stops whoever wants something of it; but Python's own names are looked for by Hydra."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise _HeavyError
+
+    def __call__(self, *_: object) -> Any:
+        """Stops whoever wants it built."""
+        raise _HeavyError
+
+
 class _Light:
     """Finds no module, and stops whoever looks for torch; what is imported already stays."""
 

@@ -113,10 +113,13 @@ def quoted(overrides: Sequence[str], *, multirun: bool = False) -> list[str]:
     """Puts paths and NAS-Bench-201 strings in the quotes that Hydra's grammar needs.
 
     A comma is one of a path, unless a `multirun` goes over the parts or all of them are there.
+    What YAML files write .inf is inf here.
     """
     ready = []
     for override in overrides:
         key, equals, value = override.partition("=")
+        if value in (".inf", "-.inf"):
+            override = f"{key}={value.replace('.', '')}"
         if equals and key.lstrip("+") in _REFERENCES and _bare(value):
             parts = value.split(",")
             several = parts[1:] and "|" not in value and not is_there(value)

@@ -17,10 +17,11 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
-from nascli.core.space import SearchSpace
+from nascli.core.space import Planned, SearchSpace
 from nascli.core.traits import traits_of
 from nascli.core.words import counted
 from nascli.core.workers import Workers
+from nascli.data import identity
 from nascli.data.task import Task
 from nascli.programs.baselines import SPLITS, Networks
 from nascli.programs.recording import Hire
@@ -73,13 +74,14 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
     task = cast(Task, protocols.check(problem.task, Task, "data"))
     check_steps(problem, problem.recipe.batch_size)
     _check_together(config, problem)
-    for name in SPLITS:  # images that are not there are missed before there is a run folder
-        task.split(name)
-    if (patience := problem.recipe.patience) and not len(task.split("valid")):
+    if (patience := problem.recipe.patience) and not identity.validates(task):
         raise Fault(
             f"training.patience is {patience}, and no image is held out to validate on: give "
             "data.valid_fraction above 0, or training.patience=0"
         )
+    for name in SPLITS:  # images that are not there are missed before there is a run folder
+        task.split(name)
+    _say_unheeded(config, problem, genotype)
     from nascli.programs.retrain import Parts  # torch, which a wrong one does without
 
     reference = found_in or config.genotype
@@ -97,6 +99,22 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
         weights=inheriting.weights(config, problem, genotype, asked.directories),
         workers=_hired(config, workers, named.seeds, beside),
     )
+
+
+def _say_unheeded(config: DictConfig, problem: Problem, genotype: Genotype) -> None:
+    """Says what of the recipe this network has no place for."""
+    recipe, space = problem.recipe, problem.space
+    if not isinstance(space, Planned):
+        return
+    plan, lacking = space.plan(genotype), dict[str, str]()
+    if recipe.auxiliary_weight and plan.auxiliary is None:
+        how = " (space.auxiliary=true gives it one)" if "auxiliary" in config.space else ""
+        lacking["auxiliary_weight"] = f"the network has no auxiliary head{how}"
+    if recipe.drop_path and not any(place.drop_path for place in plan.places):
+        lacking["drop_path"] = "the network has no path that can be dropped"
+    for name, why in lacking.items():
+        value = getattr(recipe, name)
+        problem.listener.warn(f"warning: training.{name}={value} changes nothing: {why}")
 
 
 def _check_together(config: DictConfig, problem: Problem) -> None:

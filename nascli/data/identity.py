@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from nascli.core.fault import Fault
 from nascli.core.words import counted
 from nascli.data.membership import Membership, fingerprint
 from nascli.data.splits import Splits
@@ -29,6 +30,27 @@ class Divided(Protocol):
 def was_read(task: object) -> bool:
     """Whether any image was asked for yet, as a search on a table never does."""
     return isinstance(task, Divided) and task.splits.read
+
+
+def validates(task: Task) -> bool:
+    """Whether images are held out to validate on; no image is read for it where that is known."""
+    known = not isinstance(task, Divided) or task.splits.holds_out("valid")
+    return known and len(task.split("valid")) > 0
+
+
+def selecting(task: Task) -> Split:
+    """The validation split, for whoever chooses among networks by it.
+
+    Raises:
+        Fault: nothing is held out for it.
+    """
+    if not validates(task):
+        raise Fault(
+            "no image is held out to choose networks by, for data.valid_fraction is 0; give a "
+            "share, such as data.valid_fraction=0.1 (a retraining chooses nothing and may do "
+            "without)"
+        )
+    return task.split("valid")
 
 
 def check(task: Task, names: Sequence[SplitName] = ("train", "valid", "test")) -> None:

@@ -31,7 +31,7 @@ class Looks:
     """Class -> how many images each split has; class -> some of them as PNG; odd ones in words."""
 
     counts: Mapping[str, Mapping[SplitName, int]]
-    sheets: Mapping[str, bytes]
+    sheets: Mapping[str, Sequence[bytes]]
     odd: Sequence[str]
 
 
@@ -52,7 +52,7 @@ def look(task: Task) -> Looks:
     for place, label in enumerate(task.class_names):
         rows = np.flatnonzero(train.labels.numpy() == place)
         if len(rows):
-            sheets[label] = _sheet(train.take(_spread(rows, _SHOWN)).images().numpy())
+            sheets[label] = _pictures(train.take(_spread(rows, _SHOWN)).images().numpy())
     return Looks(counts, sheets, _odd(train, task.class_names))
 
 
@@ -62,8 +62,8 @@ def _spread(rows: Any, most: int) -> Any:
     return rows[places]
 
 
-def _sheet(pixels: NDArray[Any]) -> bytes:
-    """Images (N, C, H, W) side by side as a PNG; values other than bytes from least to most."""
+def _pictures(pixels: NDArray[Any]) -> list[bytes]:
+    """Images (N, C, H, W) as PNGs; values other than bytes from least to most of all of them."""
     from PIL import Image
 
     if pixels.dtype != np.uint8:
@@ -71,14 +71,15 @@ def _sheet(pixels: NDArray[Any]) -> bytes:
         pixels = (255 * (pixels - low) / ((high - low) or 1)).astype(np.uint8)
     _, channels, height, width = pixels.shape
     times = max(1, -(-_SIDE // min(height, width)))
-    row = np.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)
-    strip = np.concatenate(list(row), axis=2).transpose(1, 2, 0)[:, :-1]
-    plain = strip[..., 0] if channels != 3 else strip
-    image = Image.fromarray(np.ascontiguousarray(plain))
-    size = image.width * times, image.height * times
-    file = io.BytesIO()
-    image.resize(size, Image.Resampling.NEAREST).save(file, "PNG", optimize=True)
-    return file.getvalue()
+    found = []
+    for one in pixels.transpose(0, 2, 3, 1):
+        plain = one if channels == 3 else one[..., 0]
+        file = io.BytesIO()
+        image = Image.fromarray(np.ascontiguousarray(plain))
+        size = width * times, height * times
+        image.resize(size, Image.Resampling.NEAREST).save(file, "PNG", optimize=True)
+        found.append(file.getvalue())
+    return found
 
 
 def as_address(png: bytes) -> str:

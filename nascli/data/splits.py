@@ -58,6 +58,11 @@ class Splits:
         """Whether anything was read of the images yet."""
         return bool(self._read) or "_train" in vars(self)
 
+    def holds_out(self, name: str) -> bool:
+        """Whether there are images for a split; known before any is read."""
+        fraction = {"valid": self.holdout.valid_fraction}.get(name, 1.0)
+        return name in self._sources or fraction > 0
+
     def keep(self, before: Membership) -> None:
         """Makes sure that no image of the test split of `before` is trained or validated on.
 

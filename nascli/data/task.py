@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import nascli.core.task as core
-from nascli.core.fault import Fault
 
 if TYPE_CHECKING:
     from nascli.data.split import Split
@@ -35,19 +34,3 @@ class Task(core.Task, Protocol):
         Raises:
             Fault: the files are missing, unreadable or do not fit together.
         """
-
-
-def selecting(task: Task) -> Split:
-    """The validation split, for whoever chooses among networks by it.
-
-    Raises:
-        Fault: nothing is held out for it.
-    """
-    valid = task.split("valid")
-    if not len(valid):
-        raise Fault(
-            "no image is held out to choose networks by, for data.valid_fraction is 0; give a "
-            "share, such as data.valid_fraction=0.1 (a retraining chooses nothing and may do "
-            "without)"
-        )
-    return valid

@@ -16,6 +16,7 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Sampler, SharedWeights, Supernet
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.supernet import scored
 
 if TYPE_CHECKING:
     from nascli.supernet.path_training import PathTraining
@@ -65,6 +66,8 @@ class OneShot:
         race: int | None = None,
         recalibration_images: Literal["augmented", "plain"] = "plain",
     ) -> None:
+        scored.check(batch_size, recalibration_batches, images, recalibration_images)
+        _check(problem, at_once, race)
         from nascli.supernet.scoring import Scoring  # torch, which a wrong search does without
         from nascli.training.divergence import Caution
         from nascli.training.epoch_cost import EpochCost
@@ -74,7 +77,6 @@ class OneShot:
             problem, shared, batch_size, recalibration_batches, images, recalibration_images
         )
         self._race = race
-        _check(problem, at_once, race)
         if race is None:
             self.metrics = ("accuracy",)
         self._training: PathTraining | None = None

@@ -13,6 +13,7 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
+from nascli.supernet import scored
 
 
 class Relaxed:
@@ -38,6 +39,7 @@ class Relaxed:
         recalibration_batches: int = 4,
         recalibration_images: Literal["augmented", "plain"] = "plain",
     ) -> None:
+        scored.check(batch_size, recalibration_batches, None, recalibration_images)
         from nascli.supernet.scoring import Scoring  # torch, which a wrong search does without
 
         self._shared = shared

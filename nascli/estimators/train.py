@@ -11,7 +11,8 @@ from nascli.core.problem import Problem
 from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.core.words import counted
-from nascli.data.task import Task, selecting
+from nascli.data.identity import selecting
+from nascli.data.task import Task
 from nascli.training.recipe import Recipe
 from nascli.training.steps import check_steps
 

@@ -44,7 +44,7 @@ def write(
         report,
         config=settings,
         notes=[first, normal, *others],
-        sheets={name: looks.as_address(png) for name, png in found.sheets.items()},
+        sheets={name: [*map(looks.as_address, some)] for name, some in found.sheets.items()},
         then=[("search on these images:", then("search"))],
     )
     write_report(run, content)

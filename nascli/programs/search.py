@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context
 from typing import Any
 
 from nascli import genotypes
@@ -230,15 +231,33 @@ def _say_why(
             raise Fault(words)
         parts.problem.listener.warn(words)
     if genotype is None:
-        raise Fault(_why_none(loop.history))
+        raise Fault(_why_none(loop.history, parts))
 
 
-def _why_none(history: History) -> str:
-    """Why a search has no answer."""
-    counts = summary.counts(history)
-    said = f"no genotype to recommend: of {counted(counts['all'], 'trial')} {counts['infeasible']} "
+def _why_none(history: History, parts: Parts) -> str:
+    """Why a search has no answer, and what to do."""
+    counts, unit = summary.counts(history), traits_of(parts.strategy).unit
+    said = f"no genotype to recommend: of {counted(counts['all'], unit)} {counts['infeasible']} "
     said += f"broke a constraint and {counts['failed']} failed"
     if counts["failed"]:
         return f"{said}: {words(kinds(history))}"
-    last = next((t.infeasible for t in reversed(history) if t.infeasible), None)
-    return f"{said}; the last one: {last}" if last else said
+    goal = parts.problem.goal
+    nearest = min((t for t in history if t.infeasible), key=goal.violation, default=None)
+    if nearest is None:
+        return said
+    broken = [c for c in goal.constraints if c.broken(nearest.metrics)]
+    raised = " ".join(f"constraints.{c.metric}={_up(nearest.metrics[c.metric])}" for c in broken)
+    said += f"; the nearest, {unit} {nearest.number}: {nearest.infeasible}; raise the bound "
+    said += f"({raised}), or search longer"
+    if traits_of(parts.strategy).weight_sharing:
+        return f"{said}, or take strategy=evolution, which trains nothing that is above a bound"
+    return said
+
+
+def _up(value: float) -> str:
+    """The next number of three digits that is not below it, as a command line takes it.
+
+    >>> _up(3.1412), _up(123456.0), _up(25.0)
+    ('3.15', '124000', '25')
+    """
+    return format(Context(prec=3, rounding=ROUND_CEILING).create_decimal(value), "f")

@@ -34,7 +34,7 @@ def search(history: History, problem: Problem, unit: str = "trial") -> Figures:
     for cost in dict.fromkeys((*others, *_COSTS)):
         known = [trial for trial in good if math.isfinite(trial.metrics.get(cost, math.nan))]
         if cost != metric and len({trial.metrics[cost] for trial in known}) > 1:
-            drawn[plain_name(f"{metric}_over_{cost}")] = [_scatter(known, cost, problem)]
+            drawn[plain_name(f"{metric}_over_{cost}")] = [_scatter(known, cost, problem, unit)]
     return drawn
 
 
@@ -84,9 +84,9 @@ def _hypervolume(history: History, problem: Problem, unit: str) -> Chart:
     return Chart(f"{unit}s", "hypervolume", [Series("", x, y, "steps", "red")], "whole")
 
 
-def _scatter(trials: Sequence[Trial], cost: str, problem: Problem) -> Chart:
+def _scatter(trials: Sequence[Trial], cost: str, problem: Problem, unit: str) -> Chart:
     metric = problem.goal.objectives[0].metric
-    cloud = _points("trial", trials, [trial.metrics[cost] for trial in trials], metric)
+    cloud = _points(unit, trials, [trial.metrics[cost] for trial in trials], metric)
     best = sorted(front(trials, cost, problem), key=lambda trial: trial.metrics[cost])
     x, y = [t.metrics[cost] for t in best], [t.metrics[metric] for t in best]
     numbers = [trial.number for trial in best]

@@ -80,7 +80,7 @@ class Content:
     layers: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
     then: Sequence[tuple[str, str]] = ()
-    sheets: Mapping[str, str] = field(default_factory=dict)
+    sheets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     lines: Sequence[str] = ()
     following: str = ""
 

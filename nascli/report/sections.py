@@ -63,12 +63,13 @@ def drawings(named: Mapping[str, str], narrow: Mapping[str, str]) -> str:
     )
 
 
-def sheets(named: Mapping[str, str]) -> str:
-    """Pictures below each other, each with its name."""
+def sheets(named: Mapping[str, Sequence[str]]) -> str:
+    """Groups of pictures below each other, each with its name."""
     return "".join(
-        f'<figure class="sheet"><figcaption>{escape(name)}</figcaption>'
-        f'<div class="wide"><img alt="" src="{escape(address)}"></div></figure>'
-        for name, address in named.items()
+        f'<figure class="sheet"><figcaption>{escape(name)}</figcaption><div>'
+        + "".join(f'<img alt="" src="{escape(address)}">' for address in addresses)
+        + "</div></figure>"
+        for name, addresses in named.items()
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nascli.core.trial import Trial
-from nascli.report.units import label, unit, words
+from nascli.report.units import words
 
 
 def table(
@@ -18,7 +18,7 @@ def table(
 ) -> dict[str, Any]:
     """Columns by their names, each with a value a trial.
 
-    - `metrics`: name, heading, words and values (None where there is none), `first` first
+    - `metrics`: name, words and values (None where there is none), `first` first
     - `number`, `fidelity`, `seconds`, `state` ("" for a good one, or why not)
     - `spaces`: per space its name, decisions and their options; `space` is the place of a trial's
       in there, `genotype` the places of its options
@@ -58,18 +58,8 @@ def table(
 
 
 def _column(name: str, values: Sequence[float | None]) -> dict[str, Any]:
-    """One metric; less than a megabyte is in kilobytes, as elsewhere."""
-    known = [value for value in values if value is not None and math.isfinite(value)]
-    heading, small = label(name), unit(name) == "MB" and known and max(map(abs, known)) < 1
-    if small:
-        heading = heading.replace("(MB)", "(kB)")
-        values = [None if value is None else 1000 * value for value in values]
-    return {
-        "name": name,
-        "heading": heading,
-        "words": words(name),
-        "values": [_rounded(value) for value in values],
-    }
+    """One metric; the page writes the unit with every value."""
+    return {"name": name, "words": words(name), "values": [_rounded(value) for value in values]}
 
 
 def _rounded(value: float | None) -> float | None:

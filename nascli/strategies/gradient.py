@@ -96,8 +96,6 @@ class GradientSearch:
         cuda_graphs: bool = False,
         answer: Literal["auto", "best", "last"] = "best",
     ) -> None:
-        task: Any = problem.task
-        task.split("train")  # data that are not there should be missed before anything starts
         self._problem, self._shared = problem, shared
         if answer not in _ANSWERS:
             raise Fault(unknown("strategy.answer", answer, _ANSWERS))
@@ -107,6 +105,10 @@ class GradientSearch:
                 "strategy.cuda_graphs is true, but the search runs on "
                 f"accelerator={problem.accelerator}; leave it out, or take accelerator=cuda"
             )
+        common = {"warmup": warmup, "partial_channels": partial_channels}
+        self._stages = schedule(list(stages or ()), self.epochs, common)
+        task: Any = problem.task
+        task.split("train")  # data that are not there should be missed before anything starts
         chosen = [p for p in (penalties or {}).values() if p is not None]
         self._method = Method(
             relaxation,
@@ -119,8 +121,6 @@ class GradientSearch:
         )
         self._stopper: Stopper | None = built(problem, shared, stopper, Stopper)
         self._discretise: Discretisation = built(problem, shared, discretisation, Discretisation)
-        common = {"warmup": warmup, "partial_channels": partial_channels}
-        self._stages = schedule(list(stages or ()), self.epochs, common)
         self._check()
         self.traits = replace(self.traits, trials=self.epochs)
         self._cost = EpochCost(problem.accelerator)

@@ -16,8 +16,10 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.supernet import Inherits, Mixture, SharedWeights, Stepwise
 from nascli.data.batches import Batch, batches, seeded
+from nascli.data.identity import selecting
 from nascli.data.split import Split
-from nascli.data.task import Task, selecting
+from nascli.data.task import Task
+from nascli.supernet import scored
 from nascli.supernet.prefixes import Prefixes
 from nascli.supernet.race import Race
 from nascli.supernet.recalibration import preserved, recalibrate
@@ -57,16 +59,7 @@ class Scoring:
         images: int | None = None,
         recalibration_images: str = "plain",
     ) -> None:
-        given = {"batch_size": batch_size, "recalibration_batches": recalibration_batches}
-        given |= {} if images is None else {"images": images}
-        for key, value in given.items():
-            if value < 1:
-                raise Fault(f"estimator.{key} is {value}; it must be at least 1")
-        if recalibration_images not in ("augmented", "plain"):
-            raise Fault(
-                f"estimator.recalibration_images is {recalibration_images}; it must be augmented "
-                "or plain"
-            )
+        scored.check(batch_size, recalibration_batches, images, recalibration_images)
         selecting(cast(Task, problem.task))
         self._problem, self._shared = problem, shared
         self._size, self._batches, self._images = batch_size, recalibration_batches, images

@@ -30,12 +30,14 @@ def test_help_names_every_verb(nas):
     assert nas().stdout == done.stdout
 
 
-@pytest.mark.parametrize("words", [["list"], ["search", "--help"], ["--help"]])
+@pytest.mark.parametrize(
+    "words", [["list"], ["search", "--help"], ["--help"], ["-sc", "install=bash"]]
+)
 def test_who_reads_the_first_lines_alone_is_no_fault(words, monkeypatch, capsys):
     reading, writing = os.pipe()
     os.close(reading)  # as `nas list | head -0` does
     monkeypatch.setattr(sys, "argv", ["nas", *words])
-    with os.fdopen(writing, "w") as stdout:
+    with os.fdopen(writing, "w", buffering=1) as stdout:  # what is printed is written at once
         monkeypatch.setattr(sys, "stdout", stdout)
         with pytest.raises(SystemExit) as left:
             cli.main()

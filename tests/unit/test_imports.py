@@ -203,6 +203,13 @@ def test_a_bound_below_every_network_is_refused_without_torch(strategy, tmp_path
 
 
 TYPOS = {
+    "search strategy=darts strategy.warmup=2": "strategy.warmup is 2; it must be",
+    "search strategy=darts estimator.recalibration_batches=0": "recalibration_batches is 0; it",
+    "search strategy=spos estimator.batch_size=0": "estimator.batch_size is 0; it must be at least",
+    "search strategy=spos estimator.race=60": "estimator.race is 60; it must be",
+    "search strategy=spos data.valid_fraction=0": "no image is held out to choose networks by",
+    "search space=nasbench201 estimator=table": "take one that only proposes, such as strategy=evo",
+    "retrain genotype=darts_v2 training.patience=3 data.valid_fraction=0": "no image is held out",
     "search strategy=dart": "did you mean 'darts'",
     "search strategy=darts space.chanels=3": "did you mean 'space.channels'",
     "search trainig.epochs=3": "did you mean 'training'",

@@ -13,8 +13,8 @@
   };
 
   // ---- numbers as nascli.report.units writes them
-  const COUNTS = ["params", "auxiliary_params", "macs", "flops"];
-  const UNITS = { _ms: "ms", _mb: "MB", _joules: "J" };
+  const COUNTS = ["params", "auxiliary_params", "macs", "flops", "live_params", "live_macs"];
+  const UNITS = { _ms: "ms", _mb: "MB", _kib: "KiB", _joules: "J" };
   const short = (value, digits = 4) => String(Number(value.toPrecision(digits)));
   function scaled(value, digits = 4) {
     const size = Math.abs(value);
@@ -23,14 +23,20 @@
   }
   function readable(name, value) {
     if (value === null || value === undefined) return "–";
-    if (name === "accuracy" || name.endsWith("_accuracy")) return value.toFixed(2) + " %";
-    if (COUNTS.includes(name)) return Math.abs(value) < 1e6 ? value.toLocaleString("en") : scaled(value);
+    if (name === "accuracy" || name === "macro_f1" || name.endsWith("_accuracy")) return value.toFixed(2) + " %";
+    if (COUNTS.includes(name)) {
+      const step = [[1e9, " G"], [1e6, " M"]].find(([least]) => Math.abs(value) >= least);
+      if (!step) return Math.round(value).toLocaleString("en");
+      return (value / step[0]).toFixed(value < 100 * step[0] ? 2 : 1) + step[1];
+    }
     if (name === "seconds" || name.endsWith("_seconds")) {
       if (value < 0.1) return short(value * 1000, 3) + " ms";
       return value < 60 ? short(value, 3) + " s" : Math.floor(value / 60) + " min " + Math.round(value % 60) + " s";
     }
-    const unit = Object.keys(UNITS).find((end) => name.endsWith(end));
-    return short(value, 5) + (unit ? " " + UNITS[unit] : "");
+    const end = !name.startsWith("pressure_") && Object.keys(UNITS).find((one) => name.endsWith(one));
+    if (end === "_mb" && Math.abs(value) < 1) return short(1000 * value) + " kB";
+    const text = Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : short(value);
+    return text + (end ? " " + UNITS[end] : "");
   }
 
   // ---- one trial: in words, and in a dialog with its drawing
@@ -183,21 +189,23 @@
     const ys = chart.window
       ? range(chart.window, 0.05)
       : range(chart.series.flatMap((series) => [...series.y, ...(series.band || []).flat()]), 0.06);
+    const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6];
+    const counts = chart.series.every((series) => series.y.every(Number.isInteger));
     const axis = (label, more) => ({
       label, font, labelFont: font, labelSize: 20, stroke: () => css("ink"),
       grid: { stroke: () => css("line"), width: 1 }, ticks: { stroke: () => css("line"), width: 1 }, ...more,
     });
     const plot = new uPlot({
       mode: 2, width: Math.max(200, box.clientWidth), height: 300, legend: { show: false },
-      padding: [12, 16, 0, 0],
+      padding: [12, 28, 0, 0], // on the right: half of a wide label
       scales: {
         x: { time: false, distr: chart.scale === "log" ? 3 : 1, range: (u, low, high) => (u.zoomed ? [low, high] : xs) },
         y: { range: (u, low, high) => (u.zoomed ? [low, high] : ys) },
       },
       axes: [
         axis(chart.x, { space: 64, size: 32, values: (u, splits) => ticks(chart, splits),
-          ...(chart.scale === "whole" ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6] } : {}) }),
-        axis(chart.y, { space: 40, values: (u, splits) => ticks({}, splits),
+          ...(chart.scale === "whole" ? { incrs: WHOLE } : {}) }),
+        axis(chart.y, { space: 40, ...(counts ? { incrs: WHOLE } : {}), values: (u, splits) => ticks({}, splits),
           size: (u, values) => 24 + 7 * Math.max(1, ...(values || [""]).map((text) => text.length)) }),
       ],
       series: [{}, { facets: [{ scale: "x", auto: true }, { scale: "y", auto: true }], paths: () => null, points: { show: false } }],

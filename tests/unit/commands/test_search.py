@@ -2,7 +2,7 @@
 
 import math
 
-from fixtures import TINY, build, composed
+from fixtures import TINY, TINY_SPACE, build, composed
 
 from nascli import ui
 from nascli.commands.search import _Display
@@ -46,8 +46,23 @@ def test_an_epoch_of_a_gradient_search_is_called_an_epoch_once(monkeypatch):
     assert made == ["epoch", "trial"]
 
 
+def test_the_last_words_of_a_preparation_do_not_stay_while_trials_end(monkeypatch):
+    parts = build.search(
+        composed("strategy=spos", "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"])
+    )
+    monkeypatch.setattr(ui, "Progress", lambda *_args, **_more: Bar())
+    with _Display(parts) as display:
+        display.step(0.9, "supernet epoch 6/6")
+        assert display._text() == "supernet epoch 6/6"
+        display.trial(Trial(0, at(parts.problem.space, 1), 1.0, {"accuracy": 20.0}))
+        assert display._text() == "best accuracy 20.00"
+
+
 class Bar:
     """Shows nothing."""
+
+    def begin(self):
+        pass
 
     def __enter__(self):
         return self

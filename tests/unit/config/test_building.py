@@ -3,7 +3,7 @@ import types
 from pathlib import Path
 
 import pytest
-from fixtures import ToyTask, asked, build, composed
+from fixtures import Heard, ToyTask, asked, build, composed
 from omegaconf import OmegaConf
 
 from nascli.config import building, profile, retrain, search
@@ -228,3 +228,21 @@ def test_once_something_is_wrong_no_torch_is_imported_to_find_more():
     assert faults.attempt(heavy) is None and not reached
     faults.attempt(lambda: wrong("workers"))
     assert faults.found == ["budget", "workers"] and sys.meta_path == finders
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("training.auxiliary_weight=0.4",), "no auxiliary head (space.auxiliary=true gives it"),
+        (("training.auxiliary_weight=0.4", "space.auxiliary=true"), ""),
+        (("training.drop_path=0.2",), ""),
+        (("space=mobile", "genotype=mobilenet_v2", "training.drop_path=0.2"), "no path that can"),
+    ],
+)
+def test_what_of_a_recipe_a_network_has_no_place_for_is_said(words, said):
+    heard = []
+    first = ("space=cell", "genotype=darts_v2", "device=none", "data=synthetic", "data.images=60")
+    config = composed(*first, *words, verb="retrain")
+    retrain.build(asked(config, "retrain"), Heard(warned=heard.append))
+    found = [line for line in heard if "changes nothing" in line]
+    assert len(found) == bool(said) and all(said in line for line in found)

@@ -33,6 +33,7 @@ def test_a_config_folder_must_exist(tmp_path):
         (f"genotype={STRING}", f"genotype='{STRING}'"),
         ("data.path=/my photos/a(b)", "data.path='/my photos/a(b)'"),
         ("data.path='/already/quoted'", "data.path='/already/quoted'"),
+        ("training.gradient_clip=.inf", "training.gradient_clip=inf"),  # as YAML files write it
         ("genotype=darts_v1,darts_v2", "genotype=darts_v1,darts_v2"),
         ("outputs=it's", "outputs='it\\'s'"),
         ("objectives={accuracy: max}", "objectives={accuracy: max}"),

@@ -1,6 +1,7 @@
 """Searches that end before their end: what stands in the folder, what is said, how they go on."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,10 @@ from fixtures import TINY, TINY_SPACE, Heard, build, composed
 
 from nascli.core.budget import Budget
 from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
+from nascli.core.goal import Constraint, Goal
+from nascli.core.traits import Traits
+from nascli.core.trial import History, Trial
 from nascli.programs import search as program
 from nascli.runs.folder import ENVIRONMENT, STATE, Run
 
@@ -127,3 +132,27 @@ def test_the_answer_and_all_fronts_are_looked_at_again_in_the_end(tmp_path):
     for accuracy in (report["final"]["all_images_accuracy"], *whole.values()):
         assert accuracy * valid / 100 == pytest.approx(round(accuracy * valid / 100))
     assert set(report["fronts"]) >= {"params", "macs"}
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_a_search_without_an_answer_says_what_was_nearest_and_what_to_do(shares):
+    """Of two that are above both bounds or one, the one that is by the least share in all."""
+    bounds = Constraint("latency_ms", 2.0), Constraint("params", 100_000)
+    problem = SimpleNamespace(goal=Goal(constraints=bounds))
+    strategy = SimpleNamespace(traits=Traits(unit="epoch", weight_sharing=shares))
+    trials = [
+        Trial(number, Genotype("s", (), ()), 1.0, metrics, infeasible=problem.goal.broken(metrics))
+        for number, metrics in enumerate(
+            (
+                {"latency_ms": 1.9, "params": 250_000},  # by 1.5
+                {"latency_ms": 3.1412, "params": 123_456},  # by 0.57 + 0.23
+                {"latency_ms": 5.0, "params": 100_000},  # by 1.5
+            )
+        )
+    ]
+    parts = SimpleNamespace(problem=problem, strategy=strategy)
+    said = program._why_none(History(trials), parts)
+    assert "of 3 epochs 3 broke a constraint" in said
+    assert "the nearest, epoch 1: latency_ms 3.1412 exceeds 2; params 123456 exceeds" in said
+    assert "raise the bound (constraints.latency_ms=3.15 constraints.params=124000)" in said
+    assert ("or take strategy=evolution" in said) is shares

@@ -54,12 +54,12 @@ def numbers(page):
 def test_a_run_that_goes_on_is_drawn_anew_once_its_history_has_grown(run):
     seen = watched(run)
     page, state = seen.answer("/"), seen.answer("/stamp")
-    assert numbers(page) == [0, 1] and "60.00 %" in page
+    assert numbers(page) == [0, 1] and "60.00\N{NO-BREAK SPACE}%" in page
     assert f'"following":"{state}"' in page and "a word from the log" in page
     assert seen.answer("/") is page  # nothing has come of it
     append(run, trial(2, 70.0))
     assert seen.answer("/stamp") != state
-    assert numbers(seen.answer("/")) == [0, 1, 2] and "70.00 %" in seen.answer("/")
+    assert numbers(seen.answer("/")) == [0, 1, 2] and "70.00\N{NO-BREAK SPACE}%" in seen.answer("/")
 
 
 def test_half_a_line_waits_for_its_end(run):
@@ -121,7 +121,10 @@ def test_the_server_answers_this_machine_alone(run):
                 return answer.status, answer.getheader("Content-Type"), answer.read().decode()
 
             status, kind, text = got("/")
-            assert (status, kind) == (200, "text/html; charset=utf-8") and "60.00 %" in text
+            assert (status, kind) == (
+                200,
+                "text/html; charset=utf-8",
+            ) and "60.00\N{NO-BREAK SPACE}%" in text
             assert got("/stamp")[1] == "text/plain; charset=utf-8"
             assert got("/nothing")[0] == 404
             assert got("/", host="evil.example")[0] == 404

@@ -12,8 +12,9 @@ from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.trial import History, Trial
 from nascli.report import contents, summary
-from nascli.report.chart import Bar, Bars
+from nascli.report.chart import Bar, Bars, Chart, Series
 from nascli.report.page import page
+from nascli.report.units import readable
 from nascli.spaces.nasbench201 import NASBench201
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -71,6 +72,9 @@ Promise.all(frames).then((all) => {
       page: inside.documentElement.scrollWidth - most, wide: wide.map(named), cut: cut.map(named),
       charts: all("canvas").map((canvas) => size(canvas).width),
       rows: all("#trials tbody tr").length,
+      written: all("#trials tbody tr").map((row) =>
+        [...row.cells].slice(1, -1).map((cell) => cell.textContent)),
+      feet: all("[data-charts=readout] canvas").map((canvas) => size(canvas).bottom),
       tracks: new Set(all(".track").map((track) => Math.round(size(track).width))).size,
       letters: Math.min(...words.map((node) => size(node).height)),
     };
@@ -84,7 +88,11 @@ def history(count):
     trials = []
     for n in range(count):
         options = tuple(OPTIONS[(n // 5**place) % 5] for place in range(6))
-        metrics = {"accuracy": 50 + n % 41, "params": 1000.0 * (1 + n % 83), "macs": 7e6 + n}
+        metrics = {"accuracy": 50 + n % 41, "params": 1000.0 * (1 + n % 83), "macs": 7e6 + 1e5 * n}
+        metrics |= {
+            "peak_memory_mb": 0.0125441 * (1 + 9 * n),
+            "latency_ms": 0.7234567 * (1 + 97 * n),
+        }
         trials.append(Trial(n, Genotype("nasbench201", EDGES, options), 1.0, metrics, 0.5))
     return History(trials)
 
@@ -103,7 +111,15 @@ def looked(tmp_path_factory):
         problem,
         {**report, "notice": f"{LONG} {LONG}", "failures": {LONG: 3}},
         genotype,
-        figures={"times": Bars(LONG, [Bar(LONG, 1.0, "0.00258 ms"), Bar("b", 2.0, "1 s")])},
+        figures={
+            "times": Bars(LONG, [Bar(LONG, 1.0, "0.00258 ms"), Bar("b", 2.0, "1 s")]),
+            "readout": [  # the one has a legend, the other none
+                Chart(
+                    "epoch", "skips", [Series(LONG, (1, 2), (1, 2)), Series("b", (1, 2), (2, 1))]
+                ),
+                Chart("epoch", "entropy", [Series("", (1, 2), (0.5, 1.0))]),
+            ],
+        },
         then=[("go on:", f"nas search resume={LONG}")],
         environment={"command": f"nas search {LONG}", "choices": {"strategy": "evolution"}},
         config={"data": {"path": f"/{LONG}/{LONG}"}},
@@ -125,10 +141,12 @@ def looked(tmp_path_factory):
 def test_nothing_is_cut_and_every_figure_is_there(looked, width):
     found = looked[width]
     assert found["page"] <= 0 and found["wide"] == [] and found["cut"] == []
-    assert len(found["charts"]) == 3  # anytime, and accuracy over params and macs
+    assert len(found["charts"]) == 6  # anytime; accuracy over params, macs, latency; the two given
     assert all(200 <= chart <= width for chart in found["charts"])
     assert found["rows"] == 25
     assert found["tracks"] == 1  # bars are as long as their values, whatever stands beside them
+    if width == 1600:
+        assert len(set(found["feet"])) == 1  # plots side by side stand on one line
     assert found["letters"] > 10  # pixels from the top of a letter to its foot
 
 
@@ -137,3 +155,9 @@ def test_a_point_tells_its_genotype_and_a_click_draws_it(looked):
     for found in looked.values():
         assert "trial " in found["told"] and "node 3 = " in found["told"], found["told"]
         assert found["drawn"] == 2  # for a broad and for a narrow window
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+def test_the_table_of_trials_writes_values_as_everything_else_does(looked):
+    for trial, written in zip(history(25), looked[800]["written"], strict=True):
+        assert written == [readable(name, value) for name, value in trial.metrics.items()]

@@ -203,19 +203,6 @@ def test_mappings_that_are_alike_are_one_table():
     assert read.words.count("width") == 1 and {"b0", "b1"} <= set(read.words)
 
 
-def test_memory_below_a_megabyte_is_in_kilobytes_as_elsewhere():
-    def column(*values):
-        trials = [
-            dataclasses.replace(trial(number), metrics={"peak_memory_mb": value})
-            for number, value in enumerate(values)
-        ]
-        (found,) = table(trials)["metrics"]
-        return found["heading"], found["values"]
-
-    assert column(0.0151, None, 0.5) == ("peak memory (kB)", [15.1, None, 500])
-    assert column(0.5, 12.5) == ("peak memory (MB)", [0.5, 12.5])
-
-
 def test_no_end_of_a_line_parts_a_number_from_its_unit():
     space = "\N{NO-BREAK SPACE}"
     assert measured("latency_ms", 0.00256) == f"0.00256{space}ms"
