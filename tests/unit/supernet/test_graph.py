@@ -127,10 +127,12 @@ def test_a_state_without_edges_is_zero():
             assert all(torch.equal(state, torch.zeros(2, 3, size, size)) for state in states)
 
 
-def test_strides_that_the_kernels_in_c_do_not_have_are_computed_by_torch():
-    choices, graph = graph_of(
-        (0, 1, ("conv",)), stride=3, make=lambda _: SeparableConv(3, 3, 3, True, 3)
-    )
+@pytest.mark.parametrize(("stride", "shared"), [(3, True), (1, False)])
+def test_torch_computes_strides_and_scales_that_the_kernels_in_c_do_not_have(stride, shared):
+    convolution = SeparableConv(3, 3, stride, shared, 3)
+    for scale in (p for p in convolution.parameters() if p.ndim == 1):
+        nn.init.normal_(scale)
+    choices, graph = graph_of((0, 1, ("conv",)), stride=stride, make=lambda _: convolution)
     images, weights = torch.randn(2, 3, 5, 5), Unpacked(Mixture(torch.ones(1, 1)), choices)
     (found,) = graph([images], weights)
     with library.without():
