@@ -60,10 +60,6 @@ _VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--inf
 def main() -> None:
     """The `nas` command; exits with 0 (done), 1 (our fault), 2 (wrong input) or 130 (stopped)."""
     gc.set_threshold(10_000)  # what torch brings stays, and would be looked through again and again
-    # Torch's threads wait for each other awake, as long as nobody says otherwise before it is
-    # loaded: where another run has one of the processors, steps of many short passes take five
-    # times as long and more.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         code = _main(sys.argv[1:])
         sys.stdout.flush()

@@ -1,7 +1,4 @@
-"""What is said and done before anything is imported that takes its time."""
-
-import os
-import sys
+"""What is said before anything is imported that takes its time."""
 
 import pytest
 from fixtures import composed
@@ -33,15 +30,3 @@ def test_it_comes_before_the_command_is_imported(monkeypatch, capsys):
     asked = Asked("search", composed("resume=a/run"), {}, [], "")
     assert cli._job("search", lambda: asked) == 130
     assert capsys.readouterr().err == "nas search: going on with a/run\n"
-
-
-@pytest.mark.parametrize("own", [None, "active"])
-def test_threads_that_wait_leave_the_processor_unless_told_otherwise(own, monkeypatch):
-    seen = []
-    monkeypatch.setattr(cli, "_main", lambda _words: seen.append(os.environ["OMP_WAIT_POLICY"]))
-    monkeypatch.setattr(sys, "exit", lambda _code: None)
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    if own:
-        monkeypatch.setenv("OMP_WAIT_POLICY", own)
-    cli.main()
-    assert seen == [own or "passive"]
