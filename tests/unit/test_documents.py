@@ -317,6 +317,13 @@ def test_rows_of_the_gradient_methods_are_those_of_the_raw_file():
     assert f"{drnas}, below six 3x3 convolutions without any search, {six})" in page("methods")
 
 
+def test_accuracies_by_the_kernels_are_those_of_the_raw_file():
+    found = raw("kernel_seeds")
+    low, high = found["interval"]
+    said = f"by {found['native_less_torch']:.2f} points in the mean, 95 % interval {low} to {high}"
+    assert f"{said} (" in page("shared_weights") and low < 0 < high
+
+
 def test_what_enas_finds_stands_beside_random_search():
     table, said = raw("enas_random")["table"], page("shared_weights")
 
