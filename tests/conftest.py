@@ -17,6 +17,15 @@ from forking import Client, Process, Server
 from nascli.core.problem import Problem
 
 
+@pytest.fixture(scope="session")
+def native_kernels() -> None:
+    """Skips a test where the library of kernels in C is not to be had; test_library.py says why."""
+    from nascli.kernels.native import library
+
+    if library.load() is None:
+        pytest.skip(library.why())
+
+
 @pytest.fixture
 def toy() -> ToySpace:
     return ToySpace()

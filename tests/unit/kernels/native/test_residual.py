@@ -18,10 +18,7 @@ SIZES = [(1, 1), (1, 2), (2, 3), (7, 9), (8, 8)]
 CHANNELS = [1, 3, 8, 17, 24]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _needs_the_library():
-    if library.load() is None:
-        pytest.skip(library.why())
+pytestmark = pytest.mark.usefixtures("native_kernels")
 
 
 class Case:
