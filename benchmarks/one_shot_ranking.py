@@ -1,7 +1,8 @@
 """How supernets rank networks: uniform, fair and other sampling, against networks trained alone.
 
 python benchmarks/one_shot_ranking.py IMAGES [--parts bench chain] [--seeds 1] [--runs FOLDER]
-                                      [--passes 60] [--networks 1000] [--cells 1] [--alone 40]
+                                      [--passes 60] [--longer 4] [--networks 1000] [--cells 1]
+                                      [--alone 40]
 
 IMAGES is CIFAR-10 as class folders. All of it is `nas` commands on one thread, one after another;
 each leaves its run folder under --runs and is not run again, and one that was stopped goes on.
@@ -12,7 +13,8 @@ cells are scored on 1,000 validation images and ranked against the shipped table
 CIFAR-10 after 200 epochs). Beside them params, MACs, and the MACs of what lies on a path from the
 cell's input to its output; and all of it again on parts of these cells: those without `none`, those
 with a path to the output that has a convolution, and the upper half by the table. The first
-supernet is scored again with batch-norm statistics of images that are not augmented.
+supernet is scored again with batch-norm statistics of images that are not augmented; and trained
+again in --longer times as many steps, and for the space without `none`, whose cells are drawn anew.
 
 `chain`: supernets of a chain of six layers trained on uniform paths, with strict fairness and by
 the sandwich, each for as many forward passes, against random paths that are trained alone. Ten of
@@ -32,18 +34,22 @@ import itertools
 import json
 import os
 import platform
+import random
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tabular
 from scipy.stats import kendalltau
 from tabular import save
 
 NAME = "one_shot_ranking"
 QUIET = ["device=none", "threads=1", "accelerator=cpu"]
 OPTIONS, SANDWICH = 5, 4  # of a choice in both spaces; paths that a step of the sandwich trains
+PLAIN, LONGER, WITHOUT = "-plain", "-longer", "-without-none"  # kinds of supernets and scores
+CELLS_WITHOUT = "operation@space.operations=[skip_connect,nor_conv_1x1,nor_conv_3x3,avg_pool_3x3]"
 LAYERS = (
     "[{name: stem, options: [conv_3x3], channels: 16}, {name: high, channels: 16, repeats: 2},"
     " {name: middle, channels: 24, stride: 2, repeats: 2},"
@@ -72,17 +78,21 @@ def rows(run: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((run / "audit.csv").open()))
 
 
-def trained(options: argparse.Namespace, part: str, sampler: str, seed: int) -> Path:
+def trained(
+    options: argparse.Namespace, part: str, sampler: str, seed: int, kind: str = ""
+) -> Path:
     """A run folder with a supernet."""
     paths = {"fair": OPTIONS, "sandwich": SANDWICH}.get(sampler, 1)
-    epochs = max(1, round(options.passes / paths))
+    times = options.longer if kind == LONGER else 1
+    epochs = max(1, round(times * options.passes / paths))
     words = [*space(options, part), f"training.epochs={epochs}", f"seed={seed}", *QUIET]
+    words += [CELLS_WITHOUT] if kind == WITHOUT else []
     if sampler == "gumbel":
         words = ["strategy=gdas", *words]
     else:
         chosen = ["estimator=one_shot", f"sampler@estimator.sampler={sampler}", "budget.trials=1"]
         words = ["strategy=random", *chosen, *words]
-    return nas(options, f"{part}-{sampler}-{seed}", "search", *words)
+    return nas(options, f"{part}-{sampler}-{seed}{kind}", "search", *words)
 
 
 def space(options: argparse.Namespace, part: str) -> list[str]:
@@ -103,15 +113,14 @@ def scored(
     sampler: str,
     seed: int,
     *against: str,
-    plain: bool = False,
+    kind: str = "",
 ) -> list[dict[str, str]]:
-    """Every network's score in a supernet beside the reference; by `plain` images' statistics."""
-    supernet = trained(options, part, sampler, seed)
+    """Every network's score in a supernet (of a kind) beside the reference."""
+    supernet = trained(options, part, sampler, seed, "" if kind == PLAIN else kind)
     words = [f"supernet={supernet}", "estimator=one_shot", "estimator.images=1000", *against]
     words += ["threads=1", "accelerator=cpu", "device=none", "resamples=100"]
-    words += ["estimator.recalibration_images=plain"] if plain else []
-    name = f"{part}-{sampler}-{seed}-audit" + ("-plain" if plain else "")
-    return rows(nas(options, name, "audit", *words))
+    words += ["estimator.recalibration_images=plain"] if kind == PLAIN else []
+    return rows(nas(options, f"{part}-{sampler}-{seed}-audit{kind}", "audit", *words))
 
 
 def taus(columns: dict[str, np.ndarray], truth: np.ndarray) -> dict[str, Any]:
@@ -144,8 +153,9 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
             told = scored(options, "bench", sampler, seed, *against)
             columns[sampler] = column(told, "accuracy")
         first = (options.samplers or ("uniform",))[0]
-        again = scored(options, "bench", first, seed, *against, plain=True)
-        columns[f"{first}, statistics of plain images"] = column(again, "accuracy")
+        for kind, name in {PLAIN: "statistics of plain images", LONGER: "longer"}.items():
+            again = scored(options, "bench", first, seed, *against, kind=kind)
+            columns[f"{first}, {name}"] = column(again, "accuracy")
         middle = {name: round(float(np.median(values)), 1) for name, values in columns.items()}
         found[f"seed {seed}, median accuracy of the paths"] = middle
         columns |= {name: column(told, name) for name in ("params", "macs")}
@@ -160,7 +170,23 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
         for name, some in parts.items():
             few = {key: values[some] for key, values in columns.items()}
             found[f"seed {seed}{name}"] = taus(few, truth[some])
+        some = (f"reference.path={without_none(options, seed)}", "reference=table", "genotypes=all")
+        own = scored(options, "bench", first, seed, *some, kind=WITHOUT)
+        columns = {first: column(own, "accuracy"), "macs": column(own, "macs")}
+        columns["live macs"] = np.array([live(row["genotype"]) for row in own])
+        found[f"seed {seed}, a space without none"] = taus(columns, column(own, "reference"))
     return found
+
+
+def without_none(options: argparse.Namespace, seed: int) -> Path:
+    """A table of cells that are drawn from the space without `none`."""
+    values, numbers = tabular.column("cifar10", "test")
+    whole = [cell for cell in numbers if "none" not in cell]
+    drawn = random.Random(seed).sample(whole, min(options.networks, len(whole)))
+    edges = [f"{target}<-{source}" for target in (1, 2, 3) for source in range(target)]
+    file = options.runs / f"without-none-{seed}.csv"
+    write(file, {json.dumps(dict(zip(edges, o, strict=True))): values[numbers[o]] for o in drawn})
+    return file
 
 
 def column(found: list[dict[str, str]], name: str) -> np.ndarray:
@@ -248,6 +274,7 @@ def main() -> None:
     parser.add_argument("--samplers", nargs="+", help="instead of all of a part")
     parser.add_argument("--seeds", type=int, default=1, help="supernets of each kind")
     parser.add_argument("--passes", type=int, default=60, help="over the training images")
+    parser.add_argument("--longer", type=int, default=4, help="times the passes, once")
     parser.add_argument("--networks", type=int, default=1000, help="cells that are scored")
     parser.add_argument("--cells", type=int, default=1, help="a stage of the supernets of cells")
     parser.add_argument("--alone", type=int, default=40, help="paths of the chain trained alone")

@@ -126,9 +126,9 @@ class OnceForAll:
 
     @property
     def shrinking(self) -> Sequence[Shrinking]:
-        """As published: resolutions from the start, then kernels, depths, expansions; widths last.
+        """As published: kernels, then depths, expansions; widths last. Resolutions with the first.
 
-        Section 3.3 of the paper.
+        Section 3.2 of the paper.
         """
         largest = {
             key: tuple(sorted(options, key=float, reverse=True))
@@ -136,13 +136,13 @@ class OnceForAll:
         }
         allowed = {key: options[:1] for key, options in largest.items()}
         allowed["resolution"] = largest["resolution"]
-        found = [Shrinking("largest", dict(allowed))]
+        found = []
         for kind in ("kernel", "depth", "expansion", "width"):
             new = {k: o for k, o in largest.items() if k.endswith(kind) and len(o) > 1}
             if new:
                 allowed |= new
                 found.append(Shrinking(kind, dict(allowed), kind in ("expansion", "width")))
-        return found
+        return found or [Shrinking("resolution", allowed)]
 
     def plan(self, genotype: Genotype | None = None) -> Plan:
         """The plan of `genotype`'s network.

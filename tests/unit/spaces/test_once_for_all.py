@@ -113,15 +113,21 @@ def test_networks_are_as_many_as_distinct_sizes_make():
 def test_it_shrinks_in_the_published_order():
     made = space(multipliers=[1.0, 0.75])
     stages = made.shrinking
-    assert [stage.name for stage in stages] == ["largest", "kernel", "depth", "expansion", "width"]
-    assert [stage.sorts for stage in stages] == [False, False, False, True, True]
+    assert [stage.name for stage in stages] == ["kernel", "depth", "expansion", "width"]
+    assert [stage.sorts for stage in stages] == [False, False, True, True]
     some = ("resolution", "1/1/kernel", "1/depth", "1/1/expansion", "width")
     sides = tuple(map(str, range(224, 127, -4)))
     full = (sides, ("7", "5", "3"), ("4", "3", "2"), ("6", "4", "3"), ("1", "0.75"))
     for number, stage in enumerate(stages):
-        want = (sides, *(o if number > n else o[:1] for n, o in enumerate(full[1:])))
+        want = (sides, *(o if number >= n else o[:1] for n, o in enumerate(full[1:])))
         assert tuple(stage.options[key] for key in some) == want
         assert list(stage.options) == list(made.decisions)
+
+
+def test_where_resolutions_alone_are_elastic_they_are_a_stage():
+    (stage,) = space(kernels=[3], depths=[2], expansions=[4]).shrinking
+    assert (stage.name, stage.sorts) == ("resolution", False)
+    assert stage.options["resolution"][0] == "224" and len(stage.options["resolution"]) == 25
 
 
 def test_the_ends_have_the_least_and_the_largest_costs():
