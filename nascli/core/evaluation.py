@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -55,17 +55,26 @@ class Evaluation:
     estimators: Sequence[Estimator]
     on_error: Callable[[int, Exception], None] = lambda _number, _error: None
 
-    def __call__(self, number: int, proposal: Proposal, known: Trial | None = None) -> Trial:
+    def __call__(
+        self,
+        number: int,
+        proposal: Proposal,
+        known: Trial | None = None,
+        costs: Mapping[str, float] | None = None,
+    ) -> Trial:
         """The trial: its metrics, or why it is infeasible, or how it failed.
 
         `known` is an earlier trial of the same function. It stands in for the last estimator; what
         the network costs is looked at anew, for equivalent networks need not cost the same.
+        `costs` is what all but the last estimator have said of this proposal; None: not asked yet.
         """
         start = time.perf_counter()
-        metrics: dict[str, float] = {}
-        infeasible = error = None
+        metrics: dict[str, float] = dict(costs or {})
+        infeasible = self.problem.goal.broken(metrics) if costs else None
+        error = None
+        rest = self.estimators[-1:] if costs else self.estimators
         try:
-            for estimator in self.estimators:
+            for estimator in () if infeasible else rest:
                 if known is not None and estimator is self.estimators[-1]:
                     metrics.update({name: known.metrics[name] for name in estimator.metrics})
                 else:
@@ -98,7 +107,8 @@ class Evaluation:
         """
         start, last = time.perf_counter(), self.estimators[-1]
         answers: dict[int, Trial] = {}
-        able = [(number, one) for number, one in asked if self._able(one)]
+        costs = {number: self.costs(one) for number, one in asked}
+        able = [(number, one) for number, one in asked if self._able(costs[number])]
         if isinstance(last, Together) and len(able) > 1:
             try:
                 found = last.estimate_all([proposal for _, proposal in able])
@@ -110,20 +120,26 @@ class Evaluation:
                 for (number, one), metrics in zip(able, found, strict=True):
                     answers[number] = Trial(number, one.genotype, one.fidelity, metrics)
         share = (time.perf_counter() - start) / len(asked)
-        trials = [self(number, proposal, answers.get(number)) for number, proposal in asked]
+        trials = [
+            self(number, proposal, answers.get(number), costs[number]) for number, proposal in asked
+        ]
         return [replace(trial, seconds=trial.seconds + share) for trial in trials]
 
-    def _able(self, proposal: Proposal) -> bool:
-        """Whether nothing that comes before the last estimator ends the trial."""
+    def costs(self, proposal: Proposal) -> dict[str, float] | None:
+        """What comes before the last estimator, up to a broken constraint; None where it fails."""
         metrics: dict[str, float] = {}
         try:
             for estimator in self.estimators[:-1]:
                 metrics.update(estimator.estimate(proposal))
                 if self.problem.goal.broken(metrics):
-                    return False
+                    break
         except Exception:  # which says it once more when the trial is made
-            return False
-        return True
+            return None
+        return metrics
+
+    def _able(self, costs: Mapping[str, float] | None) -> bool:
+        """Whether nothing that comes before the last estimator ends the trial."""
+        return costs is not None and not self.problem.goal.broken(costs)
 
     def key(self, genotype: Genotype) -> Genotype | None:
         """What genotypes with the same answer share; None if an answer holds only once."""

@@ -28,7 +28,11 @@ class Costs:
     meaning = ""
     traits = Traits()
 
+    def __init__(self):
+        self.asked = []
+
     def estimate(self, proposal):
+        self.asked.append(proposal.genotype)
         if proposal.genotype == at(SPACE, 9):
             raise ArithmeticError("no cost")
         return {"cost": float(sum(map(int, proposal.genotype.options)) * 2)}
@@ -97,6 +101,15 @@ def test_what_is_evaluated_together_is_what_it_is_alone():
     assert together.asked == [feasible]  # those that break a constraint or fail are not asked about
     assert alone.asked == [1] * feasible
     assert all(trial.seconds > 0 for trial in found)
+
+
+def test_costs_of_what_is_evaluated_together_are_asked_once():
+    """A device times a network for up to a second; what fails is asked again, to say how."""
+    costs = Costs()
+    problem = Problem(space=SPACE, task=ToyTask(), recipe=None, goal=GOAL)
+    evaluation = Evaluation(problem, [costs, Scores()])
+    found = ended(Serial(lambda: evaluation), range(12))
+    assert sorted(map(costs.asked.count, [trial.genotype for trial in found])) == [1] * 11 + [2]
 
 
 def test_one_that_fails_fails_alone():
