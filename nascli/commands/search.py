@@ -147,7 +147,8 @@ class _Display:
         self._parts, self._expected = parts, expected
         trainer = parts.shared.trainer if parts.shared is not None else None
         self._preparing = trainer == "estimator"  # until the first trial has ended
-        self._done, self._prepared, self._start = 0.0, 0.0, time.monotonic()
+        self._done, self._prepared, self._after = 0.0, 0.0, 0.0
+        self._start = time.monotonic()
         self._total, self._unit = _most(parts), traits_of(parts.strategy).unit
         self._best: Trial | None = None
         self._rank = (0.0, math.inf)  # of the best
@@ -171,7 +172,9 @@ class _Display:
         self._step = _SAID.sub("", text) if self._unit == "epoch" else text
         if self._preparing:
             self._prepared, done = done, 0.0
-        self._done = self._parts.budget.used + min(done, 0.99)
+        used, done = self._parts.budget.used, min(done, 0.99)
+        over = self._total is not None and used >= self._total
+        self._after, self._done = (done, used) if over else (0.0, used + done)
         self._bar.update(min(self._done, self._total or self._done), self._text)
 
     def _left(self) -> float | None:
@@ -179,7 +182,8 @@ class _Display:
         if self._expected is None:
             return None
         before = self._prepared if self._preparing else 1.0
-        return self._expected.left(time.monotonic() - self._start, self._done, before)
+        elapsed = time.monotonic() - self._start
+        return self._expected.left(elapsed, self._done, before, self._after)
 
     def trial(self, trial: Trial) -> None:
         """One more has ended."""

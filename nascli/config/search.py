@@ -227,8 +227,10 @@ def _say_unheeded(problem: Problem) -> None:
         )
 
 
-def short(asked: Asked, listener: Listener, task: Any, epochs: int) -> Parts:
+def short(asked: Asked, listener: Listener, task: Any, epochs: int, images: int) -> Parts:
     """The parts of the same search of a few epochs and with another task, to be tried.
+
+    Paths are scored on `images` at most, where an estimator takes a number of them.
 
     An estimator that wraps another is left out, for it may keep answers, and these are none.
     """
@@ -236,6 +238,8 @@ def short(asked: Asked, listener: Listener, task: Any, epochs: int) -> Parts:
     while isinstance(inner := config.estimator.get("of"), DictConfig):
         config.estimator = {key: value for key, value in inner.items() if key != "_partial_"}
     config.training.epochs, config.training.warmup_epochs = epochs, 0
+    if "images" in config.estimator:
+        config.estimator.images = images
     return build(replace(asked, config=config), listener, survey=False, task=task)
 
 

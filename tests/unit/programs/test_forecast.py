@@ -6,10 +6,12 @@ import pytest
 from fixtures import TINY, TINY_SPACE, asked, composed
 
 from nascli.config import search as config
-from nascli.programs import forecast
+from nascli.core.device import Latency
+from nascli.programs import forecast, timing, tries
 from nascli.programs.forecast import REPORT_SECONDS, Forecast
 
 SUPERNET = Forecast(before=600, trial=2, trials=100, after=0, memory_mb=410)
+TRUSTED = Forecast(before=0, trial=2, trials=100, after=100, memory_mb=410)
 
 
 class Ticks:
@@ -24,7 +26,7 @@ class Ticks:
 
 def test_the_first_step_and_what_comes_after_the_last_are_no_usual_steps():
     clock = Ticks()
-    steps = forecast._Steps(clock)
+    steps = timing.Steps(clock)
 
     def work():
         for seconds in (7, 3, 1, 1, 1):  # before each step: what was before it took so long
@@ -53,6 +55,12 @@ def test_what_is_left_follows_how_fast_the_run_is_beside_its_forecast(
     assert SUPERNET.left(elapsed, trials, before) == pytest.approx(left)
 
 
+def test_what_comes_after_the_last_trial_has_its_share():
+    assert TRUSTED.left(200, 100) == pytest.approx(100)
+    assert TRUSTED.left(275, 100, after=0.75) == pytest.approx(25)
+    assert TRUSTED.left(550, 100, after=0.75) == pytest.approx(50)  # twice as slow
+
+
 def test_it_is_said_in_a_line():
     said = "forecast: about 13 min 20 s for 100 trials and 410 MB of memory, by a few steps"
     assert forecast.words(SUPERNET, "trial") == said
@@ -76,7 +84,7 @@ def trained(parts):
 def test_a_forecast_counts_epochs_and_trials_and_changes_no_answer(monkeypatch):
     once = trained(parts_of()[0])
     parts, short = parts_of("training.epochs=4")
-    clock, timed = Ticks(), forecast._Steps.timed
+    clock, timed = Ticks(), timing.Steps.timed
 
     def steady(self, work):
         """Every step takes 2 seconds, all else 3."""
@@ -84,9 +92,9 @@ def test_a_forecast_counts_epochs_and_trials_and_changes_no_answer(monkeypatch):
         work()
         return 2.0 * len(self._heard), 3.0
 
-    monkeypatch.setattr(forecast._Steps, "timed", steady)
+    monkeypatch.setattr(timing.Steps, "timed", steady)
     found = forecast.search(parts, short, 3, clock, worth=0)
-    monkeypatch.setattr(forecast._Steps, "timed", timed)
+    monkeypatch.setattr(timing.Steps, "timed", timed)
     images = len(parts.problem.task.split("train"))
     assert images <= 5 * 16  # all of them are tried, so steps are those of an epoch: 36 in 16s
     steps = -(-images // 16)
@@ -107,31 +115,92 @@ def test_one_that_fails_leaves_it_to_the_run_to_say_why():
     assert forecast.tried(lambda: 1 / 0, parts) is None
 
 
-def test_paths_are_scored_as_in_the_run_with_statistics_of_all_training_images(monkeypatch):
-    parts, short = parts_of("estimator=one_shot", "data.images=512", "training.epochs=2")
-    seen, trained = [], []
+class Paced:
+    """`Steps` on a clock of our own: a training's step takes 1 s; all else what is charged."""
 
-    def prepared(few, name, split=forecast._Few.split):
-        found = split(few, name)
-        trained.append(len(found)) if name == "train" and not few.scoring else None
-        return found
+    def __init__(self, monkeypatch):
+        self.charged = 0.0
+        monkeypatch.setattr(timing.Steps, "timed", lambda steps, work: self.timed(steps, work))
 
-    def estimated(of, _proposal):
-        seen.append(len(of.problem.task.split("train")))
+    def timed(self, steps, work):
+        before, steps._heard = self.charged, []
+        work()
+        return float(len(steps._heard)), self.charged - before
 
-    monkeypatch.setattr(forecast._Few, "split", prepared)
-    monkeypatch.setattr(forecast, "_estimated", estimated)
-    found = forecast.search(parts, short, 3, worth=0)
-    assert seen == [len(parts.problem.task.split("train"))] * 3 == [288] * 3
-    assert set(trained) == {10 * 16} and found.before > 0
+
+ONE_SHOT = ("estimator=one_shot", "data.images=512", "training.epochs=2", "device=none")
+
+
+@pytest.fixture
+def paced(monkeypatch):
+    """Scores take 1 s per 100 images and path, where together half; the first one 50 s more."""
+    found = Paced(monkeypatch)
+    found.scored = []
+
+    def charge(scoring, paths, images, each):
+        first = not found.scored
+        found.scored.append((paths, images))
+        found.charged += paths * (2 + each * images / 100) + 50 * first
+        assert len(scoring._problem.task.split("train")) == 288  # all of them, for statistics
+        return [(50.0, images)] * paths
+
+    def accuracy(scoring, _mixture, *, whole=False):
+        return charge(scoring, 1, len(scoring._scored_on(whole=whole)), 1)[0][0]
+
+    def accuracies(scoring, mixtures, _top=None):
+        return charge(scoring, len(mixtures), len(scoring._scored_on(whole=False)), 0.5)
+
+    monkeypatch.setattr("nascli.supernet.scoring.Scoring.accuracy", accuracy)
+    monkeypatch.setattr("nascli.supernet.scoring.Scoring.accuracies", accuracies)
+    return found
+
+
+def test_paths_that_are_scored_together_are_timed_together(paced):
+    parts, short = parts_of(*ONE_SHOT, "estimator.at_once=12")
+    valid, train = (len(parts.problem.task.split(name)) for name in ("valid", "train"))
+    assert (valid, train) == (96, 288)
+    found = forecast.search(parts, short, 20, worth=0)
+    assert paced.scored[:2] == [(1, valid), (11, valid)]
+    assert found.trial == pytest.approx(2 + 0.5 * valid / 100)
+    assert found.before == pytest.approx(10 * 2 * train / (10 * 16))  # ten steps stood for all
+    assert found.after == REPORT_SECONDS
+
+
+def test_scores_on_many_images_are_told_from_a_few(paced, monkeypatch):
+    monkeypatch.setattr(forecast, "_SCORED", 20)
+    parts, short = parts_of(*ONE_SHOT, "estimator.at_once=12", "estimator.images=60")
+    found = forecast.search(parts, short, 20, worth=0)
+    assert paced.scored[:2] == [(1, 20), (11, 20)]
+    longer = (2 + 60 / 100) / (2 + 20 / 100)
+    assert found.trial == pytest.approx((2 + 0.5 * 20 / 100) * longer)
+    assert found.after == pytest.approx(REPORT_SECONDS + 2 + 96 / 100)  # the answer, on all 96
+
+
+def test_networks_that_are_trained_in_the_end_and_timed_on_a_device_take_their_time(
+    paced, monkeypatch
+):
+    words = [word for word in ONE_SHOT if word != "device=none"]
+    parts, short = parts_of(*words, "device=cpu", "trust=3")
+    assert parts.trust.networks == 3
+
+    def latency(*_):
+        paced.charged += 7
+        return Latency(1.0, 1.0, 1.0, 9)
+
+    monkeypatch.setattr("nascli.devices.cpu.Cpu.latency", latency)
+    found = forecast.search(parts, short, 20, worth=0)
+    assert found.trial == pytest.approx(2 + 96 / 100 + 7)
+    assert found.after == pytest.approx(REPORT_SECONDS + 3 * 2 * 18)  # of 18 steps an epoch
 
 
 def test_what_keeps_answers_for_other_runs_gets_none_of_a_forecast(tmp_path, monkeypatch):
     file = tmp_path / "answers.jsonl"
     parts, short = parts_of("estimator=cached", f"estimator.path={file}", "training.epochs=1")
-    asked_for = []
+    asked_for, evaluation = [], tries.Tries._evaluation
     monkeypatch.setattr(
-        forecast, "_estimated", lambda of, _one: asked_for.append(type(of.estimators[-1]).__name__)
+        tries.Tries,
+        "_evaluation",
+        property(lambda of: asked_for.append(of.probe.estimators[-1]) or evaluation.fget(of)),
     )
     assert forecast.search(parts, short, 2, worth=0) is not None
-    assert asked_for == ["Train"] * 2 and not file.exists()
+    assert [type(one).__name__ for one in asked_for] == ["Train"] * 2 and not file.exists()
