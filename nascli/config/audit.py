@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from nascli.config import building, own_data, recorded, remote, shared_weights, values
 from nascli.config.compose import Asked
 from nascli.config.light import light
+from nascli.core.device import available
 from nascli.core.estimator import Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -97,7 +98,8 @@ def _asking(
     if config.supernet:
         shared_weights.adopt(config, asked.directories)
     problem = building.problem(config, faults, listener)
-    if problem is not None:
+    if (made := problem) is not None:
+        faults.attempt(lambda: available(made.device))
         faults.attempt(lambda: shared_weights.check(config))
     faults.check()
     assert problem is not None

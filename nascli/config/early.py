@@ -5,8 +5,11 @@ All of it would be found later too, a second or two later.
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +19,7 @@ from nascli.config.light import Unbuilt, light
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT
 from nascli.core.problem import Problem
+from nascli.core.space import SearchSpace, Shrinkable
 from nascli.core.traits import traits_of
 from nascli.data.identity import selecting
 from nascli.data.task import Task
@@ -48,6 +52,8 @@ def check(config: DictConfig, made: Problem) -> None:
     with light():
         if "strategy" not in sharing:
             building.component(config, "strategy", stated_only)
+    if wrong := [fault for key in sharing for fault in _wrong_parts(config[key], key, made)]:
+        raise Fault("\n".join(wrong))
     for key in sharing:
         values_only = OmegaConf.create({key: _alone(OmegaConf.to_container(config[key]))})
         with light():
@@ -66,6 +72,37 @@ def _check_images(config: DictConfig, made: Problem) -> None:
             "beta_darts unless another is chosen, that trains a supernet on them: take one that "
             "only proposes, such as strategy=evolution or strategy=random"
         ) from fault
+
+
+def _wrong_parts(node: Any, key: str, made: Problem) -> Iterator[str]:
+    """What is wrong with the values of a shipped component's parts, by the `checks` of their rooms.
+
+    Each such module has a function for every component whose values it looks at, which the
+    component's constructor calls too; it needs no torch.
+    """
+    if not isinstance(node, DictConfig):
+        return
+    for part in node.values():
+        yield from _wrong_parts(part, key, made)
+    room, _, module = str(node.get("_target_")).rpartition(".")[0].rpartition(".")
+    if not room.startswith("nascli."):
+        return
+    try:
+        check = getattr(import_module(f"{room}.checks"), module)
+    except (ImportError, AttributeError):  # nothing of its values can be wrong
+        return
+    known = {**node, "problem": made, "elastic": _elastic(made.space)}
+    names = inspect.signature(check).parameters
+    if names.keys() <= known.keys():  # or else its constructor knows what is meant
+        try:
+            check(**{name: known[name] for name in names})
+        except Fault as fault:
+            yield f"{key}: {fault}"
+
+
+def _elastic(space: SearchSpace) -> bool:
+    """Whether a supernet has elastic sizes; one of the user's own may, for all that is known."""
+    return isinstance(space, Shrinkable) or not type(space).__module__.startswith("nascli.")
 
 
 def _alone(node: Any) -> Any:

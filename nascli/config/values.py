@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from nascli.config import kinds
+from nascli.core.accelerator import cuda_there
 from nascli.core.fault import Fault, unknown
 from nascli.core.goal import Constraint, Objective
 from nascli.core.traits import Traits, traits_of
@@ -23,11 +24,8 @@ def accelerator(config: DictConfig) -> str:
     name, allowed = str(config.accelerator), ("auto", "cpu", "cuda")
     if name not in allowed:
         raise Fault(unknown("accelerator", name, allowed))
-    if name == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise Fault("accelerator=cuda, but torch finds no CUDA GPU; take accelerator=cpu")
+    if name == "cuda" and not cuda_there():
+        raise Fault("accelerator=cuda, but torch finds no CUDA GPU; take accelerator=cpu")
     return name
 
 

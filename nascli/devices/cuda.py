@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from nascli.core.accelerator import cuda_there
 from nascli.core.device import EAGER, Latency
 from nascli.core.fault import Fault
 from nascli.devices.settings import Limits, check
@@ -44,11 +46,9 @@ class Cuda:
 
     def check(self) -> None:
         """See `nascli.core.device.Located`."""
-        import torch
-
-        if not torch.cuda.is_available():
+        if not cuda_there():
             raise Fault(
-                f"device 'cuda' needs an NVIDIA GPU, and torch {torch.__version__} finds none on "
+                f"device 'cuda' needs an NVIDIA GPU, and torch {version('torch')} finds none on "
                 "this machine; take device=cpu, or device=none to leave latency out"
             )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nascli.core.estimator import Stateful
 from nascli.core.fault import Fault, unknown
+from nascli.core.space import SearchSpace
 from nascli.core.supernet import Mixture, Relaxation, Sampler, Supernet
 from nascli.gradient.parts import Penalty, Perturbation, Tells
 
@@ -89,3 +90,13 @@ class Method:
         for penalty in self.penalties:
             loss = penalty(loss, mixture, relaxation, progress)
         return loss
+
+
+def check_mixes(space: SearchSpace, *, sizes: bool) -> None:
+    """Raises a Fault if what is to be mixed are sizes."""
+    if sizes:
+        raise Fault(
+            f"the strategy mixes options, and those of space '{space.name}' are sizes, "
+            "which do not mix: take estimator=one_shot, whose samplers draw one network at a time, "
+            "with a strategy such as evolution"
+        )

@@ -22,7 +22,7 @@ from nascli.core.supernet import (
 )
 from nascli.core.traits import name_of, traits_of
 from nascli.gradient.edge_normalisation import EdgeNormalised
-from nascli.gradient.method import Method
+from nascli.gradient.method import Method, check_mixes
 from nascli.gradient.stages import Stage, strongest
 
 
@@ -86,12 +86,7 @@ def relaxation_of(
     """New architecture weights; None for a method that has none."""
     if method.relaxation is None:
         return None
-    if isinstance(supernet, Elastic):
-        raise Fault(
-            f"the strategy mixes options, and those of space '{problem.space.name}' are sizes, "
-            "which do not mix: take estimator=one_shot, whose samplers draw one network at a time, "
-            "with a strategy such as evolution"
-        )
+    check_mixes(problem.space, sizes=isinstance(supernet, Elastic))
     seed = _seed(problem, stage)
     relaxation = protocols.check(method.relaxation(supernet, seed), Relaxation, "relaxation")
     if method.edge_normalisation:

@@ -13,11 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nascli.core.fault import Fault, unknown
 from nascli.core.supernet import Level, Mixture, Supernet
+from nascli.relaxations.checks import gumbel as check
 from nascli.relaxations.weights import Weights
-
-_COURSES = ("linear", "geometric")
 
 
 class Gumbel(Weights):
@@ -55,12 +53,8 @@ class Gumbel(Weights):
         scale: float = 1e-3,
         course: Literal["linear", "geometric"] = "geometric",
     ) -> None:
+        check(start, end, course)
         super().__init__(supernet, seed, scale)
-        for key, value in (("start", start), ("end", end)):
-            if not value > 0:
-                raise Fault(f"strategy.relaxation.{key} is {value}; a temperature is above 0")
-        if course not in _COURSES:
-            raise Fault(unknown("strategy.relaxation.course", course, _COURSES))
         self._hard, self._start, self._end, self._course = hard, start, end, course
 
     def temperature(self, progress: float) -> float:

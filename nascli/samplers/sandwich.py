@@ -14,6 +14,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Sized, Supernet
 from nascli.core.traits import Traits
+from nascli.samplers.checks import sandwich as check
 from nascli.samplers.drawing import Drawing
 
 
@@ -35,8 +36,7 @@ class Sandwich:
     traits = Traits(distils="first")
 
     def __init__(self, supernet: Supernet, seed: int, random: int = 2) -> None:
-        if random < 0:
-            raise Fault(f"estimator.sampler.random is {random}; it must be at least 0")
+        check(random)
         if not isinstance(supernet, Sized):
             raise Fault(
                 f"sampler=sandwich asks for the largest and the smallest network, and "

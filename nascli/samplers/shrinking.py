@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Elastic, Supernet
 from nascli.core.supernet import Shrinking as Stage
 from nascli.core.traits import Traits
+from nascli.samplers.checks import shrinking as check
 from nascli.samplers.drawing import Drawing
 
 
@@ -39,18 +39,8 @@ class Shrinking:
     def __init__(
         self, supernet: Supernet, seed: int, largest: float = 0.3, random: int = 2
     ) -> None:
-        if not 0 < largest < 1:
-            raise Fault(
-                f"estimator.sampler.largest is {largest}; it must be above 0 and below 1: the "
-                "share of the training before anything shrinks"
-            )
-        if random < 1:
-            raise Fault(f"estimator.sampler.random is {random}; it must be at least 1")
-        if not isinstance(supernet, Elastic):
-            raise Fault(
-                "sampler=shrinking asks for a supernet with elastic sizes, such as that of "
-                "space=once_for_all; take uniform, fair or sandwich here"
-            )
+        check(largest, random, elastic=isinstance(supernet, Elastic))
+        assert isinstance(supernet, Elastic)
         self._drawing, self._random, self._share = Drawing(supernet, seed), random, largest
         self._largest, self._stages = supernet.largest(), tuple(supernet.stages)
 

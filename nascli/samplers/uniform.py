@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.supernet import Supernet
+from nascli.samplers.checks import uniform as check
 from nascli.samplers.drawing import Drawing
 
 
@@ -30,8 +30,7 @@ class Uniform:
     """
 
     def __init__(self, supernet: Supernet, seed: int, rule: int = 1) -> None:
-        if rule not in (1, 2):
-            raise Fault(f"the rule of the uniform sampler is {rule}; it must be 1 or 2")
+        check(rule)
         self._drawing, self._rule = Drawing(supernet, seed), rule
 
     def paths(self, progress: float) -> Sequence[Genotype]:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.space import Shrinkable
 from nascli.core.supernet import Relaxation, Sampler, SharedWeights, Supernet
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
-from nascli.gradient.method import Method, SecondOrder
+from nascli.gradient.method import Method, SecondOrder, check_mixes
 from nascli.gradient.parts import Discretisation, Penalty, Perturbation, Stopper, built
 from nascli.gradient.readout import collapse, in_words, over, readout, weights_of
 from nascli.gradient.stages import Stage, schedule
@@ -105,6 +106,8 @@ class GradientSearch:
                 "strategy.cuda_graphs is true, but the search runs on "
                 f"accelerator={problem.accelerator}; leave it out, or take accelerator=cuda"
             )
+        if relaxation is not None:
+            check_mixes(problem.space, sizes=isinstance(problem.space, Shrinkable))
         common = {"warmup": warmup, "partial_channels": partial_channels}
         self._stages = schedule(list(stages or ()), self.epochs, common)
         task: Any = problem.task

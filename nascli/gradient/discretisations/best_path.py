@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 
-from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.randomness import seed_of
 from nascli.core.space import sample
+from nascli.gradient.discretisations import checks
 from nascli.gradient.parts import Trained
 
 
@@ -36,10 +36,7 @@ class BestPath:
     without_relaxation = True
 
     def __init__(self, problem: Problem, candidates: int = 32) -> None:
-        if candidates < 1:
-            raise Fault(
-                f"strategy.discretisation.candidates is {candidates}; it must be at least 1"
-            )
+        checks.best_path(candidates)
         self._space, self._seed, self._candidates = problem.space, problem.seed, candidates
 
     def __call__(self, trained: Trained) -> Genotype:

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from nascli.core.choice import NONE, Choice, Edge
-from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.randomness import seed_of
 from nascli.core.supernet import Mixture
+from nascli.gradient.discretisations import checks
 from nascli.gradient.parts import Trained
 
 
@@ -49,10 +49,7 @@ class Perturbed:
     without_relaxation = False
 
     def __init__(self, problem: Problem, tuning: float = 0.1, rule: int = 1) -> None:
-        if not tuning >= 0:
-            raise Fault(f"strategy.discretisation.tuning is {tuning}; it must be at least 0")
-        if rule not in (1, 2):
-            raise Fault(f"strategy.discretisation.rule is {rule}; it must be 1 or 2")
+        checks.perturbed(tuning, rule)
         self._seed, self._tuning, self._rule = problem.seed, tuning, rule
 
     def __call__(self, trained: Trained) -> Genotype:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from nascli.core.choice import SKIP
-from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
+from nascli.gradient.discretisations import checks
 from nascli.gradient.parts import Trained
 
 
@@ -34,8 +34,7 @@ class SkipLimit:
 
     def __init__(self, problem: Problem, most: int = 2) -> None:
         del problem
-        if most < 0:
-            raise Fault(f"strategy.discretisation.most is {most}; it must be at least 0")
+        checks.skip_limit(most)
         self._most = most
 
     def __call__(self, trained: Trained) -> Genotype:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Relaxation
-from nascli.gradient.penalties.checks import weight_of
+from nascli.gradient.penalties import checks
 
 
 class BetaDecay:
@@ -27,7 +27,8 @@ class BetaDecay:
 
     def __init__(self, problem: Problem, weight: float = 25.0) -> None:
         del problem
-        self._weight = weight_of("beta_decay", weight)
+        checks.beta_decay(weight)
+        self._weight = weight
 
     def __call__(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float

@@ -6,7 +6,6 @@ Lagrange Multiplier Methods, 1982, section 3.1.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Relaxation
 from nascli.costs.additive import ADDITIVE
 from nascli.gradient.additive import AdditiveCost
-from nascli.gradient.penalties.checks import weight_of
+from nascli.gradient.penalties import checks
 
 
 class Budget:
@@ -41,10 +40,8 @@ class Budget:
     """
 
     def __init__(self, problem: Problem, rate: float = 2.0, damping: float = 1.0) -> None:
-        self._damping = weight_of("budget", damping)
-        if not 0 < rate < math.inf:
-            raise Fault(f"strategy.penalties.budget.rate is {rate}; it must be above 0")
-        self._rate = rate
+        checks.budget(rate, damping)
+        self._rate, self._damping = rate, damping
         bounds = problem.goal.constraints
         costs = {}
         for constraint in bounds:

@@ -6,20 +6,18 @@ Wu et al., FBNet, CVPR 2019 (arXiv 1812.03443), sections 3.2 and 3.3; Cai et al.
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from nascli.core.device import times
-from nascli.core.fault import Fault, unknown
+from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Relaxation
 from nascli.gradient.additive import AdditiveCost
-from nascli.gradient.penalties.checks import weight_of
+from nascli.gradient.penalties import checks
 
-_METRICS = ("auto", "latency_ms", "macs", "params")
 _UNITS = {"latency_ms": ("microseconds", 1e3), "macs": ("multiply-adds", 1.0)}
 _UNITS |= {"params": ("parameters", 1.0)}
 
@@ -54,21 +52,10 @@ class ExpectedCost:
         form: str = "product",
         factor: float = 0.2,
     ) -> None:
-        self._weight = weight_of("expected_cost", weight)
-        if not 0 < factor < math.inf:
-            raise Fault(f"strategy.penalties.expected_cost.factor is {factor}; it is above 0")
-        self._factor = factor
-        if metric not in _METRICS:
-            raise Fault(unknown("strategy.penalties.expected_cost.metric", metric, _METRICS))
-        if form not in ("product", "sum"):
-            raise Fault(unknown("strategy.penalties.expected_cost.form", form, ("product", "sum")))
+        checks.expected_cost(weight, metric, form, factor, problem=problem)
+        self._weight, self._factor = weight, factor
         if metric == "auto":
             metric = "latency_ms" if times(problem.device) else "macs"
-        if metric == "latency_ms" and not times(problem.device):
-            raise Fault(
-                "strategy.penalties.expected_cost.metric is latency_ms, but the search measures on "
-                "no device: take device=cpu, or metric macs or params"
-            )
         self._form = form
         self.cost = AdditiveCost(problem, metric, "expected_cost")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture, Relaxation
-from nascli.gradient.penalties.checks import weight_of
+from nascli.gradient.penalties import checks
 
 
 class ZeroOne:
@@ -28,7 +28,8 @@ class ZeroOne:
 
     def __init__(self, problem: Problem, weight: float = 10.0) -> None:
         del problem
-        self._weight = weight_of("zero_one", weight)
+        checks.zero_one(weight)
+        self._weight = weight
 
     def __call__(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.data.batches import seeded
 from nascli.gradient.gradients import gradients
 from nascli.gradient.parts import Loss
-from nascli.gradient.perturbations.radius import among, checked, present, radius_at
+from nascli.gradient.perturbations import checks
+from nascli.gradient.perturbations.radius import among, present, radius_at
 
 
 class Adversarial:
@@ -41,11 +41,8 @@ class Adversarial:
     def __init__(
         self, problem: Problem, radius: float = 0.3, steps: int = 3, rule: int = 1
     ) -> None:
-        self._radius, self._steps = checked(radius), steps
-        if steps < 1:
-            raise Fault(f"strategy.perturbation.steps is {steps}; it must be at least 1")
-        if rule not in (1, 2):
-            raise Fault(f"strategy.perturbation.rule is {rule}; it must be 1 or 2")
+        checks.adversarial(radius, steps, rule)
+        self._radius, self._steps = radius, steps
         self._evaluating = rule == 2
         self._generator = seeded(problem.seed, "perturbation")
 

@@ -10,21 +10,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from nascli.core.fault import Fault
 from nascli.core.supernet import Mixture
 
 _FIRST = 0.03
-
-
-def checked(radius: float) -> float:
-    """`radius`, if it is one.
-
-    Raises:
-        Fault: it is not above 0 and at most 1.
-    """
-    if not 0 < radius <= 1:
-        raise Fault(f"strategy.perturbation.radius is {radius}; it must be above 0 and at most 1")
-    return radius
 
 
 def radius_at(radius: float, progress: float) -> float:

@@ -13,7 +13,8 @@ from nascli.core.problem import Problem
 from nascli.core.supernet import Mixture
 from nascli.data.batches import seeded
 from nascli.gradient.parts import Loss
-from nascli.gradient.perturbations.radius import among, checked, present, radius_at
+from nascli.gradient.perturbations import checks
+from nascli.gradient.perturbations.radius import among, present, radius_at
 
 
 class Random:
@@ -28,7 +29,8 @@ class Random:
     """
 
     def __init__(self, problem: Problem, radius: float = 0.3) -> None:
-        self._radius = checked(radius)
+        checks.random(radius)
+        self._radius = radius
         self._generator = seeded(problem.seed, "perturbation")
 
     def __call__(self, mixture: Mixture, loss: Loss, progress: float) -> Mixture:

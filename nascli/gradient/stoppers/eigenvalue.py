@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nascli.core.fault import Fault
 from nascli.core.problem import Problem
+from nascli.gradient.stoppers import checks
 
 
 class Eigenvalue:
@@ -30,10 +30,7 @@ class Eigenvalue:
 
     def __init__(self, problem: Problem, window: int = 5, ratio: float = 0.75) -> None:
         del problem
-        if window < 1:
-            raise Fault(f"strategy.stopper.window is {window}; it must be at least 1 epoch")
-        if not 0 <= ratio <= 1:
-            raise Fault(f"strategy.stopper.ratio is {ratio}; it must be from 0 to 1")
+        checks.eigenvalue(window, ratio)
         self.back = window
         self._window, self._ratio = window, ratio
         self._seen: list[float] = []

@@ -169,7 +169,7 @@ def test_a_space_whose_costs_do_not_add_up_is_searched_all_the_same():
     ("settings", "says"),
     [
         ({"rate": 0}, "budget.rate is 0; it must be above 0"),
-        ({"damping": -1}, "budget.weight is -1"),
+        ({"damping": -1}, "budget.damping is -1"),
     ],
 )
 def test_values_that_make_no_sense_are_faults(settings, says):
