@@ -74,7 +74,13 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         kernels=values.kernels(config),
         settings=asked.plain(),
         notice=own_data.mismatch(config, asking.problem, "estimator", "reference"),
+        idle=own_data.idle(config, _answering(asking), "estimator", "reference"),
     )
+
+
+def _answering(asking: Asking) -> list[Estimator]:
+    costs = [] if asking.costs is None else [asking.costs]
+    return [*costs, asking.estimator, asking.reference]
 
 
 check = build

@@ -106,12 +106,14 @@ def _elastic(space: SearchSpace) -> bool:
 
 
 def _alone(node: Any) -> Any:
-    """The settings of a component, its parts replaced by what is never built."""
+    """The settings of a component, with parts that are never built; strategies are."""
     if isinstance(node, list):
         return [_alone(entry) for entry in node]
     if not isinstance(node, dict):
         return node
-    return {
-        key: _UNBUILT if isinstance(value, dict) and "_target_" in value else _alone(value)
-        for key, value in node.items()
-    }
+    return {key: _UNBUILT if _heavy(value) else _alone(value) for key, value in node.items()}
+
+
+def _heavy(value: Any) -> bool:
+    target = value.get("_target_") if isinstance(value, dict) else None
+    return target is not None and not target.startswith("nascli.strategies.")

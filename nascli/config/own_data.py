@@ -14,12 +14,14 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from nascli.config import values
 from nascli.config.compose import Asked
 from nascli.config.files import GIVEN, root
 from nascli.config.overrides import rewritten
-from nascli.core.estimator import Estimator
+from nascli.core.estimator import COSTS, COUNTED, Estimator
 from nascli.core.problem import Problem
 from nascli.core.provenance import HasProvenance, Provenance, given
+from nascli.core.traits import traits_of
 
 
 def provenance(
@@ -120,3 +122,18 @@ def networks(config: DictConfig, problem: Problem, estimators: Sequence[Estimato
 def _option(name: str, directories: Sequence[Path]) -> Path | None:
     files = [base / "data" / f"{name}.yaml" for base in (*directories, root())]
     return next((file for file in files if file.is_file()), None)
+
+
+def idle(config: DictConfig, estimators: Sequence[Estimator], *keys: str) -> tuple[str, ...]:
+    """The groups that play no part, as `estimators` answer: a page should not list them.
+
+    `keys` name what is asked for answers. A table's are there already, and nothing is trained or
+    timed for them; but a strategy may train something of its own.
+    """
+    own = all(provenance(config, key) is not None for key in keys)
+    strategy = values.made_by(config, "strategy")
+    shares = strategy is not None and traits_of(strategy).weight_sharing
+    trains = not own or shares or "by" in (config.get("strategy") or {})
+    told = {metric for estimator in estimators for metric in estimator.metrics}
+    on_device = told & (set(COSTS) - set(COUNTED))
+    return (*(() if trains else ("training",)), *(() if on_device else ("device",)))

@@ -147,6 +147,7 @@ def build(
         then=partial(asked.then, outputs=config.get("outputs")),
         measuring=measuring.device(config, problem, asked.directories),
         trust=trust,
+        idle=own_data.idle(config, estimators, "estimator"),
     )
 
 

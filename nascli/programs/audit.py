@@ -121,7 +121,8 @@ class Parts:
 
     `names` are those of estimator and reference. `shared` is what the estimator scores with, and
     `supernet` the run folder that its weights are in; None if it shares no weights. `settings` is
-    the config as plain data, for the report, and `notice` what its readers must know.
+    the config as plain data, for the report, `notice` what its readers must know, and `idle` the
+    groups of the config that play no part.
     """
 
     asking: Asking
@@ -135,6 +136,7 @@ class Parts:
     kernels: Kernels
     settings: Mapping[str, Any]
     notice: str | None = None
+    idle: tuple[str, ...] = ()
 
     @property
     def problem(self) -> Problem:
@@ -221,5 +223,5 @@ def _concluded(run: Run, parts: Parts, trials: Sequence[Trial]) -> Outcome:
         report["notice"] = parts.notice
     drawn = agreement.audit(verdict.estimates, verdict.reference, verdict.kendall)
     table = trials_table(trials, ["reference", *verdict.estimates])
-    write_report(run, Content(report, drawn, config=parts.settings, trials=table))
+    write_report(run, Content(report, drawn, config=parts.settings, idle=parts.idle, trials=table))
     return Outcome(report, verdict, len(known))

@@ -47,7 +47,7 @@ class Parts:
     the networks are whose costs the metrics are, and `notice` what readers must know besides.
     `then` gives the command line of another verb for what comes of this one. `measuring` is what
     the answer can be timed on (None: nothing here). With `trust` a few networks are trained alone
-    in the end.
+    in the end. `idle` are the groups of the config that play no part.
     """
 
     problem: Problem
@@ -64,6 +64,7 @@ class Parts:
     then: Then = command
     measuring: Device | None = None
     trust: Trust | None = None
+    idle: tuple[str, ...] = ()
 
 
 def search(run: Run, parts: Parts) -> dict[str, Any]:
@@ -149,7 +150,7 @@ def _concluded(
     content = contents.search(
         history, problem, report, genotype,
         figures={**_trajectory(parts), **contents.latencies(layers)}, layers=layers,
-        config=parts.settings,
+        config=parts.settings, idle=parts.idle,
         notes=meanings(parts), then=_next(run, parts) if genotype is not None else (),
     )  # fmt: skip
     write_report(run, content)

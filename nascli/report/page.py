@@ -59,7 +59,7 @@ class Content:
         report: what report.json holds; a key that is not known here becomes a table.
         figures: charts and bars by name.
         drawings: of the answer, name -> SVG; `narrow` the same for a telephone.
-        config: the run's, as plain data.
+        config: the run's, as plain data; `idle` are the groups that play no part in it.
         environment: how and where it was started.
         trials: as `nascli.report.trials.table` gives them; None without any.
         layers: of the answer's network, a mapping each.
@@ -75,6 +75,7 @@ class Content:
     drawings: Mapping[str, str] = field(default_factory=dict)
     narrow: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    idle: Sequence[str] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     trials: Mapping[str, Any] | None = None
     layers: Sequence[Mapping[str, Any]] = ()
@@ -191,7 +192,7 @@ def _about(report: Mapping[str, Any]) -> str:
 def _asked(content: Content) -> dict[str, str]:
     """What was asked for, in the command line's words."""
     choices = content.environment.get("choices") or {}
-    asked = ("data",) if content.sheets else _ASKED
+    asked = ("data",) if content.sheets else [key for key in _ASKED if key not in content.idle]
     rows = {key: str(choices[key]) for key in asked if choices.get(key) not in (None, "none")}
     for key in _ASKED_KEYS:
         value = content.config.get(key)

@@ -47,14 +47,14 @@ class Alternating:
         of: Callable[[Problem], Strategy],
         trials: int = 16,
     ) -> None:
-        from nascli.supernet.path_training import PathTraining  # torch
-        from nascli.training.divergence import Caution
-        from nascli.training.epoch_cost import EpochCost
-
         if trials < 1:
             raise Fault(f"strategy.trials is {trials}; it must be at least 1")
         self._problem, self._trials, self._left = problem, trials, 0
         self._of = of(problem)
+        from nascli.supernet.path_training import PathTraining  # torch, to be told of no mistake
+        from nascli.training.divergence import Caution
+        from nascli.training.epoch_cost import EpochCost
+
         self._training = PathTraining(problem, shared, lambda net, _seed: _Draws(net, self._of))
         self._cost = EpochCost(problem.accelerator)
         self._caution = Caution(problem.recipe, problem.listener.warn)

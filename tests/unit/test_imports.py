@@ -240,6 +240,8 @@ TYPOS = {
     "data.size=32": "estimator.sampler.random is 0; it must be",
     "search strategy=spos sampler@estimator.sampler=shrinking": "a supernet with elastic sizes",
     "search strategy=darts space=once_for_all_small data=synthetic data.size=32": "do not mix",
+    "search strategy=enas strategy.trials=0": "strategy.trials is 0; it must be",
+    "search strategy=enas strategy.of.learning_rate=-1": "learning_rate is -1; it must be above 0",
     "search strategy=darts accelerator=cuda": "take accelerator=cpu",
     "search strategy=random device=cuda": "take device=cpu, or device=none",
     "audit device=cuda": "take device=cpu, or device=none",

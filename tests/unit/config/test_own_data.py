@@ -39,6 +39,19 @@ def test_an_estimator_inside_of_another_counts():
     assert wanted(*words[:2]).choices["data"] == "cifar10"
 
 
+@pytest.mark.parametrize(
+    ("words", "idle"),
+    [
+        (("device=cpu",), ("training", "device")),
+        (("estimator=zero_cost", "device=cpu"), ()),
+        (("estimator=train", "device=none"), ("device",)),
+        (("strategy=screening", "estimator@strategy.by=table"), ("device",)),
+    ],
+)
+def test_what_plays_no_part_is_known(words, idle):
+    assert parts_of.build(wanted(*words), survey=False).idle == idle
+
+
 @pytest.mark.parametrize("words", [("estimator=zero_cost",), ("estimator.path=mine.csv",)])
 def test_others_are_of_the_task(words):
     found = own_data.followed(asked(composed(*TABLE, *words)))

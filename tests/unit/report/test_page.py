@@ -13,7 +13,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.trial import Trial
 from nascli.report import page as pages
 from nascli.report.chart import Bar, Bars, Chart, Series
-from nascli.report.page import Content, page
+from nascli.report.page import Content, _asked, page
 from nascli.report.sections import measured
 from nascli.report.trials import table
 
@@ -141,6 +141,12 @@ def test_the_page_loads_nothing_and_is_small(report):
 def test_what_was_asked_and_what_comes_next_stand_in_the_page(report):
     words = Reader(page(whole({**report, "notice": "beware", "ended": "over"}))).words
     assert {"strategy", "command", "beware", "ended: over", "Next"} <= set(words)
+
+
+def test_what_plays_no_part_is_not_among_what_was_asked():
+    chosen = {"strategy": "random", "training": "quick", "device": "cpu"}
+    for idle, shown in ((), chosen), (("training", "device"), {"strategy": "random"}):
+        assert _asked(Content({}, environment={"choices": chosen}, idle=idle)) == shown
 
 
 def test_a_chart_is_data_and_bars_need_no_script():
