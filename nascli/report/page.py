@@ -247,6 +247,9 @@ def _trials(table: Mapping[str, Any] | None, unit: str) -> str:
 
 def _section(key: str, value: Any) -> str:
     heading = escape(_HEADINGS.get(key, key.replace("_", " ").capitalize()))
+    if key == "test" and isinstance(value, Mapping) and "per_class" in value:
+        value, classes = sections.by_class(value)
+        return _section(key, value) + _section("each_class_of_the_test_images", classes)
     body, rows = sections.anything(value, as_written=key in _AS_WRITTEN)
     if not body:
         return ""

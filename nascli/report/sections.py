@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from nascli.core.words import counted
 from nascli.report import sketch
 from nascli.report.chart import Bar, Bars
 from nascli.report.units import readable, words
@@ -121,6 +122,22 @@ def anything(value: Any, *, as_written: bool = False) -> tuple[str, int]:
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "".join(f"<p>{escape(line)}</p>" for line in value), len(value)
     return f"<pre>{escape(str(value))}</pre>", str(value).count("\n") + 1
+
+
+def by_class(test: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What a retraining's `test` says of all images, and of each class: a row each."""
+    shares, confusion = test.get("per_class") or {}, test.get("confusion") or []
+    rows = []
+    for number, (name, share) in enumerate(shares.items()):
+        row = {"class": name, "accuracy": share}
+        if number < len(confusion):
+            images = list(confusion[number])
+            wrong = [*images[:number], 0, *images[number + 1 :]]
+            most = max(range(len(wrong)), key=wrong.__getitem__)
+            other = f"{list(shares)[most]} ({counted(wrong[most], 'time')})" if wrong[most] else ""
+            row |= {"images": sum(images), "most_often_taken_for": other}
+        rows.append(row)
+    return {key: v for key, v in test.items() if key not in ("per_class", "confusion")}, rows
 
 
 def _alike(value: Mapping[str, Any]) -> bool:

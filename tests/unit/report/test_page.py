@@ -149,6 +149,24 @@ def test_what_plays_no_part_is_not_among_what_was_asked():
         assert _asked(Content({}, environment={"choices": chosen}, idle=idle)) == shown
 
 
+def test_classes_of_a_test_have_their_names_and_percent():
+    test = {
+        "accuracy": 62.5,
+        "per_class": {"cat": 40.0, "dog": 100.0, "cow": None},
+        "confusion": [[2, 1, 2], [0, 3, 0], [0, 0, 0]],
+    }
+    words = [
+        word.replace("\N{NO-BREAK SPACE}", " ")
+        for word in Reader(page(Content({"test": test}))).words
+    ]
+    heads = words.index("class")
+    assert words[heads : heads + 4] == ["class", "accuracy", "images", "most often taken for"]
+    rows = [word for word in words[heads + 4 :] if word]
+    assert rows[:4] == ["cat", "40.00 %", "5", "cow (2 times)"]
+    assert rows[4:7] == ["dog", "100.00 %", "3"]
+    assert "62.50 %" in words and not [word for word in words if "per" in word.split()]
+
+
 def test_a_chart_is_data_and_bars_need_no_script():
     html = page(Content({}, {"a": [CHART], "b": Bars("x", [Bar("one", 2.0, "two", (1.0, 4.0))])}))
     assert data_of(html)["charts"]["a"][0]["series"][0]["y"] == [3.0, None]
