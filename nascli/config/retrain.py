@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from nascli import genotypes
-from nascli.config import baselines, building, inheriting, logger, recorded, remote, sizes, values
+from nascli.config import (
+    baselines,
+    building,
+    inheriting,
+    logger,
+    recorded,
+    remote,
+    sizes,
+    unheeded,
+    values,
+)
 from nascli.config.compose import Asked
 from nascli.core import launch, protocols
 from nascli.core.evaluation import Evaluation
@@ -17,7 +27,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
-from nascli.core.space import Planned, SearchSpace
+from nascli.core.space import SearchSpace
 from nascli.core.traits import traits_of
 from nascli.core.words import counted
 from nascli.core.workers import Workers
@@ -81,7 +91,7 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
         )
     for name in SPLITS:  # images that are not there are missed before there is a run folder
         task.split(name)
-    _say_unheeded(config, problem, genotype)
+    unheeded.say_in_retraining(config, problem, genotype)
     from nascli.programs.retrain import Parts  # torch, which a wrong one does without
 
     reference = found_in or config.genotype
@@ -99,22 +109,6 @@ def build(asked: Asked, listener: Listener = SILENT, found_in: object = None) ->
         weights=inheriting.weights(config, problem, genotype, asked.directories),
         workers=_hired(config, workers, named.seeds, beside),
     )
-
-
-def _say_unheeded(config: DictConfig, problem: Problem, genotype: Genotype) -> None:
-    """Says what of the recipe this network has no place for."""
-    recipe, space = problem.recipe, problem.space
-    if not isinstance(space, Planned):
-        return
-    plan, lacking = space.plan(genotype), dict[str, str]()
-    if recipe.auxiliary_weight and plan.auxiliary is None:
-        how = " (space.auxiliary=true gives it one)" if "auxiliary" in config.space else ""
-        lacking["auxiliary_weight"] = f"the network has no auxiliary head{how}"
-    if recipe.drop_path and not any(place.drop_path for place in plan.places):
-        lacking["drop_path"] = "the network has no path that can be dropped"
-    for name, why in lacking.items():
-        value = getattr(recipe, name)
-        problem.listener.warn(f"warning: training.{name}={value} changes nothing: {why}")
 
 
 def _check_together(config: DictConfig, problem: Problem) -> None:

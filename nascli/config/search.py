@@ -20,6 +20,7 @@ from nascli.config import (
     recorded,
     remote,
     shared_weights,
+    unheeded,
     values,
 )
 from nascli.config.compose import Asked
@@ -130,6 +131,8 @@ def build(
         problem, strategy, estimators, shared = found
         made = problem
         trust = None if faults.found else faults.attempt(lambda: _trust(config, made))
+        if survey and not faults.found:
+            unheeded.say_in_search(config, made, shared, asked.overrides)
     faults.check()
     assert problem is not None and budget is not None and workers is not None
     return Parts(
@@ -196,8 +199,6 @@ def _searching(
     if sharing is None:
         return problem, None, None, None
     (shared,) = sharing
-    if survey and shared is not None and shared.trainer != "nobody":
-        _say_unheeded(problem)
     estimators = faults.attempt(lambda: building.estimators(config, problem, shared))
     if survey and (chain := estimators) is not None:
         faults.attempt(lambda: _check_fidelities(config, chain[-1]))
@@ -216,16 +217,6 @@ def _searching(
         assert estimators is not None
         with_numbers(config, problem, estimators, surveyed)
     return problem, strategy, estimators, shared
-
-
-def _say_unheeded(problem: Problem) -> None:
-    """Says what of the recipe the training of a supernet leaves aside."""
-    asked = [f"training.{name}={value}" for name, value in problem.recipe.from_scratch.items()]
-    if asked:
-        problem.listener.warn(
-            f"warning: {', '.join(asked)} {'is' if len(asked) == 1 else 'are'} for trainings from "
-            "scratch (nas retrain, estimator=train): a supernet is trained without"
-        )
 
 
 def short(asked: Asked, listener: Listener, task: Any, epochs: int, images: int) -> Parts:

@@ -246,3 +246,38 @@ def test_what_of_a_recipe_a_network_has_no_place_for_is_said(words, said):
     retrain.build(asked(config, "retrain"), Heard(warned=heard.append))
     found = [line for line in heard if "changes nothing" in line]
     assert len(found) == bool(said) and all(said in line for line in found)
+
+
+PATIENT = ("training.patience=2", "training.average=0.9")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("strategy=darts", *PATIENT, "training.drop_path=0.1"),
+            "training.drop_path=0.1, training.average=0.9, training.patience=2 change nothing: a "
+            "supernet is trained without",
+        ),
+        (("strategy=spos", "training.average=0.9"), "training.average=0.9 changes nothing: a sup"),
+        (("strategy=random", *PATIENT), "training.patience=2 changes nothing: trials train all"),
+        (
+            ("strategy=random", "training.auxiliary_weight=0.4", "training.patience=2"),
+            "no auxiliary head (space.auxiliary=true gives it one); training.patience=2 changes",
+        ),
+        (("strategy=random", "training.average=0.9", "training.drop_path=0.1"), ""),
+        (
+            ("strategy=random", "space=nasbench201", "estimator=table", "training.epochs=9"),
+            "training.epochs=9 changes nothing: nothing is trained",
+        ),
+        (("strategy=random", "space=nasbench201", "estimator=table", "training=search"), ""),
+    ],
+)
+def test_what_a_search_does_not_heed_of_its_recipe_is_said_in_one_warning(words, said):
+    heard = []
+    first = ("device=none", "data=synthetic", "data.images=60", "training.epochs=1")
+    first = first[:3] if "estimator=table" in words else first
+    config = composed(*first, *words)
+    search.build(asked(config, overrides=words), Heard(warned=heard.append))
+    found = [line for line in heard if "nothing" in line and "warning" in line]
+    assert len(found) == bool(said) and all(said in line for line in found), heard
