@@ -201,9 +201,14 @@ def _job(verb: str, ask: Callable[[], Asked]) -> int:
     import traceback
 
     from nascli import ui
+    from nascli.config import ended
 
     try:
         asked = ask()
+        if (done := ended.already(asked)) is not None:
+            ui.say(done[1])
+            ui.path(done[0])
+            return 0
         if launch.place()[0] == 0:
             if said := _begins(asked):
                 ui.say(said)

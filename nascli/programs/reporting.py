@@ -9,7 +9,7 @@ from nascli.report import canvas
 from nascli.report.chart import Bars
 from nascli.report.page import Content, page
 from nascli.runs import reading
-from nascli.runs.folder import REPORT, Run
+from nascli.runs.folder import PAGE, REPORT, Run
 
 _PLOTS = 4  # in one file
 
@@ -18,7 +18,7 @@ Then = Callable[..., str]
 
 
 def write_report(run: Run, content: Content) -> None:
-    """Writes report.json, report.html and figures/*.svg, those of few plots."""
+    """Writes report.json, figures/*.svg (those of few plots), and last of all report.html."""
     run.write_json(REPORT, content.report)
     for name, drawing in content.drawings.items():
         run.write(f"figures/{name}.svg", drawing)
@@ -26,4 +26,4 @@ def write_report(run: Run, content: Content) -> None:
         if isinstance(figure, Bars) or len(figure) <= _PLOTS:  # more have no room side by side
             run.write(f"figures/{name}.svg", canvas.svg(figure))
     environment = reading.environment(run.place)
-    run.write("report.html", page(replace(content, environment=environment)))
+    run.write(PAGE, page(replace(content, environment=environment)))

@@ -21,9 +21,9 @@ from nascli.report.page import Content, page
 from nascli.report.trials import table
 from nascli.report.units import duration
 from nascli.runs import reading
-from nascli.runs.folder import CONFIG, HISTORY
+from nascli.runs.folder import CONFIG, HISTORY, PAGE
 
-_PAGE, _LOG = "report.html", "log.txt"
+_LOG = "log.txt"
 _DEPTH = 3  # folders below one that is named: outputs, its verbs, the runs of a multirun
 _LINES = 14  # of a log
 _MOST_BYTES = 10**8
@@ -88,7 +88,7 @@ class Watched:
 
     def _written(self, folder: Path) -> str | None:
         """The page of a run that has ended; None of one that goes on."""
-        file, history = folder / _PAGE, folder / HISTORY
+        file, history = folder / PAGE, folder / HISTORY
         if not file.is_file():
             return None
         if history.is_file() and history.stat().st_mtime_ns > file.stat().st_mtime_ns:
@@ -128,13 +128,13 @@ def _search(
 
 def stamp(folder: Path) -> str:
     """Differs once something has come of the run."""
-    files = [folder / name for name in (HISTORY, _PAGE, _LOG)]
+    files = [folder / name for name in (HISTORY, PAGE, _LOG)]
     there = [file.stat() for file in files if file.is_file()]
     return "-".join(f"{one.st_size}.{one.st_mtime_ns}" for one in there)
 
 
 def _changed(folder: Path) -> float:
-    files = [folder / name for name in (CONFIG, HISTORY, _PAGE)]
+    files = [folder / name for name in (CONFIG, HISTORY, PAGE)]
     return max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
 
 
@@ -156,7 +156,7 @@ def _row(name: str, folder: Path) -> dict[str, str]:
     file = folder / HISTORY
     lines = contents_of(file, history_file.MOST_BYTES).count(b"\n") if file.is_file() else 0
     ago = duration(max(0.0, time.time() - _changed(folder)))
-    state = "ended" if (folder / _PAGE).is_file() else "going on, or stopped"
+    state = "ended" if (folder / PAGE).is_file() else "going on, or stopped"
     return {"run": name, "trials": f"{lines:,}", "state": state, "last change": f"{ago} ago"}
 
 

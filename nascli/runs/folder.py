@@ -23,7 +23,7 @@ from nascli.runs import aliases
 from nascli.runs.sealing import seal
 
 HISTORY, STATE, CONFIG = history_file.FILE, "state.pt", "config.yaml"
-ENVIRONMENT, REPORT = "environment.json", "report.json"
+ENVIRONMENT, REPORT, PAGE = "environment.json", "report.json", "report.html"
 
 
 class Run:

@@ -1,0 +1,45 @@
+"""A run that is to be resumed and has ended already: it is left as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nascli.config import recorded
+from nascli.config.compose import Asked
+from nascli.core.fault import Fault
+from nascli.core.words import command
+from nascli.runs import reading
+from nascli.runs.folder import CONFIG, ENVIRONMENT, HISTORY, PAGE, STATE
+
+_SAME = ("resume", "outputs", "logger")  # keys that ask for nothing more of a run
+
+
+def already(asked: Asked) -> tuple[Path, str] | None:
+    """The folder and what to say of it; None where there is something to do, or something wrong.
+
+    A run has ended when its page, the last that is written, is there and nothing is on record that
+    came later. A budget, or anything else that the command line changes, asks for more.
+    """
+    keys = [text.lstrip("+~").partition("=")[0] for text in asked.overrides]
+    if not asked.config.get("resume") or not set(keys) <= set(_SAME):
+        return None
+    path = Path(str(asked.config.resume))
+    page, others = path / PAGE, [path / name for name in (HISTORY, STATE, CONFIG, ENVIRONMENT)]
+    if not others[0].is_file():  # it lists what is known at once
+        return None
+    try:
+        written = page.stat().st_mtime_ns
+        if any(file.stat().st_mtime_ns > written for file in others if file.is_file()):
+            return None
+        report, verb = reading.report(path), recorded.verb_of(reading.config(path))
+    except (Fault, OSError):  # which is told when the run is opened
+        return None
+    if report is None or verb != asked.verb or ("genotype" in report and not report["genotype"]):
+        return None
+    said = f"nas {verb}: {path} has ended already"
+    reason = str(report.get("ended") or "")
+    said += f" ({reason}); it is left as it is" if reason else "; it is left as it is"
+    if reason.startswith("budget."):
+        more = command(verb, f"resume={path}", f"{reason.partition('=')[0]}=MORE")
+        said += f"\nto go on with it: {more}"
+    return path, f"{said}\nreport: {page}"
