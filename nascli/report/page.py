@@ -26,7 +26,7 @@ from nascli.report.units import duration, words
 _HEADINGS = {
     "verdict": "Verdict",
     "networks": "Networks",
-    "comparisons": "Comparisons",
+    "comparisons": "Differences in test accuracy, in points, with 95 % intervals",
     "sizes": "Sizes",
     "problem": "Problem",
     "best": "Best trial",

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from nascli.core.words import counted
 from nascli.report import sketch
 from nascli.report.chart import Bar, Bars
 from nascli.report.units import readable, words
@@ -134,7 +133,7 @@ def by_class(test: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, An
             images = list(confusion[number])
             wrong = [*images[:number], 0, *images[number + 1 :]]
             most = max(range(len(wrong)), key=wrong.__getitem__)
-            other = f"{list(shares)[most]} ({counted(wrong[most], 'time')})" if wrong[most] else ""
+            other = f"{list(shares)[most]} ({wrong[most]:,})" if wrong[most] else ""
             row |= {"images": sum(images), "most_often_taken_for": other}
         rows.append(row)
     return {key: v for key, v in test.items() if key not in ("per_class", "confusion")}, rows

@@ -22,6 +22,7 @@ _NAMES = {
     "valid_loss": "validation loss",
     "train_accuracy": "training accuracy",
     "train_loss": "training loss",
+    "corrected": "Holm-corrected p",
     "macro_f1": "F1, mean over classes",
     "balanced_accuracy": "accuracy, mean over classes",
     "top5_accuracy": "accuracy among the five likeliest",
@@ -35,7 +36,7 @@ _SUFFIXES = {"_ms": "ms", "_mb": "MB", "_kib": "KiB", "_seconds": "s", "_joules"
 
 def unit(metric: str) -> str:
     """The unit of a metric, as its name tells it: %, ms, MB, KiB, s, J, or none."""
-    if metric in ("accuracy", "macro_f1") or metric.endswith("_accuracy"):
+    if metric in ("accuracy", "macro_f1") or metric.endswith(("_accuracy", "_accuracies")):
         return "%"
     if metric == "seconds":
         return "s"

@@ -106,7 +106,7 @@ def test_the_page_has_the_verdict_on_top_and_numbers_that_can_be_read():
         )
     )
     assert "<p>not &lt;b&gt;better&lt;/b&gt;</p><p>and so on</p>" in whole
-    assert "90.12, 91" in whole and "2.00 M" in whole
+    assert "90.12\N{NO-BREAK SPACE}%, 91.00\N{NO-BREAK SPACE}%" in whole and "2.00 M" in whole
     assert whole.index("Verdict") < whole.index("Networks") < whole.index("Problem")
 
 

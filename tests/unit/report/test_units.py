@@ -10,6 +10,7 @@ from nascli.report import units
     [
         ("accuracy", 93.7824, "93.78 %"),
         ("valid_accuracy", 5.0, "5.00 %"),
+        ("test_accuracies", 14.333, "14.33 %"),
         ("params", 3349342, "3.35 M"),
         ("params", 73306.0, "73,306"),
         ("macs", 528359050, "528.4 M"),
