@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import cast
 
@@ -15,10 +16,11 @@ from nascli.core.plan import Layer, Place, Shape
 from nascli.core.supernet import Mixture
 from nascli.kernels.deferred import Deferred, Term, weighted_sum
 from nascli.kernels.depthwise import rewritten
+from nascli.kernels.native.leaving import Term as Made
 from nascli.supernet.evaluating import evaluated
 from nascli.supernet.leaving import Option, together
 from nascli.supernet.partial import halved, joined, split
-from nascli.supernet.stacked import mixed, side_by_side, stacks
+from nascli.supernet.stacked import at_half_size, halves, mixed, side_by_side, stacks
 
 Terms = list[Term]
 Entry = tuple[int, int]
@@ -37,8 +39,7 @@ class Unpacked:
 
     def __init__(self, mixture: Mixture, choices: Sequence[Choice]) -> None:
         self._columns = mixture.weights.shape[1]
-        self._weights = mixture.strengths.flatten().unbind()
-        self._zero = mixture.weights.new_zeros(())
+        self._flat = mixture.strengths.flatten()
         self._several: dict[tuple[Entry | None, ...], Tensor] = {}
         factors = mixture.edges
         factors = mixture.weights.new_ones(len(choices)) if factors is None else factors
@@ -52,15 +53,25 @@ class Unpacked:
             for numbers, choice in zip(active, choices, strict=True)
         ]
 
+    @cached_property
+    def _each(self) -> tuple[Tensor, ...]:
+        return self._flat.unbind()
+
     def __call__(self, row: int, option: int) -> Tensor:
         """One weight, a tensor without dimensions."""
-        return self._weights[row * self._columns + option]
+        return self._each[row * self._columns + option]
 
     def several(self, entries: tuple[Entry | None, ...]) -> Tensor:
         """As many weights, 0 for None; the same ones are put together only once."""
         if entries not in self._several:
-            found = [self._zero if entry is None else self(*entry) for entry in entries]
-            self._several[entries] = torch.stack(found)
+            known = [entry for entry in entries if entry is not None]
+            if self._flat.device.type == "cpu" and len(known) == len(entries):  # or else it waits
+                places = torch.tensor([row * self._columns + option for row, option in known])
+                self._several[entries] = self._flat.index_select(0, places)
+            else:
+                zero = self._flat.new_zeros(())
+                found = [zero if entry is None else self(*entry) for entry in entries]
+                self._several[entries] = torch.stack(found)
         return self._several[entries]
 
 
@@ -108,6 +119,7 @@ class MixedGraph(nn.Module):
         ]
         self.weighted = nn.ModuleList(nn.ModuleDict() for _ in options)
         self.free = nn.ModuleList(nn.ModuleDict() for _ in self.names)
+        self._made: dict[nn.Module, Made | None] = {}
         shared: dict[tuple[int, str], Layer] = {}
         for edge, place in enumerate(options):
             for option, layer in zip(self.choices[edge].options, place.options, strict=True):
@@ -185,9 +197,12 @@ class MixedGraph(nn.Module):
                 name = names[number]
                 module = weighted[name] if name in weighted else free[name]
                 options.append((edge, (row, number), module))
-        sums, options = together(state, options, self.strides, weights.several)
+        sums, options = together(state, options, self.strides, weights.several, self._made)
         for edge, part in sums:
             yield self.edges[edge][1], (Deferred(part), None)
+        halving = [module for _, _, module in options if sums and halves(module)]
+        if halving:
+            once |= at_half_size(halving, _read_by(halving[0], state, relu))
         for edge, entry, module in options:
             if module not in once:
                 once[module] = _result(module, state, relu)

@@ -19,10 +19,12 @@ def together(
     options: Sequence[Option],
     strides: Sequence[int],
     weights: Callable[[tuple[Entry | None, ...]], Tensor],
+    made: dict[nn.Module, Term | None],
 ) -> tuple[list[tuple[int, Tensor]], list[Option]]:
     """(edge, the mixture of its options) of what the kernels take; the options that they do not.
 
-    `strides` are those of the edges, `weights` gives the weights of entries.
+    `strides` are those of the edges, `weights` gives the weights of entries. `made` keeps what the
+    kernels make of modules from one pass to the next.
     """
     stride = strides[options[0][0]] if options else 1
     library = native(state, stride)
@@ -32,7 +34,7 @@ def together(
     for option in options:
         edge, _, module = option
         if module not in terms and library is not None and strides[edge] == stride:
-            term = _term(module, state)
+            term = _term(module, state, made)
             if term is not None:
                 terms[module] = term
         (taken if module in terms else others).append(option)
@@ -46,15 +48,16 @@ def together(
     return list(zip(edges, sums, strict=True)), others
 
 
-def _term(module: nn.Module, state: Tensor) -> Term | None:
+def _term(module: nn.Module, state: Tensor, made: dict[nn.Module, Term | None]) -> Term | None:
     """What the kernels make of the module; None if they do not know it."""
-    if type(module) is nn.Identity:
-        return Free(SKIP)
-    found: Term | None = getattr(module, "native", lambda: None)()
-    norms = [stage.norm for stage in found] if isinstance(found, tuple) else []
-    if isinstance(found, Free) and found.norm is not None:
-        norms = [found.norm]
-    return found if norms and all(_fits(norm, state) for norm in norms) else None
+    if module not in made:
+        identity = type(module) is nn.Identity
+        made[module] = Free(SKIP) if identity else getattr(module, "native", lambda: None)()
+    found = made[module]
+    for stage in found if isinstance(found, tuple) else (found,):
+        if stage is not None and stage.norm is not None and not _fits(stage.norm, state):
+            return None
+    return found
 
 
 def _fits(norm: nn.BatchNorm2d, state: Tensor) -> bool:

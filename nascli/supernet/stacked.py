@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nascli.kernels.deferred import Deferred, deferred
 from nascli.kernels.depthwise import Depthwise
 from nascli.operations.blocks import Halves, Normed, ReluFirst
 
@@ -49,6 +50,18 @@ def mixed(results: Sequence[Tensor], weights: Tensor) -> Sequence[Tensor]:
     rows = torch.stack([_rows(images) for images in results])
     sums = weights.to(rows.dtype) @ rows.flatten(1)
     return [_images(images) for images in sums.view(-1, *rows.shape[1:])]
+
+
+def halves(module: nn.Module) -> bool:
+    """Whether it is one that `at_half_size` knows."""
+    return isinstance(module, ReluFirst) and type(module.body) is Halves
+
+
+def at_half_size(modules: Sequence[nn.Module], state: Tensor) -> dict[nn.Module, Deferred]:
+    """What modules that halve a state make of its ReLU (B, C, H, W): on a CPU, by one pass."""
+    known = cast(Sequence[ReluFirst], modules)
+    results = Halves.of([cast(Halves, module.body) for module in known], state)
+    return {m: deferred(found, m.norm) for m, found in zip(known, results, strict=True)}
 
 
 def _layers(module: nn.Module) -> list[nn.Module] | None:

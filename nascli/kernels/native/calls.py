@@ -23,12 +23,12 @@ class Norm(Structure):
     )  # fmt: skip
 
 
-def described(norm: nn.BatchNorm2d, statistics: Tensor) -> Norm:
-    """The norm; `statistics` (2, channels filled up) of float64 are its mean and scale."""
-    batches = norm.num_batches_tracked if norm.training else None
-    tracked = norm.running_mean, norm.running_var, batches
-    mean, scale = statistics
-    return Norm(*map(pointer, tracked), norm.momentum, norm.eps, *map(pointer, (mean, scale)))
+def described(norm: nn.BatchNorm2d, mean: int, scale: int) -> tuple[Any, ...]:
+    """The fields of a `Norm`; `mean` and `scale` are places of (channels filled up) of float64."""
+    tracked = norm._buffers  # hundreds of norms a step: attributes of modules are slow to read
+    batches = tracked["num_batches_tracked"] if norm.training else None
+    places = map(pointer, (tracked["running_mean"], tracked["running_var"], batches))
+    return *places, norm.momentum, norm.eps, mean, scale
 
 
 def filled(images: Tensor) -> int:
@@ -37,9 +37,9 @@ def filled(images: Tensor) -> int:
     return -(-images.shape[1] // lanes) * lanes
 
 
-def pointer(tensor: Tensor | None) -> int | None:
-    """Where the numbers are."""
-    return None if tensor is None else tensor.data_ptr()
+def pointer(tensor: Tensor | None) -> int:
+    """Where the numbers are; 0 for None."""
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def run(library: ctypes.CDLL, name: str, call: Structure, images: Tensor) -> None:
@@ -49,7 +49,7 @@ def run(library: ctypes.CDLL, name: str, call: Structure, images: Tensor) -> Non
         MemoryError: there is not enough.
     """
     kind = "f32" if images.dtype == torch.float32 else "f64"
-    if library[f"nas_{name}_{kind}"](ctypes.byref(call)):
+    if getattr(library, f"nas_{name}_{kind}")(ctypes.byref(call)):
         raise MemoryError(f"not enough memory for {len(images)} images; take a smaller batch_size")
 
 

@@ -1,7 +1,7 @@
 /* What leaves a state of a cell: every operation on every edge, their batch norms and the mixture.
  *
  * The caller's tensors are (B, H, W, C) in memory. In here channels are filled up with zeros to CP,
- * a multiple of LANES, so that no inner loop has an end of its own. `_leaving.py` has the same
+ * a multiple of LANES, so that no inner loop has an end of its own. `leaving.py` has the same
  * structures.
  *
  * Work is cut into blocks of samples by the batch alone, each block sums up on its own, and blocks

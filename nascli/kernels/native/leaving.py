@@ -9,7 +9,7 @@ import ctypes
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_int64, c_void_p
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -139,13 +139,11 @@ class _Together(torch.autograd.Function):
         to_images = torch.empty_like(images) if ctx.needs_input_grad[4] else None
         to_weights = torch.empty_like(weights)
         call.to_images, call.to_weights = pointer(to_images), to_weights.data_ptr()
-        found: list[Tensor | None] = []
-        for stage in _stages(call):
-            wanted = ctx.needs_input_grad[6 + len(found) : 8 + len(found)]
-            pair = others[len(found) : 2 + len(found)]
-            both = [torch.empty_like(p) if any(wanted) else None for p in pair]
+        parameters = others[: ctx.parameters]
+        learn = any(ctx.needs_input_grad[6:])
+        found = [torch.empty_like(parameter) if learn else None for parameter in parameters]
+        for stage, *both in zip(_stages(call), found[::2], found[1::2], strict=True):
             stage.to_depthwise, stage.to_pointwise = map(pointer, both)
-            found += both
         run(ctx.library, "leaving_backward", call, images)
         return None, None, None, None, to_images, to_weights, *found
 
@@ -162,30 +160,30 @@ def _call(
     batch, channels, height, width = images.shape
     out_height, out_width = -(-height // stride), -(-width // stride)
     wide = filled(images)
-    statistics = torch.empty(len(terms), 2, 2, wide, dtype=torch.float64)
-    kept = [statistics]
-    left = iter(parameters)
-    all_terms = (_Term * len(terms))()
-    for number, term in enumerate(terms):
-        to = all_terms[number]
-        stages: tuple[Stage | Free, ...] = term if isinstance(term, tuple) else (term,)
-        to.kind = term.kind if isinstance(term, Free) else CONVOLUTIONS
-        to.stages = len(stages)
-        for place, stage in enumerate(stages):
-            if stage.norm is None:
-                continue
-            own = to.stage[place]
+    stages_of = [term if isinstance(term, tuple) else (term,) for term in terms]
+    statistics = torch.empty(sum(map(len, stages_of)), 2, wide, dtype=torch.float64)
+    kept, mean, row = [statistics], statistics.data_ptr(), 8 * wide
+    places = map(pointer, parameters)
+    described_terms = []
+    for term, stages in zip(terms, stages_of, strict=True):
+        found = []
+        for stage in stages:
+            own: tuple[int, ...] = (0, 0, 0, 0)
             if isinstance(stage, Stage):
-                own.kernel = stage.depthwise.kernel_size[0]
-                own.dilation = stage.depthwise.dilation[0]
-                own.depthwise, own.pointwise = next(left).data_ptr(), next(left).data_ptr()
-            kept.append(images.new_empty(batch * out_height * out_width * wide))
-            own.kept = kept[-1].data_ptr()
-            own.norm = described(stage.norm, statistics[number, place])
+                (kernel, _), (dilation, _) = stage.depthwise.kernel_size, stage.depthwise.dilation
+                own = kernel, dilation, next(places), next(places)
+            if stage.norm is not None:
+                kept.append(images.new_empty(batch * out_height * out_width * wide))
+                norm = described(stage.norm, mean, mean + row)
+                found.append((*own, 0, 0, kept[-1].data_ptr(), norm))
+            mean += 2 * row
+        kind = term.kind if isinstance(term, Free) else CONVOLUTIONS
+        described_terms.append((kind, len(stages), tuple(found)))
+    all_terms = (_Term * len(terms))(*cast(Any, described_terms))
     call = _Leaving(
         batch, channels, height, width, out_height, out_width, stride,
         len(terms), len(uses), 1 + max(edge for _, edge in uses), all_terms,
-        (_Use * len(uses))(*(_Use(*use) for use in uses)), images.data_ptr(), weights.data_ptr(),
+        (_Use * len(uses))(*cast(Any, uses)), images.data_ptr(), weights.data_ptr(),
     )  # fmt: skip
     return call, kept
 

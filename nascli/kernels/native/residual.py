@@ -117,5 +117,5 @@ def _normed(normed: Normed, parameters: tuple[Tensor | None, ...], statistics: T
     norm = normed.norm
     if norm is None:
         return _Normed(0, normed.activation)
-    own = described(norm, statistics)
+    own = Norm(*described(norm, *map(pointer, statistics)))
     return _Normed(1, normed.activation, *map(pointer, parameters), None, None, own)

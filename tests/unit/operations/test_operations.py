@@ -10,6 +10,7 @@ from torch import nn
 
 from nascli.core.fault import Fault
 from nascli.operations import resolve
+from nascli.operations.blocks import Halves
 from nascli.operations.skip import FactorizedReduction
 
 SIZES = [(8, 8), (7, 7), (5, 6), (2, 3), (1, 1)]
@@ -136,3 +137,18 @@ def test_a_factorized_reduction_reads_even_and_odd_pixels():
     scale = (1 + reduction.norm.eps) ** -0.5  # of a batch norm that has seen nothing yet
     assert torch.allclose(even, scale * torch.tensor([[1.0, 3], [7, 9]]))
     assert torch.allclose(odd, scale * torch.tensor([[5.0, 0], [0, 0]]))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 4), (6, 6)])
+def test_several_halves_together_are_each_alone(size):
+    several = [Halves(3, width).double() for width in (3, 5)]
+    state = torch.randn(2, 3, *size, dtype=torch.float64).requires_grad_()
+    weights = [w for halves in several for w in halves.parameters()]
+
+    def found(results):
+        loss = sum((result**2).sum() for result in results)
+        return [*results, *torch.autograd.grad(loss, [state, *weights])]
+
+    alone = found([halves(state) for halves in several])
+    for ours, theirs in zip(found(Halves.of(several, state)), alone, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
