@@ -1,5 +1,8 @@
 """What is said before anything is imported that takes its time."""
 
+import gc
+import sys
+
 import pytest
 from fixtures import composed
 
@@ -30,3 +33,16 @@ def test_it_comes_before_the_command_is_imported(monkeypatch, capsys):
     asked = Asked("search", composed("resume=a/run"), {}, [], "")
     assert cli._job("search", lambda: asked) == 130
     assert capsys.readouterr().err == "nas search: going on with a/run\n"
+
+
+def test_memory_is_looked_through_ten_times_as_rarely_as_by_default(monkeypatch, capsys):
+    before = gc.get_threshold()
+    monkeypatch.setattr(sys, "argv", ["nas", "--version"])
+    try:
+        gc.set_threshold(700, 10, 10)
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert gc.isenabled() and gc.get_threshold()[0] >= 10 * 700
+    finally:
+        gc.set_threshold(*before)
+    assert capsys.readouterr().out.startswith("nas ")
