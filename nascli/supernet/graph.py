@@ -65,9 +65,9 @@ class Unpacked:
         """As many weights, 0 for None; the same ones are put together only once."""
         if entries not in self._several:
             known = [entry for entry in entries if entry is not None]
-            if self._flat.device.type == "cpu" and len(known) == len(entries):  # or else it waits
+            if self._flat.device.type == "cpu" and len(known) == len(entries):
                 places = torch.tensor([row * self._columns + option for row, option in known])
-                self._several[entries] = self._flat.index_select(0, places)
+                self._several[entries] = self._flat.index_select(0, places)  # a GPU would wait here
             else:
                 zero = self._flat.new_zeros(())
                 found = [zero if entry is None else self(*entry) for entry in entries]
