@@ -45,6 +45,7 @@ _TRAINED = "estimator=train tells: take it, with a strategy that trains no super
 _ONLY = {  # metric -> what alone has it
     **dict.fromkeys(("flash_kib", "ram_kib"), "device=mcu counts: add device=mcu"),
     "latency_ms": "a device tells: add device=cpu, or another of nas list device",
+    "energy_mj": "a device with a counter tells: add device=cpu (or cuda) and device.energy=true",
     **dict.fromkeys(("balanced_accuracy", "macro_f1", "top5_accuracy"), _TRAINED),
 }
 _LATER = ("layers",)  # what a component needs in some cases only

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from nascli.config import own_data, values
 from nascli.config.building import Faults
 from nascli.core.device import Counting, Device, measures
-from nascli.core.estimator import COSTS, Estimator
+from nascli.core.estimator import COSTS, MEASURED, Estimator
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.goal import Constraint
@@ -174,7 +174,7 @@ def _told(source: Estimator) -> Callable[[Genotype], Mapping[str, float]]:
 def _source(
     estimators: Sequence[Estimator], problem: Problem, wanted: set[str]
 ) -> Estimator | None:
-    """What tells the costs of a genotype without training it; latency only where it is wanted."""
+    """What tells the costs of a genotype without training it; measures only what is wanted."""
     first = estimators[0]
     if not traits_of(first).immediate:
         return None
@@ -182,7 +182,7 @@ def _source(
         return first
     from nascli.estimators.costs import Costs as Counted
 
-    device = problem.device if "latency_ms" in wanted else _untimed(problem)
+    device = problem.device if wanted & {*MEASURED} else _untimed(problem)
     return Counted(replace(problem, device=device, goal=replace(problem.goal, constraints=())))
 
 
@@ -205,10 +205,10 @@ def _survey(
         counted = _counting(problem) is not None
         few, most = (_COUNTED, _MOST_COUNTED) if counted else (_PLANS, _MOST)
         return survey(problem.space, costs, _SEED, samples=few, exact=few, most=most, proved=proved)
-    constrained = bool(shares or problem.goal.constraints)
-    samples = _MANY if constrained and "latency_ms" not in wanted else _FEW
+    constrained, timed = bool(shares or problem.goal.constraints), bool(wanted & {*MEASURED})
+    samples = _MANY if constrained and not timed else _FEW
     exact = _ALL if alone else 0
-    most = _MOST_TIMED if "latency_ms" in wanted and measures(problem.device) else _MOST_BUILT
+    most = _MOST_TIMED if timed and measures(problem.device) else _MOST_BUILT
     return survey(problem.space, costs, _SEED, samples=samples, exact=exact, most=most)
 
 

@@ -62,6 +62,7 @@ _MEANT = {
     "flops": "constraints.flops",
     "latency_ms": "constraints.latency_ms",
     "latency": "constraints.latency_ms",
+    "energy_mj": "constraints.energy_mj",
     "flash_kib": "constraints.flash_kib",
     "flash": "constraints.flash_kib",
     "ram_kib": "constraints.ram_kib",

@@ -6,7 +6,7 @@ from functools import partial
 
 from nascli.config import building, recorded
 from nascli.config.compose import Asked
-from nascli.core.device import Counting, available, measures
+from nascli.core.device import Counting, available, measures, metered
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.costs.latency_choice import LEAST
@@ -56,6 +56,11 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
                 "genotype=RUN_FOLDER, a genotype.json or a published name"
             )
         return parts
+    if parts.genotype is None and metered(parts.problem.device):
+        raise Fault(
+            "device.energy=true: a profile of a space predicts latencies alone; say which network, "
+            "genotype=..., or leave it out"
+        )
     if not measures(device := parts.problem.device):
         named = "none" if device is None else f"{device.name}, which times nothing"
         raise Fault(f"nothing to measure: device is {named}; take device=cpu or device=cuda")

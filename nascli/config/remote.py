@@ -57,6 +57,12 @@ def workers(config: DictConfig) -> Callable[..., Workers]:
     made: Callable[..., Workers] = building.component(config, "workers")
     if made is None:
         raise Fault("workers is empty; take workers=serial")
+    at_once = traits_of(made.func).own_processes  # type: ignore[attr-defined]
+    if at_once and (config.get("device") or {}).get("energy"):
+        raise Fault(
+            "device.energy=true counts all that the hardware does, and these workers have several "
+            "trials run at once; take workers=serial"
+        )
     protocols.check(made(_nothing), Workers, "workers", spared=("traits",)).close()
     return made
 

@@ -81,6 +81,22 @@ class Stated(Protocol):
         """Those of a `Latency` that it would measure now."""
 
 
+@runtime_checkable
+class Metered(Protocol):
+    """A device that can tell the energy of a pass, by a counter of what its hardware uses."""
+
+    @property
+    def energy(self) -> bool:
+        """Whether it is asked to."""
+
+    def energy_mj(self, network: nn.Module, input_shape: tuple[int, ...]) -> float:
+        """Millijoules of one forward pass over (batch, *input_shape), all of the hardware's.
+
+        Raises:
+            Fault: the counter cannot be read.
+        """
+
+
 def adds_up(conditions: Mapping[str, object]) -> bool:
     """Whether times of layers add up to that of a network; not where a runtime fuses layers.
 
@@ -186,6 +202,11 @@ def times(device: Device | None) -> bool:
 def measures(device: Device | None) -> bool:
     """Whether there is a device that times networks."""
     return times(device) and not isinstance(device, LooksUp)
+
+
+def metered(device: Device | None) -> Metered | None:
+    """The device, if it is asked for the energy of networks."""
+    return device if isinstance(device, Metered) and device.energy else None
 
 
 def available(device: object) -> None:

@@ -9,7 +9,9 @@ from nascli.core.trial import Proposal
 
 COUNTED = ("params", "macs", "flops", "peak_memory_mb")
 """What every network costs, wherever it runs."""
-COSTS = (*COUNTED, "latency_ms", "flash_kib", "ram_kib")
+MEASURED = ("latency_ms", "energy_mj")
+"""What it costs on a device that measures."""
+COSTS = (*COUNTED, *MEASURED, "flash_kib", "ram_kib")
 """The same, and what it costs on devices of one kind or another."""
 
 

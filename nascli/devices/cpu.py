@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nascli.core.device import EAGER, Latency
+from nascli.core.energy import Rapl
 from nascli.core.fault import Fault
+from nascli.devices.energy import millijoules, opened
 from nascli.devices.processor import processor
 from nascli.devices.settings import Limits, check
 
@@ -25,6 +27,7 @@ class Cpu:
     One thread is the default because two or more vary several times as much from one run to the
     next. `warmup`, `repeats`, `seconds` and `precision` are `nascli.devices.settings.Limits`.
     `compile` has every network compiled by PyTorch first, which takes seconds to minutes each.
+    `energy` has its energy told too, by the counters of the processor packages.
     """
 
     name = "cpu"
@@ -40,12 +43,13 @@ class Cpu:
         dtype: str = "float32",
         channels_last: bool = False,
         compile: bool = False,
+        energy: bool = False,
     ) -> None:
         check(self.name, dtype, threads=threads, batch=batch)
         self._limits = Limits(warmup, repeats, seconds, precision)
         self._limits.check(self.name)
         self.threads, self.batch, self.dtype = threads, batch, dtype
-        self.channels_last, self.compile = channels_last, compile
+        self.channels_last, self.compile, self.energy = channels_last, compile, energy
 
     def check(self) -> None:
         """See `nascli.core.device.Located`."""
@@ -54,6 +58,8 @@ class Cpu:
                 "device.compile=true needs a C++ compiler, and this machine has none (c++, g++, "
                 "clang++): install one, or leave it out"
             )
+        if self.energy:
+            opened(Rapl)
 
     def conditions(self) -> dict[str, str | int]:
         """What its times depend on besides the network, as it stands now."""
@@ -90,6 +96,16 @@ class Cpu:
                     for network, images in compiled
                 ]
                 return timed(passes, self._limits, self.conditions())
+
+    def energy_mj(self, network: nn.Module, input_shape: tuple[int, ...]) -> float:
+        """See `nascli.core.device.Metered`: of all packages, with what they use when idle."""
+        import torch
+
+        counter = opened(Rapl)
+        with _threads(self.threads):
+            ours, images = self._ready(network, input_shape)
+            with torch.inference_mode():
+                return millijoules(partial(ours, images), counter)
 
     def _ready(self, network: nn.Module, shape: tuple[int, ...]) -> tuple[_Runs, Tensor]:
         from nascli.devices.running import compiled, ready

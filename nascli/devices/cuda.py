@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from nascli.core.accelerator import cuda_there
 from nascli.core.device import EAGER, Latency
+from nascli.core.energy import Counter, Nvml
 from nascli.core.fault import Fault
+from nascli.devices.energy import millijoules, opened
 from nascli.devices.settings import Limits, check
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ class Cuda:
 
     The clock starts on an idle GPU, so the gaps between kernels that a small batch leaves are part
     of the latency; with `graphs` a pass is one recorded CUDA graph, which has no such gaps.
+    `energy` has its energy told too, by the GPU's counter.
     `warmup`, `repeats`, `seconds` and `precision` are `nascli.devices.settings.Limits`.
     """
 
@@ -37,12 +40,13 @@ class Cuda:
         dtype: str = "float32",
         channels_last: bool = False,
         graphs: bool = False,
+        energy: bool = False,
     ) -> None:
         check(self.name, dtype, batch=batch)
         self._limits = Limits(warmup, repeats, seconds, precision)
         self._limits.check(self.name)
         self.batch, self.dtype = batch, dtype
-        self.channels_last, self.graphs = channels_last, graphs
+        self.channels_last, self.graphs, self.energy = channels_last, graphs, energy
 
     def check(self) -> None:
         """See `nascli.core.device.Located`."""
@@ -51,6 +55,8 @@ class Cuda:
                 f"device 'cuda' needs an NVIDIA GPU, and torch {version('torch')} finds none on "
                 "this machine; take device=cpu, or device=none to leave latency out"
             )
+        if self.energy:
+            opened(_counter)
 
     def conditions(self) -> dict[str, str | int]:
         """What its times depend on besides the network, as it stands now."""
@@ -90,6 +96,15 @@ class Cuda:
             passes = [partial(_milliseconds, self._pass(*case)) for case in cases]
             return timed(passes, self._limits, self.conditions())
 
+    def energy_mj(self, network: nn.Module, input_shape: tuple[int, ...]) -> float:
+        """See `nascli.core.device.Metered`: of the whole GPU, with what it uses when idle."""
+        import torch
+
+        self.check()
+        with torch.inference_mode():
+            one = partial(_milliseconds, self._pass(network, input_shape))
+            return millijoules(one, opened(_counter))
+
     def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], object]:
         """What launches one forward pass."""
         import torch
@@ -126,6 +141,12 @@ class _Replay:
 
     def __call__(self) -> None:
         self._graph.replay()
+
+
+def _counter() -> Counter:
+    import torch
+
+    return Nvml(str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid))
 
 
 def _milliseconds(run: Callable[[], object]) -> float:

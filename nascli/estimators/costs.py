@@ -13,6 +13,7 @@ from nascli.core.device import (
     Predicting,
     available,
     measures,
+    metered,
     times,
     unsteady,
 )
@@ -39,7 +40,7 @@ class Costs:
     They come from the network's plan, without torch; a space that has no plans has its networks
     built and counted. `latency_ms` is that of the network itself on `problem.device` (the lower
     quartile of its passes) if it is one that times, or what one that looks up says of it; one that
-    counts adds what it tells of a plan.
+    is asked for energy adds `energy_mj`, one that counts what it tells of a plan.
 
     Raises:
         Fault: the device is not there.
@@ -56,8 +57,11 @@ class Costs:
         self._counter = PlanCounter(space) if isinstance(space, Planned) else None
         self._counting = device if isinstance(device, Counting) and self._counter else None
         self._timing = device if times(device) else None
+        self._metered = metered(device)
         timed = ("latency_ms",) if self._timing else ()
-        self.metrics = (*COUNTED, *timed, *(self._counting.counts if self._counting else ()))
+        used = ("energy_mj",) if self._metered else ()
+        counted = self._counting.counts if self._counting else ()
+        self.metrics = (*COUNTED, *timed, *used, *counted)
 
     @property
     def cheap(self) -> bool:
@@ -86,6 +90,8 @@ class Costs:
                 network = problem.space.network(genotype).eval()
                 shape = problem.task.input_shape
                 costs["latency_ms"] = self._steady(self._timing.latency(network, shape)).ms
+                if self._metered and not problem.goal.broken(costs):
+                    costs["energy_mj"] = self._metered.energy_mj(network, shape)
         if counts.uncounted:
             names = ", ".join(counts.uncounted)
             warnings.warn(f"macs and flops do not include {names}", stacklevel=2)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nascli.core.device import Counting, Latency, unsteady
+from nascli.core.device import Counting, Latency, metered, unsteady
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -141,9 +141,15 @@ def _counted(run: Run, parts: Parts) -> dict[str, Any]:
 def _whole(problem: Problem, genotype: Genotype, table: LatencyTable | None) -> dict[str, Any]:
     """The network's measured latency beside the sum of its layers, if there is a table of them."""
     latency = _latencies(problem, [genotype])[0]
+    meter = metered(problem.device)
+    used = {"energy_mj": meter.energy_mj(*Built(problem, [genotype])[0])} if meter else {}
     found: dict[str, Any] = {
         "genotype": genotype.to_json(),
-        "costs": {**costs_of(replace(problem, device=None), genotype), "latency_ms": latency.ms},
+        "costs": {
+            **costs_of(replace(problem, device=None), genotype),
+            "latency_ms": latency.ms,
+            **used,
+        },
         "latency_ms": latency.ms,
         "median_ms": latency.median_ms,
         "p10_ms": latency.p10_ms,

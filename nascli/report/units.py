@@ -7,6 +7,7 @@ import math
 _NAMES = {
     "params": "parameters",
     "macs": "multiply-adds (MACs)",
+    "energy_mj": "energy (whole chip)",
     "flash_kib": "flash (int8 weights)",
     "ram_kib": "RAM (int8)",
     "live_params": "parameters on a path",
@@ -31,11 +32,11 @@ _NAMES = {
     "search_epoch_joules": "energy of a search epoch",
 }
 _COUNTS = {"params", "auxiliary_params", "macs", "flops", "live_params", "live_macs"}
-_SUFFIXES = {"_ms": "ms", "_mb": "MB", "_kib": "KiB", "_seconds": "s", "_joules": "J"}
+_SUFFIXES = {"_ms": "ms", "_mb": "MB", "_kib": "KiB", "_seconds": "s", "_joules": "J", "_mj": "mJ"}
 
 
 def unit(metric: str) -> str:
-    """The unit of a metric, as its name tells it: %, ms, MB, KiB, s, J, or none."""
+    """The unit of a metric, as its name tells it: %, ms, MB, KiB, s, J, mJ, or none."""
     if metric in ("accuracy", "macro_f1") or metric.endswith(("_accuracy", "_accuracies")):
         return "%"
     if metric == "seconds":

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from nascli.core.device import measures
-from nascli.core.estimator import Estimator
+from nascli.core.estimator import MEASURED, Estimator
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -82,7 +82,7 @@ class Screening:
         self._costs = costs(unmeasured) if costs is not None else None
         self._learns, self._told = learns, False
         told = [m for part in (self._costs, self._by) if part is not None for m in part.metrics]
-        lacking = [m for m in problem.goal.metrics if m not in told and m != "latency_ms"]
+        lacking = [m for m in problem.goal.metrics if m not in (*told, *MEASURED)]
         if learns and lacking:
             raise Fault(
                 f"{type(self._by).__name__} gives no {', '.join(lacking)}, which this search looks "

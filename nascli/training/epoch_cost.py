@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_COUNTERS = Path("/sys/class/powercap")
+from nascli.core.energy import POWERCAP, Rapl
+from nascli.core.fault import Fault
 
 
 class EpochCost:
@@ -19,23 +20,23 @@ class EpochCost:
     that ran on them (Intel's and AMD's RAPL), left out where they cannot be read and on a GPU.
     """
 
-    def __init__(self, accelerator: str, counters: Path = _COUNTERS) -> None:
+    def __init__(self, accelerator: str, counters: Path = POWERCAP) -> None:
         self._accelerator = accelerator
-        zones = sorted(counters.glob("intel-rapl:?")) if accelerator == "cpu" else []
-        self._zones = zones if _read(zones) else []
+        self._counter: Rapl | None = None
+        if accelerator == "cpu":
+            with suppress(Fault):
+                self._counter = Rapl(counters)
         self._epochs = 0
         self._seconds = self._joules = 0.0
 
     @contextmanager
     def epoch(self) -> Iterator[None]:
         """Measures what happens within."""
-        before, start = _read(self._zones), time.perf_counter()
+        before, start = self._used(), time.perf_counter()
         yield
         self._seconds += time.perf_counter() - start
         self._epochs += 1
-        for zone, first, last in zip(self._zones, before, _read(self._zones), strict=False):
-            turn = int((zone / "max_energy_range_uj").read_text()) if last < first else 0
-            self._joules += (last - first + turn) / 1e6
+        self._joules += (self._used() - before) / 1e3
 
     def metrics(self) -> dict[str, float]:
         """The means so far; empty before the first epoch."""
@@ -45,7 +46,7 @@ class EpochCost:
         memory = self.memory
         if memory:
             found["search_memory_mb"] = memory / 1e6
-        if self._zones:
+        if self._counter:
             found["search_epoch_joules"] = self._joules / self._epochs
         return found
 
@@ -63,10 +64,10 @@ class EpochCost:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most if sys.platform == "darwin" else 1024 * most  # kilobytes but on a Mac
 
-
-def _read(zones: Sequence[Path]) -> list[int]:
-    """Microjoules; nothing where the counters are for root only."""
-    try:
-        return [int((zone / "energy_uj").read_text()) for zone in zones]
-    except OSError:
-        return []
+    def _used(self) -> float:
+        """Millijoules so far; 0 where they cannot be read, or not any more."""
+        try:
+            return self._counter.millijoules() if self._counter else 0.0
+        except Fault:  # a training does not end for that
+            self._counter = None
+            return 0.0

@@ -21,6 +21,7 @@ from nascli.report import units
         ("peak_memory_mb", 7.025152, "7.025 MB"),
         ("peak_memory_mb", 0.035072, "35.07 kB"),
         ("ram_kib", 16.71582, "16.72 KiB"),
+        ("energy_mj", 337.91, "337.9 mJ"),
         ("expected_flash_kib", 25.4512, "25.45 KiB"),
         ("pressure_flash_kib", 0.0454912, "0.04549"),
         ("train_loss", 0.33333333, "0.3333"),
