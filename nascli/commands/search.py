@@ -81,7 +81,9 @@ def _deployed(settings: Mapping[str, Any]) -> list[str]:
     """What a retraining is told so that it trains the network that is deployed."""
     sizes = dict(settings.get("deploy") or {})
     side = sizes.pop("image", None)
-    words = [f"space.{name}={value}" for name, value in sizes.items()]
+    recipe = sizes.pop("training", None)
+    words = [f"training={recipe}"] if recipe else []
+    words += [f"space.{name}={value}" for name, value in sizes.items()]
     return words + (
         [f"data.image_size={side}"] if side and "image_size" in settings["data"] else []
     )

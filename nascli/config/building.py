@@ -191,10 +191,13 @@ def space(config: DictConfig, task: object) -> SearchSpace:
 def deployed(config: DictConfig, task: Task) -> Deployed | None:
     """What `deploy` names: the space at other sizes, for square images of `image` pixels.
 
+    The sizes of a recipe, `training`, stand beside it (`nascli.config.deployment`).
+
     Raises:
         Fault: it is none of the space's sizes, or the estimator's costs are of networks of its own.
     """
     given = dict(config.get("deploy") or {})
+    given.pop("training", None)
     if not given:
         return None
     if own_data.provenance(config) is not None:
@@ -204,7 +207,7 @@ def deployed(config: DictConfig, task: Task) -> Deployed | None:
     sizes = [key for key, value in base.space.items() if type(value) is int]
     for key in given:
         if key not in sizes:
-            raise Fault(unknown("size in deploy", str(key), ["image", *sizes]))
+            raise Fault(unknown("size in deploy", str(key), ["image", "training", *sizes]))
     for key, value in {"image": side, **given}.items():
         if type(value) is not int or value < 1:
             raise Fault(f"deploy.{key} is {value!r}; it must be a whole number above 0")

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from nascli.config import (
     building,
+    deployment,
     early,
     logger,
     measuring,
@@ -115,6 +116,7 @@ def build(
     faults = building.Faults()
     budget = faults.attempt(lambda: Budget(**config.budget))
     workers = faults.attempt(lambda: remote.workers(config))
+    faults.attempt(lambda: deployment.by_recipe(config, asked.directories))
     problem = building.problem(config, faults, listener, task)
     if problem is not None:
         if survey:  # also where nothing asks it before the first step

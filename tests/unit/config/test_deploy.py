@@ -3,6 +3,8 @@
 import pytest
 from fixtures import TINY, TINY_SPACE, build, composed
 
+from nascli.commands import search as commands
+from nascli.config import building, deployment
 from nascli.core.fault import Fault
 from nascli.core.space import at
 from nascli.core.trial import Proposal
@@ -47,6 +49,47 @@ def test_a_search_says_both_sizes_and_the_next_command_trains_the_deployed_one(n
     assert "searched on smaller networks, for synthetic (3x8x8" in done.stderr
     (following,) = [line for line in done.stderr.splitlines() if line.startswith("next:")]
     assert following.endswith("space.channels=8 space.cells_per_stage=3")
+
+
+def test_a_recipe_stands_for_the_sizes_that_it_trains():
+    words = ("space=cell", *TINY, *TINY_SPACE["cell"], "data.classes=10", "strategy=random")
+    words += ("estimator=zero_cost", "+deploy.training=darts_cifar10")
+    config = composed(*words)
+    made = build.search(config).problem
+    assert config.deploy == {"training": "darts_cifar10", "channels": 36, "cells": 20}
+    assert made.space.plan().input_shape == (3, 8, 8)
+    costs = Costs(made).estimate(Proposal(building.genotype("darts_v2")))
+    assert costs["params"] == 3_349_342  # as published for 36 channels, 20 cells and 10 classes
+    assert commands._deployed({**config, "deploy": config.deploy})[0] == "training=darts_cifar10"
+    stated = composed(*words, "+deploy.cells=8")
+    build.search(stated)
+    assert stated.deploy == {"training": "darts_cifar10", "channels": 36, "cells": 8}
+
+
+def test_a_recipe_is_read_where_it_stands_and_not_again_on_a_resume(tmp_path):
+    (tmp_path / "training").mkdir()
+    recipe = tmp_path / "training" / "ours.yaml"
+    recipe.write_text("defaults: [darts_cifar10, _self_]\nnetwork: {cell: {channels: 12}}\n")
+    config = composed("space=cell", "+deploy.training=ours")
+    with pytest.raises(
+        Fault, match="recipe in deploy.training 'ours' is not known; allowed: .*dar"
+    ):
+        deployment.by_recipe(config)
+    deployment.by_recipe(config, [tmp_path])
+    assert config.deploy == {"training": "ours", "channels": 12, "cells": 20}
+    recipe.unlink()
+    config.resume = "a run"
+    deployment.by_recipe(config, [tmp_path])
+    assert config.deploy == {"training": "ours", "channels": 12, "cells": 20}
+
+
+def test_a_recipe_that_sizes_other_spaces_is_refused():
+    config = composed("space=cell", "+deploy.training=nasbench201")
+    says = (
+        r"of space 'cell' open \(it sizes those of nasbench201\): state it, as in deploy={channels"
+    )
+    with pytest.raises(Fault, match=says):
+        deployment.by_recipe(config)
 
 
 @pytest.mark.parametrize(
