@@ -76,7 +76,7 @@ def test_the_processor_is_asked_before_a_search_and_only_where_it_is_wanted(monk
 
     monkeypatch.setattr(cpu, "Rapl", refuse)
     monkeypatch.setattr(cuda, "_counter", refuse)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(cuda, "cuda_there", lambda: True)
     Cpu().check(), Cuda().check()
     for device in (Cpu(energy=True), Cuda(energy=True)):
         with pytest.raises(Fault, match=r"device.energy=true: the counter is for root only; leave"):
