@@ -22,9 +22,9 @@ def test_only_a_good_trial_is_the_best_so_far():
 
     assert ended(math.nan, error="accuracy is nan") == "1 failed"
     assert ended(99.0, infeasible="params 9 exceeds 8") == "1 failed"
-    assert ended(20.0) == "best accuracy 20.00, 1 failed"
-    assert ended(math.nan, error="accuracy is nan") == "best accuracy 20.00, 2 failed"
-    assert ended(30.0) == "best accuracy 30.00, 2 failed"
+    assert ended(20.0) == "best accuracy 20.00 %, 1 failed"
+    assert ended(math.nan, error="accuracy is nan") == "best accuracy 20.00 %, 2 failed"
+    assert ended(30.0) == "best accuracy 30.00 %, 2 failed"
 
 
 def test_an_epoch_of_a_gradient_search_is_called_an_epoch_once(monkeypatch):
@@ -55,7 +55,7 @@ def test_the_last_words_of_a_preparation_do_not_stay_while_trials_end(monkeypatc
         display.step(0.9, "supernet epoch 6/6")
         assert display._text() == "supernet epoch 6/6"
         display.trial(Trial(0, at(parts.problem.space, 1), 1.0, {"accuracy": 20.0}))
-        assert display._text() == "best accuracy 20.00"
+        assert display._text() == "best accuracy 20.00 %"
 
 
 class Bar:
