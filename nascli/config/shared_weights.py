@@ -121,7 +121,8 @@ def adopt(
     """
     folder = Path(str(config.supernet)).expanduser().resolve()
     if not (folder / CONFIG).is_file():
-        raise Fault(f"supernet={config.supernet} is not a run folder: it has no {CONFIG}")
+        why = f"it has no {CONFIG}" if folder.is_dir() else "there is no such folder"
+        raise Fault(f"supernet={config.supernet} is not a run folder: {why}")
     its = recorded.load(folder, directories)
     if its.get("supernet"):  # a search that has trained none: those of the run that has
         config.supernet = its.supernet

@@ -95,7 +95,10 @@ def test_the_reference_gets_the_whole_recipe():
         (["estimator=one_shot"], "estimator: OneShot scores with shared weights"),
         (["estimator@reference=one_shot"], "reference: OneShot scores with shared weights"),
         (["estimator@reference=zero_cost"], "the reference gives no accuracy, only score"),
-        (["supernet=/no/such/run"], "supernet=/no/such/run is not a run folder"),
+        (
+            ["supernet=/no/such/run"],
+            "supernet=/no/such/run is not a run folder: there is no such folder",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_message(overrides, says):
