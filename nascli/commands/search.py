@@ -194,10 +194,9 @@ class _Display:
         self._done = self._parts.budget.used
         if self._preparing:
             self._step = ""  # its last words are of the preparation
-        self._bar.update(self._done, self._text)
-        if self._preparing:
             self._preparing = False
-            self._bar.begin()
+            self._bar.begin(self._done)
+        self._bar.update(self._done, self._text)
 
     def _text(self) -> str:
         metric = self._parts.problem.goal.objectives[0].metric

@@ -61,7 +61,7 @@ def test_the_last_words_of_a_preparation_do_not_stay_while_trials_end(monkeypatc
 class Bar:
     """Shows nothing."""
 
-    def begin(self):
+    def begin(self, done):
         pass
 
     def __enter__(self):
