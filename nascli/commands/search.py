@@ -192,8 +192,9 @@ class _Display:
             self._best, self._rank = trial, rank
         self._failed += trial.error is not None
         self._done = self._parts.budget.used
+        if self._unit == "trial":
+            self._step = ""  # its last words are of what this trial did, or of the preparation
         if self._preparing:
-            self._step = ""  # its last words are of the preparation
             self._preparing = False
             self._bar.begin(self._done)
         self._bar.update(self._done, self._text)

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from fixtures import TINY, TINY_SPACE, build, composed
 
 from nascli import ui
@@ -46,10 +47,9 @@ def test_an_epoch_of_a_gradient_search_is_called_an_epoch_once(monkeypatch):
     assert made == ["epoch", "trial"]
 
 
-def test_the_last_words_of_a_preparation_do_not_stay_while_trials_end(monkeypatch):
-    parts = build.search(
-        composed("strategy=spos", "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"])
-    )
+@pytest.mark.parametrize("chosen", ["strategy=spos", "strategy=random"])
+def test_last_words_of_a_preparation_or_a_trial_do_not_stay(monkeypatch, chosen):
+    parts = build.search(composed(chosen, "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"]))
     monkeypatch.setattr(ui, "Progress", lambda *_args, **_more: Bar())
     with _Display(parts) as display:
         display.step(0.9, "supernet epoch 6/6")
