@@ -136,6 +136,12 @@ def adopt(
     config.supernet = str(folder)
 
 
+def chosen(config: DictConfig) -> dict[str, str]:
+    """How space, data and recipe of the supernet's run were chosen; {} without one."""
+    its = reading.environment(Path(config.supernet)) if config.supernet else {}
+    return {key: name for key, name in its.get("choices", {}).items() if key in _OF_THE_RUN}
+
+
 def adopted(asked: Asked) -> Asked:
     """A search with space, data and recipe of the supernet that it names; else the same.
 
@@ -150,7 +156,6 @@ def adopted(asked: Asked) -> Asked:
         return asked
     check_overrides(asked.config, asked.overrides, taken)
     adopt(asked.config, asked.directories, taken)
-    its = reading.environment(Path(asked.config.supernet))
-    choices = {key: name for key, name in its.get("choices", {}).items() if key in taken}
+    its, choices = reading.environment(Path(asked.config.supernet)), chosen(asked.config)
     said = [text for text in map(str, its.get("overrides", ())) if _CARRIED.match(text)]
     return replace(asked, choices={**asked.choices, **choices}, overrides=[*said, *asked.overrides])

@@ -239,3 +239,11 @@ def test_failures_are_counted_by_kind(tmp_path):
     run = Run.claim(tmp_path, "audit", "failing", {})
     found = program.audit(run, parts)
     assert found.report["failures"] == {"estimator: ArithmeticError: no score": 4}
+
+
+def test_an_audit_of_a_supernet_names_the_data_of_its_run(tmp_path):
+    said = {"choices": {"space": "chain", "data": "synthetic", "strategy": "spos"}, "overrides": []}
+    (tmp_path / "environment.json").write_text(json.dumps(said))
+    config = composed(f"supernet='{tmp_path}'", verb="audit")
+    assert sharing.chosen(config) == {"space": "chain", "data": "synthetic"}
+    assert sharing.chosen(composed(verb="audit")) == {}
