@@ -205,8 +205,8 @@ def test_a_network_that_inherits_scores_as_in_the_supernet_before_its_first_step
 
 
 def test_the_training_starts_there(trained, tmp_path, monkeypatch):
-    parts = retrain.build(retraining(trained, "init=inherit"))
-    begun = []
+    begun, said = [], []
+    parts = retrain.build(retraining(trained, "init=inherit"), Heard(warned=said.append))
     monkeypatch.setattr(
         FromScratch, "_train", lambda _self, _problem, net: begun.append(net.state_dict())
     )
@@ -215,6 +215,7 @@ def test_the_training_starts_there(trained, tmp_path, monkeypatch):
 
     training = FromScratch(Run(tmp_path), parts.networks, parts.weights)
     training.estimate(Proposal(parts.genotype))
+    assert ", from its weights in the supernet, on " in said[-1]
     expected = parts.weights()
     assert all(torch.equal(begun[0][key], value) for key, value in expected.items())
     from_scratch = composed(verb="retrain")
