@@ -152,7 +152,10 @@ def changed(run, change):
     ("change", "says"),
     [
         (lambda kept: kept.update(optimizer={}, epoch=1), "stands after 1 epoch; go on with: nas"),
-        (lambda kept: kept["supernet"].popitem(), "do not fit the space: .*another version"),
+        (
+            lambda kept: kept["supernet"].popitem(),
+            "do not fit the space: (Missing|Unexpected) key.*another version",
+        ),
         (
             lambda kept: kept.update(supernet={k: v[None] for k, v in kept["supernet"].items()}),
             "do not fit the space: .*trained for another space, other images",
