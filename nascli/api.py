@@ -105,9 +105,10 @@ def load(path: Text) -> Run:
     Raises:
         Fault: it is none.
     """
-    place = Path(path)
-    if not is_there(os.fspath(path)) or not (place / folder.CONFIG).is_file():
-        raise Fault(f"'{place!s:.200}' is not a run folder: it has no {folder.CONFIG}")
+    place, there = Path(path), is_there(os.fspath(path))
+    if not there or not (place / folder.CONFIG).is_file():
+        why = f"it has no {folder.CONFIG}" if there else "there is no such folder"
+        raise Fault(f"'{place!s:.200}' is not a run folder: {why}")
     return Run(place.absolute())
 
 

@@ -235,9 +235,11 @@ def _begins(asked: Asked) -> str:
         return ""
     if asked.config.get("resume"):
         return f"nas {asked.verb}: going on with {asked.config.resume}"
-    chosen = [f"{group}={asked.choices[group]}" for group in groups if group in asked.choices]
-    network = asked.config.get("genotype")
-    return f"nas {asked.verb}: " + " ".join([f"genotype={network}"] * bool(network) + chosen)
+    named = [key for key in ("genotype", "supernet") if asked.config.get(key)]
+    its = ("space", "data") if "supernet" in named and asked.verb != "retrain" else ()
+    said = [f"{key}={asked.config[key]}" for key in named]
+    said += [f"{g}={asked.choices[g]}" for g in groups if g in asked.choices and g not in its]
+    return f"nas {asked.verb}: " + " ".join(said)
 
 
 def _complete(arguments: Sequence[str]) -> int:

@@ -173,9 +173,9 @@ class Progress:
             self._interval = min(60.0, self._interval * 1.5)
             say(self._line(now))
 
-    def begin(self) -> None:
-        """What was done so far says nothing of how fast the rest goes."""
-        self._before, self._then = self._done, time.monotonic()
+    def begin(self, done: float) -> None:
+        """So much is done, and says nothing of how fast the rest goes."""
+        self._before, self._then = done, time.monotonic()
 
     def _draw(self) -> None:
         assert self._bar is not None

@@ -194,18 +194,18 @@ class _Display:
             self._best, self._rank = trial, rank
         self._failed += trial.error is not None
         self._done = self._parts.budget.used
-        if self._preparing:
-            self._step = ""  # its last words are of the preparation
-        self._bar.update(self._done, self._text)
+        if self._unit == "trial":
+            self._step = ""  # its last words are of what this trial did, or of the preparation
         if self._preparing:
             self._preparing = False
-            self._bar.begin()
+            self._bar.begin(self._done)
+        self._bar.update(self._done, self._text)
 
     def _text(self) -> str:
         metric = self._parts.problem.goal.objectives[0].metric
         words = [self._step] if self._step else []
         if self._best is not None and metric in self._best.metrics:
-            words.append(f"best {metric} {self._best.metrics[metric]:.2f}")
+            words.append(f"best {metric} {readable(metric, self._best.metrics[metric])}")
             words += [_cost(self._best.metrics)] if "params" in self._best.metrics else []
         words += [f"{self._failed} failed"] if self._failed else []
         return ", ".join(words)
@@ -222,7 +222,7 @@ def _most(parts: program.Parts) -> int | None:
 
 def _cost(metrics: Mapping[str, float]) -> str:
     """The costs in a few characters."""
-    text = f"{metrics['params'] / 1e6:.2f} M params"
+    text = f"{readable('params', metrics['params'])} params"
     if "latency_ms" in metrics:
-        text += f", {metrics['latency_ms']:.2f} ms"
+        text += f", {readable('latency_ms', metrics['latency_ms'])}"
     return text

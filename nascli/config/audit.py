@@ -37,8 +37,9 @@ def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
             return run, build(old, listener)
     shared_weights.check_overrides(asked.config, asked.overrides)
     parts = build(asked, listener)
+    its = shared_weights.chosen(asked.config)
     space = parts.problem.space.name  # a supernet's run may decide it
-    asked = replace(asked, choices={**asked.choices, "space": space})
+    asked = replace(asked, choices={**asked.choices, **its, "space": space})
     return recorded.claimed(asked, "estimator", "space"), parts
 
 

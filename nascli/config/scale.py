@@ -29,6 +29,7 @@ from nascli.programs.scale import Parts
 from nascli.runs import reading
 from nascli.runs.folder import Run
 
+_PATH = "data.path="
 _BASE = "base.json"  # what a grid grows, so that it can be gone on with wherever it came from
 
 
@@ -52,7 +53,9 @@ def _as_begun(run: Run, asked: Asked) -> Asked:
     if not (run.place / _BASE).is_file():
         raise Fault(f"'{run.path}' is over: of nas scale, scaling=grid alone can be gone on with")
     before = reading.environment(run.path)
-    said = [text for text in before.get("overrides", ()) if not text.startswith("data.path=")]
+    said = list(before.get("overrides", ()))
+    if any(text.startswith(_PATH) for text in asked.overrides):  # the images have moved
+        said = [text for text in said if not text.startswith(_PATH)]
     asked.config.genotype = str(run.path / _BASE)
     return replace(asked, choices=before.get("choices", {}), overrides=[*said, *asked.overrides])
 
@@ -216,8 +219,8 @@ def _size_key(config: DictConfig) -> str | None:
 def _data(asked: Asked, pixels: int) -> list[str]:
     """The words of a command that name the same images, at this size."""
     data = [text for text in asked.overrides if text.startswith("data.")]
-    if asked.config.resume:  # `then` adds it where they have moved
-        data = [text for text in data if not text.startswith("data.path=")]
+    if asked.config.resume:  # `then` says where the images are now
+        data = [text for text in data if not text.startswith(_PATH)]
     if key := _size_key(asked.config):
         data = [text for text in data if not text.startswith(f"data.{key}=")]
         data.append(f"data.{key}={pixels}")

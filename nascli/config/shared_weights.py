@@ -121,7 +121,8 @@ def adopt(
     """
     folder = Path(str(config.supernet)).expanduser().resolve()
     if not (folder / CONFIG).is_file():
-        raise Fault(f"supernet={config.supernet} is not a run folder: it has no {CONFIG}")
+        why = f"it has no {CONFIG}" if folder.is_dir() else "there is no such folder"
+        raise Fault(f"supernet={config.supernet} is not a run folder: {why}")
     its = recorded.load(folder, directories)
     if its.get("supernet"):  # a search that has trained none: those of the run that has
         config.supernet = its.supernet
@@ -133,6 +134,12 @@ def adopt(
     for key in taken:
         config[key] = its[key]
     config.supernet = str(folder)
+
+
+def chosen(config: DictConfig) -> dict[str, str]:
+    """How space, data and recipe of the supernet's run were chosen; {} without one."""
+    its = reading.environment(Path(config.supernet)) if config.supernet else {}
+    return {key: name for key, name in its.get("choices", {}).items() if key in _OF_THE_RUN}
 
 
 def adopted(asked: Asked) -> Asked:
@@ -149,7 +156,6 @@ def adopted(asked: Asked) -> Asked:
         return asked
     check_overrides(asked.config, asked.overrides, taken)
     adopt(asked.config, asked.directories, taken)
-    its = reading.environment(Path(asked.config.supernet))
-    choices = {key: name for key, name in its.get("choices", {}).items() if key in taken}
+    its, choices = reading.environment(Path(asked.config.supernet)), chosen(asked.config)
     said = [text for text in map(str, its.get("overrides", ())) if _CARRIED.match(text)]
     return replace(asked, choices={**asked.choices, **choices}, overrides=[*said, *asked.overrides])

@@ -32,6 +32,11 @@ def rounded(channels: float, step: int = STEP) -> int:
     return nearest + step if nearest < 0.9 * channels else nearest
 
 
+def wider(channels: int, factor: float, step: int = STEP) -> int:
+    """`factor` times as many channels, `rounded`; a factor of 1 leaves them as they are."""
+    return channels if factor == 1 else rounded(factor * channels, step)
+
+
 def deeper(layers: int, factor: float, rule: str = "up") -> int:
     """`factor` times as many layers, rounded by one of `DEPTHS`.
 

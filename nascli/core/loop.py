@@ -19,7 +19,6 @@ from nascli.core.space import size
 from nascli.core.strategy import Strategy
 from nascli.core.traits import traits_of
 from nascli.core.trial import History, Open, Proposal, Trial
-from nascli.core.words import counted
 from nascli.core.workers import Workers
 
 _SETTLED = 20_000  # trials
@@ -178,7 +177,7 @@ class Search:
         """Why the search has ended."""
         found, own = self._finished() or self.budget.used_up, traits_of(self.strategy).trials
         if found is None and own is not None and self.number >= own:
-            return f"the strategy is at its end after {counted(own, self.what.removesuffix('s'))}"
+            return f"the strategy has no more {self.what}"
         return found or "the strategy has no more proposals"
 
     @cached_property

@@ -22,6 +22,7 @@ SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 _LOOKED = 2000  # images at most that are looked at for odd ones
 _SHOWN = 12  # images of a class on its sheet
 _SIDE = 56  # pixels that an image has at least on a sheet
+_CALLED: dict[SplitName, str] = {"train": "training", "valid": "validation", "test": "test"}
 _NAMED = 8  # odd ones of a kind
 _CUT, _BLOWN = 2.0, 2.0  # sides that differ so much, or an image that is enlarged so much, are odd
 
@@ -36,7 +37,7 @@ class Looks:
 
 
 def look(task: Task) -> Looks:
-    """Looks at all labels, at a few training images of every class, and at 2,000 for odd ones.
+    """Looks at all labels, a few training images of every class, and 2,000 a split for odd ones.
 
     Raises:
         Fault: an image cannot be read.
@@ -53,7 +54,7 @@ def look(task: Task) -> Looks:
         rows = np.flatnonzero(train.labels.numpy() == place)
         if len(rows):
             sheets[label] = _pictures(train.take(_spread(rows, _SHOWN)).images().numpy())
-    return Looks(counts, sheets, _odd(train, task.class_names))
+    return Looks(counts, sheets, _odd(splits, task.class_names))
 
 
 def _spread(rows: Any, most: int) -> Any:
@@ -87,12 +88,27 @@ def as_address(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def _odd(split: Split, names: Sequence[str]) -> list[str]:
+def _odd(splits: Mapping[SplitName, Split], names: Sequence[str]) -> list[str]:
     """Images of one colour, the same ones in several classes, and those that resizing maims."""
+    kinds: dict[str, list[str]] = {}
+    for name, split in splits.items():
+        if len(split):
+            for what, found in _odd_of(name, split, names).items():
+                kinds.setdefault(what, []).extend(found)
+    return [
+        f"{what}: {', '.join(found[:_NAMED])}"
+        + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+        for what, found in kinds.items()
+        if found
+    ]
+
+
+def _odd_of(name: SplitName, split: Split, names: Sequence[str]) -> dict[str, list[str]]:
+    """Kind -> the odd ones of a split."""
     rows = _spread(np.arange(len(split)), _LOOKED)
     some = split.take(rows)
     files = some.source.files if isinstance(some.source, Files) else None
-    called = files or [f"training image {row}" for row in rows.tolist()]
+    called = files or [f"{_CALLED[name]} image {row}" for row in rows.tolist()]
     order = torch.arange(len(rows))
     spread = [
         pixels.flatten(1).float().std(1) for pixels, _ in some.source.fetch(order, 256, "cpu")
@@ -105,12 +121,7 @@ def _odd(split: Split, names: Sequence[str]) -> list[str]:
     kinds = {"of one colour all over": plain, "the same image in two classes": twice}
     if files is not None:
         kinds |= _maimed(files, some.shape[1:])
-    return [
-        f"{what}: {', '.join(found[:_NAMED])}"
-        + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
-        for what, found in kinds.items()
-        if found
-    ]
+    return kinds
 
 
 def _contradictions(split: Split) -> list[tuple[int, int, int, int]]:

@@ -119,7 +119,7 @@ class Bilevel:
         )
 
     def train(self, scale: float = 1.0) -> str:
-        """See `nascli.training.divergence.Trains`; says how the validation half did meanwhile."""
+        """See `nascli.training.divergence.Trains`; says how the half that alpha learns from did."""
         self.supernet.train()
         self._slow(scale)
         steps, number = self._halves.steps, self.epoch
@@ -142,7 +142,7 @@ class Bilevel:
         if not learning:
             return ""
         loss, accuracy = (total / learning).tolist()
-        return f"validation loss {loss:.3f}, accuracy {100 * accuracy:.1f} %"
+        return f"on the other half: loss {loss:.3f}, accuracy {100 * accuracy:.1f} %"
 
     def _at(self, step: int = 0, learning: int = 0, total: Sequence[float] = (0.0, 0.0)) -> None:
         """So many steps of the epoch are over, in so many of which alpha learnt.

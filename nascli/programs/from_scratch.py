@@ -82,9 +82,10 @@ class FromScratch:
         problem = self._networks.problem_of(genotype, seed)
         costs = costs_of(problem, genotype)
         size = readable("params", costs["params"])
+        begun = "" if self._weights is None else ", from its weights in the supernet,"
         problem.listener.warn(
-            f"{self._label()}training a network for {given(problem)} with {size} parameters on "
-            f"{counted(len(cast(Task, problem.task).split('train')), 'image')} for "
+            f"{self._label()}training a network for {given(problem)} with {size} parameters{begun} "
+            f"on {counted(len(cast(Task, problem.task).split('train')), 'image')} for "
             f"{counted(problem.recipe.epochs, 'epoch')} in {self._run.path}"
         )
         while True:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nascli.core.fault import Fault, first_line
+from nascli.core.fault import Fault
 from nascli.core.supernet import SharedWeights
 from nascli.core.words import command, counted
 from nascli.runs.folder import REPORT, Run
@@ -31,7 +31,7 @@ def load(shared: SharedWeights, folder: Path, *, trained: bool = False) -> str:
     try:
         shared.supernet.load_state_dict(weights)
     except Exception as error:  # of whatever kind, for anything may stand there
-        reason = first_line(error)
+        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip().rstrip(".")
         raise Fault(
             f"the shared weights in '{folder}' do not fit the space: {reason}; were they trained "
             "for another space, other images, or by another version?"

@@ -91,8 +91,8 @@ class Trained:
         found = array[..., None] if array.ndim == 3 and channels == 1 else array
         if found.shape[1:] != (height, width, channels):
             raise Fault(f"images have the shape {array.shape}; it must be {wanted}")
-        array = found
-        return torch.from_numpy(np.ascontiguousarray(array)).permute(0, 3, 1, 2).float()
+        own = np.array(found, order="C")  # a Pillow image's array must not be written to
+        return torch.from_numpy(own).permute(0, 3, 1, 2).float()
 
 
 def card_of(

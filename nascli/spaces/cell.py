@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, rounded, whole
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, whole, wider
 from nascli.core.choice import NONE, Edge
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -142,7 +142,7 @@ class Cell:
         self, genotype: Genotype, width: float, depth: float, step: int, layers: str = "up"
     ) -> tuple[Mapping[str, Any], Genotype]:
         """See `core.space.Resizable`: the same cells, stacked deeper."""
-        channels = rounded(width * self._sizes.channels, step)
+        channels = wider(self._sizes.channels, width, step)
         return {"channels": channels, "cells": deeper(self._sizes.cells, depth, layers)}, genotype
 
     def taken(self, genotype: Genotype) -> Mapping[str, str]:

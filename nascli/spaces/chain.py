@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import deeper, rounded
+from nascli.core.channels import deeper, wider
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Plan
@@ -118,7 +118,7 @@ class Chain:
         choices: dict[str, str] = {}
         entries: list[dict[str, Any]] = []
         for entry, group in zip(self._layers, self._groups(), strict=True):
-            wide = rounded(self._width * width * entry["channels"], step)
+            wide = wider(entry["channels"], self._width * width, step)
             layer = {**entry, "name": group[0].group, "channels": wide}
             if len(group[0].options) > 1:
                 options = [taken[one.decision] for one in group]

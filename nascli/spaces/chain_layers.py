@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, rounded, whole
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, whole, wider
 from nascli.core.choice import NONE
 from nascli.core.fault import unknown
 from nascli.spaces.chain_plan import Step
@@ -35,7 +35,7 @@ def read(
         found = list(_wrong(layer, operations))
         wrong += [f"layer {number} ({layer['name']}): {fault}" for fault in found]
         if not found:
-            wide = layer["channels"] if width == 1 else rounded(width * layer["channels"])
+            wide = wider(layer["channels"], width)
             steps += _steps(layer, wide, len(steps))
     if len(steps) > MOST_LAYERS:
         wrong.append(f"there are {len(steps):,} layers, repeats counted; at most {MOST_LAYERS}")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, rounded, whole
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, whole, wider
 from nascli.core.choice import NONE, SKIP, Edge
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -191,7 +191,7 @@ class Hierarchical:
         settings: dict[str, list[int]] = {"channels": [], "strides": [], "cells": []}
         for number in range(1, len(self._sizes) + 1):
             channels, stride, cells = (int(choices.pop(f"{number}/{key}")) for key in _SIZES)
-            settings["channels"].append(rounded(width * channels, step))
+            settings["channels"].append(wider(channels, width, step))
             settings["strides"].append(stride)
             settings["cells"].append(deeper(cells, depth, layers) if cells else 0)
         larger = Hierarchical(self.task, self.operations, **settings)

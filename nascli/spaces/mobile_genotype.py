@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from nascli.core.channels import MOST_CHANNELS, deeper, rounded
+from nascli.core.channels import MOST_CHANNELS, deeper, wider
 from nascli.core.choice import SKIP
 from nascli.core.fault import unknown
 from nascli.spaces.chain_plan import Step
@@ -101,7 +101,7 @@ def scaled(
 ) -> dict[str, str]:
     """`choices` with `width` times the channels and `depth` times the blocks of every stage.
 
-    Channels are rounded as published networks do (see `core.channels.rounded`), blocks by the rule
+    Channels are rounded as published networks do (see `core.channels.wider`), blocks by the rule
     `layers` (see `core.channels.deeper`). More blocks are like the last; blocks that are skipped
     are left out first. A hidden layer of the classifier stays as it is.
     """
@@ -115,7 +115,7 @@ def scaled(
         found |= {f"{stage}/{number}": word for number, word in enumerate(words, start=1)}
     for key in found:
         if key.endswith("width"):
-            found[key] = str(rounded(int(found[key]) * width, step))
+            found[key] = str(wider(int(found[key]), width, step))
     return found
 
 

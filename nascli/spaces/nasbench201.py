@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, rounded, whole
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, deeper, whole, wider
 from nascli.core.choice import NONE, Edge
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -107,7 +107,7 @@ class NASBench201:
         self, genotype: Genotype, width: float, depth: float, step: int, layers: str = "up"
     ) -> tuple[Mapping[str, Any], Genotype]:
         """See `core.space.Resizable`: the same cell, more often in each stage."""
-        channels = rounded(width * self.channels, step)
+        channels = wider(self.channels, width, step)
         cells = deeper(self.cells_per_stage, depth, layers)
         return {"channels": channels, "cells_per_stage": cells}, genotype
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import rounded
+from nascli.core.channels import wider
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Plan, Shape
@@ -178,7 +178,7 @@ class OnceForAll:
         made = hidden(word)
         if made is None:
             return "classifier"
-        wide = rounded(width * int(str(made["hidden"])))
+        wide = wider(int(str(made["hidden"])), width)
         return word if width == 1 else f"hidden_{wide}_{made['activation']}"
 
     def _shape(self, resolution: int) -> Shape:
@@ -188,7 +188,7 @@ class OnceForAll:
         return channels, height, width
 
     def _steps(self, width: float, blocks: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[Step]:
-        wide = [w if width == 1 else rounded(width * w) for w in self._widths]
+        wide = [wider(w, width) for w in self._widths]
         stem, first, head, _ = self._fixed
         yield Step("stem", "stem", "stem", (stem,), wide[0], self.strides[0])
         yield Step("first", "first", "first", (first,), wide[0])

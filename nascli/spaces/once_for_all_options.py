@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, SQUEEZES, rounded, whole
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, SQUEEZES, whole, wider
 from nascli.core.fault import unknown
 from nascli.core.plan import Shape
 from nascli.spaces.mobile_words import ACTIVATIONS, BLOCKS, LINEAR, block, convolution, hidden
@@ -80,7 +80,7 @@ def _stages(given: Mapping[str, Any]) -> Iterator[str]:
     widths = [given["stem_width"], *given["widths"], given["head_width"]]
     seen: dict[tuple[int, ...], float] = {}
     for times in given["multipliers"]:
-        wide = tuple(w if times == 1 else rounded(times * w) for w in widths)
+        wide = tuple(wider(w, times) for w in widths)
         if wide in seen:
             yield f"multipliers {seen[wide]:g} and {times:g} give the same channels, {list(wide)}"
         seen.setdefault(wide, times)

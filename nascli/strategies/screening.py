@@ -19,6 +19,7 @@ from nascli.core.problem import Problem
 from nascli.core.strategy import Strategy
 from nascli.core.traits import name_of, traits_of
 from nascli.core.trial import History, Proposal, Trial
+from nascli.core.words import counted
 
 _OUT = "screened out"
 _Rank = tuple[float, float]  # how far a constraint is broken, the loss
@@ -183,7 +184,7 @@ class Screening:
             self._of.tell([replace(trial, genotype=proposal.genotype)])
             found[key] = trial
             share = len(found) / self._candidates
-            self._problem.listener.progress(share, f"bred {len(found)} candidates")
+            self._problem.listener.progress(share, f"bred {counted(len(found), 'candidate')}")
         self._bred_trials = found
         kept = {key: trial for key, trial in found.items() if key not in self._proposed}
         return [Proposal(trial.genotype, trial.fidelity) for trial in kept.values()]

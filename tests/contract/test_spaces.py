@@ -10,10 +10,11 @@ import torch
 from fixtures import TINY, TINY_SPACE, build, composed, options
 from plain_plan import interpreted
 
+from nascli.config.overrides import written
 from nascli.core import space as moves
 from nascli.core.genotype import Genotype
 from nascli.core.plan import IMAGES
-from nascli.core.space import Derivable, Planned, Relaxable, SearchSpace
+from nascli.core.space import Derivable, Planned, Relaxable, Resizable, Scalable, SearchSpace
 from nascli.costs.count import count
 from nascli.supernet.recalibration import recalibrate
 
@@ -44,6 +45,23 @@ def test_is_a_space_named_as_its_file(space):
     assert space.name in options("space")
     assert all(len(set(o)) == len(o) > 0 for o in space.decisions.values())
     assert list(space.decisions) == list(space.decisions)
+
+
+def test_a_factor_of_one_leaves_a_network_as_it_is(space):
+    """The first member of a family is the network itself, whatever its channels are."""
+    (genotype,) = samples(space, 1)
+    same, its = space, genotype
+    if isinstance(space, Scalable):
+        its = space.scaled(genotype, 1, 1, 8)
+    elif isinstance(space, Resizable):
+        settings, its = space.resized(genotype, 1, 1, 8)
+        words = [f"space.{key}={written(value)}" for key, value in settings.items()]
+        same = problem_of(space.name, *words).space
+    shapes = [
+        [weight.shape for weight in place.network(one).parameters()]
+        for place, one in ((same, its), (space, genotype))
+    ]
+    assert shapes[0] == shapes[1]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

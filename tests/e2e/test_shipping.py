@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -89,6 +90,16 @@ def test_from_python(trained):
     assert loaded.predict(array[:0]).shape == (0, 2)
     with pytest.raises(nascli.Fault, match=r"shape \(2, 8, 8\); it must be \(N, 8, 8, 3\)"):
         loaded.predict(array[..., 0])
+    with pytest.raises(nascli.Fault, match="is not a run folder: there is no such folder"):
+        nascli.load(folder / "nowhere")
+    array.flags.writeable = False  # as those of Pillow's images are
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.array_equal(loaded.predict(array), found)
+    finally:
+        torch.set_warn_always(False)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from nascli.config.compose import Asked
         ("search", ("resume=a/run",), {}, "nas search: going on with a/run"),
         ("retrain", ("genotype=darts_v2",), {"data": "digits"},
          "nas retrain: genotype=darts_v2 data=digits"),
+        ("search", ("supernet=a/run",), {"strategy": "gdas", "space": "cell"},
+         "nas search: supernet=a/run strategy=gdas"),
         ("show", (), {}, ""),
     ],
 )  # fmt: skip

@@ -83,12 +83,15 @@ def test_what_a_supernet_took_says_nothing_of_the_trials(monkeypatch):
     with ui.Progress("trial", 20) as bar:
         for now, done, text in ((300.0, 0, "supernet"), (601.0, 1, "")):
             clock[0] = now
+            bar.begin(done)
             bar.update(done, text)
-            bar.begin()
         clock[0] = 641.0
         bar.update(5, "")
-    assert said[0] == "trial 0/20: supernet"
-    assert said[2] == "trial 5/20, 2 min 30 s left"  # 4 in 40 s
+    assert said == [
+        "trial 0/20: supernet",
+        "trial 1/20",
+        "trial 5/20, 2 min 30 s left",  # 4 in 40 s
+    ]
 
 
 def test_a_forecast_says_what_is_left(monkeypatch):

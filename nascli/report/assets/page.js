@@ -101,9 +101,9 @@
     const way = new Path2D();
     const [low, high] = series.band;
     const at = (n, values) => [u.valToPos(series.x[n], "x", true), u.valToPos(values[n], "y", true)];
-    const all = [...series.x.keys()];
-    all.forEach((n) => { const [x, y] = at(n, high); if (n) way.lineTo(x, at(n - 1, high)[1]); way.lineTo(x, y); });
-    all.reverse().forEach((n, step) => { const [x, y] = at(n, low); if (step) way.lineTo(at(n + 1, low)[0], y); way.lineTo(x, y); });
+    const all = [...series.x.keys()], steps = series.kind === "steps";
+    all.forEach((n) => { const [x, y] = at(n, high); if (n && steps) way.lineTo(x, at(n - 1, high)[1]); way.lineTo(x, y); });
+    all.reverse().forEach((n, step) => { const [x, y] = at(n, low); if (step && steps) way.lineTo(at(n + 1, low)[0], y); way.lineTo(x, y); });
     way.closePath();
     return way;
   }
@@ -135,6 +135,23 @@
     if (value === null) return "";
     return chart.scale === "large" ? scaled(value) : Math.abs(value) >= 1e5 ? scaled(value) : short(value, 6);
   });
+  // of a logarithmic axis: 1, 2, 5 and powers of ten, as many as there is room for; less than a decade in even steps
+  function decades(low, high, most) {
+    const found = (heads) => {
+      const all = [];
+      for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
+        all.push(...heads.map((head) => head * 10 ** power).filter((value) => value >= low && value <= high));
+      return all;
+    };
+    const [many, few] = [found([1, 2, 5]), found([1])];
+    if (many.length > 1 && many.length <= most) return many;
+    if (few.length > 1) return few.filter((_, n) => n % Math.ceil(few.length / most) === 0);
+    const least = (high - low) / most, power = 10 ** Math.floor(Math.log10(least));
+    const step = power * [1, 2, 5, 10].find((head) => head * power >= least);
+    const all = [];
+    for (let n = Math.ceil(low / step); n * step <= high; n++) all.push(n * step);
+    return all;
+  }
   function nearest(u, chart) {
     const { left, top } = u.cursor;
     let found = null, least = 30 * 30;
@@ -185,7 +202,10 @@
   function draw(place, chart) {
     const box = made("div", { className: "chart" }), tip = made("div", { className: "tip", hidden: true });
     place.append(box);
-    const xs = range(chart.series.flatMap((series) => series.x), chart.scale === "log" ? 0 : 0.03);
+    const across = chart.series.flatMap((series) => series.x);
+    const xs = chart.scale === "log"
+      ? range(across.filter((x) => x > 0).map(Math.log10), 0.03).map((power) => 10 ** power)
+      : range(across, 0.03);
     const ys = chart.window
       ? range(chart.window, 0.05)
       : range(chart.series.flatMap((series) => [...series.y, ...(series.band || []).flat()]), 0.06);
@@ -204,7 +224,8 @@
       },
       axes: [
         axis(chart.x, { space: 64, size: 32, values: (u, splits) => ticks(chart, splits),
-          ...(chart.scale === "whole" ? { incrs: WHOLE } : {}) }),
+          ...(chart.scale === "whole" ? { incrs: WHOLE } : {}),
+          ...(chart.scale === "log" ? { splits: (u, n, low, high) => decades(low, high, Math.max(2, u.width / 90)), filter: (u, splits) => splits } : {}) }),
         axis(chart.y, { space: 40, ...(counts ? { incrs: WHOLE } : {}), values: (u, splits) => ticks({}, splits),
           size: (u, values) => 24 + 7 * Math.max(1, ...(values || [""]).map((text) => text.length)) }),
       ],

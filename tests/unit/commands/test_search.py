@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from fixtures import TINY, TINY_SPACE, build, composed
 
 from nascli import ui
@@ -22,9 +23,9 @@ def test_only_a_good_trial_is_the_best_so_far():
 
     assert ended(math.nan, error="accuracy is nan") == "1 failed"
     assert ended(99.0, infeasible="params 9 exceeds 8") == "1 failed"
-    assert ended(20.0) == "best accuracy 20.00, 1 failed"
-    assert ended(math.nan, error="accuracy is nan") == "best accuracy 20.00, 2 failed"
-    assert ended(30.0) == "best accuracy 30.00, 2 failed"
+    assert ended(20.0) == "best accuracy 20.00 %, 1 failed"
+    assert ended(math.nan, error="accuracy is nan") == "best accuracy 20.00 %, 2 failed"
+    assert ended(30.0) == "best accuracy 30.00 %, 2 failed"
 
 
 def test_an_epoch_of_a_gradient_search_is_called_an_epoch_once(monkeypatch):
@@ -46,22 +47,21 @@ def test_an_epoch_of_a_gradient_search_is_called_an_epoch_once(monkeypatch):
     assert made == ["epoch", "trial"]
 
 
-def test_the_last_words_of_a_preparation_do_not_stay_while_trials_end(monkeypatch):
-    parts = build.search(
-        composed("strategy=spos", "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"])
-    )
+@pytest.mark.parametrize("chosen", ["strategy=spos", "strategy=random"])
+def test_last_words_of_a_preparation_or_a_trial_do_not_stay(monkeypatch, chosen):
+    parts = build.search(composed(chosen, "space=nasbench201", *TINY, *TINY_SPACE["nasbench201"]))
     monkeypatch.setattr(ui, "Progress", lambda *_args, **_more: Bar())
     with _Display(parts) as display:
         display.step(0.9, "supernet epoch 6/6")
         assert display._text() == "supernet epoch 6/6"
         display.trial(Trial(0, at(parts.problem.space, 1), 1.0, {"accuracy": 20.0}))
-        assert display._text() == "best accuracy 20.00"
+        assert display._text() == "best accuracy 20.00 %"
 
 
 class Bar:
     """Shows nothing."""
 
-    def begin(self):
+    def begin(self, done):
         pass
 
     def __enter__(self):

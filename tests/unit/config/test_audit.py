@@ -95,7 +95,10 @@ def test_the_reference_gets_the_whole_recipe():
         (["estimator=one_shot"], "estimator: OneShot scores with shared weights"),
         (["estimator@reference=one_shot"], "reference: OneShot scores with shared weights"),
         (["estimator@reference=zero_cost"], "the reference gives no accuracy, only score"),
-        (["supernet=/no/such/run"], "supernet=/no/such/run is not a run folder"),
+        (
+            ["supernet=/no/such/run"],
+            "supernet=/no/such/run is not a run folder: there is no such folder",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_message(overrides, says):
@@ -236,3 +239,11 @@ def test_failures_are_counted_by_kind(tmp_path):
     run = Run.claim(tmp_path, "audit", "failing", {})
     found = program.audit(run, parts)
     assert found.report["failures"] == {"estimator: ArithmeticError: no score": 4}
+
+
+def test_an_audit_of_a_supernet_names_the_data_of_its_run(tmp_path):
+    said = {"choices": {"space": "chain", "data": "synthetic", "strategy": "spos"}, "overrides": []}
+    (tmp_path / "environment.json").write_text(json.dumps(said))
+    config = composed(f"supernet='{tmp_path}'", verb="audit")
+    assert sharing.chosen(config) == {"space": "chain", "data": "synthetic"}
+    assert sharing.chosen(composed(verb="audit")) == {}

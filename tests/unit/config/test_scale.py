@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+
 import pytest
 from fixtures import composed
 
 from nascli import genotypes
+from nascli.config import scale as config
+from nascli.config.compose import Asked
 from nascli.config.scale import Growing
 from nascli.core.genotype import Genotype
 from nascli.core.scaling import Scale
@@ -35,3 +40,15 @@ def test_layers_are_rounded_by_the_rule_that_is_asked_for(tmp_path, rule, layers
     assert len(deeper.genotype.choices) == 3 * repeats
     stages = grown("mobile", "mobilenet_v2", rule, 1.1).genotype.choices
     assert ("2/3" in stages) == (rule == "up")  # 2 x 1.1 = 2.2
+
+
+@pytest.mark.parametrize(("given", "place"), [([], "a"), (["data.path=b"], "b")])
+def test_commands_after_a_resume_say_where_the_images_are(tmp_path, given, place):
+    (tmp_path / "base.json").write_text("{}")
+    said = {"overrides": ["data=image_folder", "data.path=a"], "choices": {"data": "image_folder"}}
+    (tmp_path / "environment.json").write_text(json.dumps(said))
+    run = SimpleNamespace(place=tmp_path, path=tmp_path)
+    words = ("data=image_folder", f"data.path={place}", "data.image_size=8", f"resume={tmp_path}")
+    asked = config._as_begun(run, Asked("scale", composed(*words, verb="scale"), {}, given, ""))
+    command = asked.then("retrain", *config._data(asked, 9))
+    assert command == f"nas retrain data=image_folder data.image_size=9 data.path={place}"

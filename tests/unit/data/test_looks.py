@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nascli.core.fault import Fault
 from nascli.data import looks
 from nascli.data.image_folder import ImageFolder
 
@@ -49,6 +50,19 @@ def test_every_class_is_counted_and_odd_images_are_named(tree):
     assert said["the same image in two classes"].count("both.png") == 2
     assert "long.png (16x90)" in said["of which the crop leaves less than half"]
     assert "tiny.png (8x8)" in said["much enlarged"]
+
+
+def test_what_is_odd_outside_the_training_split_is_named_too(tree, tmp_path):
+    save(tmp_path / "test" / "bee", "black.png", np.zeros((16, 16, 3), np.uint8))
+    (said,) = [
+        line
+        for line in looks.look(ImageFolder(str(tmp_path), image_size=16)).odd
+        if line.startswith("of one colour all over")
+    ]
+    assert "plain.png" in said and "black.png" in said
+    (tmp_path / "valid" / "bee" / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    with pytest.raises(Fault, match="half.jpg"):
+        looks.look(ImageFolder(str(tmp_path), image_size=16))
 
 
 def test_a_sheet_shows_images_as_they_are_decoded(tree):
