@@ -1,7 +1,7 @@
 """How supernets rank networks: uniform, fair and other sampling, against networks trained alone.
 
 python benchmarks/one_shot_ranking.py IMAGES [--parts bench chain] [--seeds 1] [--runs FOLDER]
-                                      [--passes 60] [--longer 4] [--networks 1000] [--cells 1]
+                                      [--passes 60] [--longer 1] [--networks 1000] [--cells 1]
                                       [--alone 40]
 
 IMAGES is CIFAR-10 as class folders. All of it is `nas` commands on one thread, one after another;
@@ -14,7 +14,8 @@ CIFAR-10 after 200 epochs). Beside them params, MACs, and the MACs of what lies 
 cell's input to its output; and all of it again on parts of these cells: those without `none`, those
 with a path to the output that has a convolution, and the upper half by the table. The first
 supernet is scored again with batch-norm statistics of images that are not augmented; and trained
-again in --longer times as many steps, and for the space without `none`, whose cells are drawn anew.
+again in --longer times as many steps (1: not), and for the space without `none`, whose cells are
+drawn anew; of these the mean rank by option on the edges into the output is told.
 
 `chain`: supernets of a chain of six layers trained on uniform paths, with strict fairness and by
 the sandwich, each for as many forward passes, against random paths that are trained alone. Ten of
@@ -42,7 +43,7 @@ from typing import Any
 
 import numpy as np
 import tabular
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, rankdata
 from tabular import save
 
 NAME = "one_shot_ranking"
@@ -153,14 +154,17 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
             told = scored(options, "bench", sampler, seed, *against)
             columns[sampler] = column(told, "accuracy")
         first = (options.samplers or ("uniform",))[0]
-        for kind, name in {PLAIN: "statistics of plain images", LONGER: "longer"}.items():
+        kinds = {PLAIN: "statistics of plain images"}
+        kinds |= {LONGER: f"{options.longer} times as long"} if options.longer > 1 else {}
+        for kind, name in kinds.items():
             again = scored(options, "bench", first, seed, *against, kind=kind)
             columns[f"{first}, {name}"] = column(again, "accuracy")
         middle = {name: round(float(np.median(values)), 1) for name, values in columns.items()}
         found[f"seed {seed}, median accuracy of the paths"] = middle
         columns |= {name: column(told, name) for name in ("params", "macs")}
         columns["live macs"] = np.array([live(row["genotype"]) for row in told])
-        truth = column(told, "reference")
+        values, numbers = tabular.column("cifar10", "test")
+        truth = np.array([values[numbers[options_of(row)]] for row in told])
         parts = {
             "": np.full(len(told), True),
             ", without none": np.array(["none" not in row["genotype"] for row in told]),
@@ -174,8 +178,23 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
         own = scored(options, "bench", first, seed, *some, kind=WITHOUT)
         columns = {first: column(own, "accuracy"), "macs": column(own, "macs")}
         columns["live macs"] = np.array([live(row["genotype"]) for row in own])
-        found[f"seed {seed}, a space without none"] = taus(columns, column(own, "reference"))
+        truth = column(own, "reference")
+        found[f"seed {seed}, a space without none"] = taus(columns, truth)
+        found[f"seed {seed}, mean rank by option"] = {
+            name: preferred(own, values) for name, values in {**columns, "alone": truth}.items()
+        }
     return found
+
+
+def preferred(found: list[dict[str, str]], values: np.ndarray) -> dict[str, float]:
+    """Option -> the mean rank (0 the worst, 1 the best) of the cells that have it into the output.
+
+    A cell counts once for every edge into its output.
+    """
+    ranks = rankdata(values) / len(values)
+    into = [(o, rank) for row, rank in zip(found, ranks, strict=True) for o in options_of(row)[3:]]
+    names = sorted({option for option, _ in into})
+    return {n: round(float(np.mean([rank for o, rank in into if o == n])), 3) for n in names}
 
 
 def without_none(options: argparse.Namespace, seed: int) -> Path:
@@ -194,6 +213,10 @@ def column(found: list[dict[str, str]], name: str) -> np.ndarray:
 
 
 WORK = {"nor_conv_3x3": 9.0, "nor_conv_1x1": 1.0}  # multiply-adds, up to a factor
+
+
+def options_of(row: dict[str, str]) -> tuple[str, ...]:
+    return tuple(json.loads(row["genotype"]).values())
 
 
 def live(text: str) -> float:
@@ -274,7 +297,9 @@ def main() -> None:
     parser.add_argument("--samplers", nargs="+", help="instead of all of a part")
     parser.add_argument("--seeds", type=int, default=1, help="supernets of each kind")
     parser.add_argument("--passes", type=int, default=60, help="over the training images")
-    parser.add_argument("--longer", type=int, default=4, help="times the passes, once")
+    parser.add_argument(
+        "--longer", type=int, default=1, help="one more, of so many times the passes"
+    )
     parser.add_argument("--networks", type=int, default=1000, help="cells that are scored")
     parser.add_argument("--cells", type=int, default=1, help="a stage of the supernets of cells")
     parser.add_argument("--alone", type=int, default=40, help="paths of the chain trained alone")
