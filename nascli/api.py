@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,9 +26,10 @@ from nascli import genotypes
 from nascli.core import history_file
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.listener import SILENT, Listener
+from nascli.core.listener import Listener
 from nascli.core.regular import is_there
 from nascli.core.trial import Trial
+from nascli.programs.callbacks import CallbackError, Hears, Progress
 from nascli.programs.process import as_it_was, importing
 from nascli.runs import folder, reading
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 Text = str | os.PathLike[str]
 Folders = Text | Sequence[Text] | None
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def search(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    return _run("search", overrides, keys, config_dir, _Hears(listener, progress))
+    return _run("search", overrides, keys, config_dir, Hears(listener, progress))
 
 
 def retrain(
@@ -146,7 +146,7 @@ def retrain(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    return _run("retrain", overrides, keys, config_dir, _Hears(listener, progress))
+    return _run("retrain", overrides, keys, config_dir, Hears(listener, progress))
 
 
 def profile(
@@ -161,7 +161,7 @@ def profile(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    return _run("profile", overrides, keys, config_dir, _Hears(listener, progress))
+    return _run("profile", overrides, keys, config_dir, Hears(listener, progress))
 
 
 def export(
@@ -176,7 +176,7 @@ def export(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    return _run("export", overrides, keys, config_dir, _Hears(listener, progress))
+    return _run("export", overrides, keys, config_dir, Hears(listener, progress))
 
 
 def scale(
@@ -191,7 +191,7 @@ def scale(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    return _run("scale", overrides, keys, config_dir, _Hears(listener, progress))
+    return _run("scale", overrides, keys, config_dir, Hears(listener, progress))
 
 
 def audit(
@@ -206,7 +206,7 @@ def audit(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    return _run("audit", overrides, keys, config_dir, _Hears(listener, progress))
+    return _run("audit", overrides, keys, config_dir, Hears(listener, progress))
 
 
 def compare(
@@ -221,7 +221,7 @@ def compare(
     Raises:
         Fault: everything that is wrong, as the command line would say it.
     """
-    hears = _Hears(listener, progress)
+    hears = Hears(listener, progress)
     with _asked("compare", runs, keys, config_dir, hears) as asked:
         from nascli.config import compare as config
         from nascli.config import recorded
@@ -236,10 +236,15 @@ def compare(
 
 
 def _run(
-    verb: str, words: Sequence[Text], keys: dict[str, object], config_dir: Folders, hears: _Hears
+    verb: str, words: Sequence[Text], keys: dict[str, object], config_dir: Folders, hears: Hears
 ) -> Run:
     """What every verb does that has a run folder to begin with: built, run, handed out."""
+    from nascli.config import ended
+
     with _asked(verb, words, keys, config_dir, hears) as asked:
+        if (done := ended.already(asked)) is not None:
+            hears.warn(done[1])
+            return Run(done[0])
         config = importlib.import_module(f"nascli.config.{verb}")
         program = importlib.import_module(f"nascli.programs.{verb}")
         run, parts = config.begin(asked, hears)
@@ -248,67 +253,13 @@ def _run(
         return Run(run.place)
 
 
-class _CallbackError(BaseException):
-    """What a callback of the caller's has raised: on its way to the caller, it ends no trial."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-@contextmanager
-def _calling_back() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        raise _CallbackError(error) from error
-
-
-class _Hears:
-    """Hands on what it hears; warnings also go to the run's log.txt."""
-
-    def __init__(self, listener: Listener | None, progress: Progress | None) -> None:
-        self._listener = listener or SILENT
-        self._progress = progress
-        self._run: folder.Run | None = None
-
-    @contextmanager
-    def logging_to(self, run: folder.Run) -> Iterator[None]:
-        """Warnings go there meanwhile; the folder is free again afterwards."""
-        self._run = run
-        try:
-            with closing(run):
-                yield
-        finally:
-            self._run = None
-
-    def progress(self, done: float, text: str) -> None:
-        """Of one long step."""
-        with _calling_back():
-            self._listener.progress(done, text)
-            if self._progress is not None:
-                self._progress(done, text)
-
-    def warn(self, text: str) -> None:
-        """What the user ought to know."""
-        with _calling_back():
-            self._listener.warn(text)
-        if self._run is not None:
-            self._run.log(text)
-
-    def trial(self, trial: Trial) -> None:
-        """One that is on record."""
-        with _calling_back():
-            self._listener.trial(trial)
-
-
 @contextmanager
 def _asked(
     verb: str,
     words: Sequence[Text],
     keys: dict[str, object],
     config_dir: Folders,
-    hears: _Hears,
+    hears: Hears,
 ) -> Iterator[Asked]:
     """What such a call asks for; the process is as it was afterwards."""
     from nascli.config import overrides
@@ -326,5 +277,5 @@ def _asked(
             hears.warn(f"a config of yours uses an old name: {old}; please change it")
         try:
             yield wanted
-        except _CallbackError as raised:
+        except CallbackError as raised:
             raise raised.error from None

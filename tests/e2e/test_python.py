@@ -141,6 +141,16 @@ def test_a_search_goes_on(tmp_path):
     assert trials(again) == trials(long) and again.genotype == long.genotype
 
 
+def test_a_run_that_has_ended_is_left_as_it_is():
+    run = nascli.search(**TABLE, strategy="random", **{"budget.trials": 5})
+    before = {file.name: file.stat().st_mtime_ns for file in run.path.iterdir()}
+    heard = Listener()
+    assert nascli.search(resume=run, listener=heard) == run
+    assert {file.name: file.stat().st_mtime_ns for file in run.path.iterdir()} == before
+    (said,) = heard.warnings
+    assert "has ended already (budget.trials=5 is used up)" in said
+
+
 def test_faults_are_those_of_the_shell(nas, tmp_path):
     wrong = {"strategy": "drats", "space.chanels": 8, "seed": "often", "budget.trials": 0}
     with pytest.raises(nascli.Fault) as caught:
