@@ -98,7 +98,8 @@ def component(config: DictConfig, key: str, *args: object) -> Any:
         cause = error.__cause__
         if isinstance(cause, Fault):
             where = "data" if isinstance(cause, OfDataError) else key
-            raise Fault(f"{where}: {cause}") from error
+            said = str(cause)
+            raise Fault(said if said.startswith(f"{where}.") else f"{where}: {said}") from error
         if isinstance(cause, (TypeError, ValueError, ImportError, AttributeError)):
             raise Fault(f"{key}: {' '.join(str(cause).split())}") from error
         if isinstance(cause, (RuntimeError, OverflowError, MemoryError)):  # of a size out of reach
