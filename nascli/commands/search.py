@@ -148,10 +148,11 @@ class _Display:
     def __init__(self, parts: program.Parts, expected: Forecast | None = None) -> None:
         self._parts, self._expected = parts, expected
         trainer = parts.shared.trainer if parts.shared is not None else None
-        self._preparing = trainer == "estimator"  # until the first trial has ended
         self._done, self._prepared, self._after = 0.0, 0.0, 0.0
         self._start = time.monotonic()
         self._total, self._unit = _most(parts), traits_of(parts.strategy).unit
+        # Until the first trial has ended: what comes before it may be long, as screening is.
+        self._preparing = trainer == "estimator" or (expected is None and self._unit == "trial")
         self._best: Trial | None = None
         self._rank = (0.0, math.inf)  # of the best
         self._failed = 0

@@ -15,7 +15,8 @@ def test_only_a_good_trial_is_the_best_so_far():
     parts = build.search(composed("strategy=random", "space=nasbench201", *TINY))
     display = _Display(parts)
     said = []
-    display._bar = type("Bar", (), {"update": lambda _, _done, text: said.append(text())})()
+    bar = {"update": lambda _, _done, text: said.append(text()), "begin": lambda *_: None}
+    display._bar = type("Bar", (), bar)()
 
     def ended(accuracy, **state):
         display.trial(Trial(0, at(parts.problem.space, 1), 1.0, {"accuracy": accuracy}, **state))
@@ -58,11 +59,24 @@ def test_last_words_of_a_preparation_or_a_trial_do_not_stay(monkeypatch, chosen)
         assert display._text() == "best accuracy 20.00 %"
 
 
+def test_what_comes_before_the_first_trial_does_not_tell_how_long_the_rest_takes(monkeypatch):
+    parts = build.search(composed("strategy=random", "space=nasbench201", *TINY))
+    monkeypatch.setattr(ui, "Progress", lambda *_args, **_more: Bar())
+    with _Display(parts) as display:
+        display.step(0.5, "bred 1,500 candidates")
+        assert (display._bar.at, display._text()) == (0, "bred 1,500 candidates")
+        parts.budget.charge(1)
+        display.trial(Trial(0, at(parts.problem.space, 1), 1.0, {"accuracy": 20.0}))
+        assert (display._bar.begun, display._bar.at) == (1, 1)
+        display.step(0.5, "epoch 1/2")
+        assert display._bar.at == 1.5
+
+
 class Bar:
     """Shows nothing."""
 
     def begin(self, done):
-        pass
+        self.begun = done
 
     def __enter__(self):
         return self
