@@ -82,7 +82,7 @@ def test_a_component_that_cannot_do_is_refused_when_it_is_built(own, key, target
         (["estimator=zero_cost", "estimator.scores=[2]"], "estimator.scores is [2]; it must be a "),
         (["strategy=darts", "data=synthetic", "data.images=2"], "data: too few images (2): none "),
         (["estimator=one_shot", "data=synthetic", "data.images=2"], "data: too few images (2): "),
-        ([*TABLE, "device=remote", "device.command=./time"], "device.command './time' does not say"),
+        ([*TABLE, "device=remote", "device.command=./time"], "device.command './time' does not "),
     ],
 )
 def test_faults_are_of_what_is_wrong(words, says):
