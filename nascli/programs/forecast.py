@@ -21,6 +21,7 @@ from nascli.core.listener import Listener
 from nascli.core.traits import traits_of
 from nascli.core.words import counted
 from nascli.data.task import Task
+from nascli.programs import kernels
 from nascli.programs.process import as_it_was
 from nascli.programs.threads import computing_with
 from nascli.programs.timing import Clock, Few, Steps, mean, peak_mb, training, waiting
@@ -113,7 +114,7 @@ def search(
     if whole < worth * (_STEP * images * tried + of_few * proposals):
         return None
     heard, prepared = Steps(waiting(clock, problem.accelerator)), (0.0, 0.0)
-    with as_it_was():
+    with as_it_was(), kernels.trying_with(parts.kernels, problem, parts.shared):
         few = Few(task, images)
         probe = short(heard, few, passes, of_few)
         scale = len(task.split("train")) / len(few.split("train"))

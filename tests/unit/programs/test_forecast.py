@@ -7,8 +7,10 @@ from fixtures import TINY, TINY_SPACE, asked, composed
 
 from nascli.config import search as config
 from nascli.core.device import Latency
+from nascli.kernels.native import library
 from nascli.programs import forecast, timing, tries
 from nascli.programs.forecast import REPORT_SECONDS, Forecast
+from nascli.supernet.scoring import Scoring
 
 SUPERNET = Forecast(before=600, trial=2, trials=100, after=0, memory_mb=410)
 TRUSTED = Forecast(before=0, trial=2, trials=100, after=100, memory_mb=410)
@@ -191,6 +193,20 @@ def test_networks_that_are_trained_in_the_end_and_timed_on_a_device_take_their_t
     found = forecast.search(parts, short, 20, worth=0)
     assert found.trial == pytest.approx(2 + 96 / 100 + 7)
     assert found.after == pytest.approx(REPORT_SECONDS + 3 * 2 * 18)  # of 18 steps an epoch
+
+
+@pytest.mark.parametrize("chosen", ["torch", "auto"])
+def test_what_is_tried_is_computed_with_the_kernels_of_the_run(paced, monkeypatch, chosen):
+    parts, short = parts_of(*ONE_SHOT, f"kernels={chosen}")
+    off, scored = [], Scoring.accuracy
+
+    def accuracy(*arguments, **settings):
+        off.append(bool(library._OFF))
+        return scored(*arguments, **settings)
+
+    monkeypatch.setattr(Scoring, "accuracy", accuracy)
+    assert forecast.search(parts, short, 20, worth=0) is not None
+    assert set(off) == {chosen == "torch"} and not library._OFF
 
 
 def test_what_keeps_answers_for_other_runs_gets_none_of_a_forecast(tmp_path, monkeypatch):
