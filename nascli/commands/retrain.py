@@ -15,10 +15,11 @@ from nascli.config.compose import Asked
 from nascli.core import launch
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
-from nascli.programs import baselines, forecast
+from nascli.programs import forecast
 from nascli.report import baselines as words
 from nascli.report.units import readable
 from nascli.report.units import words as named
+from nascli.runs.folder import WEIGHTS
 
 if TYPE_CHECKING:
     from nascli.programs.retrain import Parts
@@ -90,7 +91,7 @@ def main(asked: Asked) -> None:
             ui.table("all from scratch, by the same recipe", *words.table(report["networks"]))
             for line in report["verdict"]:
                 ui.say(line)
-        ui.say(f"weights: {run.path / baselines.WEIGHTS} (reloaded and scored)")
+        ui.say(f"weights: {run.path / WEIGHTS} (reloaded and scored)")
         ui.say(f"report:  {run.path / 'report.html'}")
         ui.say(f"next:    {asked.then('export', f'genotype={run.path}', 'format=onnx')}")
     ui.path(run.path)

@@ -132,7 +132,9 @@ def _nested(node: object, where: str) -> Iterator[str]:
 def _value(annotation: Any, value: object, key: str) -> Iterator[str]:
     """What is wrong with a value, and those inside of it."""
     expected = kinds.wanted(annotation, value)
-    if expected:
+    if value == "???":
+        yield f"{key} is '???', which stands for what is missing; give it, or leave it out"
+    elif expected:
         yield f"{key} is {kinds.written(value)}; it must be {expected}"
     elif isinstance(value, Mapping):
         fields = getattr(annotation, "__dataclass_fields__", {})

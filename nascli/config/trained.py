@@ -15,9 +15,8 @@ from nascli.core.listener import SILENT, Listener
 from nascli.core.space import known
 from nascli.core.words import command
 from nascli.data.task import Task
-from nascli.programs.baselines import WEIGHTS
 from nascli.runs import card as cards
-from nascli.runs.folder import REPORT, Run
+from nascli.runs.folder import REPORT, WEIGHTS, Run
 
 if TYPE_CHECKING:
     from nascli.programs.trained import Trained

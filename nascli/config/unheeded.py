@@ -33,8 +33,9 @@ def say_in_search(
     if trainer == "nobody":  # the recipe is that of the run that has trained it
         return
     if trainer is not None:
-        why = "a supernet is trained without"
-        _say(problem, dict.fromkeys(problem.recipe.from_scratch, why))
+        alone = bool(config.get("trust"))  # networks that are, in the end, heed all but patience
+        names = [name for name in problem.recipe.from_scratch if name == "patience" or not alone]
+        _say(problem, dict.fromkeys(names, "a supernet is trained without"))
     elif _targets(config) & {_TRAIN}:
         rng = random.Random(0)
         drawn = [sample(problem.space, rng) for _ in range(_DRAWN)]

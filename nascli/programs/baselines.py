@@ -16,9 +16,9 @@ from nascli.core.space import SearchSpace
 from nascli.core.trial import Trial
 from nascli.data.task import SplitName, Task
 from nascli.report import baselines as words
+from nascli.runs.folder import WEIGHTS
 
 FOUND, RANDOM = "this genotype", "random"
-WEIGHTS = "weights.pt"
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 SCORES = tuple(f"{name}_accuracy" for name in SPLITS)
 _SCORE = SCORES[-1]

@@ -21,6 +21,7 @@ from nascli.core.listener import Listener
 from nascli.core.traits import traits_of
 from nascli.core.words import counted
 from nascli.data.task import Task
+from nascli.programs import kernels
 from nascli.programs.process import as_it_was
 from nascli.programs.threads import computing_with
 from nascli.programs.timing import Clock, Few, Steps, mean, peak_mb, training, waiting
@@ -37,6 +38,7 @@ _FEW = 5  # and each network of a search that trains many
 _PROPOSALS = 8  # that are tried of a search
 _SCORED = 512  # images that paths are scored on
 _STEP = 3  # times what it takes to score an image, to train on it
+_TRAIN = "nascli.estimators.train.Train"
 _WORTH = 10  # times what a forecast takes: a run that trains less has none
 REPORT_SECONDS = 1.0  # figures and pages
 
@@ -97,6 +99,8 @@ def search(
     task, settings = cast(Task, problem.task), parts.settings
     unit = traits_of(parts.strategy).unit
     trainer = None if parts.shared is None else parts.shared.trainer
+    if trainer == "nobody" and settings["strategy"].get("candidates"):
+        return None  # breeding them takes most of the time, and would be done twice
     images = int((_FEW if trainer is None else _BATCHES) * recipe.batch_size)
     stages = max(1, len(settings["strategy"].get("stages") or ()))
     epochs = max(1, round(problem.fidelity * recipe.epochs))
@@ -113,7 +117,7 @@ def search(
     if whole < worth * (_STEP * images * tried + of_few * proposals):
         return None
     heard, prepared = Steps(waiting(clock, problem.accelerator)), (0.0, 0.0)
-    with as_it_was():
+    with as_it_was(), kernels.trying_with(parts.kernels, problem, parts.shared):
         few = Few(task, images)
         probe = short(heard, few, passes, of_few)
         scale = len(task.split("train")) / len(few.split("train"))
@@ -136,7 +140,9 @@ def search(
         asked = ask[1] if trainer == "strategy" else fmean(other for _, other in tries.asked)
         del probe, tries
         gc.collect()
-    in_ask *= scale * (1 if trainer == "strategy" else epochs)
+    by = (settings["strategy"].get("by") or {}).get("_target_")
+    if by in (None, _TRAIN):  # or else the steps are of candidates that are bred
+        in_ask *= scale * (1 if trainer == "strategy" else epochs)
     each = asked + tell[0] / passes * epochs * scale + tell[1] * longer + measured
     networks = 0 if parts.trust is None else parts.trust.networks
     trust = networks * (alone[0] / passes * recipe.epochs * scale + alone[1])

@@ -19,11 +19,11 @@ from nascli.core.trial import Proposal, Trial
 from nascli.core.words import counted
 from nascli.data.task import Task
 from nascli.programs import baselines
-from nascli.programs.baselines import SCORES, WEIGHTS, Networks
+from nascli.programs.baselines import SCORES, Networks
 from nascli.programs.networks import costs_of, network_of
 from nascli.programs.together import whole
 from nascli.report.units import readable
-from nascli.runs.folder import Run
+from nascli.runs.folder import WEIGHTS, Run
 from nascli.training import divergence
 from nascli.training.divergence import DivergedError
 from nascli.training.fit import fit

@@ -63,5 +63,18 @@ def computing_with(
         yield
 
 
+@contextmanager
+def trying_with(kernels: Kernels, problem: Problem, shared: SharedWeights | None) -> Iterator[None]:
+    """The same for what is tried before a new run begins; nothing is noted."""
+    if shared is None or problem.accelerator != "cpu":
+        yield
+        return
+    from nascli.kernels.native import library
+
+    with library.without() if kernels == "torch" else nullcontext():
+        library.load(problem.listener.warn)  # which may compile them
+        yield
+
+
 def _because(reason: str) -> str:
     return f" ({reason})" if reason else ""

@@ -35,11 +35,9 @@ from nascli.programs.threads import computing_with
 from nascli.programs.trained import card_of
 from nascli.report import baselines as words
 from nascli.runs import card as cards
-from nascli.runs.folder import Run
+from nascli.runs.folder import WEIGHTS, Run
 from nascli.training.together import ALONE, Together
 from nascli.workers.serial import Serial
-
-WEIGHTS = baselines.WEIGHTS
 
 
 def serial(evaluation: Evaluate, _path: Path) -> Workers:

@@ -24,6 +24,7 @@ from nascli.runs.sealing import seal
 
 HISTORY, STATE, CONFIG = history_file.FILE, "state.pt", "config.yaml"
 ENVIRONMENT, REPORT, PAGE = "environment.json", "report.json", "report.html"
+WEIGHTS = "weights.pt"  # of the network that a retraining is for
 
 
 class Run:

@@ -261,7 +261,13 @@ PATIENT = ("training.patience=2", "training.average=0.9")
             "supernet is trained without",
         ),
         (("strategy=spos", "training.average=0.9"), "training.average=0.9 changes nothing: a sup"),
+        (("strategy=spos", "trust=5", "training.average=0.9"), ""),
+        (("strategy=spos", "trust=5", *PATIENT), ": training.patience=2 changes nothing: a sup"),
         (("strategy=random", *PATIENT), "training.patience=2 changes nothing: trials train all"),
+        (
+            ("strategy=random", "estimator=cached", *PATIENT),
+            "training.patience=2 changes nothing: trials train all",
+        ),
         (
             ("strategy=random", "training.auxiliary_weight=0.4", "training.patience=2"),
             "no auxiliary head (space.auxiliary=true gives it one); training.patience=2 changes",

@@ -3,9 +3,14 @@
 import importlib
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fixtures import ToyTask, composed
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
+
+from nascli.config import early
 
 ROOT = Path(__file__).resolve().parents[3]
 GIVEN = {"problem", "elastic"}  # by whoever calls, besides the settings
@@ -30,6 +35,21 @@ def test_a_rule_is_about_settings_of_a_shipped_component(room, name):
     rule = getattr(importlib.import_module(f"{room}.checks"), name)
     wanted = set(inspect.signature(rule).parameters) - GIVEN
     assert wanted and wanted <= set(TARGETS[f"{room}.{name}"])
+
+
+def test_a_space_of_ones_own_may_have_elastic_sizes():
+    sizes = {"once_for_all_small": True, "nasbench201": False}
+    for name, elastic in sizes.items():
+        make = instantiate(composed(f"space={name}").space, _partial_=True)
+        assert early._elastic(make(ToyTask(input_shape=(3, 32, 32)))) is elastic
+    assert early._elastic(object())
+
+
+@pytest.mark.parametrize(("settings", "wrong"), [({}, 0), ({"random": 2}, 0), ({"random": -1}, 1)])
+def test_settings_that_are_left_out_are_left_to_the_constructor(settings, wrong):
+    node = OmegaConf.create({"_target_": "nascli.samplers.sandwich.Sandwich", **settings})
+    made = SimpleNamespace(space=object())
+    assert len(list(early._wrong_parts(node, "estimator", made))) == wrong
 
 
 def test_there_are_rules_of_six_rooms():

@@ -8,6 +8,9 @@ from fixtures import asked
 from omegaconf import OmegaConf
 
 from nascli.config.ended import already
+from nascli.core import history_file
+from nascli.core.genotype import Genotype
+from nascli.core.trial import Trial
 
 MARKS = {
     "search": "strategy",
@@ -20,6 +23,7 @@ FILES = (
     "environment.json",
     "history.jsonl",
     "state.pt",
+    "weights.pt",
     "report.json",
     "report.html",
 )
@@ -77,3 +81,32 @@ def test_what_is_no_ended_run_of_the_verb_is_left_to_the_command(folder):
     path = folder()
     (path / "report.html").unlink()
     assert found(path) is None
+
+
+FAILED = Trial(1, Genotype("cell", ("a",), ("b",)), 1.0, {}, error="it fell over")
+
+
+def test_trainings_that_failed_or_whose_weights_are_gone_are_taken_up_again(folder):
+    path = folder("retrain")
+    (path / "history.jsonl").write_bytes(history_file.line(FAILED))
+    os.utime(path / "history.jsonl", (2, 2))
+    assert found(path, verb="retrain") is None
+    path = folder("retrain")
+    assert found(path, verb="retrain") is not None
+    (path / "weights.pt").unlink()
+    assert found(path, verb="retrain") is None
+
+
+def test_one_that_a_fault_has_stopped_goes_on_to_say_it_again(folder):
+    assert found(folder(ended="the policy diverged: start a new run")) is None
+    assert (
+        found(folder("scale", ended="x failed; go on with: nas scale resume=x"), verb="scale")
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    "reason", ["all 4 genotypes of the space are known", "the strategy has no more epochs"]
+)
+def test_the_reasons_of_the_loop_are_ends(folder, reason):
+    assert found(folder(ended=reason)) is not None

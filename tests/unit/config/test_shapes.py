@@ -46,6 +46,8 @@ def test_shipped_configs_are_sound_and_need_every_key_of_theirs(verb):
             {"objectives": {"params": "low"}},
             "objectives.params is 'low'; it must be max or min",
         ),
+        ({"deploy": {"channels": "???"}}, "deploy.channels is '???', which stands for what is mis"),
+        ({"constraints": {"params": "???"}}, "constraints.params is '???', which stands for what"),
         ({"resume": 3}, "resume is 3; it must be a word or null"),
         ({"seed": None}, "seed is null; it must be a whole number"),
         ({"outputs": "a" * 300}, "that is no possible path: File name too long"),

@@ -1,14 +1,20 @@
 """What a run will take: the sums on a clock of our own, and that trying it changes no answer."""
 
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from fixtures import TINY, TINY_SPACE, asked, composed
 
 from nascli.config import search as config
 from nascli.core.device import Latency
+from nascli.core.genotype import Genotype
+from nascli.core.trial import Trial
+from nascli.kernels.native import library
 from nascli.programs import forecast, timing, tries
 from nascli.programs.forecast import REPORT_SECONDS, Forecast
+from nascli.supernet.scoring import Scoring
 
 SUPERNET = Forecast(before=600, trial=2, trials=100, after=0, memory_mb=410)
 TRUSTED = Forecast(before=0, trial=2, trials=100, after=100, memory_mb=410)
@@ -191,6 +197,50 @@ def test_networks_that_are_trained_in_the_end_and_timed_on_a_device_take_their_t
     found = forecast.search(parts, short, 20, worth=0)
     assert found.trial == pytest.approx(2 + 96 / 100 + 7)
     assert found.after == pytest.approx(REPORT_SECONDS + 3 * 2 * 18)  # of 18 steps an epoch
+
+
+def test_candidates_that_are_bred_are_no_steps_of_a_training(monkeypatch):
+    Paced(monkeypatch)
+    words = ("strategy=screening", "strategy.keep=3", "device=none")
+    words += ("strategy.by.batch_size=8", "strategy.by.scores=[synflow]", "data.images=512")
+    parts, short = parts_of(*words, "strategy.candidates=10", "training.epochs=2")
+    found = forecast.search(parts, short, 3, worth=0)
+    assert found.trial == pytest.approx(9 / 3 + 2 * 18)  # the tenth is the end of them
+    trained_before = replace(parts, shared=SimpleNamespace(trainer="nobody"))
+    assert forecast.search(trained_before, short, 3, worth=0) is None  # they would be bred twice
+
+
+def test_a_retraining_has_the_steps_of_all_its_images(monkeypatch):
+    paced = Paced(monkeypatch)
+    parts, _ = parts_of("data.images=512", "training.epochs=3", "device=none")
+    few = timing.Few(parts.problem.task, 80)
+    genotype = parts.strategy.ask(1)[0].genotype
+    found = timing.training(parts.problem, genotype, few, timing.Steps(Ticks()))
+    assert paced.charged == 0 and found == pytest.approx(3 * 288 / 16)
+
+
+def test_fronts_that_are_looked_at_again_grow_as_the_logarithm_of_trials(monkeypatch):
+    report = {"front": [{"trial": 1}], "fronts": {"macs": [{"trial": 1}, {"trial": 2}]}}
+    monkeypatch.setattr(tries.summary, "search", lambda *_: report)
+    trials = [Trial(n, Genotype("x", ("a",), ("b",)), 1.0, {}) for n in range(8)]
+    tried = tries.Tries(SimpleNamespace(problem=None), None, None, trials)
+    assert tried.in_the_end(64) == pytest.approx(
+        1 + 2 * 2
+    )  # the answer; two points, log 64 / log 8
+
+
+@pytest.mark.parametrize("chosen", ["torch", "auto"])
+def test_what_is_tried_is_computed_with_the_kernels_of_the_run(paced, monkeypatch, chosen):
+    parts, short = parts_of(*ONE_SHOT, f"kernels={chosen}")
+    off, scored = [], Scoring.accuracy
+
+    def accuracy(*arguments, **settings):
+        off.append(bool(library._OFF))
+        return scored(*arguments, **settings)
+
+    monkeypatch.setattr(Scoring, "accuracy", accuracy)
+    assert forecast.search(parts, short, 20, worth=0) is not None
+    assert set(off) == {chosen == "torch"} and not library._OFF
 
 
 def test_what_keeps_answers_for_other_runs_gets_none_of_a_forecast(tmp_path, monkeypatch):
