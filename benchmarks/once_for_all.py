@@ -29,6 +29,8 @@ import argparse
 import json
 import os
 import random
+import re
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -267,14 +269,20 @@ def devices(options: argparse.Namespace) -> dict[str, Any]:
     }
     found: dict[str, Any] = {}
     for name, words in three.items():
-        start = time.perf_counter(), os.times().children_user
+        start = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         run = nas(options, name.replace(" ", "_"), "search", f"supernet={one}", *words, *quiet)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start[1]
+        tau = re.search(r"Kendall's tau ([.0-9]+)", (run / "log.txt").read_text())
         report = json.loads((run / "report.json").read_text())
+        costs = ("accuracy", "macs", "latency_ms", "flash_kib", "ram_kib")
         found[name] = {
+            "asked": words[-1],
             "seconds": round(time.perf_counter() - start[0], 1),
-            "report": {key: report.get(key) for key in ("seconds", "best", "surrogate", "trials")},
+            "cpu_seconds": round(used, 1),
+            "tau of the predictor on networks held out": float(tau[1]) if tau else None,
+            "scored": report["trials"]["good"],
+            "answer": {key: report["best"][key] for key in costs if key in report["best"]},
         }
-        print(name, found[name], flush=True)
     return found
 
 
