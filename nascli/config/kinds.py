@@ -109,7 +109,7 @@ def wanted(annotation: Any, value: object) -> str | None:
         return _list(kind, inside, value)
     if kind in (dict, collections.abc.Mapping) or _fields(kind):
         return None if isinstance(value, Mapping) else _MAPPING
-    return None
+    return "a component" if kind is collections.abc.Callable and value is None else None
 
 
 def like(default: object, value: object) -> str | None:

@@ -156,8 +156,11 @@ class History(Sequence[Trial]):
         self._trials.append(trial)
 
     def best(self, goal: Goal) -> Trial | None:
-        """The first trial of least loss at the highest fidelity there is; None if none is good."""
-        return min(self.full(goal), key=goal.loss, default=None)
+        """The trial of least loss at the highest fidelity there is; None if none is good.
+
+        Of equal ones the best in the further objectives, then the first.
+        """
+        return min(self.full(goal), key=lambda t: (goal.loss(t), *goal.losses(t)), default=None)
 
     def full(self, goal: Goal) -> list[Trial]:
         """The good trials at the highest fidelity that a good one has: those that compare."""

@@ -27,7 +27,8 @@ from nascli.core.fault import Fault
         (tuple[str, ...], [[], ["a", "b"]], [[1]], "a list of which each is a word"),
         (Mapping[str, Any], [{}], [[], 1], "a mapping {key: value}"),
         (Budget, [{}], [None, 5], "a mapping {key: value}"),
-        (Callable[..., Any], [1, None, "a"], [], ""),
+        (Callable[..., Any], [1, "a"], [None], "a component"),
+        (Callable[..., Any] | None, [1, None, "a"], [], ""),
         (Any, [1, None], [], ""),
     ],
 )

@@ -381,6 +381,18 @@ def test_a_front_holds_what_nothing_beats_in_all_objectives(problem):
     assert [t.number for t in History(trials).front(problem.goal)] == [4, 0, 1]
 
 
+def test_the_answer_of_a_front_is_beaten_by_none_of_it(problem):
+    both = (Objective("accuracy", "max"), Objective("params", "min"))
+    problem = replace(problem, goal=replace(problem.goal, objectives=both))
+    pairs = [(90, 9), (95, 6), (95, 4), (80, 3), (95, 4)]
+    trials = [
+        Trial(n, moves.at(problem.space, n), 1.0, {"accuracy": float(a), "params": float(p)})
+        for n, (a, p) in enumerate(pairs)
+    ]
+    best = History(trials).best(problem.goal)
+    assert best is not None and best.number == 2
+
+
 def test_a_resume_does_not_depend_on_the_budget_or_the_clock(problem):
     whole = two_at_once(problem)
     whole.run(lambda _: None)
