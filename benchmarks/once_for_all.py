@@ -16,7 +16,8 @@ nothing here chooses by. Seconds are those of the processor.
 
 `order`: --networks spread over the whole range of multiply-adds, by the accuracy of their paths on
 the validation images against their test accuracy alone, after as many epochs; Kendall's tau with a
-95 % interval of 1,000 resamples of the networks, beside that of multiply-adds.
+95 % interval of 1,000 resamples of the networks, beside that of multiply-adds; and by the accuracy
+on the test images, to see what the few validation images cost.
 
 `devices`: `nas search strategy=ofa` scores 1,000 networks of such a supernet, which is then
 specialised for three: a bound on multiply-adds, on milliseconds by a latency table of this machine,
@@ -45,7 +46,7 @@ from darts_step import machine
 from hydra.utils import instantiate
 from tabular import mean, save
 
-from nascli.analysis.correlation import Correlations
+from nascli.analysis.correlation import Correlations, Interval
 from nascli.config.compose import composed
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -69,6 +70,8 @@ SPACE = [
 ]
 RECIPE = {"learning_rate": 0.1, "final_learning_rate": 0.001, "weight_decay": 3e-4}
 RECIPE |= {"schedule": "step", "gradient_clip": 5.0, "crop_padding": 2, "batch_size": 64}
+
+PATH = "path on the test images"
 
 
 def kept(folder: Path, name: str, compute: Callable[[], Any]) -> Any:
@@ -238,18 +241,21 @@ def order(options: argparse.Namespace) -> dict[str, Any]:
     for number, one in enumerate(spread(problem, options.networks)):
         truth = kept(folder, f"order-{number}", partial(alone, problem, one))
         mixture = scoring._shared.supernet.path(one)
-        path = scoring.accuracy(mixture)
-        rows.append({"macs": cost(one).macs, "path": path, "alone": truth["accuracy"]})
+        row = {"path": scoring.accuracy(mixture), PATH: tested(problem, scoring.network(one))}
+        rows.append({**row, "macs": cost(one).macs, "alone": truth["accuracy"]})
         print(rows[-1], flush=True)
-    columns = {name: [row[name] for row in rows] for name in ("path", "macs", "alone")}
-    ranks = Correlations({k: columns[k] for k in ("path", "macs")}, columns["alone"])
-    found = {}
-    for name in ("path", "macs"):
-        tau = ranks.kendall(name)
-        found[name] = {"tau": round(tau.value, 3), "interval": [tau.low, tau.high]}
-    lead = ranks.lead("path", "macs")
-    found["path less macs"] = {"tau": round(lead.value, 3), "interval": [lead.low, lead.high]}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    truths, found = columns.pop("alone"), {}
+    ranks = Correlations(columns, truths)
+    for name in columns:
+        found[name] = interval(ranks.kendall(name))
+        if name != "macs":
+            found[f"{name}, less macs"] = interval(ranks.lead(name, "macs"))
     return {**found, "networks": rows}
+
+
+def interval(tau: Interval) -> dict[str, Any]:
+    return {"tau": round(tau.value, 3), "interval": [round(tau.low, 3), round(tau.high, 3)]}
 
 
 def devices(options: argparse.Namespace) -> dict[str, Any]:
