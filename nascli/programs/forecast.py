@@ -40,7 +40,7 @@ _SCORED = 512  # images that paths are scored on
 _STEP = 3  # times what it takes to score an image, to train on it
 _TRAIN = "nascli.estimators.train.Train"
 _WORTH = 10  # times what a forecast takes: a run that trains less has none
-REPORT_SECONDS = 1.0  # figures and pages
+REPORT_SECONDS = 0.7  # figures and pages
 
 
 @dataclass(frozen=True)

@@ -101,11 +101,6 @@ class GradientSearch:
         if answer not in _ANSWERS:
             raise Fault(unknown("strategy.answer", answer, _ANSWERS))
         self._answer = answer
-        if discretisation is None:  # as a config may have it
-            raise Fault(
-                "strategy.discretisation is null; take discretisation@strategy.discretisation="
-                "strongest, or another of nas list discretisation"
-            )
         if cuda_graphs and problem.accelerator != "cuda":
             raise Fault(
                 "strategy.cuda_graphs is true, but the search runs on "

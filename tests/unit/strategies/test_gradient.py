@@ -376,7 +376,7 @@ def flat(state):
         ),
         (["strategy.stages=[{},{},{}]"], "strategy.stages are 3, too many for 2 epoch"),
         (["strategy.warmup=1.5"], "strategy.warmup is 1.5; it must be"),
-        (["strategy.discretisation=null"], "strategy.discretisation is null; take disc"),
+        (["strategy.discretisation=null"], "discretisation is null; it must be a component"),
         (["~relaxation@strategy.relaxation"], "has neither relaxation nor sampler: take"),
         (
             ["sampler@strategy.sampler=uniform"],
