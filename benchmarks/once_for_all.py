@@ -28,12 +28,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import re
 import resource
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -44,6 +42,7 @@ from typing import Any
 import torch
 from darts_step import machine
 from hydra.utils import instantiate
+from one_shot_ranking import nas
 from tabular import mean, save
 
 from nascli.analysis.correlation import Correlations, Interval
@@ -156,16 +155,16 @@ def shrunk(problem: Problem, file: Path) -> dict[str, Any]:
     return {"phases": phases, "seconds": seconds}
 
 
-def restored(problem: Problem, file: Path) -> Scoring:
-    """The scoring of a supernet that is trained."""
+def restored(problem: Problem, file: Path) -> tuple[Shared, Scoring]:
+    """A supernet that is trained, and its scoring."""
     shared = Shared(problem, "estimator")
     shared.load_state_dict(torch.load(file, weights_only=True))
-    return Scoring(problem, shared, 256, 4, None, "augmented")
+    return shared, Scoring(problem, shared, 256, 4, None, "augmented")
 
 
 def tuned(problem: Problem, file: Path, genotype: Genotype) -> dict[str, float]:
     """Taken out of the supernet and trained on for a fifth of the epochs."""
-    network = restored(problem, file).network(genotype)
+    network = restored(problem, file)[1].network(genotype)
     recipe = Recipe(max(1, problem.recipe.epochs // 5), **RECIPE)
     start = time.process_time()
     fit(network, problem.task.split("train"), None, recipe, seed=problem.seed)
@@ -236,11 +235,11 @@ def summed(seeds: list[dict[str, Any]]) -> dict[str, Any]:
 def order(options: argparse.Namespace) -> dict[str, Any]:
     """How the supernet's order agrees with that of networks trained alone."""
     problem, folder = posed(options, options.epochs, 0), options.runs / f"{options.epochs}-0"
-    scoring, rows = restored(problem, folder / "supernet.pt"), []
+    (shared, scoring), rows = restored(problem, folder / "supernet.pt"), []
     cost = PlanCounter(problem.space)
     for number, one in enumerate(spread(problem, options.networks)):
         truth = kept(folder, f"order-{number}", partial(alone, problem, one))
-        mixture = scoring._shared.supernet.path(one)
+        mixture = shared.supernet.path(one)
         row = {"path": scoring.accuracy(mixture), PATH: tested(problem, scoring.network(one))}
         rows.append({**row, "macs": cost(one).macs, "alone": truth["accuracy"]})
         print(rows[-1], flush=True)
@@ -290,19 +289,6 @@ def devices(options: argparse.Namespace) -> dict[str, Any]:
             "answer": {key: report["best"][key] for key in costs if key in report["best"]},
         }
     return found
-
-
-def nas(options: argparse.Namespace, name: str, verb: str, *words: str) -> Path:
-    """The finished run folder of a command, which is run unless it is there."""
-    outputs = options.runs / name
-    runs = sorted((outputs / verb).glob("[!.]*"))
-    if not (runs and (runs[-1] / "report.json").is_file()):
-        command = ["nas", verb, *words, f"outputs={outputs}"]
-        if runs:
-            command = ["nas", verb, f"resume={runs[-1]}"]
-        print(" ".join(command), flush=True)
-        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    return max((outputs / verb).glob("[!.]*"))
 
 
 def main() -> None:

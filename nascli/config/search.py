@@ -29,7 +29,7 @@ from nascli.config.feasibility import Table, refuse, with_numbers
 from nascli.config.files import root
 from nascli.core.budget import Budget
 from nascli.core.device import available
-from nascli.core.estimator import Prepared
+from nascli.core.estimator import TRAIN, Prepared
 from nascli.core.evaluation import Evaluation
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
@@ -44,7 +44,6 @@ from nascli.programs.search import Parts
 from nascli.programs.trust import Trust
 from nascli.runs.folder import Run
 
-_ALONE = "nascli.estimators.train.Train"
 _LOOKED_AT = 100  # trials on record that a moved table has to know
 
 
@@ -161,7 +160,7 @@ def _trust(config: DictConfig, problem: Problem) -> Trust | None:
     networks = config.get("trust") or 0  # configs of before have none
     if not networks:
         return None
-    reference = OmegaConf.create({"reference": {"_target_": _ALONE}})
+    reference = OmegaConf.create({"reference": {"_target_": TRAIN}})
     full = replace(problem, fidelity=1.0)
     return Trust(networks, building.component(reference, "reference", full))
 

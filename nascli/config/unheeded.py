@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from nascli.config import values
+from nascli.core.estimator import TRAIN
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -17,7 +18,6 @@ from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 
 _DRAWN = 8  # genotypes of a search that are looked at
-_TRAIN = "nascli.estimators.train.Train"
 
 
 def say_in_retraining(config: DictConfig, problem: Problem, genotype: Genotype) -> None:
@@ -36,7 +36,7 @@ def say_in_search(
         alone = bool(config.get("trust"))  # networks that are, in the end, heed all but patience
         names = [name for name in problem.recipe.from_scratch if name == "patience" or not alone]
         _say(problem, dict.fromkeys(names, "a supernet is trained without"))
-    elif _targets(config) & {_TRAIN}:
+    elif _targets(config) & {TRAIN}:
         rng = random.Random(0)
         drawn = [sample(problem.space, rng) for _ in range(_DRAWN)]
         lacking = _without_place(config, problem, drawn)

@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from nascli.core.trial import Proposal
 
+TRAIN = "nascli.estimators.train.Train"
+"""What a config names that trains every network from scratch."""
 COUNTED = ("params", "macs", "flops", "peak_memory_mb")
 """What every network costs, wherever it runs."""
 MEASURED = ("latency_ms", "energy_mj")

@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
 
 from nascli.core.budget import OutOfTime
-from nascli.core.estimator import Prepared
+from nascli.core.estimator import TRAIN, Prepared
 from nascli.core.genotype import Genotype
 from nascli.core.listener import Listener
 from nascli.core.traits import traits_of
@@ -38,7 +38,6 @@ _FEW = 5  # and each network of a search that trains many
 _PROPOSALS = 8  # that are tried of a search
 _SCORED = 512  # images that paths are scored on
 _STEP = 3  # times what it takes to score an image, to train on it
-_TRAIN = "nascli.estimators.train.Train"
 _WORTH = 10  # times what a forecast takes: a run that trains less has none
 REPORT_SECONDS = 0.7  # figures and pages
 
@@ -141,7 +140,7 @@ def search(
         del probe, tries
         gc.collect()
     by = (settings["strategy"].get("by") or {}).get("_target_")
-    if by in (None, _TRAIN):  # or else the steps are of candidates that are bred
+    if by in (None, TRAIN):  # or else the steps are of candidates that are bred
         in_ask *= scale * (1 if trainer == "strategy" else epochs)
     each = asked + tell[0] / passes * epochs * scale + tell[1] * longer + measured
     networks = 0 if parts.trust is None else parts.trust.networks
