@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nascli.core.fault import Fault, first_line
 from nascli.kernels.depthwise import Depthwise
+from nascli.kernels.pointwise import Strided
 
 
 def traced(network: nn.Module, images: Tensor) -> fx.GraphModule:
@@ -22,7 +23,8 @@ def traced(network: nn.Module, images: Tensor) -> fx.GraphModule:
     """
     network = copy.deepcopy(network).eval()
     for module in network.modules():
-        if isinstance(module, Depthwise):  # PyTorch's own, but for how gradients are computed
+        # PyTorch's own, but for how gradients are computed
+        if isinstance(module, Depthwise | Strided):
             module.__class__ = nn.Conv2d  # type: ignore[assignment]
     try:
         with torch.no_grad():

@@ -12,6 +12,7 @@ from nascli.core.fault import Fault
 from nascli.kernels.deferred import Deferred, deferred
 from nascli.kernels.depthwise import margin
 from nascli.kernels.native.leaving import AVERAGE_POOL, MAX_POOL, Free
+from nascli.kernels.pointwise import Strided
 
 
 class ReluFirst(nn.Module):
@@ -68,6 +69,8 @@ class Normed(nn.Module):
 
 def convolution(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     """A convolution without bias whose output has ceil(size / stride) pixels a side."""
+    if kernel == 1 and stride > 1:
+        return Strided(in_channels, out_channels, stride)
     return nn.Conv2d(in_channels, out_channels, kernel, stride, margin(kernel), bias=False)
 
 

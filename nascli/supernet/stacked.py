@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from nascli.kernels.deferred import Deferred, deferred
 from nascli.kernels.depthwise import Depthwise
+from nascli.kernels.pointwise import Strided, strided
 from nascli.operations.blocks import Halves, Normed, ReluFirst
 
 _TRACKED = ("running_mean", "running_var", "num_batches_tracked")
@@ -75,7 +76,7 @@ def _layers(module: nn.Module) -> list[nn.Module] | None:
 
 def _known(layer: nn.Module) -> bool:
     if isinstance(layer, nn.Conv2d):
-        return type(layer) in (nn.Conv2d, Depthwise) and layer.bias is None
+        return type(layer) in (nn.Conv2d, Depthwise, Strided) and layer.bias is None
     if isinstance(layer, nn.BatchNorm2d):
         return layer.track_running_stats and layer.momentum is not None
     return isinstance(layer, nn.ReLU | Halves)
@@ -104,6 +105,8 @@ def _convolve(convolutions: Sequence[nn.Conv2d], images: Tensor) -> Tensor:
         images, once = _images(_rows(images).repeat(1, 1, 1, count)), False
     weight = torch.cat([convolution.weight for convolution in convolutions])
     groups = first.groups if once else count * first.groups
+    if type(first) is Strided and images.device.type == "cpu":
+        return strided(images, weight, first.stride[0], groups)
     padding = cast(Any, first.padding)
     return F.conv2d(images, weight, None, first.stride, padding, first.dilation, groups)
 

@@ -7,6 +7,7 @@ import torch
 from fixtures import CHECKOUT, options
 from omegaconf import OmegaConf
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nascli.core.fault import Fault
 from nascli.operations import resolve
@@ -152,3 +153,29 @@ def test_several_halves_together_are_each_alone(size):
     alone = found([halves(state) for halves in several])
     for ours, theirs in zip(found(Halves.of(several, state)), alone, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+class Gradients(TorchDispatchMode):
+    """The kernel and stride of every convolution whose gradients are computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if "convolution_backward" in str(function):
+            self.seen.append((args[2].shape[-1], args[4][0]))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", options("operation"))
+def test_no_gradient_of_a_1x1_convolution_is_computed_at_a_stride(name):
+    """oneDNN's writes past its memory (issue 6035 of uxlfoundation/oneDNN)."""
+    module = factories()[name](4, 6, 2, False)
+    images = torch.randn(3, 4, 8, 8, requires_grad=True)
+    images = images.contiguous(memory_format=torch.channels_last)
+    with Gradients() as gradients:
+        module(images).sum().backward()
+    assert (1, 2) not in gradients.seen
+    if next(module.parameters(), None) is not None:
+        assert gradients.seen
