@@ -12,7 +12,7 @@ from torch import nn
 
 from nascli.kernels.depthwise import Depthwise
 from nascli.kernels.native import compiling
-from nascli.kernels.native.leaving import SKIP, Free, leaving
+from nascli.kernels.native.leaving import SKIP, Free, Leaving
 from nascli.kernels.native.residual import Normed as Middle
 from nascli.kernels.native.residual import middle
 from nascli.operations.blocks import Normed
@@ -156,7 +156,7 @@ def test_want_of_memory_is_an_error_wherever_it_comes(compiled):
 
     def left_state():
         terms, mixture = [conv.native(), Free(SKIP)], torch.ones(2)
-        (found,) = leaving(scarce, images, 1, terms, [(0, 0), (1, 0)], mixture)
+        (found,) = Leaving(images, 1, terms, [(0, 0), (1, 0)])(scarce, images, mixture)
         return torch.autograd.grad(found.sum(), [images, *conv.parameters()])
 
     def residual():

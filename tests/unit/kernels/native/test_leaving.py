@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from nascli.kernels.native import library
-from nascli.kernels.native.leaving import SKIP, Free, leaving
+from nascli.kernels.native.leaving import SKIP, Free, Leaving
 from nascli.operations.blocks import Normed
 from nascli.operations.separable import DilatedConv, SeparableConv
 
@@ -61,7 +61,8 @@ class Case:
             Free(SKIP) if isinstance(module, nn.Identity) else module.native() for module in modules
         ]
         uses = [(modules.index(self.edges[e][option]), e) for e, option in self.options]
-        return leaving(library.load(), self.images, self.stride, terms, uses, self.weights)
+        call = Leaving(self.images, self.stride, terms, uses)
+        return call(library.load(), self.images, self.weights)
 
     def plain(self):
         """A module that two edges share is a copy for the second: statistics move only once."""
@@ -135,9 +136,8 @@ def test_gradients_at_the_kinks_of_relus_and_what_is_not_a_number():
         ours.images[1, 1, 2, 2] = float("nan")
         assert all(part.isnan().any() for part in ours.native())
         one = next(conv for conv in ours.edges[0] if isinstance(conv, DilatedConv))
-        (alone,) = leaving(
-            library.load(), ours.images, 1, [one.native()], [(0, 0)], ours.weights[:1]
-        )
+        call = Leaving(ours.images, 1, [one.native()], [(0, 0)])
+        (alone,) = call(library.load(), ours.images, ours.weights[:1])
         assert alone.isnan().all()  # every channel's statistics have read it
 
 
