@@ -123,7 +123,7 @@ class Leaving:
         self._out, self._wide = (batch, channels, *size), filled(images)
         numbers, norms = batch * size[0] * size[1] * self._wide, len(self._norms)
         self._bytes = numbers * images.element_size()  # of what a norm reads
-        most = max(1, _TOGETHER // self._bytes)
+        most = max(1, _TOGETHER // max(1, self._bytes))
         self._kept = [(min(most, norms - first), numbers) for first in range(0, norms, most)]
         self._edges = 1 + max(edge for _, edge in uses)
         counts = len(terms), len(uses), self._edges
@@ -145,9 +145,9 @@ class Leaving:
         statistics = torch.empty(len(self._norms), 2, self._wide, dtype=torch.float64)
         terms = self._terms.copy()
         stages, norms = terms["stage"], terms["stage"]["norm"]
-        own = [parameter.data_ptr() for parameter in parameters]
-        stages["depthwise"][self._weighted] = own[::2]
-        stages["pointwise"][self._weighted] = own[1::2]
+        weighted = [parameter.data_ptr() for parameter in parameters]
+        stages["depthwise"][self._weighted] = weighted[::2]
+        stages["pointwise"][self._weighted] = weighted[1::2]
         stages["kept"][self._normed] = [
             part.data_ptr() + place * self._bytes for part in kept for place in range(len(part))
         ]
