@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Sequence
 from ctypes import Structure, c_double, c_void_p
 from typing import Any, cast
@@ -54,9 +55,12 @@ def run(library: ctypes.CDLL, name: str, call: Structure, images: Tensor) -> Non
 
 
 def save(ctx: Any, tensors: Sequence[Tensor | None]) -> None:
-    """Saves what a call refers to for its backward pass, which finds it by `saved`."""
+    """Saves what a call refers to for its backward pass, which finds it by `saved`.
+
+    The last is a tensor that the call has made.
+    """
     ctx.save_for_backward(*tensors)
-    ctx.places = [pointer(tensor) for tensor in tensors]
+    ctx.last = weakref.ref(cast(Tensor, tensors[-1]))
 
 
 def saved(ctx: Any) -> tuple[Tensor, ...]:
@@ -69,6 +73,6 @@ def saved(ctx: Any) -> tuple[Tensor, ...]:
     if torch.is_grad_enabled():
         raise RuntimeError(f"native kernels have no second derivatives; {_OTHERWISE}")
     tensors = cast(tuple[Tensor, ...], ctx.saved_tensors)
-    if [pointer(tensor) for tensor in tensors] != ctx.places:
+    if tensors[-1] is not ctx.last():
         raise RuntimeError(f"native kernels do not go with torch.utils.checkpoint; {_OTHERWISE}")
     return tensors
