@@ -243,7 +243,7 @@ def chain(options: argparse.Namespace) -> dict[str, Any]:
     once = {json.dumps(t["genotype"]["choices"]): t["metrics"]["accuracy"] for t in history}
     several = dict(list(once.items())[: options.repeated])
     write(options.runs / "several.csv", several)
-    again = repeated(options)
+    again = repeated(options, several)
     means = {text: [value, *again[text]] for text, value in several.items()}
     truth_csv = options.runs / "truth.csv"
     write(truth_csv, {**once, **{text: float(np.mean(v)) for text, v in means.items()}})
@@ -267,6 +267,11 @@ def chain(options: argparse.Namespace) -> dict[str, Any]:
         "deviation_over_networks": round(float(values.mean(1).std(ddof=1)), 2),
         "networks": len(values),
     }
+    result["all"] = [
+        {"genotype": text, "alone": means.get(text, [accuracy])}
+        | {name: round(float(column[number]), 4) for name, column in columns.items()}
+        for number, (text, accuracy) in enumerate(once.items())
+    ]
     return result
 
 
@@ -278,15 +283,20 @@ def write(file: Path, accuracies: dict[str, float]) -> None:
         writer.writerows(accuracies.items())
 
 
-def repeated(options: argparse.Namespace) -> dict[str, list[float]]:
-    """The accuracies of some of the networks with further seeds."""
+def repeated(options: argparse.Namespace, several: dict[str, float]) -> dict[str, list[float]]:
+    """The accuracies of some of the networks with further seeds.
+
+    An audit goes through the table in its order, and calls equal networks by one name.
+    """
     found: dict[str, list[float]] = {}
     for seed in range(1, options.repeats):
         words = [*space(options, "chain"), f"training.epochs={options.epochs_alone}", *QUIET]
         words += [f"reference.path={options.runs / 'several.csv'}", "reference=table"]
         words += ["estimator=train", "genotypes=all", f"seed={seed}", "resamples=100"]
-        for row in rows(nas(options, f"chain-again-{seed}", "audit", *words)):
-            found.setdefault(row["genotype"], []).append(float(row["accuracy"]))
+        told = rows(nas(options, f"chain-again-{seed}", "audit", *words))
+        for (text, first), row in zip(several.items(), told, strict=True):
+            assert float(row["reference"]) == first
+            found.setdefault(text, []).append(float(row["accuracy"]))
     return found
 
 
@@ -315,7 +325,8 @@ def main() -> None:
         table = {"bench": bench, "chain": chain}[part](options)
         print(part)
         for name, row in table.items():
-            print(f"  {name:<20} {json.dumps(row)}")
+            if name != "all":
+                print(f"  {name:<20} {json.dumps(row)}")
         command = f"python benchmarks/{NAME}.py IMAGES --parts {part}"
         machine = f"{platform.processor() or platform.machine()}, one thread"
         whole = {"command": command, "machine": machine, "settings": settings, "table": table}
