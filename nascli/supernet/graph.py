@@ -18,7 +18,7 @@ from nascli.kernels.deferred import Deferred, Term, weighted_sum
 from nascli.kernels.depthwise import rewritten
 from nascli.kernels.native.leaving import Term as Made
 from nascli.supernet.evaluating import evaluated
-from nascli.supernet.leaving import Exits, Option
+from nascli.supernet.leaving import Option, Outgoing
 from nascli.supernet.partial import halved, joined, split
 from nascli.supernet.stacked import at_half_size, halves, mixed, side_by_side, stacks
 
@@ -120,7 +120,7 @@ class MixedGraph(nn.Module):
         self.weighted = nn.ModuleList(nn.ModuleDict() for _ in options)
         self.free = nn.ModuleList(nn.ModuleDict() for _ in self.names)
         self._made: dict[nn.Module, Made | None] = {}
-        self._exits: dict[int, tuple[list[tuple[int, ...]], Exits]] = {}
+        self._outgoing: dict[int, tuple[list[tuple[int, ...]], Outgoing]] = {}
         shared: dict[tuple[int, str], Layer] = {}
         for edge, place in enumerate(options):
             for option, layer in zip(self.choices[edge].options, place.options, strict=True):
@@ -189,7 +189,7 @@ class MixedGraph(nn.Module):
         """(target, term) of every active option of every edge that leaves `state`."""
         once: dict[nn.Module, Deferred] = {}
         relu: list[Tensor] = []
-        sums, options = self._exits_of(source, weights)(state, weights.several)
+        sums, options = self._outgoing_of(source, weights)(state, weights.several)
         for edge, part in sums:
             yield self.edges[edge][1], (Deferred(part), None)
         halving = [module for _, _, module in options if sums and halves(module)]
@@ -200,11 +200,11 @@ class MixedGraph(nn.Module):
                 once[module] = _result(module, state, relu)
             yield self.edges[edge][1], (once[module], weights(*entry))
 
-    def _exits_of(self, source: int, weights: Unpacked) -> Exits:
+    def _outgoing_of(self, source: int, weights: Unpacked) -> Outgoing:
         """Those under the active options; the last ones of every state are remembered."""
         active = [weights.active[self.rows[edge]] for edge in self.leaving[source]]
-        before, exits = self._exits.get(source, (None, None))
-        if exits is None or before != active:
+        before, outgoing = self._outgoing.get(source, (None, None))
+        if outgoing is None or before != active:
             free, options = cast(nn.ModuleDict, self.free[source]), list[Option]()
             for edge, numbers in zip(self.leaving[source], active, strict=True):
                 weighted = cast(nn.ModuleDict, self.weighted[edge])
@@ -212,9 +212,9 @@ class MixedGraph(nn.Module):
                     name = self.choices[edge].options[number]
                     module = weighted[name] if name in weighted else free[name]
                     options.append((edge, (self.rows[edge], number), module))
-            exits = Exits(options, self.strides, self._made)
-            self._exits[source] = active, exits
-        return exits
+            outgoing = Outgoing(options, self.strides, self._made)
+            self._outgoing[source] = active, outgoing
+        return outgoing
 
     def _stacked(self, source: int, state: Tensor, weights: Unpacked) -> Iterator[tuple[int, Term]]:
         """The same, with few kernels: terms come weighed and summed (see `supernet.stacked`)."""

@@ -25,7 +25,7 @@ class _Taken(NamedTuple):
     others: list[Option]
 
 
-class Exits:
+class Outgoing:
     """The options that leave one state, and what the kernels take of them, found out once.
 
     Args:

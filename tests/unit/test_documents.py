@@ -371,6 +371,24 @@ def test_rows_of_the_scores_of_untrained_networks_are_those_of_the_raw_file():
         assert " | ".join(columns) in text
 
 
+def test_ranks_of_a_chain_are_those_of_the_raw_file():
+    text = (CHECKOUT / "docs" / "shared_weights.md").read_text(encoding="utf-8")
+    table = raw("one_shot_ranking_chain")["table"]
+    best = max(("synflow", "snip", "jacob_cov", "score", "vote"), key=lambda n: table[n]["tau"])
+    names = {"uniform": "uniform 0", "fair": "fair 0", "sandwich": "sandwich 0", "MACs": "macs"}
+    names |= {"params": "params", f"best score of untrained networks (`{best}`)": best}
+    for said, name in names.items():
+        row = table[name]
+        tau, low, high = (f"{v:.3f}".replace("0.", ".") for v in (row["tau"], *row["interval"]))
+        share = "" if name == "macs" else f" {100 * row['better_than_macs']:.0f} %"
+        assert f"| {said} | {tau} ({low} to {high}) |{share} |" in text, name
+    ceiling = table["ceiling"]
+    seeds = ", ".join(f"{v:.3f}".replace("0.", ".") for v in ceiling["tau_between_two_seeds"])
+    assert f"| {seeds} | |" in text
+    assert f"by {ceiling['deviation_over_seeds']:.2f} points" in text
+    assert f"by {ceiling['deviation_over_networks']:.2f} from one another" in text
+
+
 def test_slow_tests_are_there():
     lines = (CHECKOUT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()
     named = [line for line in lines if not line.startswith("#")]

@@ -40,7 +40,7 @@ def assert_equal(both, evaluate):
     ours, theirs, *rest = both
     found = evaluate(ours, *rest)
     for module in theirs.modules():
-        vars(module).get("_exits", {}).clear()
+        vars(module).get("_outgoing", {}).clear()
     with library.without():
         expected = evaluate(theirs, *rest)
     assert torch.allclose(found, expected, rtol=1e-9, atol=1e-9)
