@@ -5,12 +5,12 @@
 For each of `nasbench201`, `cell` and `mobile`, and for `device=cpu` and `device=onnxruntime`, some
 random networks are profiled and others checked, all measured in the same interleaved rounds (their
 layers right before). Each repeat does that anew with other networks; reported are medians of all.
-After each, a fresh process loads the profile, measures its anchors again and predicts the networks
-of the check once more, beside a new measurement of them.
+After each, a fresh process loads the profile, measures its anchors again, in the same rounds as the
+networks of the check, and predicts those once more.
 
-What is done is kept in the folder, so that a benchmark that was stopped goes on where it was. On
-two quiet cores a repeat should take half a minute on `cpu`, and on `onnxruntime` some minutes,
-nearly all of which is writing networks as ONNX (`--devices cpu`, `--spaces cell` and `--repeats 1`
+What is done is kept in the folder, so that a benchmark that was stopped goes on where it was. A
+repeat takes one to three minutes on `cpu` and longer on `onnxruntime`, nearly all of which is
+writing networks as ONNX (`--devices cpu`, `--spaces cell` and `--repeats 1`
 are for fewer). The result stands in benchmarks/results/latency_prediction.json.
 """
 
@@ -63,7 +63,7 @@ def anew(path: str, space: str, device: str) -> dict[str, Any]:
     """In this process, which is a fresh one: anchors, predictions, the check measured again."""
     from nascli.config import building, measuring
     from nascli.config.compose import composed
-    from nascli.costs import latency_profile
+    from nascli.costs import conditions, latency_profile
     from nascli.programs.latency import Built
 
     words = [w for w in settings(space, device) if not w.startswith("device=")]
@@ -72,21 +72,23 @@ def anew(path: str, space: str, device: str) -> dict[str, Any]:
     problem = building.problem(config, faults)
     faults.check()
     assert problem is not None
-    problem = measuring.anchored(config, problem)
     made = measuring.device(config, problem)
     kept = latency_profile.read(Path(path))
     assert made is not None and kept is not None
-    genotypes = [one.genotype for one in kept.of(latency_profile.CHECK)]
-    predict: Any = problem.device
+    anchors, check = kept.anchors, kept.of(latency_profile.CHECK)
+    networks = [one.genotype for one in (*anchors, *check)]
+    now = made.latencies(Built(problem, networks))
+    scale, _ = conditions.scale([one.latency.ms for one in anchors], now[: len(anchors)])
+    config.device.scale = scale
+    predict: Any = building.component(config, "device")
+    predict.fits(problem.space)
     off = [
-        predict.latency_ms(genotype) / latency.ms - 1
-        for genotype, latency in zip(
-            genotypes, made.latencies(Built(problem, genotypes)), strict=True
-        )
+        predict.latency_ms(one.genotype) / latency.ms - 1
+        for one, latency in zip(check, now[len(anchors) :], strict=True)
     ]
     errors = [abs(error) for error in off]
     return {
-        "scale": config.device.scale,
+        "scale": round(scale, 4),
         "median_error": round(statistics.median(errors), 5),
         "mape": round(statistics.fmean(errors), 5),
         "within_10": round(sum(e <= 0.1 for e in errors) / len(errors), 4),
@@ -110,7 +112,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=32)
     parser.add_argument("--check", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.2)
+    parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--folder", type=Path, default=Path("latency_prediction"))
     parser.add_argument("--spaces", default=",".join(SPACES))
     parser.add_argument("--devices", default=",".join(DEVICES))

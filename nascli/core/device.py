@@ -27,7 +27,9 @@ class Latency:
     """Measured milliseconds of one forward pass, and under which conditions.
 
     `conditions` holds threads, dtype, batch, runtime and the runtime's version.
-    `lower_quartile_ms` is None where it was not recorded.
+    `lower_quartile_ms` is None where it was not recorded; where several networks were timed in the
+    same rounds, it is that of the machine's states (see `nascli.devices.measuring.levelled`), which
+    can lie outside of the pass's own quantiles.
     """
 
     median_ms: float
@@ -41,6 +43,13 @@ class Latency:
     def ms(self) -> float:
         """What stands for it: the lower quartile, since whatever else runs only ever adds time."""
         return self.median_ms if self.lower_quartile_ms is None else self.lower_quartile_ms
+
+    @property
+    def in_order(self) -> bool:
+        """Whether these can be figures of one pass."""
+        spread = _UNSTEADY * self.p90_ms + _JITTER_MS
+        ordered = self.p10_ms <= self.median_ms <= self.p90_ms
+        return ordered and self.p10_ms <= _UNSTEADY * self.ms + _JITTER_MS and self.ms <= spread
 
     @property
     def steady(self) -> bool:

@@ -140,13 +140,13 @@ def _measured(row: object, conditions: Mapping[str, str | int]) -> Measured:
     p10, quartile, median, p90 = (
         plain.amount(row, f"{name}_ms") for name in ("p10", "lower_quartile", "median", "p90")
     )
-    if not _LEAST_MS <= p10 <= quartile <= median <= p90 <= _MOST_MS:
+    latency = Latency(median, p10, p90, plain.whole(row, "repeats"), conditions, quartile)
+    if not (min(p10, quartile) >= _LEAST_MS and p90 <= _MOST_MS and latency.in_order):
         raise Fault(
             f"measured has {p10:g}, {quartile:g}, {median:g}, {p90:g} ms: out of order, or no times"
         )
     if row["use"] not in (FIT, CHECK):
         raise Fault(f"use is {row['use']!r:.80}; it must be {FIT} or {CHECK}")
-    latency = Latency(median, p10, p90, plain.whole(row, "repeats"), conditions, quartile)
     return Measured(
         Genotype.from_json(row["genotype"]), latency, plain.amount(row, "macs"), row["use"]
     )

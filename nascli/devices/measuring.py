@@ -1,4 +1,4 @@
-"""How every device that runs networks itself takes its times: interleaved rounds, quantiles.
+"""How every device that runs networks itself takes its times: interleaved rounds, levelled.
 
 No torch: a pass is whatever gives its own milliseconds.
 """
@@ -9,8 +9,11 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from nascli.core.device import Latency
 from nascli.devices.settings import Limits
@@ -20,6 +23,8 @@ _SHARE = 0.25  # the quantile that stands for a latency
 _SURE = 1.96  # standard deviations of a 95 % confidence interval
 _AGAIN = 2  # times that what other work has spoilt is measured again
 _LOOK = 5  # rounds between two looks at how well the quantiles are known
+_BESIDE = 8  # passes before a pass, and behind it, that tell how fast the machine was
+_SWEEPS = 8  # of levelling; passes and states have settled by then
 
 
 def clocked(run: Callable[[], object], *, threads: int) -> float:
@@ -41,25 +46,78 @@ def timed(
     """The latencies of all passes, in interleaved rounds.
 
     Those that other work has spoilt (`Latency.steady`) are measured again together, at most twice;
-    of each pass the best set of rounds is kept.
+    of each pass the best set of rounds is kept. Warm-up is at most half of a pass's calls.
     """
-    found = [summed_up(values, conditions) for values in rounds(passes, limits)]
+    found = _found(rounds(passes, limits), limits, conditions)
     for _ in range(_AGAIN):
         bad = [number for number, latency in enumerate(found) if not latency.steady]
         again = rounds([passes[number] for number in bad], limits)
-        for number, values in zip(bad, again, strict=True):
-            latency = summed_up(values, conditions)
+        for number, latency in zip(bad, _found(again, limits, conditions), strict=True):
             found[number] = min(found[number], latency, key=_spread)
     return found
 
 
+def _found(
+    taken: Sequence[Sequence[float]], limits: Limits, conditions: Mapping[str, str | int]
+) -> list[Latency]:
+    """What rounds have found: each latency levelled, its quantiles as they were."""
+    warm = [values[: min(limits.warmup, len(values) // 2)] for values in taken]
+    counted = [values[len(dropped) :] for dropped, values in zip(warm, taken, strict=True)]
+    quartiles = levelled(counted, [len(dropped) for dropped in warm])
+    return [
+        replace(summed_up(values, conditions), lower_quartile_ms=round(quartile, 6))
+        for values, quartile in zip(counted, quartiles, strict=True)
+    ]
+
+
+def levelled(taken: Sequence[Sequence[float]], first: Sequence[int]) -> list[float]:
+    """The milliseconds that stand for each pass: the lower quartile of the machine's states.
+
+    A machine that others use has spells of some seconds at another speed (1.6 times as slow on the
+    one where this was found), and where about a quarter of the time is fast, the lower quartiles
+    of passes beside each other fall on both sides. So the speed of a moment is told by all passes
+    around it: logarithms are a sum of a pass's own and of the state then, by turns the medians of
+    what the other leaves (median polish: Tukey, Exploratory Data Analysis, 1977, chapter 11).
+    All passes are then taken at one state, the lower quartile of all. Ratios of passes in the same
+    rounds are hence known far better than each of them.
+
+    Args:
+        taken: milliseconds of every pass, round by round.
+        first: the round of the first of those.
+    """
+    turns = sorted(
+        (round_, number, ms)
+        for number, (values, start) in enumerate(zip(taken, first, strict=True))
+        for round_, ms in enumerate(values, start)
+    )
+    if not turns:
+        return []
+    whose = np.array([number for _, number, _ in turns])
+    logs = np.log(np.maximum([ms for *_, ms in turns], 1e-9))
+    places = [np.flatnonzero(whose == number) for number in range(len(taken))]
+    state = np.zeros_like(logs)
+    for _ in range(_SWEEPS):
+        own = np.array([np.median((logs - state)[mine]) for mine in places])
+        state = _beside(logs - own[whose])
+    return [float(ms) for ms in np.exp(own + np.quantile(state, _SHARE))]
+
+
+def _beside(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each value the median of its neighbours, itself left out."""
+    if len(values) < 2:
+        return np.zeros_like(values)
+    windows = sliding_window_view(np.pad(values, _BESIDE, mode="reflect"), 2 * _BESIDE + 1)
+    beside: NDArray[np.float64] = np.median(np.delete(windows, _BESIDE, axis=1), axis=1)
+    return beside
+
+
 def rounds(passes: Sequence[Pass], limits: Limits) -> list[list[float]]:
-    """Calls every pass once a round and gives each one's milliseconds, those of warm-up dropped.
+    """Calls every pass once a round and gives each one's milliseconds, those of warm-up first.
 
     A machine that slows down for a while then slows all passes alike. Where there are several, each
     is called once untimed right before it is timed: its neighbours have taken its place in the
     caches, and a latency must not depend on what is measured beside it. No pass drops out before
-    its second timed call, and warm-up is at most half of those.
+    its second timed call.
     """
     taken: list[list[float]] = [[] for _ in passes]
     for number in range(limits.warmup + limits.repeats):
@@ -74,7 +132,7 @@ def rounds(passes: Sequence[Pass], limits: Limits) -> list[list[float]]:
             if len(passes) > 1:
                 run()
             values.append(run())
-    return [values[min(limits.warmup, len(values) // 2) :] for values in taken]
+    return taken
 
 
 def _enough(number: int, limits: Limits, going: Sequence[Sequence[float]]) -> bool:

@@ -4,6 +4,7 @@ import math
 import random
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -34,34 +35,40 @@ ALL = {"precision": 0}  # every repeat, however well the quantile is known
 
 def test_rounds_alternate_and_drop_the_warm_up():
     log = []
-    passes = [script(log, "a", [9, 9, 1, 2, 3]), script(log, "b", [9, 9, 4, 5, 6])]
     limits = Limits(warmup=2, repeats=3, **ALL)
-    assert measuring.rounds(passes, limits) == [[1, 2, 3], [4, 5, 6]]
-    assert (
-        "".join(log) == "aabb" * 5
-    )  # the first of two finds the caches as the other has left them
+
+    def passes():
+        return [script(log, "a", [9, 9, 1, 2, 3]), script(log, "b", [9, 9, 4, 5, 6])]
+
+    assert measuring.rounds(passes(), limits) == [[9, 9, 1, 2, 3], [9, 9, 4, 5, 6]]
+    # the first of two finds the caches as the other has left them
+    assert "".join(log) == "aabb" * 5
+    log.clear()
+    first, second = measuring.timed(passes(), limits, {})
+    assert (first.median_ms, first.repeats) == (2, 3)
+    assert (second.median_ms, second.repeats) == (5, 3)
 
 
 def test_alone_a_pass_is_called_no_more_than_it_is_timed():
     log = []
     limits = Limits(warmup=1, repeats=2, **ALL)
-    assert measuring.rounds([script(log, "a", [9, 1, 2], alone=True)], limits) == [[1, 2]]
+    assert measuring.rounds([script(log, "a", [9, 1, 2], alone=True)], limits) == [[9, 1, 2]]
     assert log == ["a"] * 3
 
 
 def test_a_slow_pass_drops_out_and_the_others_go_on():
     log = []
-    passes = [script(log, "a", [400] * 9), script(log, "b", [1] * 9)]
-    slow, fast = measuring.rounds(passes, Limits(warmup=3, repeats=6, seconds=1, **ALL))
+    passes = [script(log, "a", [400, 401, 402]), script(log, "b", [1] * 9)]
+    slow, fast = measuring.timed(passes, Limits(warmup=3, repeats=6, seconds=1, **ALL), {})
     # 1,000 ms are reached with the third call; warm-up is at most half of the three
-    assert slow == [400, 400]
-    assert fast == [1] * 6
+    assert (slow.median_ms, slow.repeats) == (401.5, 2)
+    assert (fast.ms, fast.repeats) == (1, 6)
     assert log.count("a") == 6
 
 
 def test_a_very_slow_pass_is_warmed_once_and_timed_once():
-    (values,) = measuring.rounds([script([], "a", [9000, 8000], alone=True)], Limits())
-    assert values == [8000]
+    (latency,) = measuring.timed([script([], "a", [9000, 8000], alone=True)], Limits(), {})
+    assert (latency.ms, latency.repeats) == (8000, 1)
 
 
 def noisy(log, name, share, seed):
@@ -80,10 +87,66 @@ def test_rounds_end_when_every_quantile_is_known_as_well_as_asked():
     limits = Limits(warmup=2, repeats=2000, precision=0.01)
     steady, rough = measuring.rounds([noisy(log, "a", 0.001, 1), noisy(log, "b", 0.2, 2)], limits)
     assert len(steady) == len(rough) < 2000  # what is known goes on, in the rounds of the others
-    assert measuring.half_width(rough) <= 0.01 < measuring.half_width(rough[:-5])
-    assert log == ["a", "a", "b", "b"] * (2 + len(rough))
+    assert measuring.half_width(rough[2:]) <= 0.01 < measuring.half_width(rough[2:-5])
+    assert log == ["a", "a", "b", "b"] * len(rough)
     alone = measuring.rounds([noisy([], "a", 0.001, 1)], limits)[0]
-    assert 10 < len(alone) < 30
+    assert 12 < len(alone) < 32
+
+
+def in_spells(own, rounds, share, noise=0.0, seed=5, slow=1.6):
+    """Milliseconds of passes on a machine that is fast for a share of the time, in spells."""
+    draw = random.Random(seed)
+    taken, fast, left = [[] for _ in own], True, 0
+    for _ in range(rounds):
+        for values, ms in zip(taken, own, strict=True):
+            if not left:
+                fast = draw.random() < share
+                left = draw.randint(40, 120)
+            left -= 1
+            values.append(ms * (1 if fast else slow) * (1 + noise * draw.random()))
+    return taken
+
+
+OWN = [1 + n / 7 for n in range(30)]
+NONE = [0] * len(OWN)
+
+
+def test_the_speed_of_the_machine_is_taken_out_of_each_moment():
+    """Without noise every pass comes out as it is at the quartile of the machine's speeds."""
+    assert measuring.levelled(in_spells(OWN, 40, share=0.5), NONE) == pytest.approx(OWN)
+    slow = [1.6 * ms for ms in OWN]
+    assert measuring.levelled(in_spells(OWN, 40, share=0.05), NONE) == pytest.approx(slow)
+    assert measuring.levelled([], []) == []
+
+
+def test_passes_do_not_fall_on_both_sides_of_two_speeds():
+    """A quarter of the time is fast: plain quartiles are off by the machine's two speeds."""
+    for seed in range(20):
+        taken = in_spells(OWN, 40, share=0.25, noise=0.05, seed=seed)
+        ratios = [ms / own for ms, own in zip(measuring.levelled(taken, NONE), OWN, strict=True)]
+        assert max(ratios) / min(ratios) < 1.05
+    plain = [np.quantile(values, 0.25) / own for values, own in zip(taken, OWN, strict=True)]
+    assert max(plain) / min(plain) > 1.2
+
+
+def test_a_spell_that_some_passes_have_no_share_in_tells_nothing_of_the_others():
+    """A slow pass ends with its third round, and the machine slows down behind that."""
+    taken = [[100.0] * 3, [1.0] * 3 + [1.6] * 40, [2.0] * 3 + [3.2] * 40]
+    assert measuring.levelled(taken, [0, 0, 0]) == pytest.approx([160, 1.6, 3.2])
+    late = [[100.0], [1.0] * 2 + [1.6] * 41, [2.0] * 2 + [3.2] * 41]
+    assert measuring.levelled(late, [20, 0, 0])[0] == pytest.approx(100)  # the state of that round
+
+
+def test_what_hits_one_pass_alone_leaves_it_and_its_neighbours_as_they_are():
+    taken = [[float(n + 1)] * 20 for n in range(6)]
+    taken[2][4:9] = [50.0] * 5
+    assert measuring.levelled(taken, [0] * 6) == pytest.approx([1, 2, 3, 4, 5, 6])
+    (alone,) = measuring.levelled([[2.0] * 12 + [9.0] * 3 + [2.0] * 12], [0])
+    assert alone == pytest.approx(2)
+
+
+def test_times_below_what_the_clock_can_tell_are_times_all_the_same():
+    assert measuring.levelled([[0.0] * 9, [1.0] * 9], [0, 0]) == pytest.approx([0, 1], abs=1e-6)
 
 
 def test_the_interval_holds_the_true_quartile_as_often_as_it_says():
