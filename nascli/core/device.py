@@ -83,6 +83,14 @@ class Device(Protocol):
 
 
 @runtime_checkable
+class Adding(Protocol):
+    """A device that can time layers of one network, of which the sum has to be known."""
+
+    def parts(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
+        """As `Device.latencies`, but no longer than until the sum of all is known well enough."""
+
+
+@runtime_checkable
 class Stated(Protocol):
     """A device that knows without measuring what its times depend on."""
 

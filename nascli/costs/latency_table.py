@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.device import Device, Latency, Stated, adds_up, measures, unsteady
+from nascli.core.device import Adding, Device, Latency, Stated, adds_up, measures, unsteady
 from nascli.core.fault import Fault
 from nascli.core.plan import Layer, Plan
 from nascli.core.problem import Problem
@@ -110,11 +110,12 @@ def measure(
     build = {**space.layers(), **(further or {})}
     lots = math.ceil(len(build) / _AT_ONCE)
     measured: dict[Layer, Latency] = {}
+    timed = device.parts if isinstance(device, Adding) else device.latencies
     for start in range(lots):
         lot = list(islice(build, start, None, lots))
         with torch.random.fork_rng(devices=[]):
             cases = [(build[n](), (n.in_channels, n.height, n.width)) for n in lot]
-        measured.update(zip(lot, device.latencies(cases), strict=True))
+        measured.update(zip(lot, timed(cases), strict=True))
         if on_progress:
             on_progress(len(measured), len(build))
     return LatencyTable({layer: measured[layer] for layer in build})

@@ -37,7 +37,7 @@ class Cpu:
         threads: int = 1,
         batch: int = 1,
         warmup: int = 5,
-        repeats: int = 50,
+        repeats: int = 100,
         seconds: float = 1.0,
         precision: float = 0.01,
         dtype: str = "float32",
@@ -84,6 +84,15 @@ class Cpu:
         Raises:
             Fault: a network cannot be compiled.
         """
+        return self._timed(cases, parts=False)
+
+    def parts(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
+        """See `nascli.core.device.Adding`."""
+        return self._timed(cases, parts=True)
+
+    def _timed(
+        self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]], *, parts: bool
+    ) -> list[Latency]:
         import torch
 
         from nascli.devices.measuring import clocked, timed
@@ -95,7 +104,7 @@ class Cpu:
                     partial(clocked, partial(network, images), threads=self.threads)
                     for network, images in compiled
                 ]
-                return timed(passes, self._limits, self.conditions())
+                return timed(passes, self._limits, self.conditions(), parts=parts)
 
     def energy_mj(self, network: nn.Module, input_shape: tuple[int, ...]) -> float:
         """See `nascli.core.device.Metered`: of all packages, with what they use when idle."""

@@ -87,6 +87,15 @@ class Cuda:
         Raises:
             Fault: torch finds no GPU.
         """
+        return self._timed(cases, parts=False)
+
+    def parts(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
+        """See `nascli.core.device.Adding`."""
+        return self._timed(cases, parts=True)
+
+    def _timed(
+        self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]], *, parts: bool
+    ) -> list[Latency]:
         import torch
 
         from nascli.devices.measuring import timed
@@ -94,7 +103,7 @@ class Cuda:
         self.check()
         with torch.inference_mode():
             passes = [partial(_milliseconds, self._pass(*case)) for case in cases]
-            return timed(passes, self._limits, self.conditions())
+            return timed(passes, self._limits, self.conditions(), parts=parts)
 
     def energy_mj(self, network: nn.Module, input_shape: tuple[int, ...]) -> float:
         """See `nascli.core.device.Metered`: of the whole GPU, with what it uses when idle."""

@@ -9,7 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -41,17 +41,27 @@ def clocked(run: Callable[[], object], *, threads: int) -> float:
 
 
 def timed(
-    passes: Sequence[Pass], limits: Limits, conditions: Mapping[str, str | int]
+    passes: Sequence[Pass],
+    limits: Limits,
+    conditions: Mapping[str, str | int],
+    *,
+    parts: bool = False,
 ) -> list[Latency]:
     """The latencies of all passes, in interleaved rounds.
 
     Those that other work has spoilt (`Latency.steady`) are measured again together, at most twice;
     of each pass the best set of rounds is kept. Warm-up is at most half of a pass's calls.
+
+    Args:
+        passes: each gives its own milliseconds.
+        limits: how long they are repeated.
+        conditions: noted with each latency.
+        parts: they are layers, whose sum is what has to be known.
     """
-    found = _found(rounds(passes, limits), limits, conditions)
+    found = _found(rounds(passes, limits, parts=parts), limits, conditions)
     for _ in range(_AGAIN):
         bad = [number for number, latency in enumerate(found) if not latency.steady]
-        again = rounds([passes[number] for number in bad], limits)
+        again = rounds([passes[number] for number in bad], limits, parts=parts)
         for number, latency in zip(bad, _found(again, limits, conditions), strict=True):
             found[number] = min(found[number], latency, key=_spread)
     return found
@@ -61,16 +71,25 @@ def _found(
     taken: Sequence[Sequence[float]], limits: Limits, conditions: Mapping[str, str | int]
 ) -> list[Latency]:
     """What rounds have found: each latency levelled, its quantiles as they were."""
-    warm = [values[: min(limits.warmup, len(values) // 2)] for values in taken]
-    counted = [values[len(dropped) :] for dropped, values in zip(warm, taken, strict=True)]
-    quartiles = levelled(counted, [len(dropped) for dropped in warm])
     return [
-        replace(summed_up(values, conditions), lower_quartile_ms=round(quartile, 6))
-        for values, quartile in zip(counted, quartiles, strict=True)
+        replace(summed_up(values[one.first :], conditions), lower_quartile_ms=round(one.ms, 6))
+        for values, one in zip(taken, levelled(taken, limits.warmup), strict=True)
     ]
 
 
-def levelled(taken: Sequence[Sequence[float]], first: Sequence[int]) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A pass's milliseconds, and how well they are known: half of a 95 % interval, as a share.
+
+    `first` is the first of its rounds that counts.
+    """
+
+    ms: float
+    half_width: float
+    first: int
+
+
+def levelled(taken: Sequence[Sequence[float]], warmup: int = 0) -> list[Level]:
     """The milliseconds that stand for each pass: the lower quartile of the machine's states.
 
     A machine that others use has spells of some seconds at another speed (1.6 times as slow on the
@@ -79,16 +98,18 @@ def levelled(taken: Sequence[Sequence[float]], first: Sequence[int]) -> list[flo
     around it: logarithms are a sum of a pass's own and of the state then, by turns the medians of
     what the other leaves (median polish: Tukey, Exploratory Data Analysis, 1977, chapter 11).
     All passes are then taken at one state, the lower quartile of all. Ratios of passes in the same
-    rounds are hence known far better than each of them.
+    rounds are hence known far better than each of them, and it is those that the half width is of.
 
     Args:
-        taken: milliseconds of every pass, round by round.
-        first: the round of the first of those.
+        taken: milliseconds of every pass, round by round, those of warm-up first.
+        warmup: so many of those do not count, and at most half of them.
     """
+    firsts = [min(warmup, len(values) // 2) for values in taken]
     turns = sorted(
         (round_, number, ms)
-        for number, (values, start) in enumerate(zip(taken, first, strict=True))
-        for round_, ms in enumerate(values, start)
+        for number, values in enumerate(taken)
+        for round_, ms in enumerate(values)
+        if round_ >= firsts[number]
     )
     if not turns:
         return []
@@ -99,7 +120,12 @@ def levelled(taken: Sequence[Sequence[float]], first: Sequence[int]) -> list[flo
     for _ in range(_SWEEPS):
         own = np.array([np.median((logs - state)[mine]) for mine in places])
         state = _beside(logs - own[whose])
-    return [float(ms) for ms in np.exp(own + np.quantile(state, _SHARE))]
+    times = np.exp(own + np.quantile(state, _SHARE))
+    widths = [half_width((logs - state)[mine], 0.5) for mine in places]
+    return [
+        Level(float(ms), width, first)
+        for ms, width, first in zip(times, widths, firsts, strict=True)
+    ]
 
 
 def _beside(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,7 +137,7 @@ def _beside(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return beside
 
 
-def rounds(passes: Sequence[Pass], limits: Limits) -> list[list[float]]:
+def rounds(passes: Sequence[Pass], limits: Limits, *, parts: bool = False) -> list[list[float]]:
     """Calls every pass once a round and gives each one's milliseconds, those of warm-up first.
 
     A machine that slows down for a while then slows all passes alike. Where there are several, each
@@ -126,7 +152,7 @@ def rounds(passes: Sequence[Pass], limits: Limits) -> list[list[float]]:
             for run, values in zip(passes, taken, strict=True)
             if len(values) < 2 or sum(values) < 1e3 * limits.seconds
         ]
-        if not going or _enough(number, limits, [values for _, values in going]):
+        if not going or _enough(number - limits.warmup, limits, taken, parts=parts):
             break
         for run, values in going:
             if len(passes) > 1:
@@ -135,26 +161,37 @@ def rounds(passes: Sequence[Pass], limits: Limits) -> list[list[float]]:
     return taken
 
 
-def _enough(number: int, limits: Limits, going: Sequence[Sequence[float]]) -> bool:
-    """Whether all that still runs is known well enough."""
-    timed = number - limits.warmup
-    if timed < _LOOK or timed % _LOOK or not limits.precision:
+def _enough(timed: int, limits: Limits, taken: Sequence[Sequence[float]], *, parts: bool) -> bool:
+    """Whether all that is measured is known well enough after so many rounds."""
+    step = _LOOK * max(1, timed // (4 * _LOOK))
+    if timed < _LOOK or timed % step or not limits.precision:
         return False
-    return all(half_width(values[limits.warmup :]) <= limits.precision for values in going)
+    if len(taken) == 1:  # nothing beside it tells how fast the machine is
+        values = taken[0][limits.warmup :]
+        known = half_width(values, _SHARE) / max(float(np.quantile(values, _SHARE)), 1e-9)
+        return known <= limits.precision
+    levels = levelled(taken, limits.warmup)
+    if parts:
+        off = math.hypot(*(one.half_width * one.ms for one in levels))
+        return off <= limits.precision * math.fsum(one.ms for one in levels)
+    return all(
+        one.half_width <= limits.precision or sum(values) >= 1e3 * limits.seconds
+        for one, values in zip(levels, taken, strict=True)
+    )
 
 
-def half_width(values: Sequence[float]) -> float:
-    """Half of a 95 % confidence interval of the lower quartile, as a share of it.
+def half_width(values: Sequence[float] | NDArray[np.float64], share: float) -> float:
+    """Half of a 95 % confidence interval of a quantile.
 
     The interval is between two order statistics (Conover, Practical Nonparametric Statistics, 1999,
     section 3.2), so it takes no distribution for granted; infinite for too few values.
     """
     count, ordered = len(values), sorted(values)
-    reach = _SURE * math.sqrt(count * _SHARE * (1 - _SHARE))
-    low, high = math.floor(count * _SHARE - reach), math.ceil(count * _SHARE + reach)
+    reach = _SURE * math.sqrt(count * share * (1 - share))
+    low, high = math.floor(count * share - reach), math.ceil(count * share + reach)
     if low < 0 or high >= count:
         return math.inf
-    return (ordered[high] - ordered[low]) / 2 / max(ordered[int(count * _SHARE)], 1e-9)
+    return float(ordered[high] - ordered[low]) / 2
 
 
 def summed_up(milliseconds: Sequence[float], conditions: Mapping[str, str | int]) -> Latency:

@@ -40,7 +40,7 @@ class OnnxRuntime:
         batch: int = 1,
         int8: bool = False,
         warmup: int = 5,
-        repeats: int = 100,
+        repeats: int = 200,
         seconds: float = 1.0,
         precision: float = 0.01,
     ) -> None:

@@ -27,12 +27,13 @@ class Limits:
     """How long passes are repeated.
 
     Every pass is called `warmup` times before and at most `repeats` times timed; it drops out once
-    those have taken `seconds` in all. Rounds end before that when every lower quartile is known to
-    within `precision` (a share of itself) with a confidence of 95 %; 0 asks for all repeats.
+    those have taken `seconds` in all. Rounds end before that when every latency is known to within
+    `precision` (a share of itself; of layers, their sum is) with a confidence of 95 %; 0 asks for
+    all repeats.
     """
 
     warmup: int = 5
-    repeats: int = 50
+    repeats: int = 100
     seconds: float = 1.0
     precision: float = 0.01
 

@@ -22,6 +22,7 @@ from nascli.formats.format import Answers, Exported
 from nascli.formats.tracing import folded
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
+_OPERATORS: dict[int, Any] = {}  # opset -> torch's registry of what it can write
 
 
 class Onnx:
@@ -96,7 +97,7 @@ def save(
     """
     example = some[: 2 if batch is None else batch]
     sizes = {"images": {0: torch.export.Dim("batch")}} if batch is None else None
-    with _quiet():
+    with _quiet(), _read_once():
         program = torch.onnx.export(
             folded(network, example),
             (example,),
@@ -134,6 +135,33 @@ def _quantise(source: Path, target: Path, some: Tensor, batch: int) -> None:
     prepared = source.with_name("prepared.onnx")
     quant_pre_process(source, prepared)
     quantize_static(prepared, target, Reader(), per_channel=True, weight_type=QuantType.QInt8)
+
+
+@contextmanager
+def _read_once() -> Iterator[None]:
+    """torch reads the source of all its operators anew for each network: half of the time.
+
+    It offers no way to keep them, so this is an inner part of it; where a version has that part
+    elsewhere, writing takes as long as it takes.
+    """
+    try:
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        original, read = vars(ONNXRegistry)["from_torchlib"], ONNXRegistry.from_torchlib
+    except (ImportError, AttributeError, KeyError):
+        yield
+        return
+
+    def kept(opset_version: int) -> Any:
+        if opset_version not in _OPERATORS:
+            _OPERATORS[opset_version] = read(opset_version=opset_version)
+        return _OPERATORS[opset_version]
+
+    ONNXRegistry.from_torchlib = staticmethod(kept)  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        ONNXRegistry.from_torchlib = original  # type: ignore[method-assign]
 
 
 @contextmanager

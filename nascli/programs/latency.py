@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.device import Device, LooksUp, Predicting, unsteady
+from nascli.core.device import Device, Latency, LooksUp, Predicting, unsteady
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import Planned
+from nascli.costs.conditions import scale
 from nascli.costs.latency_table import layered, measured
 from nascli.programs.networks import network_of
 
@@ -54,8 +55,9 @@ def beside(
     """What the network takes on `device` now, and what it was said to take; for the report.
 
     `told` is the latency that the search went by. Where it was measured, the sum of the layers'
-    rows is beside it, if they add up; where it was predicted, that is it. Empty where nothing can
-    be measured and nothing was told.
+    rows is beside it, if they add up; where it was predicted, that is it. Anchors are measured in
+    the same rounds once more: how fast the machine is may have changed since the search began.
+    Empty where nothing can be measured and nothing was told.
     """
     found: dict[str, Any] = {}
     source = problem.device
@@ -66,7 +68,11 @@ def beside(
         predicted, how = _sum(problem, genotype), "sum of the layers' rows"
         found |= {} if told is None else {"in_search_ms": told}
     if device is not None:
-        latency = device.latency(network_of(problem, genotype).eval(), problem.task.input_shape)
+        anchors = list(source.anchors) if isinstance(source, Predicting) else []
+        several = Built(problem, [genotype, *(anchor for anchor, _ in anchors)])
+        latency, *again = device.latencies(several)
+        if isinstance(source, Predicting) and again and predicted is not None:
+            found |= _at_the_speed_of_now(source, [ms for _, ms in anchors], again, predicted)
         found |= {
             "measured_ms": latency.ms,
             "median_ms": latency.median_ms,
@@ -81,7 +87,20 @@ def beside(
         found |= {"predicted_ms": predicted, "predicted_by": how}
     if predicted is not None and device is not None:
         found["error"] = predicted / found["measured_ms"] - 1
+    if "predicted_now_ms" in found:
+        found["error_now"] = found["predicted_now_ms"] / found["measured_ms"] - 1
     return found
+
+
+def _at_the_speed_of_now(
+    source: Predicting, recorded: Sequence[float], again: Sequence[Latency], predicted: float
+) -> dict[str, Any]:
+    """What is predicted if anchors are believed as they are now; nothing where they disagree."""
+    try:
+        now, _ = scale(recorded, again)
+    except Fault:
+        return {}
+    return {"predicted_now_ms": predicted * now / (source.scale or 1.0)}
 
 
 def _sum(problem: Problem, genotype: Genotype) -> float | None:

@@ -16,8 +16,12 @@ def beside(report: Mapping[str, Any]) -> Iterator[str]:
             f"p10 {found['p10_ms']:.3f}, p90 {found['p90_ms']:.3f}, {found['repeats']} repeats)"
         )
     if "predicted_ms" in found:
-        off = f" ({found['error']:+.1%})" if "error" in found else ""
-        told.append(f"{found['predicted_ms']:.3f} ms predicted{off} by: {found['predicted_by']}")
+        off = [f"{found['error']:+.1%}"] if "error" in found else []
+        if "predicted_now_ms" in found:
+            now = f"{found['predicted_now_ms']:.3f} ms, {found['error_now']:+.1%}"
+            off.append(f"as fast as its anchors are now: {now}")
+        by = f" ({'; '.join(off)})" if off else ""
+        told.append(f"{found['predicted_ms']:.3f} ms predicted{by} by: {found['predicted_by']}")
     if "in_search_ms" in found:
         told.append(f"{found['in_search_ms']:.3f} ms measured in the search")
     if told:

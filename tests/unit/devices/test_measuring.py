@@ -82,15 +82,34 @@ def noisy(log, name, share, seed):
     return run
 
 
-def test_rounds_end_when_every_quantile_is_known_as_well_as_asked():
+def test_rounds_end_when_every_latency_is_known_as_well_as_asked():
     log = []
     limits = Limits(warmup=2, repeats=2000, precision=0.01)
-    steady, rough = measuring.rounds([noisy(log, "a", 0.001, 1), noisy(log, "b", 0.2, 2)], limits)
+    taken = measuring.rounds([noisy(log, "a", 0.001, 1), noisy(log, "b", 0.2, 2)], limits)
+    steady, rough = taken
     assert len(steady) == len(rough) < 2000  # what is known goes on, in the rounds of the others
-    assert measuring.half_width(rough[2:]) <= 0.01 < measuring.half_width(rough[2:-5])
+    assert max(one.half_width for one in measuring.levelled(taken, 2)) <= 0.01
+    less = [values[: -len(values) // 5] for values in taken]
+    assert max(one.half_width for one in measuring.levelled(less, 2)) > 0.01
     assert log == ["a", "a", "b", "b"] * len(rough)
     alone = measuring.rounds([noisy([], "a", 0.001, 1)], limits)[0]
     assert 12 < len(alone) < 32
+
+
+def test_of_layers_the_sum_is_what_has_to_be_known():
+    """One of a hundredth of the others' time may be as rough as it is."""
+    limits = Limits(warmup=2, repeats=400, precision=0.01)
+
+    def passes():
+        small = noisy([], "small", 0.5, 9)
+        return [noisy([], "a", 0.01, n) for n in range(9)] + [lambda: small() / 100]
+
+    each, together = (measuring.rounds(passes(), limits, parts=parts) for parts in (False, True))
+    assert len(each[0]) == 402 and len(together[0]) < 40
+    found = measuring.levelled(together, 2)
+    assert found[-1].half_width > 0.01
+    off = sum((one.half_width * one.ms) ** 2 for one in found) ** 0.5
+    assert off <= 0.01 * sum(one.ms for one in found)
 
 
 def in_spells(own, rounds, share, noise=0.0, seed=5, slow=1.6):
@@ -108,22 +127,25 @@ def in_spells(own, rounds, share, noise=0.0, seed=5, slow=1.6):
 
 
 OWN = [1 + n / 7 for n in range(30)]
-NONE = [0] * len(OWN)
+
+
+def levels(taken, warmup=0):
+    return [one.ms for one in measuring.levelled(taken, warmup)]
 
 
 def test_the_speed_of_the_machine_is_taken_out_of_each_moment():
     """Without noise every pass comes out as it is at the quartile of the machine's speeds."""
-    assert measuring.levelled(in_spells(OWN, 40, share=0.5), NONE) == pytest.approx(OWN)
+    assert levels(in_spells(OWN, 40, share=0.5)) == pytest.approx(OWN)
     slow = [1.6 * ms for ms in OWN]
-    assert measuring.levelled(in_spells(OWN, 40, share=0.05), NONE) == pytest.approx(slow)
-    assert measuring.levelled([], []) == []
+    assert levels(in_spells(OWN, 40, share=0.05)) == pytest.approx(slow)
+    assert measuring.levelled([]) == []
 
 
 def test_passes_do_not_fall_on_both_sides_of_two_speeds():
     """A quarter of the time is fast: plain quartiles are off by the machine's two speeds."""
     for seed in range(20):
         taken = in_spells(OWN, 40, share=0.25, noise=0.05, seed=seed)
-        ratios = [ms / own for ms, own in zip(measuring.levelled(taken, NONE), OWN, strict=True)]
+        ratios = [ms / own for ms, own in zip(levels(taken), OWN, strict=True)]
         assert max(ratios) / min(ratios) < 1.05
     plain = [np.quantile(values, 0.25) / own for values, own in zip(taken, OWN, strict=True)]
     assert max(plain) / min(plain) > 1.2
@@ -132,32 +154,31 @@ def test_passes_do_not_fall_on_both_sides_of_two_speeds():
 def test_a_spell_that_some_passes_have_no_share_in_tells_nothing_of_the_others():
     """A slow pass ends with its third round, and the machine slows down behind that."""
     taken = [[100.0] * 3, [1.0] * 3 + [1.6] * 40, [2.0] * 3 + [3.2] * 40]
-    assert measuring.levelled(taken, [0, 0, 0]) == pytest.approx([160, 1.6, 3.2])
-    late = [[100.0], [1.0] * 2 + [1.6] * 41, [2.0] * 2 + [3.2] * 41]
-    assert measuring.levelled(late, [20, 0, 0])[0] == pytest.approx(100)  # the state of that round
+    assert levels(taken) == pytest.approx([160, 1.6, 3.2])
+    late = [[7.0, 100.0], [9.0] + [1.6] * 41, [9.0] + [3.2] * 41]
+    assert levels(late, warmup=1) == pytest.approx([100, 1.6, 3.2])  # what counts was slow, too
 
 
 def test_what_hits_one_pass_alone_leaves_it_and_its_neighbours_as_they_are():
     taken = [[float(n + 1)] * 20 for n in range(6)]
     taken[2][4:9] = [50.0] * 5
-    assert measuring.levelled(taken, [0] * 6) == pytest.approx([1, 2, 3, 4, 5, 6])
-    (alone,) = measuring.levelled([[2.0] * 12 + [9.0] * 3 + [2.0] * 12], [0])
-    assert alone == pytest.approx(2)
+    assert levels(taken) == pytest.approx([1, 2, 3, 4, 5, 6])
+    assert levels([[2.0] * 12 + [9.0] * 3 + [2.0] * 12]) == pytest.approx([2])
 
 
 def test_times_below_what_the_clock_can_tell_are_times_all_the_same():
-    assert measuring.levelled([[0.0] * 9, [1.0] * 9], [0, 0]) == pytest.approx([0, 1], abs=1e-6)
+    assert levels([[0.0] * 9, [1.0] * 9]) == pytest.approx([0, 1], abs=1e-6)
 
 
 def test_the_interval_holds_the_true_quartile_as_often_as_it_says():
     """Of uniform times in 1 .. 2 the lower quartile is 1.25; few values give no interval."""
-    assert measuring.half_width([1.0] * 9) == math.inf
-    assert measuring.half_width([1.0] * 40) == 0
+    assert measuring.half_width([1.0] * 9, 0.25) == math.inf
+    assert measuring.half_width([1.0] * 5, 0.5) == math.inf
+    assert measuring.half_width([1.0] * 40, 0.25) == 0
     draw, inside = random.Random(3), 0
     for _ in range(400):
         values = sorted(1 + draw.random() for _ in range(60))
-        quartile, width = values[15], measuring.half_width(values)
-        inside += abs(quartile - 1.25) <= 2 * width * quartile
+        inside += abs(values[15] - 1.25) <= 2 * measuring.half_width(values, 0.25)
     assert inside > 0.95 * 400  # twice the half width holds it, wherever in the interval it is
 
 

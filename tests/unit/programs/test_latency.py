@@ -1,0 +1,88 @@
+"""An answer's latency beside what it was said to take, on a machine that changes its speed."""
+
+from dataclasses import replace
+
+import pytest
+from fixtures import TINY, build, composed
+
+from nascli.core.device import Latency
+from nascli.core.genotype import Genotype
+from nascli.programs.latency import beside
+from nascli.report import latency_words
+
+OPTIONS = ("avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
+
+
+class Profiled:
+    """Says of every network that it takes 2 ms; its anchors took 1, 2 and 4."""
+
+    name, notice, how = "latency_table", "", "a sum"
+
+    def __init__(self, anchors, scale):
+        self.anchors, self.scale = anchors, scale
+
+    def conditions(self):
+        return {}
+
+    def fits(self, space):
+        pass
+
+    def latency_ms(self, genotype):
+        return 2.0
+
+    def doubt(self, genotype):
+        return ""
+
+    def layer_ms(self, layer):
+        return 1.0
+
+
+class Clocked:
+    """Gives times for networks in the order in which they are asked for."""
+
+    name = "cpu"
+
+    def __init__(self, *milliseconds):
+        self.milliseconds = milliseconds
+
+    def latencies(self, cases):
+        assert len(cases) == len(self.milliseconds) and all(len(case) == 2 for case in cases)
+        return [Latency(ms, ms, ms, 9) for ms in self.milliseconds]
+
+
+@pytest.fixture
+def made():
+    problem = build.stated(composed("space=nasbench201", "space.channels=4", *TINY))
+    names = tuple(problem.space.decisions)
+    genotypes = [Genotype("nasbench201", names, (o,) * len(names)) for o in OPTIONS]
+    anchors = list(zip(genotypes, (1.0, 2.0, 4.0), strict=True))
+    return replace(problem, device=Profiled(anchors, scale=1.25)), genotypes[1]
+
+
+def told(latency):
+    return list(latency_words.beside({"latency": latency, "problem": {"constraints": {}}}))
+
+
+def test_anchors_tell_how_fast_the_machine_is_beside_the_answer(made):
+    """At the start all took 1.25 times what is recorded, at the end 1.5 times."""
+    found = beside(*made, Clocked(3.0, 1.5, 3.0, 6.0), 2.5)
+    assert (found["measured_ms"], found["predicted_ms"]) == (3.0, 2.5)
+    assert found["predicted_now_ms"] == pytest.approx(3.0)
+    assert found["error"] == pytest.approx(2.5 / 3 - 1)
+    assert found["error_now"] == pytest.approx(0)
+    (line,) = told(found)
+    assert "2.500 ms predicted (-16.7%; as fast as its anchors are now: 3.000 ms, +0.0%)" in line
+
+
+def test_anchors_that_disagree_tell_nothing(made):
+    found = beside(*made, Clocked(3.0, 1.5, 3.0, 12.0), 2.5)
+    assert "predicted_now_ms" not in found and "error_now" not in found
+    (line,) = told(found)
+    assert "2.500 ms predicted (-16.7%) by: a sum" in line
+
+
+def test_nothing_is_measured_without_a_device(made):
+    found = beside(*made, None, 2.5)
+    assert found == {"predicted_ms": 2.5, "predicted_by": "a sum"}
+    (line,) = told(found)
+    assert line == "latency: 2.500 ms predicted by: a sum"
