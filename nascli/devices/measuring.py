@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -24,7 +25,7 @@ _SURE = 1.96  # standard deviations of a 95 % confidence interval
 _AGAIN = 2  # times that what other work has spoilt is measured again
 _LOOK = 5  # rounds between two looks at how well the quantiles are known
 _BESIDE = 8  # passes before a pass, and behind it, that tell how fast the machine was
-_SWEEPS = 8  # of levelling; passes and states have settled by then
+_SWEEPS = 8  # of levelling by means, and by medians; all has settled by then
 
 
 def clocked(run: Callable[[], object], *, threads: int) -> float:
@@ -97,6 +98,7 @@ def levelled(taken: Sequence[Sequence[float]], warmup: int = 0) -> list[Level]:
     of passes beside each other fall on both sides. So the speed of a moment is told by all passes
     around it: logarithms are a sum of a pass's own and of the state then, by turns the medians of
     what the other leaves (median polish: Tukey, Exploratory Data Analysis, 1977, chapter 11).
+    Medians can settle with some passes at one speed and some at the other, so means go first.
     All passes are then taken at one state, the lower quartile of all. Ratios of passes in the same
     rounds are hence known far better than each of them, and it is those that the half width is of.
 
@@ -117,9 +119,10 @@ def levelled(taken: Sequence[Sequence[float]], warmup: int = 0) -> list[Level]:
     logs = np.log(np.maximum([ms for *_, ms in turns], 1e-9))
     places = [np.flatnonzero(whose == number) for number in range(len(taken))]
     state = np.zeros_like(logs)
-    for _ in range(_SWEEPS):
-        own = np.array([np.median((logs - state)[mine]) for mine in places])
-        state = _beside(logs - own[whose])
+    sweeps: list[Callable[..., Any]] = [*[np.mean] * _SWEEPS, *[np.median] * _SWEEPS]
+    for middle in sweeps:
+        own = np.array([middle((logs - state)[mine]) for mine in places])
+        state = _beside(logs - own[whose], middle)
     times = np.exp(own + np.quantile(state, _SHARE))
     widths = [half_width((logs - state)[mine], 0.5) for mine in places]
     return [
@@ -128,12 +131,12 @@ def levelled(taken: Sequence[Sequence[float]], warmup: int = 0) -> list[Level]:
     ]
 
 
-def _beside(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each value the median of its neighbours, itself left out."""
+def _beside(values: NDArray[np.float64], middle: Callable[..., Any]) -> NDArray[np.float64]:
+    """Of each value the middle of its neighbours, itself left out."""
     if len(values) < 2:
         return np.zeros_like(values)
     windows = sliding_window_view(np.pad(values, _BESIDE, mode="reflect"), 2 * _BESIDE + 1)
-    beside: NDArray[np.float64] = np.median(np.delete(windows, _BESIDE, axis=1), axis=1)
+    beside: NDArray[np.float64] = middle(np.delete(windows, _BESIDE, axis=1), axis=1)
     return beside
 
 

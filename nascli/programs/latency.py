@@ -68,7 +68,9 @@ def beside(
         predicted, how = _sum(problem, genotype), "sum of the layers' rows"
         found |= {} if told is None else {"in_search_ms": told}
     if device is not None:
-        anchors = list(source.anchors) if isinstance(source, Predicting) else []
+        anchors: Sequence[tuple[Genotype, float]] = ()
+        if isinstance(source, Predicting):
+            anchors = source.anchors
         several = Built(problem, [genotype, *(anchor for anchor, _ in anchors)])
         latency, *again = device.latencies(several)
         if isinstance(source, Predicting) and again and predicted is not None:

@@ -96,6 +96,15 @@ def test_measures_every_layer_of_the_space(table):
     assert table[DOWN].median_ms == 8 * 4 * 4 + 8
 
 
+def test_layers_are_parts_to_a_device_that_times_those(table):
+    class Adds(Stopwatch):
+        def parts(self, cases):
+            return [dataclasses.replace(one, repeats=3) for one in self.latencies(cases)]
+
+    rows = dict(measure(Space(), Adds()))
+    assert rows == {layer: dataclasses.replace(one, repeats=3) for layer, one in table.items()}
+
+
 def test_measures_in_lots_but_keeps_the_order(monkeypatch):
     monkeypatch.setattr("nascli.costs.latency_table._AT_ONCE", 2)
     steps = []

@@ -1,3 +1,6 @@
+import random
+import time
+
 import pytest
 import torch
 from torch import nn
@@ -123,3 +126,24 @@ def test_compiling_needs_a_compiler(monkeypatch):
 
 def test_the_processor_has_a_name():
     assert processor().strip()
+
+
+def test_layers_are_timed_until_their_sum_is_known():
+    """Rounds of parts end sooner: one of two is hardly there, and no round knows it as well."""
+    draw = random.Random(1)
+
+    class Sleepy(nn.Module):
+        def __init__(self, least, more):
+            super().__init__()
+            self.least, self.more = least, more
+
+        def forward(self, images):
+            end = time.thread_time() + self.least + self.more * draw.random()
+            while time.thread_time() < end:
+                pass
+            return images
+
+    cases = [(Sleepy(2e-3, 0), (3, 4, 4)), (Sleepy(1e-5, 3e-5), (3, 4, 4))]
+    device = Cpu(repeats=60, seconds=9, precision=0.05)
+    together, each = device.parts(cases), device.latencies(cases)
+    assert together[0].repeats < each[0].repeats
