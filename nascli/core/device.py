@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from nascli.core.plan import Layer, Plan
@@ -43,6 +43,16 @@ class Latency:
     def ms(self) -> float:
         """What stands for it: the lower quartile, since whatever else runs only ever adds time."""
         return self.median_ms if self.lower_quartile_ms is None else self.lower_quartile_ms
+
+    def times(self, factor: float) -> Latency:
+        """The same at another speed of the machine."""
+        return replace(
+            self,
+            median_ms=factor * self.median_ms,
+            p10_ms=factor * self.p10_ms,
+            p90_ms=factor * self.p90_ms,
+            lower_quartile_ms=factor * self.ms,
+        )
 
     @property
     def in_order(self) -> bool:

@@ -23,6 +23,7 @@ Pass = Callable[[], float]
 _SHARE = 0.25  # the quantile that stands for a latency
 _SURE = 1.96  # standard deviations of a 95 % confidence interval
 _AGAIN = 2  # times that what other work has spoilt is measured again
+_REFERENCES = 5  # that were not spoilt, beside those, at most
 _LOOK = 5  # rounds between two looks at how well the quantiles are known
 _BESIDE = 8  # passes before a pass, and behind it, that tell how fast the machine was
 _SWEEPS = 8  # of levelling by means, and by medians; all has settled by then
@@ -51,7 +52,8 @@ def timed(
     """The latencies of all passes, in interleaved rounds.
 
     Those that other work has spoilt (`Latency.steady`) are measured again together, at most twice;
-    of each pass the best set of rounds is kept. Warm-up is at most half of a pass's calls.
+    of each pass the best set of rounds is kept. Some that were not are measured beside them, and
+    tell how fast the machine is by then. Warm-up is at most half of a pass's calls.
 
     Args:
         passes: each gives its own milliseconds.
@@ -62,9 +64,19 @@ def timed(
     found = _found(rounds(passes, limits, parts=parts), limits, conditions)
     for _ in range(_AGAIN):
         bad = [number for number, latency in enumerate(found) if not latency.steady]
-        again = rounds([passes[number] for number in bad], limits, parts=parts)
-        for number, latency in zip(bad, _found(again, limits, conditions), strict=True):
-            found[number] = min(found[number], latency, key=_spread)
+        if not bad:
+            break
+        good = [number for number, latency in enumerate(found) if latency.steady]
+        good = good[:: math.ceil(len(good) / _REFERENCES)] if good else []
+        taken = rounds([passes[number] for number in (*bad, *good)], limits, parts=parts)
+        again = _found(taken, limits, conditions)
+        ratios = [
+            found[number].ms / max(latency.ms, 1e-9)
+            for number, latency in zip(good, again[len(bad) :], strict=True)
+        ]
+        faster = float(np.median(ratios)) if ratios else 1.0
+        for number, latency in zip(bad, again, strict=False):
+            found[number] = min(found[number], latency.times(faster), key=_spread)
     return found
 
 
