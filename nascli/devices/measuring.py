@@ -113,12 +113,17 @@ def levelled(taken: Sequence[Sequence[float]], warmup: int = 0) -> list[Level]:
     Medians can settle with some passes at one speed and some at the other, so means go first.
     All passes are then taken at one state, the lower quartile of all. Ratios of passes in the same
     rounds are hence known far better than each of them, and it is those that the half width is of.
+    A pass alone has nothing beside it that tells of the machine: it is its own lower quartile.
 
     Args:
         taken: milliseconds of every pass, round by round, those of warm-up first.
         warmup: so many of those do not count, and at most half of them.
     """
     firsts = [min(warmup, len(values) // 2) for values in taken]
+    if len(taken) == 1:
+        alone = taken[0][firsts[0] :]
+        ms = float(np.quantile(alone, _SHARE))
+        return [Level(ms, half_width(alone, _SHARE) / max(ms, 1e-9), firsts[0])]
     turns = sorted(
         (round_, number, ms)
         for number, values in enumerate(taken)
@@ -181,10 +186,6 @@ def _enough(timed: int, limits: Limits, taken: Sequence[Sequence[float]], *, par
     step = _LOOK * max(1, timed // (4 * _LOOK))
     if timed < _LOOK or timed % step or not limits.precision:
         return False
-    if len(taken) == 1:  # nothing beside it tells how fast the machine is
-        values = taken[0][limits.warmup :]
-        known = half_width(values, _SHARE) / max(float(np.quantile(values, _SHARE)), 1e-9)
-        return known <= limits.precision
     levels = levelled(taken, limits.warmup)
     if parts:
         off = math.hypot(*(one.half_width * one.ms for one in levels))

@@ -167,10 +167,10 @@ def test_what_hits_one_pass_alone_leaves_it_and_its_neighbours_as_they_are():
     taken = [[float(n + 1)] * 20 for n in range(6)]
     taken[2][4:9] = [50.0] * 5
     assert levels(taken) == pytest.approx([1, 2, 3, 4, 5, 6])
-    assert levels([[2.0] * 12 + [9.0] * 3 + [2.0] * 12]) == pytest.approx([2])
 
 
 def test_times_below_what_the_clock_can_tell_are_times_all_the_same():
+    assert levels([[0.0] * 9]) == [0]
     assert levels([[0.0] * 9, [1.0] * 9]) == pytest.approx([0, 1], abs=1e-6)
 
 
@@ -183,6 +183,9 @@ def test_the_interval_holds_the_true_quartile_as_often_as_it_says():
     for _ in range(400):
         values = sorted(1 + draw.random() for _ in range(60))
         inside += abs(values[15] - 1.25) <= 2 * measuring.half_width(values, 0.25)
+    (alone,) = measuring.levelled([[9.0, *values]], warmup=1)
+    assert alone.ms == pytest.approx(np.quantile(values, 0.25)) and alone.first == 1
+    assert alone.half_width == measuring.half_width(values, 0.25) / alone.ms
     assert inside > 0.95 * 400  # twice the half width holds it, wherever in the interval it is
 
 
@@ -193,7 +196,8 @@ def test_what_other_work_has_spoilt_is_measured_again_and_the_best_is_kept():
     spare = script(log, "a", spoilt + better + good)
     first, second = measuring.timed([spare, lambda: log.append("b") or 2.0], limits, {})
     assert second.ms == pytest.approx(2.0, rel=0.01) and second.steady
-    assert log.count("b") == 60 and first.p90_ms == 1.0 and first.steady
+    assert log.count("b") == 60 and first.steady
+    assert first.p90_ms == pytest.approx(1.0, rel=0.01)
     (worst,) = measuring.timed([script([], "a", better + spoilt + spoilt, alone=True)], limits, {})
     assert worst.p90_ms == pytest.approx(5.1) and not worst.steady  # 9 steps of 10: 5 + 0.1 * 1
 
