@@ -7,7 +7,7 @@ from typing import Any
 
 from nascli.report.chart import Chart, Figures, Series
 
-_USES = (("fit", "fitted to", "sky"), ("check", "not seen before", "blue"))
+_USES = (("fit", "fitted to", "orange"), ("check", "not seen before", "blue"))
 
 
 def prediction(rows: Sequence[Mapping[str, Any]]) -> Figures:

@@ -30,7 +30,13 @@ _NAMES = {
     "search_epoch_seconds": "time of a search epoch",
     "search_memory_mb": "peak memory of the search",
     "search_epoch_joules": "energy of a search epoch",
+    "mape": "mean error",
+    "within_10": "networks within 10 %",
+    "error_now": "error at the speed of now",
+    "predicted_now_ms": "predicted at the speed of now",
+    "in_search_ms": "measured in the search",
 }
+_SHARES = {"mape", "within_10", "error", "error_now", "median_error", "worst_error"}
 _COUNTS = {"params", "auxiliary_params", "macs", "flops", "live_params", "live_macs"}
 _SUFFIXES = {"_ms": "ms", "_mb": "MB", "_kib": "KiB", "_seconds": "s", "_joules": "J", "_mj": "mJ"}
 
@@ -73,6 +79,8 @@ def readable(metric: str, value: float) -> str:
         return f"{value:.2f} %"
     if metric in _COUNTS:
         return _scaled(value)
+    if metric in _SHARES:
+        return f"{100 * value:.1f} %"
     if unit(metric) == "MB" and abs(value) < 1:
         return f"{1000 * value:.4g} kB"
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -30,6 +30,9 @@ from nascli.report import units
         ("seconds", 59.7, "1 min 0 s"),
         ("seconds", 7500, "2 h 5 min"),
         ("trial", 17, "17"),
+        ("mape", 0.01153, "1.2 %"),
+        ("worst_error", -0.0367, "-3.7 %"),
+        ("within_10", 1, "100.0 %"),
         ("accuracy", math.nan, "nan"),
     ],
 )
