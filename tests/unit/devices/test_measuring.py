@@ -102,10 +102,10 @@ def test_of_layers_the_sum_is_what_has_to_be_known():
 
     def passes():
         small = noisy([], "small", 0.5, 9)
-        return [noisy([], "a", 0.01, n) for n in range(9)] + [lambda: small() / 100]
+        return [noisy([], "a", 0.2, n) for n in range(9)] + [lambda: small() / 100]
 
     each, together = (measuring.rounds(passes(), limits, parts=parts) for parts in (False, True))
-    assert len(each[0]) == 402 and len(together[0]) < 40
+    assert len(each[0]) == 402 and 20 < len(together[0]) < 200
     found = measuring.levelled(together, 2)
     assert found[-1].half_width > 0.01
     off = sum((one.half_width * one.ms) ** 2 for one in found) ** 0.5
@@ -126,7 +126,7 @@ def in_spells(own, rounds, share, noise=0.0, seed=5, slow=1.6):
     return taken
 
 
-OWN = [1 + n / 7 for n in range(30)]
+OWN = [1 + n / 40 for n in range(72)]
 
 
 def levels(taken, warmup=0):
@@ -135,7 +135,7 @@ def levels(taken, warmup=0):
 
 def test_the_speed_of_the_machine_is_taken_out_of_each_moment():
     """Without noise every pass comes out as it is at the quartile of the machine's speeds."""
-    assert levels(in_spells(OWN, 40, share=0.5)) == pytest.approx(OWN, rel=0.005)
+    assert levels(in_spells(OWN[::3], 40, share=0.5)) == pytest.approx(OWN[::3], rel=0.005)
     slow = [1.6 * ms for ms in OWN]
     assert levels(in_spells(OWN, 40, share=0.05)) == pytest.approx(slow, rel=0.005)
     assert measuring.levelled([]) == []
@@ -145,8 +145,11 @@ def test_the_speed_of_the_machine_is_taken_out_of_each_moment():
 def test_passes_do_not_fall_on_both_sides_of_two_speeds(share):
     for seed in range(5):
         taken = in_spells(OWN, 60, share=share, noise=0.1, seed=seed)
-        ratios = [ms / own for ms, own in zip(levels(taken), OWN, strict=True)]
+        found = measuring.levelled(taken)
+        ratios = [one.ms / own for one, own in zip(found, OWN, strict=True)]
         assert max(ratios) / min(ratios) < 1.06
+        # as uniform noise of a tenth has it: 1.96 * 0.1 / 2 / sqrt(60), not as two speeds do
+        assert np.median([one.half_width for one in found]) == pytest.approx(0.0127, rel=0.3)
 
 
 def test_plain_quartiles_fall_on_both_sides_where_a_quarter_of_the_time_is_fast():
