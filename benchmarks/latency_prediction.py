@@ -9,9 +9,10 @@ After each, a fresh process loads the profile, measures its anchors again, in th
 networks of the check, and predicts those once more.
 
 What is done is kept in the folder, so that a benchmark that was stopped goes on where it was. A
-repeat takes one to three minutes on `cpu` and longer on `onnxruntime`, nearly all of which is
-writing networks as ONNX (`--devices cpu`, `--spaces cell` and `--repeats 1`
-are for fewer). The result stands in benchmarks/results/latency_prediction.json.
+repeat takes two to eight minutes on `cpu`, and some minutes on `onnxruntime`, most of which is
+writing networks as ONNX (`--devices cpu`, `--spaces cell` and `--repeats 1` are for fewer). Each
+network is timed for `--seconds` at most, twice the default: others used the machine, too. The
+result stands in benchmarks/results/latency_prediction.json.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=32)
     parser.add_argument("--check", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--folder", type=Path, default=Path("latency_prediction"))
     parser.add_argument("--spaces", default=",".join(SPACES))
     parser.add_argument("--devices", default=",".join(DEVICES))
