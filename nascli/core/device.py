@@ -29,7 +29,8 @@ class Latency:
     `conditions` holds threads, dtype, batch, runtime and the runtime's version.
     `lower_quartile_ms` is None where it was not recorded; where several networks were timed in the
     same rounds, it is that of the machine's states (see `nascli.devices.measuring.levelled`), which
-    can lie outside of the pass's own quantiles.
+    can lie outside of the pass's own quantiles. `half_width` is half of its 95 % interval, as a
+    share of it, beside what was measured with it; None where that is not known.
     """
 
     median_ms: float
@@ -38,6 +39,7 @@ class Latency:
     repeats: int
     conditions: Mapping[str, str | int] = field(default_factory=dict)
     lower_quartile_ms: float | None = None
+    half_width: float | None = None
 
     @property
     def ms(self) -> float:

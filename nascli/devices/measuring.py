@@ -85,7 +85,11 @@ def _found(
 ) -> list[Latency]:
     """What rounds have found: each latency levelled, its quantiles as they were."""
     return [
-        replace(summed_up(values[one.first :], conditions), lower_quartile_ms=round(one.ms, 6))
+        replace(
+            summed_up(values[one.first :], conditions),
+            lower_quartile_ms=round(one.ms, 6),
+            half_width=one.half_width if math.isfinite(one.half_width) else None,
+        )
         for values, one in zip(taken, levelled(taken, limits.warmup), strict=True)
     ]
 

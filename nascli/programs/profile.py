@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -87,7 +88,7 @@ def profile(run: Run, parts: Parts) -> Outcome:
         found, rows = _predicting(parts, problem.space, table)
         run.write_json(latency_profile.FILE, found.to_json())
         report["conditions"] = dict(found.conditions)
-        report["prediction"] = {"model": found.model, **found.check}
+        report["prediction"] = {"model": found.model, **found.check, **_known(found)}
         report["models"] = [{"model": n, "error": error} for n, error in found.errors.items()]
         report["measured"] = rows
     report["seconds"] = round(time.monotonic() - began, 3)
@@ -214,6 +215,13 @@ def _predicting(
         for example, latency, use in zip(examples, latencies, uses, strict=True)
     ]
     return found, rows
+
+
+def _known(profile: Profile) -> dict[str, float]:
+    """How well its networks are known themselves, which no prediction of them can better."""
+    widths = [one.latency.half_width for one in profile.measured]
+    known = [width for width in widths if width is not None]
+    return {"known_to": statistics.median(known)} if known else {}
 
 
 def _sampled(problem: Problem, number: int) -> list[Genotype]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+_ROUGH = 0.02  # a network that is not known better than that is worth more time
+
 
 def beside(report: Mapping[str, Any]) -> Iterator[str]:
     """What a search's answer was said to take, and takes."""
@@ -40,6 +42,9 @@ def prediction(report: Mapping[str, Any]) -> str:
     """How well latencies of a profile are predicted."""
     found = report["prediction"]
     said = f"chosen: {found['model']}"
+    if "known_to" in found:
+        more = "; longer: device.seconds, device.repeats" if found["known_to"] > _ROUGH else ""
+        said += f"\nnetworks are measured to within {found['known_to']:.1%} (median{more})"
     if "mape" not in found:
         return said
     return (

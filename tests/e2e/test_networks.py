@@ -136,10 +136,11 @@ def test_profile_writes_the_whole_table(nas, tmp_path):
 
 def test_a_profile_is_searched_by_and_its_answer_measured_beside(nas, tmp_path):
     networks = ("space=nasbench201", "space.channels=4", "data=synthetic", "data.images=192")
-    quick = ("device.repeats=3", "device.warmup=1", "device.precision=0")
+    quick = ("device.repeats=9", "device.warmup=1", "device.precision=0")
     done = nas("profile", *networks, "device=cpu", *quick, "networks=10", "check=3")
     assert done.code == 0, done.stderr
     assert "check on 3 networks that it has not seen: mean error" in done.stderr
+    assert "networks are measured to within" in done.stderr
     run = tmp_path / done.run
     predicted = report(run)["prediction"]
     assert predicted["networks"] == 3 and predicted["model"] in done.stderr

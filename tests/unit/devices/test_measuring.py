@@ -47,6 +47,7 @@ def test_rounds_alternate_and_drop_the_warm_up():
     first, second = measuring.timed(passes(), limits, {})
     assert (first.median_ms, first.repeats) == (2, 3)
     assert (second.median_ms, second.repeats) == (5, 3)
+    assert first.half_width is None  # of three values no interval
 
 
 def test_alone_a_pass_is_called_no_more_than_it_is_timed():
@@ -201,6 +202,7 @@ def test_what_other_work_has_spoilt_is_measured_again_and_the_best_is_kept():
     first, second = measuring.timed([spare, lambda: log.append("b") or 2.0], limits, {})
     assert second.ms == pytest.approx(2.0, rel=0.01) and second.steady
     assert log.count("b") == 60 and first.steady
+    assert second.half_width == pytest.approx(0, abs=0.01)
     assert first.p90_ms == pytest.approx(1.0, rel=0.01)
     (worst,) = measuring.timed([script([], "a", better + spoilt + spoilt, alone=True)], limits, {})
     assert worst.p90_ms == pytest.approx(5.1) and not worst.steady  # 9 steps of 10: 5 + 0.1 * 1

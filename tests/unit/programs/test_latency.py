@@ -86,3 +86,13 @@ def test_nothing_is_measured_without_a_device(made):
     assert found == {"predicted_ms": 2.5, "predicted_by": "a sum"}
     (line,) = told(found)
     assert line == "latency: 2.500 ms predicted by: a sum"
+
+
+def test_a_profile_says_how_well_its_networks_are_known_themselves():
+    found = {"model": "a sum", "known_to": 0.012}
+    said = latency_words.prediction({"prediction": found})
+    assert said.endswith("networks are measured to within 1.2% (median)")
+    found["known_to"] = 0.031
+    said = latency_words.prediction({"prediction": found})
+    assert said.endswith("within 3.1% (median; longer: device.seconds, device.repeats)")
+    assert latency_words.prediction({"prediction": {"model": "a sum"}}) == "chosen: a sum"
