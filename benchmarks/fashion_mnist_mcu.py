@@ -6,7 +6,8 @@ python benchmarks/fashion_mnist_mcu.py DATA [folder] [budget] [images] [epochs] 
 DATA holds the four published files (Debian: dataset-fashion-mnist). Of each seed there are three
 networks: what evolution finds within `budget`, the best of random search within the same, and
 MobileNetV1 of the widest multiplier that fits. Each is then trained from scratch by the same recipe
-on `images` images for `epochs` epochs and scored on the whole test split, in float and in 8 bits.
+on `images` images for `epochs` epochs, exported in 8 bits, and the file scored on the whole test
+split beside the network itself.
 Both searches see the same bounds: flash of the weights, and RAM with the runtime's share. They run
 at the same time with one thread each, so that their seconds are of the same machine. What has ended
 is kept in `folder`, and is not done again.
@@ -18,7 +19,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -61,7 +61,7 @@ MOBILENET = [
 
 
 def nas(folder: Path, *arguments: str) -> Path:
-    """Runs a command; its run folder."""
+    """Runs a command; the path that it prints, its run folder or the file that it wrote."""
     code = "import sys; from nascli.cli import main; sys.argv[0] = 'nas'; main()"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -71,6 +71,14 @@ def nas(folder: Path, *arguments: str) -> Path:
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return folder / done.stdout.splitlines()[-1]
+
+
+def once(folder: Path, name: str, *arguments: str) -> Path:
+    """The same, or the path of when that was done before, which `name` holds."""
+    kept = folder / name
+    if not kept.is_file():
+        kept.write_text(str(nas(folder, *arguments)), encoding="utf-8")
+    return Path(kept.read_text(encoding="utf-8"))
 
 
 def widest(data: list[str]) -> tuple[float, Genotype, dict[str, float]]:
@@ -91,16 +99,13 @@ def widest(data: list[str]) -> tuple[float, Genotype, dict[str, float]]:
 
 def searched(folder: Path, which: str, seed: int, budget: str, data: list[str]) -> Path:
     """The run of a search that trains networks for two epochs each."""
-    kept = folder / f"{which}_{seed}.run"
-    if not kept.is_file():
-        free = [] if budget.startswith("budget.trials") else ["budget.trials=null"]
-        run = nas(
-            folder, "search", *STRATEGIES[which], *SPACE, *data, "device=mcu", BOUNDS,
-            f"seed={seed}", "estimator=train", "training.epochs=2", "training.batch_size=64",
-            *free, budget, "threads=1", "accelerator=cpu", "data.limit_train=4000",
-        )  # fmt: skip
-        kept.write_text(str(run), encoding="utf-8")
-    return Path(kept.read_text(encoding="utf-8"))
+    free = [] if budget.startswith("budget.trials") else ["budget.trials=null"]
+    return once(
+        folder, f"{which}_{seed}.run",
+        "search", *STRATEGIES[which], *SPACE, *data, "device=mcu", BOUNDS,
+        f"seed={seed}", "estimator=train", "training.epochs=2", "training.batch_size=64",
+        *free, budget, "threads=1", "accelerator=cpu", "data.limit_train=4000",
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -117,15 +122,13 @@ def main() -> None:
         "training=short", f"training.epochs={epochs}", f"data.limit_train={images}", "threads=1",
         "accelerator=cpu", "device=mcu",
     ]  # fmt: skip
+    rows = []
     for seed in range(int(seeds)):
         with ThreadPoolExecutor() as both:
             search = partial(searched, folder, seed=seed, budget=budget, data=data)
             runs = dict(zip(STRATEGIES, both.map(search, STRATEGIES), strict=True))
         for which in ("mobilenet", "evolution", "random"):
-            kept = folder / f"{which}_{seed}.json"
-            if kept.is_file():
-                continue
-            row: dict[str, Any] = {"network": which, "seed": seed, "load": os.getloadavg()[0]}
+            row: dict[str, Any] = {"network": which, "seed": seed}
             own, genotype = MOBILENET, str(file)
             if which == "mobilenet":
                 own = [*MOBILENET, f"space.width={multiplier}"]
@@ -134,16 +137,18 @@ def main() -> None:
                 own, genotype = SPACE, str(run / "genotype.json")
                 report = json.loads((run / "report.json").read_text(encoding="utf-8"))
                 row |= {"trials": report["trials"], "search_seconds": report["seconds"]}
-            start = time.monotonic()
-            run = nas(
-                folder, "retrain", f"genotype={genotype}", *own, *data, *recipe, f"seed={seed}"
-            )
+            words = [f"genotype={genotype}", *own, *data, *recipe, f"seed={seed}"]
+            run = once(folder, f"{which}_{seed}.retrained", "retrain", *words)
             report = json.loads((run / "report.json").read_text(encoding="utf-8"))
             row |= {"genotype": report["genotype"], **report["result"], **report["costs"]}
-            row |= {"int8": report["int8"], "retrain_seconds": round(time.monotonic() - start, 1)}
-            kept.write_text(json.dumps(row), encoding="utf-8")
+            row["seconds"] = report["seconds"]
+            small = ["format=onnx", "format.int8=true"]
+            saved = once(folder, f"{which}_{seed}.exported", "export", f"genotype={run}", *small)
+            report = json.loads((saved.parent / "report.json").read_text(encoding="utf-8"))
+            row |= {"int8_test_accuracy": report["accuracy"]}
+            row |= {"float_test_accuracy": report["network_accuracy"], "images": report["images"]}
+            rows.append(row)
             print(json.dumps({k: v for k, v in row.items() if k != "genotype"}), flush=True)
-    rows = [json.loads(one.read_text()) for one in sorted(folder.glob("*_[0-9]*.json"))]
     save(rows, multiplier, [folder.name, *given[2:]])
 
 
@@ -152,11 +157,11 @@ def save(rows: list[dict[str, Any]], multiplier: float, given: list[str]) -> Non
     summary = {}
     for which in ("evolution", "random", "mobilenet"):
         mine = [row for row in rows if row["network"] == which]
-        gaps = [r["int8"]["test_accuracy"] - r["int8"]["float_test_accuracy"] for r in mine]
+        gaps = [row["int8_test_accuracy"] - row["float_test_accuracy"] for row in mine]
         summary[which] = {
             "test_accuracy": [round(row["test_accuracy"], 2) for row in mine],
             "mean": round(statistics.mean(row["test_accuracy"] for row in mine), 2),
-            "int8_test_accuracy": [round(row["int8"]["test_accuracy"], 2) for row in mine],
+            "int8_test_accuracy": [round(row["int8_test_accuracy"], 2) for row in mine],
             "worst_int8_gap": round(min(gaps), 2),
             "flash_kib": [round(row["flash_kib"], 2) for row in mine],
             "ram_kib": [round(row["ram_kib"], 2) for row in mine],

@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 
 import pytest
 from fixtures import CHECKOUT, options
@@ -56,11 +57,40 @@ def test_what_is_said_of_the_interpreter_stands_in_its_raw_file():
 
 def test_figures_of_the_search_for_a_microcontroller_are_those_of_the_raw_file():
     said = (CHECKOUT / "docs" / "microcontrollers.md").read_text(encoding="utf-8")
-    for found in raw("fashion_mnist_mcu")["summary"].values():
-        seeds, small = found["test_accuracy"], found["int8_test_accuracy"]
-        row = [f"{found['mean']:.2f}", *(", ".join(f"{v:.2f}" for v in r) for r in (seeds, small))]
+    found = raw("fashion_mnist_mcu")
+    for one in found["summary"].values():
+        seeds, small = one["test_accuracy"], one["int8_test_accuracy"]
+        row = [f"{one['mean']:.2f}", *(", ".join(f"{v:.2f}" for v in r) for r in (seeds, small))]
         assert f"| {' | '.join(row)} |" in said
-        assert -0.2 < found["worst_int8_gap"] < 0
+        assert -0.2 < one["worst_int8_gap"] < 0
+    mean = {name: one["mean"] for name, one in found["summary"].items()}
+    assert f"by {mean['evolution'] - mean['random']:.1f} points in the mean" in said
+    assert min(mean["evolution"], mean["random"]) > mean["mobilenet"] + 3
+    for name in ("evolution", "random"):
+        good = [row["trials"]["good"] for row in found["rows"] if row["network"] == name]
+        assert f"{min(good)} to {max(good)}" in said
+    trials = [row["trials"] for row in found["rows"] if row["network"] == "random"]
+    share = sum(one["good"] for one in trials) / sum(one["all"] for one in trials)
+    assert share == pytest.approx(1 / 1000, rel=0.1) and "One random network in a thousand" in said
+
+
+def test_how_well_latencies_are_predicted_is_that_of_the_raw_file():
+    found = raw("latency_prediction")
+    said = (CHECKOUT / "docs" / "hardware.md").read_text(encoding="utf-8")
+    for name, one in found["medians"].items():
+        rounds = found["rounds"][name]
+        fresh = statistics.median(r["fresh process"]["median_error"] for r in rounds)
+        row = [f"`{name.split()[0]}`", f"{len(rounds)}", f"{100 * one['median_error']:.1f} %"]
+        row += [f"{100 * one['within_10']:.0f} %", f"{one['spearman']:.3f}", f"{100 * fresh:.1f} %"]
+        assert f"| {' | '.join(row)} |" in said
+
+
+def test_how_well_networks_are_known_beside_each_other_is_that_of_the_raw_file():
+    found = raw("latency_levels")["estimators"]
+    said = " ".join((CHECKOUT / "docs" / "hardware.md").read_text(encoding="utf-8").split())
+    for name in ("lower quartile", "levelled"):
+        middle, most = (100 * found[name][key] for key in ("beside_median", "beside_p90"))
+        assert f"{middle:.1f} % (90th percentile {most:.1f} %)" in said
 
 
 def test_how_far_latencies_differ_is_that_of_the_raw_file():

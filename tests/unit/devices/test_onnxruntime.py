@@ -91,3 +91,21 @@ def test_a_missing_package_is_named_before_anything_is_measured(monkeypatch):
     monkeypatch.setattr("nascli.formats.onnx.find_spec", lambda name: None)
     with pytest.raises(Fault, match=r"device=onnxruntime needs onnx, .*'nascli\[onnx\]'"):
         OnnxRuntime().check()
+
+
+def test_answers_of_8_bits_do_not_saturate(tmp_path):
+    """Two of the largest products are beyond 16 bits: 2 x 255 x 127 > 32,767."""
+    from nascli.formats import onnx
+
+    network = nn.Sequential(nn.Conv2d(64, 8, 1), nn.Flatten()).eval()
+    with torch.no_grad():
+        network[0].weight.copy_(torch.rand(8, 64, 1, 1) / 10 + 0.9)
+        network[0].bias.zero_()
+    images = torch.rand(16, 64, 4, 4)
+    images[0], images[1] = 0.0, 1.0
+    onnx.save(network, images, tmp_path / "int8.onnx", int8=True, batch=16)
+    (answer,) = onnx.exact(tmp_path / "int8.onnx").run(None, {"images": images.numpy()})
+    with torch.no_grad():
+        expected = network(images)
+    step = float(expected.max()) / 255  # of the result's own 8 bits
+    assert np.abs(answer - expected.numpy()).max() < 3 * step
