@@ -8,20 +8,23 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nascli.core.device import EAGER, Latency
+from nascli.core.device import EAGER
 from nascli.core.energy import Rapl
 from nascli.core.fault import Fault
 from nascli.devices.energy import millijoules, opened
 from nascli.devices.processor import processor
 from nascli.devices.settings import Limits, check
+from nascli.devices.timer import Timer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from nascli.devices.timer import Case
+
     _Runs = Callable[[Tensor], object]
 
 
-class Cpu:
+class Cpu(Timer):
     """Times forward passes on `threads` threads, over `batch` images at once.
 
     One thread is the default because two or more vary several times as much from one run to the
@@ -62,7 +65,7 @@ class Cpu:
             opened(Rapl)
 
     def conditions(self) -> dict[str, str | int]:
-        """What its times depend on besides the network, as it stands now."""
+        """See `Timer.conditions`."""
         from nascli.devices.running import conditions
 
         return conditions(
@@ -74,37 +77,20 @@ class Cpu:
             channels_last=self.channels_last,
         )
 
-    def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
-        """The latency of one forward pass over (batch, *input_shape); `network` stays as it is."""
-        return self.latencies([(network, input_shape)])[0]
-
-    def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
-        """The same for many modules, in interleaved rounds.
-
-        Raises:
-            Fault: a network cannot be compiled.
-        """
-        return self._timed(cases, parts=False)
-
-    def parts(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
-        """See `nascli.core.device.Adding`."""
-        return self._timed(cases, parts=True)
-
-    def _timed(
-        self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]], *, parts: bool
-    ) -> list[Latency]:
+    @contextmanager
+    def passes(self, cases: Sequence[Case]) -> Iterator[list[Callable[[], float]]]:
+        """See `Timer.passes`."""
         import torch
 
-        from nascli.devices.measuring import clocked, timed
+        from nascli.devices.measuring import clocked
 
         with _threads(self.threads):
             compiled = [self._ready(network, shape) for network, shape in cases]
             with torch.inference_mode():
-                passes = [
+                yield [
                     partial(clocked, partial(network, images), threads=self.threads)
                     for network, images in compiled
                 ]
-                return timed(passes, self._limits, self.conditions(), parts=parts)
 
     def energy_mj(self, network: nn.Module, input_shape: tuple[int, ...]) -> float:
         """See `nascli.core.device.Metered`: of all packages, with what they use when idle."""

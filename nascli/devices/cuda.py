@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from nascli.core.accelerator import cuda_there
-from nascli.core.device import EAGER, Latency
+from nascli.core.device import EAGER
 from nascli.core.energy import Counter, Nvml
 from nascli.core.fault import Fault
 from nascli.devices.energy import millijoules, opened
 from nascli.devices.settings import Limits, check
+from nascli.devices.timer import Timer
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from nascli.devices.timer import Case
 
-class Cuda:
+
+class Cuda(Timer):
     """Times forward passes on the current GPU, over `batch` images at once.
 
     The clock starts on an idle GPU, so the gaps between kernels that a small batch leaves are part
@@ -59,7 +63,7 @@ class Cuda:
             opened(_counter)
 
     def conditions(self) -> dict[str, str | int]:
-        """What its times depend on besides the network, as it stands now."""
+        """See `Timer.conditions`."""
         import torch
 
         from nascli.devices.running import conditions
@@ -73,37 +77,14 @@ class Cuda:
             channels_last=self.channels_last,
         )
 
-    def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
-        """The latency of one forward pass over (batch, *input_shape); `network` stays as it is.
-
-        Raises:
-            Fault: torch finds no GPU.
-        """
-        return self.latencies([(network, input_shape)])[0]
-
-    def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
-        """The same for many modules, in interleaved rounds.
-
-        Raises:
-            Fault: torch finds no GPU.
-        """
-        return self._timed(cases, parts=False)
-
-    def parts(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
-        """See `nascli.core.device.Adding`."""
-        return self._timed(cases, parts=True)
-
-    def _timed(
-        self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]], *, parts: bool
-    ) -> list[Latency]:
+    @contextmanager
+    def passes(self, cases: Sequence[Case]) -> Iterator[list[Callable[[], float]]]:
+        """See `Timer.passes`."""
         import torch
-
-        from nascli.devices.measuring import timed
 
         self.check()
         with torch.inference_mode():
-            passes = [partial(_milliseconds, self._pass(*case)) for case in cases]
-            return timed(passes, self._limits, self.conditions(), parts=parts)
+            yield [partial(_milliseconds, self._pass(*case)) for case in cases]
 
     def energy_mj(self, network: nn.Module, input_shape: tuple[int, ...]) -> float:
         """See `nascli.core.device.Metered`: of the whole GPU, with what it uses when idle."""

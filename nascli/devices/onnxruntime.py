@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nascli.core.device import Latency
 from nascli.devices.processor import processor
 from nascli.devices.settings import Limits, check
+from nascli.devices.timer import Timer
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from nascli.devices.timer import Case
 
-class OnnxRuntime:
+
+class OnnxRuntime(Timer):
     """Times networks as `nas export format=onnx` writes them, on ONNX Runtime's CPU provider.
 
     Writing one takes some seconds. Batch norms are folded into convolutions and layers fused, so
@@ -56,7 +59,7 @@ class OnnxRuntime:
         needed("device=onnxruntime", "device=cpu, or device=none to leave latency out")
 
     def conditions(self) -> dict[str, str | int]:
-        """What its times depend on besides the network, as it stands now."""
+        """See `Timer.conditions`."""
         import onnxruntime
 
         from nascli.devices.running import conditions
@@ -70,21 +73,11 @@ class OnnxRuntime:
             channels_last=False,
         )
 
-    def latency(self, network: nn.Module, input_shape: tuple[int, ...]) -> Latency:
-        """The latency of one forward pass over (batch, *input_shape); `network` stays as it is."""
-        return self.latencies([(network, input_shape)])[0]
-
-    def latencies(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
-        """The same for many modules, in interleaved rounds.
-
-        Raises:
-            Fault: a package is missing, or a network cannot be written as ONNX.
-        """
-        from nascli.devices.measuring import timed
-
+    @contextmanager
+    def passes(self, cases: Sequence[Case]) -> Iterator[list[Callable[[], float]]]:
+        """See `Timer.passes`."""
         self.check()
-        passes = [self._pass(network, shape) for network, shape in cases]
-        return timed(passes, self._limits, self.conditions())
+        yield [self._pass(network, shape) for network, shape in cases]
 
     def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], float]:
         import onnxruntime
