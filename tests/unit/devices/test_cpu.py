@@ -1,4 +1,7 @@
+import platform
 import random
+import subprocess
+import sys
 import time
 
 import pytest
@@ -147,3 +150,36 @@ def test_layers_are_timed_until_their_sum_is_known():
     device = Cpu(repeats=60, seconds=9, precision=0.05)
     together, each = device.parts(cases), device.latencies(cases)
     assert together[0].repeats < each[0].repeats
+
+
+FAULTS = """
+import resource, torch
+from torch import nn
+from nascli.devices.cpu import Cpu
+
+class Big(nn.Module):
+    def forward(self, images):
+        return torch.ones(10_000_000)
+
+network = Big()
+{before}
+network(None)
+began = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    network(None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - began)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_passes_find_the_memory_of_those_before():
+    """40 MB are 10,000 pages, which are mapped anew by each pass where nothing keeps them."""
+
+    def faults(before):
+        code = FAULTS.format(before=before)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    assert faults("") > 3 * 5_000
+    assert faults("Cpu(repeats=1, warmup=0).latency(network, (3, 4, 4))") < 500
