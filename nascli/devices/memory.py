@@ -14,9 +14,8 @@ def keep() -> None:
     """Has the C library keep what is freed for the next pass, from now on, where it is glibc.
 
     By default it gives large blocks back to the system, or does not, by the sizes that the process
-    happens to have freed before. Each pass then has its pages mapped and cleared anew: the same
-    network with activations of half a megabyte met none in one process and 1,900 faults a pass in
-    another, which took a third more time.
+    happens to have freed before. Each pass then has its pages mapped and cleared anew, in one
+    process and not in another (benchmarks/kept_memory.py).
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -85,6 +85,13 @@ def test_how_well_latencies_are_predicted_is_that_of_the_raw_file():
         assert f"| {' | '.join(row)} |" in said
 
 
+def test_what_kept_memory_brings_is_that_of_the_raw_file():
+    found = raw("kept_memory")["evaluation"]
+    said = (CHECKOUT / "docs" / "hardware.md").read_text(encoding="utf-8")
+    assert f"met {found['given back']['faults']:,} page faults a pass" in said
+    assert f"took {found['ratio']:.2f} times as long" in said and found["kept"]["faults"] == 0
+
+
 def test_how_well_networks_are_known_beside_each_other_is_that_of_the_raw_file():
     found = raw("latency_levels")["estimators"]
     said = " ".join((CHECKOUT / "docs" / "hardware.md").read_text(encoding="utf-8").split())
