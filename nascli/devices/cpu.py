@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from nascli.core.device import EAGER
 from nascli.core.energy import Rapl
 from nascli.core.fault import Fault
-from nascli.devices import memory
 from nascli.devices.energy import millijoules, opened
+from nascli.devices.memory import keep
 from nascli.devices.processor import processor
 from nascli.devices.settings import Limits, check
 from nascli.devices.timer import Timer
@@ -85,7 +85,7 @@ class Cpu(Timer):
 
         from nascli.devices.measuring import clocked
 
-        memory.keep()
+        keep()
         with _threads(self.threads):
             compiled = [self._ready(network, shape) for network, shape in cases]
             with torch.inference_mode():

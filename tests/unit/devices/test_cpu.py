@@ -1,14 +1,13 @@
-import platform
 import random
-import subprocess
-import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from nascli.core.fault import Fault
+from nascli.devices import memory
 from nascli.devices.cpu import Cpu
 from nascli.devices.processor import processor
 
@@ -152,34 +151,16 @@ def test_layers_are_timed_until_their_sum_is_known():
     assert together[0].repeats < each[0].repeats
 
 
-FAULTS = """
-import resource, torch
-from torch import nn
-from nascli.devices.cpu import Cpu
-
-class Big(nn.Module):
-    def forward(self, images):
-        return torch.ones(10_000_000)
-
-network = Big()
-{before}
-network(None)
-began = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(3):
-    network(None)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - began)
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
-def test_passes_find_the_memory_of_those_before():
-    """40 MB are 10,000 pages, which are mapped anew by each pass where nothing keeps them."""
-
-    def faults(before):
-        code = FAULTS.format(before=before)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return int(done.stdout)
-
-    assert faults("") > 3 * 5_000
-    assert faults("Cpu(repeats=1, warmup=0).latency(network, (3, 4, 4))") < 500
+def test_the_process_keeps_the_memory_of_passes_from_the_first_one_on(monkeypatch):
+    """M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h are -3 and -1."""
+    asked = []
+    library = SimpleNamespace(mallopt=lambda *given: asked.append(given))
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: library)
+    memory.keep.cache_clear()
+    Cpu(repeats=1, warmup=0).latency(nn.Identity(), (3, 4, 4))
+    Cpu(repeats=1, warmup=0).latency(nn.Identity(), (3, 4, 4))
+    assert asked == [(-3, 2**30), (-1, 2**30)]
+    library.__dict__.clear()  # another C library
+    memory.keep.cache_clear()
+    Cpu(repeats=1, warmup=0).latency(nn.Identity(), (3, 4, 4))
+    memory.keep.cache_clear()
