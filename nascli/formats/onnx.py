@@ -59,8 +59,8 @@ def exact(file: Path) -> Any:
     """A session of onnxruntime that computes what the file says, on every processor.
 
     On x86 without VNNI (AVX2) its matrix products of 8 bits add pairs of products in 16 bits, where
-    they saturate (onnxruntime's documentation, "Quantization", U8S8): up to a point of accuracy of
-    small networks. Its slower products that do not are asked for; others never saturate.
+    they saturate (onnxruntime's documentation, "Quantization", U8S8). Its slower products that do
+    not are asked for; others never saturate.
     """
     import onnxruntime
 
@@ -151,7 +151,7 @@ def _quantise(source: Path, target: Path, some: Tensor, batch: int) -> None:
 
 @contextmanager
 def _read_once() -> Iterator[None]:
-    """torch reads the source of all its operators anew for each network: half of the time.
+    """torch reads the source of all its operators anew for each network, which takes long.
 
     It offers no way to keep them, so this is an inner part of it; where a version has that part
     elsewhere, writing takes as long as it takes.

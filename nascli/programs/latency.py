@@ -68,13 +68,9 @@ def beside(
         predicted, how = _sum(problem, genotype), "sum of the layers' rows"
         found |= {} if told is None else {"in_search_ms": told}
     if device is not None:
-        anchors: Sequence[tuple[Genotype, float]] = ()
-        if isinstance(source, Predicting):
-            anchors = source.anchors
-        several = Built(problem, [genotype, *(anchor for anchor, _ in anchors)])
-        latency, *again = device.latencies(several)
-        if isinstance(source, Predicting) and again and predicted is not None:
-            found |= _at_the_speed_of_now(source, [ms for _, ms in anchors], again, predicted)
+        latency, slower = _timed(problem, genotype, device)
+        if slower is not None and predicted is not None:
+            found["predicted_now_ms"] = predicted * slower
         found |= {
             "measured_ms": latency.ms,
             "median_ms": latency.median_ms,
@@ -94,15 +90,20 @@ def beside(
     return found
 
 
-def _at_the_speed_of_now(
-    source: Predicting, recorded: Sequence[float], again: Sequence[Latency], predicted: float
-) -> dict[str, Any]:
-    """What is predicted if anchors are believed as they are now; nothing where they disagree."""
+def _timed(problem: Problem, genotype: Genotype, device: Device) -> tuple[Latency, float | None]:
+    """The network's latency, and how many times as slow as predictions say the machine is now.
+
+    Anchors in the same rounds tell; None where there are none, or they disagree.
+    """
+    source = problem.device
+    if not isinstance(source, Predicting) or not (anchors := source.anchors):
+        return device.latency(*Built(problem, [genotype])[0]), None
+    again = device.latencies(Built(problem, [genotype, *(anchor for anchor, _ in anchors)]))
     try:
-        now, _ = scale(recorded, again)
+        now, _ = scale([ms for _, ms in anchors], again[1:])
     except Fault:
-        return {}
-    return {"predicted_now_ms": predicted * now / (source.scale or 1.0)}
+        return again[0], None
+    return again[0], now / (source.scale or 1.0)
 
 
 def _sum(problem: Problem, genotype: Genotype) -> float | None:
