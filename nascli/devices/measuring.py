@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -128,16 +129,16 @@ def levelled(taken: Sequence[Sequence[float]], warmup: int = 0) -> list[Level]:
         alone = taken[0][firsts[0] :]
         ms = float(np.quantile(alone, _SHARE))
         return [Level(ms, half_width(alone, _SHARE) / max(ms, 1e-9), firsts[0])]
-    turns = sorted(
-        (round_, number, ms)
-        for number, values in enumerate(taken)
-        for round_, ms in enumerate(values)
-        if round_ >= firsts[number]
-    )
+    turns = [
+        (number, taken[number][round_])
+        for round_ in range(max(map(len, taken), default=0))
+        for number in order(round_, len(taken))
+        if firsts[number] <= round_ < len(taken[number])
+    ]
     if not turns:
         return []
-    whose = np.array([number for _, number, _ in turns])
-    logs = np.log(np.maximum([ms for *_, ms in turns], 1e-9))
+    whose = np.array([number for number, _ in turns])
+    logs = np.log(np.maximum([ms for _, ms in turns], 1e-9))
     places = [np.flatnonzero(whose == number) for number in range(len(taken))]
     state = np.zeros_like(logs)
     sweeps: list[Callable[..., Any]] = [*[np.mean] * _SWEEPS, *[np.median] * _SWEEPS]
@@ -161,27 +162,36 @@ def _beside(values: NDArray[np.float64], middle: Callable[..., Any]) -> NDArray[
     return beside
 
 
+def order(round_: int, count: int) -> list[int]:
+    """In what order a round goes through its passes: another one each time, ever the same ones.
+
+    In a fixed order a pass would be compared with the same few beside it in every round, and those
+    with the few beside them: over a long list, the errors of such a chain add up.
+    """
+    return random.Random(round_).sample(range(count), count)
+
+
 def rounds(passes: Sequence[Pass], limits: Limits, *, parts: bool = False) -> list[list[float]]:
     """Calls every pass once a round and gives each one's milliseconds, those of warm-up first.
 
     A machine that slows down for a while then slows all passes alike. Where there are several, each
     is called once untimed right before it is timed: its neighbours have taken its place in the
-    caches, and a latency must not depend on what is measured beside it. No pass drops out before
-    its second timed call.
+    caches, and a latency must not depend on what is measured beside it. Each round has an order of
+    its own (`order`). No pass drops out before its second timed call.
     """
     taken: list[list[float]] = [[] for _ in passes]
     for number in range(limits.warmup + limits.repeats):
         going = [
-            (run, values)
-            for run, values in zip(passes, taken, strict=True)
-            if len(values) < 2 or sum(values) < 1e3 * limits.seconds
+            each
+            for each in order(number, len(passes))
+            if len(taken[each]) < 2 or sum(taken[each]) < 1e3 * limits.seconds
         ]
         if not going or _enough(number - limits.warmup, limits, taken, parts=parts):
             break
-        for run, values in going:
+        for each in going:
             if len(passes) > 1:
-                run()
-            values.append(run())
+                passes[each]()
+            taken[each].append(passes[each]())
     return taken
 
 
