@@ -4,7 +4,7 @@
 
 In fresh processes in turn, one thread: a network of `mobile` at 32 pixels, expansions of 6 and four
 blocks in all stages, evaluated on one image and trained on 64. The network is built by the same
-seed. `kept` is what `device=cpu` does (`nascli.devices.memory`), `given back` the C library's own
+seed. `kept` is what `device=cpu` does (`nascli.core.memory`), `given back` the C library's own
 way. Faults and times are medians of passes and then of processes, the ratio is the median of those
 of neighbours; the result is benchmarks/results/kept_memory.json.
 """
@@ -35,8 +35,8 @@ def one(kind: str, kept: bool) -> dict[str, float]:
 
     from nascli.config import building
     from nascli.config.compose import composed
+    from nascli.core import memory
     from nascli.core.genotype import Genotype
-    from nascli.devices import memory
 
     if kept:
         memory.keep()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from nascli.core.device import EAGER
 from nascli.core.energy import Rapl
 from nascli.core.fault import Fault
+from nascli.core.memory import keep
 from nascli.devices.energy import millijoules, opened
-from nascli.devices.memory import keep
 from nascli.devices.processor import processor
 from nascli.devices.settings import Limits, check
 from nascli.devices.timer import Timer

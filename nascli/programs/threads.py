@@ -1,4 +1,4 @@
-"""How many threads torch computes with."""
+"""How torch computes: with how many threads, and with memory that stays from step to step."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nascli.core.memory import keep
 from nascli.core.problem import Problem
 
 _TINY = 16  # pixels a side
@@ -21,6 +22,7 @@ def set_threads(threads: int | None, problem: Problem) -> None:
         return
     import torch
 
+    keep()
     if threads is not None:
         torch.set_num_threads(threads)
     elif max(problem.task.input_shape[1:]) <= _TINY:

@@ -1,13 +1,11 @@
 import random
 import time
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from nascli.core.fault import Fault
-from nascli.devices import memory
 from nascli.devices.cpu import Cpu
 from nascli.devices.processor import processor
 
@@ -149,18 +147,3 @@ def test_layers_are_timed_until_their_sum_is_known():
     device = Cpu(repeats=60, seconds=9, precision=0.05)
     together, each = device.parts(cases), device.latencies(cases)
     assert together[0].repeats < each[0].repeats
-
-
-def test_the_process_keeps_the_memory_of_passes_from_the_first_one_on(monkeypatch):
-    """M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h are -3 and -1."""
-    asked = []
-    library = SimpleNamespace(mallopt=lambda *given: asked.append(given))
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: library)
-    memory.keep.cache_clear()
-    Cpu(repeats=1, warmup=0).latency(nn.Identity(), (3, 4, 4))
-    Cpu(repeats=1, warmup=0).latency(nn.Identity(), (3, 4, 4))
-    assert asked == [(-3, 2**30), (-1, 2**30)]
-    library.__dict__.clear()  # another C library
-    memory.keep.cache_clear()
-    Cpu(repeats=1, warmup=0).latency(nn.Identity(), (3, 4, 4))
-    memory.keep.cache_clear()
