@@ -1,6 +1,6 @@
 """How well latencies are predicted: eager and ONNX Runtime, at once and in a new process.
 
-    python benchmarks/latency_prediction.py [--networks 32] [--check 40] [--repeats 5] [--folder F]
+    python benchmarks/latency_prediction.py [--networks N] [--check 40] [--repeats 5] [--folder F]
 
 For each of `nasbench201`, `cell` and `mobile`, and for `device=cpu` and `device=onnxruntime`, some
 random networks are profiled and others checked, all measured in the same interleaved rounds (their
@@ -40,20 +40,23 @@ def settings(space: str, device: str) -> list[str]:
 def profiled(space: str, device: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """One round: a profile with its check."""
     import nascli
+    from nascli.runs import environment
 
     began = time.monotonic()
     run = nascli.profile(
         *settings(space, device),
         seed=seed,
-        networks=args.networks,
         check=args.check,
         outputs=args.folder / "outputs",
         **{"device.seconds": args.seconds},
+        **({"networks": args.networks} if args.networks else {}),
     )
     check = run.report["prediction"]
     return {
         "run": str(run.path),
+        "commit": environment.record(command="", choices={}, overrides=[], seed=0)["commit"],
         "seconds": round(time.monotonic() - began, 1),
+        "networks": sum(row["use"] == "fit" for row in run.report["measured"]),
         "model": check["model"],
         **{name: round(check[name], 5) for name in FIGURES},
         "uncertain": sum(r["p90_ms"] > 2 * r["measured_ms"] + 0.02 for r in run.report["measured"]),
@@ -110,7 +113,7 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--networks", type=int, default=32)
+    parser.add_argument("--networks", type=int)
     parser.add_argument("--check", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
@@ -139,7 +142,6 @@ def main() -> None:
     result = {
         "command": f"python benchmarks/latency_prediction.py {' '.join(sys.argv[1:])}".strip(),
         "machine": environment.record(command="", choices={}, overrides=[], seed=0),
-        "networks": args.networks,
         "check": args.check,
         "medians": {name: summary(rounds) for name, rounds in known.items() if rounds},
         "rounds": {

@@ -38,17 +38,16 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         faults = building.Faults()
         made = building.problem(config, faults, listener)
         surrogate = faults.attempt(lambda: building.component(config, "surrogate"))
-        for key in ("networks", "check"):
-            if config[key] < 0:
-                faults.found.append(f"{key} is {config[key]}; it must be 0 or more")
-        if 0 < config.networks < LEAST:
-            faults.found.append(f"networks is {config.networks}; it must be {LEAST} or more, or 0")
+        networks, check = (None if config.networks == "auto" else config.networks), config.check
+        if networks and networks < LEAST:
+            faults.found.append(f"networks is {networks}; it must be {LEAST} or more, 0 or auto")
+        if check < 0:
+            faults.found.append(f"check is {check}; it must be 0 or more")
         faults.check()
         assert made is not None
         then = partial(asked.then, outputs=config.outputs)
         words = [text for text in asked.overrides if _of_networks(text)]
-        limits = config.networks, config.check
-        parts = Parts(made, None, asked.plain(), then, *limits, surrogate, words)
+        parts = Parts(made, None, asked.plain(), then, networks, check, surrogate, words)
     if isinstance(parts.problem.device, Counting):
         if parts.genotype is None:
             raise Fault(

@@ -55,8 +55,10 @@ def of_layer(write: Writer, layer: Layer, read: str, operations: Mapping[str, An
     Raises:
         Fault: it is an operation of the user's own.
     """
-    if layer.operation not in operations:
+    if layer.operation in _FIXED and layer.operation not in operations:
         return _FIXED[layer.operation](write, layer, read)
+    if layer.operation not in operations:
+        raise _unknown(f"'{layer.operation}'")
     path, arguments = origin(operations[layer.operation])
     check({layer.operation: operations[layer.operation]})
     return _KNOWN[path](write, layer, read, **{**arguments, **dict(layer.settings)})
@@ -67,11 +69,14 @@ def check(operations: Mapping[str, Any]) -> None:
     found = [(name, origin(made)[0]) for name, made in operations.items()]
     own = [f"'{name}' ({path})" for name, path in found if path not in _KNOWN]
     if own:
-        raise Fault(
-            f"device=mcu does not know what operation {', '.join(own)} is on a microcontroller; "
-            "it knows those of nas list operation: leave the other out of the space, or take "
-            "device=none"
-        )
+        raise _unknown(", ".join(own))
+
+
+def _unknown(operations: str) -> Fault:
+    return Fault(
+        f"device=mcu does not know what operation {operations} is on a microcontroller; it knows "
+        "those of nas list operation: leave the other out of the space, or take device=none"
+    )
 
 
 def _relu_conv_norm(write: Writer, layer: Layer, read: str, kernel: int = 1) -> str:

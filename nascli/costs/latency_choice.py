@@ -15,13 +15,16 @@ from nascli.core.device import Latency
 from nascli.core.fault import Fault
 from nascli.core.plan import Layer
 from nascli.core.surrogate import Surrogate
+from nascli.costs.calls import cost_of
 from nascli.costs.latency_models import (
     CostOf,
+    Counts,
     Example,
     Fitted,
     Learnt,
     LeastSquares,
     Model,
+    OnCalls,
     Sum,
 )
 
@@ -37,6 +40,7 @@ def models(
     cost: CostOf,
     table: Mapping[Layer, Latency] | None,
     surrogate: Callable[[], Surrogate] | None = None,
+    calls: Callable[[Layer], Counts] | None = None,
 ) -> list[Model]:
     """All that may be chosen of, the simplest first.
 
@@ -44,14 +48,19 @@ def models(
         cost: what a layer costs.
         table: what layers take, where that adds up; None for a runtime that fuses them.
         surrogate: makes one of the space, for the models that learn; None leaves those out.
+        calls: of a layer (`nascli.costs.calls.calls_of`); None leaves the models of calls out.
     """
     found: list[Model] = []
     if table is not None:
         found += [Sum(table, calibrated=False), Sum(table, calibrated=True)]
         found += [LeastSquares(cost, strength, table) for strength in reversed(_STRENGTHS)]
     found += [LeastSquares(cost, strength) for strength in reversed(_STRENGTHS)]
+    learning = [model for model in found if isinstance(model, LeastSquares)]
+    if calls is not None:
+        of_calls = [LeastSquares(cost_of, strength) for strength in reversed(_STRENGTHS)]
+        found += [OnCalls(model, calls) for model in of_calls]
     if surrogate is not None:
-        found += [Learnt(model, surrogate) for model in found if isinstance(model, LeastSquares)]
+        found += [Learnt(model, surrogate) for model in learning]
     return found
 
 

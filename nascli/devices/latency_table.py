@@ -15,6 +15,7 @@ from nascli.core.regular import is_there
 from nascli.core.space import Planned, SearchSpace
 from nascli.core.surrogate import Surrogate
 from nascli.costs import latency_profile, latency_table
+from nascli.costs.calls import calls_of
 from nascli.costs.conditions import words
 from nascli.costs.latency_choice import fitted, models
 from nascli.costs.latency_models import Example, Fitted, Sum, counts_of
@@ -113,7 +114,7 @@ class LatencyTable:
         examples = self._examples(self.profile, space, counter)
         table = self._table if adds_up(self.profile.conditions) else None
         surrogate = partial(self._surrogate, space, 0) if self._surrogate else None
-        several = models(counter.layer, table, surrogate)
+        several = models(counter.layer, table, surrogate, calls_of(space))
         try:
             self._fitted = fitted(several, self.profile.model, examples)
         except Fault as fault:

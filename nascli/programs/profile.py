@@ -18,6 +18,7 @@ from nascli.core.space import Planned, sample, size
 from nascli.core.surrogate import Surrogate
 from nascli.core.words import command, counted
 from nascli.costs import latency_choice, latency_profile
+from nascli.costs.calls import calls_of
 from nascli.costs.latency_models import Example, counts_of
 from nascli.costs.latency_profile import CHECK, FIT, Measured, Profile
 from nascli.costs.latency_table import LatencyTable, layered, measured
@@ -29,6 +30,7 @@ from nascli.report import contents, latency_figures
 from nascli.report.page import Content
 from nascli.runs.folder import Run
 
+_NETWORKS = {True: 32, False: 64}  # to fit models to, where layers can be timed and where not
 _DRAWS = 100  # times as many as there should be, after which no more different genotypes are sought
 
 
@@ -37,16 +39,17 @@ class Parts:
     """What is measured on the problem's device.
 
     With a `genotype`, the layers of the space and that network. Without one, the layers where they
-    add up, `networks` networks to predict others from, and `check` others to see how well that
-    goes; `surrogate` makes what may correct predictions. `settings` is the config as plain data;
-    `then` gives the command line of another verb, `words` those of it that name the networks.
+    add up, `networks` networks to predict others from (None: as many as that takes), and `check`
+    others to see how well that goes; `surrogate` makes what may correct predictions. `settings` is
+    the config as plain data; `then` gives the command line of another verb, `words` those of it
+    that name the networks.
     """
 
     problem: Problem
     genotype: Genotype | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     then: Then = command
-    networks: int = 0
+    networks: int | None = 0
     check: int = 0
     surrogate: Callable[[Any, int], Surrogate] | None = None
     words: Sequence[str] = ()
@@ -84,8 +87,8 @@ def profile(run: Run, parts: Parts) -> Outcome:
     if parts.genotype is not None:
         report["description"] = problem.space.describe(parts.genotype)
         report["network"] = _whole(problem, parts.genotype, table)
-    elif parts.networks and isinstance(problem.space, Planned):
-        found, rows = _predicting(parts, problem.space, table)
+    elif (networks := _networks(parts)) and isinstance(problem.space, Planned):
+        found, rows = _predicting(parts, problem.space, table, networks)
         run.write_json(latency_profile.FILE, found.to_json())
         report["conditions"] = dict(found.conditions)
         report["prediction"] = {"model": found.model, **found.check, **_known(found)}
@@ -168,14 +171,18 @@ def _whole(problem: Problem, genotype: Genotype, table: LatencyTable | None) -> 
     return found
 
 
+def _networks(parts: Parts) -> int:
+    return _NETWORKS[layered(parts.problem.device)] if parts.networks is None else parts.networks
+
+
 def _predicting(
-    parts: Parts, space: Planned, table: LatencyTable | None
+    parts: Parts, space: Planned, table: LatencyTable | None, networks: int
 ) -> tuple[Profile, list[dict[str, Any]]]:
     """Networks measured, the model that predicts them best, and a check of it on others."""
     problem, device = parts.problem, parts.problem.device
     assert device is not None
-    genotypes = _sampled(problem, parts.networks + parts.check)
-    fit = min(parts.networks, len(genotypes) - min(parts.check, len(genotypes) // 4))
+    genotypes = _sampled(problem, networks + parts.check)
+    fit = min(networks, len(genotypes) - min(parts.check, len(genotypes) // 4))
     latencies = _latencies(problem, genotypes)
     counter = PlanCounter(space)
     plans = [space.plan(genotype) for genotype in genotypes]
@@ -185,7 +192,7 @@ def _predicting(
     ]
     make = parts.surrogate
     surrogate = (lambda: make(space, 0)) if make else None
-    several = latency_choice.models(counter.layer, table, surrogate)
+    several = latency_choice.models(counter.layer, table, surrogate, calls_of(space))
     errors = latency_choice.cross_validated(several, examples[:fit])
     model = latency_choice.chosen(errors)
     predict = latency_choice.fitted(several, model, examples[:fit])
