@@ -50,7 +50,7 @@ def calls_of(space: object) -> Callable[[Layer], Counts]:
 
 
 def cost_of(call: Layer) -> Cost:
-    """What one call costs, as far as it says; each weight is used once for a pixel of its output."""
+    """What one call costs, as far as it says: each weight is used once for every output pixel."""
     (channels, height, width), weights = call.shape, int(dict(call.settings).get("weights", 0))
     written = FLOAT * channels * height * width
     return Cost(weights, weights * height * width, written, written)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import random
+import shutil
 import subprocess
 import sys
 
@@ -186,6 +187,34 @@ def test_a_device_that_fuses_has_no_rows_and_no_sums(tmp_path):
     genotype = genotypes(1)[0]
     took = weights(space_of(), genotype) / 1000
     assert bound(run.path).latency_ms(genotype) == pytest.approx(took, rel=0.1)
+
+
+@pytest.mark.parametrize(("runtime", "number"), [("eager", 32), ("compiled", 64)])
+def test_more_networks_are_measured_where_no_layers_can_be(tmp_path, runtime, number):
+    run = Run.claim(tmp_path, "profile", "clock", {})
+    parts = Parts(problem_of(Clock(runtime=runtime)), None, networks=None, check=4)
+    rows = profile(run, parts).report["measured"]
+    run.close()
+    assert [row["use"] for row in rows] == ["fit"] * number + ["check"] * 4
+
+
+def test_the_model_of_kernel_calls_is_read_back_as_it_was_chosen(folder, tmp_path):
+    """It is fitted anew by its name, and told apart from the one of layers."""
+    told = {}
+    for kinds in ("counts of kernel calls", "layer counts"):
+        copy = tmp_path / kinds.replace(" ", "_")
+        shutil.copytree(folder, copy)
+        data = json.loads((copy / "profile.json").read_text())
+        name = f"least squares on {kinds} and costs, ridge 1"
+        assert name in data["errors"]
+        (copy / "profile.json").write_text(json.dumps(data | {"model": name}))
+        device = bound(copy)
+        assert device.how == name
+        told[kinds] = [device.latency_ms(genotype) for genotype in genotypes(4)]
+    space = space_of()
+    took = [weights(space, genotype) / 1000 for genotype in genotypes(4)]
+    calls, layers = told.values()
+    assert calls == pytest.approx(took, rel=0.1) and calls != layers
 
 
 @pytest.fixture
