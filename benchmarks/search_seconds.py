@@ -23,7 +23,7 @@ SEARCH = ["search", "strategy=darts", "space=cell"]
 PHASES = {
     "epochs": ["nascli.gradient.bilevel:Bilevel.train"],
     "validation": ["nascli.supernet.scoring:Scoring.accuracy"],
-    "latency": ["nascli.devices.cpu:Cpu.latencies"],
+    "latency": ["nascli.devices.timer:Timer._timed", "nascli.devices.cpu:Cpu.latencies"],
     "survey of costs": ["nascli.config.search:with_numbers", "nascli.commands.feasibility:survey"],
     "saving": ["nascli.runs.folder:Run.save_state", "nascli.run:Run.save_state"],
     "report": ["nascli.programs.search:write_report", "nascli.commands.outcome:write_report"],

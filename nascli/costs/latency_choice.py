@@ -29,7 +29,7 @@ from nascli.costs.latency_models import (
 )
 
 _FOLDS = 8
-_STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+_STRENGTHS = (10.0, 1.0, 0.1, 0.01, 0.001)  # of ridges: the less, the more is left to learn
 _BETTER = 0.95  # of the error of a simpler model: what a less simple one has to reach
 _NEAR = 0.1  # how far off a prediction may be to be called within ten percent
 LEAST = 8
@@ -53,12 +53,11 @@ def models(
     found: list[Model] = []
     if table is not None:
         found += [Sum(table, calibrated=False), Sum(table, calibrated=True)]
-        found += [LeastSquares(cost, strength, table) for strength in reversed(_STRENGTHS)]
-    found += [LeastSquares(cost, strength) for strength in reversed(_STRENGTHS)]
+        found += [LeastSquares(cost, strength, table) for strength in _STRENGTHS]
+    if calls is not None:  # which layers share
+        found += [OnCalls(LeastSquares(cost_of, strength), calls) for strength in _STRENGTHS]
+    found += [LeastSquares(cost, strength) for strength in _STRENGTHS]
     learning = [model for model in found if isinstance(model, LeastSquares)]
-    if calls is not None:
-        of_calls = [LeastSquares(cost_of, strength) for strength in reversed(_STRENGTHS)]
-        found += [OnCalls(model, calls) for model in of_calls]
     if surrogate is not None:
         found += [Learnt(model, surrogate) for model in learning]
     return found
