@@ -146,8 +146,10 @@ def problem(
     seed = faults.attempt(lambda: values.seed(config)) or 0
     if made is not None and (device is not None or isinstance(made, Planned)):
         faults.attempt(lambda: protocols.check(made, SearchSpace, "space"))
+    at_size = faults.attempt(lambda: deployed(config, task)) if task else None
+    priced = made if at_size is None else at_size.space
     looked = device if isinstance(device, (LooksUp, Counting)) else None
-    if made is not None and looked is not None and faults.found_by(lambda: looked.fits(made)):
+    if priced is not None and looked is not None and faults.found_by(lambda: looked.fits(priced)):
         device = None  # nothing else is asked of it
     if made is None or task is None or training is None or run_on is None:
         return None
@@ -161,9 +163,8 @@ def problem(
         seed=seed,
         fidelity=fidelity,
         listener=listener,
+        deployed=at_size,
     )
-    at_size = faults.attempt(lambda: deployed(config, task))
-    stated = replace(stated, deployed=at_size)
     return None if faults.found_by(Costs(replace(stated, device=None)).check) else stated
 
 

@@ -56,12 +56,12 @@ def anchored(config: DictConfig, problem: Problem, directories: Sequence[Path] =
         other = conditions.differing(source.conditions(), now)
         if other:
             hear(f"warning: measured under other conditions: {other}")
-        again = made.latencies(Built(problem, [genotype for genotype, _ in anchors]))
+        again = made.latencies(Built(problem.priced, [genotype for genotype, _ in anchors]))
         scale, told = conditions.scale([ms for _, ms in anchors], again)
         hear(told)
         config.device.scale = float(f"{scale:.4g}")
     scaled: LooksUp = building.component(config, "device")
-    scaled.fits(problem.space)
+    scaled.fits(problem.priced.space)
     return replace(problem, device=cast(Device, scaled))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
+
+from omegaconf import DictConfig
 
 from nascli.config import building, recorded
 from nascli.config.compose import Asked
@@ -10,6 +13,7 @@ from nascli.core.device import Counting, available, measures, metered
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
 from nascli.costs.latency_choice import LEAST
+from nascli.programs import profile as program
 from nascli.programs.profile import Parts
 from nascli.runs.folder import Run
 
@@ -46,7 +50,7 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         faults.check()
         assert made is not None
         then = partial(asked.then, outputs=config.outputs)
-        words = [text for text in asked.overrides if _of_networks(text)]
+        words = list(_of_networks(config, made.space.name, asked.overrides))
         parts = Parts(made, None, asked.plain(), then, networks, check, surrogate, words)
     if isinstance(parts.problem.device, Counting):
         if parts.genotype is None:
@@ -64,13 +68,23 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         named = "none" if device is None else f"{device.name}, which times nothing"
         raise Fault(f"nothing to measure: device is {named}; take device=cpu or device=cuda")
     available(parts.problem.device)
+    if parts.genotype is None and program.idle(parts):
+        raise Fault(
+            "nothing to measure: the device runs layers fused with each other, so that their times "
+            "say nothing; and networks=0, or the space gives no plans to predict others by"
+        )
     return parts
 
 
-def _of_networks(override: str) -> bool:
-    """Whether it says which networks are built."""
-    key = override.lstrip("+~").partition("=")[0].partition(".")[0]
-    return key in ("space", "data") or override.startswith("training.network")
+def _of_networks(config: DictConfig, space: str, overrides: Sequence[str]) -> Iterator[str]:
+    """Those that say which networks are built, as a search takes them."""
+    sized = (config.training.get("network") or {}).get(space)
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if key == "training" and sized:
+            yield f"deploy={{training: {value}}}"
+        elif key.partition(".")[0] in ("space", "data") or key.startswith("training.network"):
+            yield override
 
 
 check = build

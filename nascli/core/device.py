@@ -19,6 +19,7 @@ EAGER = "eager"
 
 _ADDING = (EAGER, "cuda graphs")
 _UNSTEADY = 2.0  # times the lower quartile, beyond which a 90th percentile says: not alone here
+_FAR = 10.0  # times what a pass took, which at no speed of a machine it would take beside others
 _JITTER_MS = 0.02  # what clock and scheduler add to the shortest of passes
 
 
@@ -59,9 +60,8 @@ class Latency:
     @property
     def in_order(self) -> bool:
         """Whether these can be figures of one pass."""
-        spread = _UNSTEADY * self.p90_ms + _JITTER_MS
-        ordered = self.p10_ms <= self.median_ms <= self.p90_ms
-        return ordered and self.p10_ms <= _UNSTEADY * self.ms + _JITTER_MS and self.ms <= spread
+        least, most = self.p10_ms / _FAR - _JITTER_MS, _FAR * self.p90_ms + _JITTER_MS
+        return self.p10_ms <= self.median_ms <= self.p90_ms and least <= self.ms <= most
 
     @property
     def steady(self) -> bool:
@@ -183,8 +183,11 @@ class Predicting(LooksUp, Protocol):
     def conditions(self) -> Mapping[str, str | int]:
         """Under which everything was measured."""
 
+    def constant_ms(self) -> float:
+        """What every network takes, whatever its layers; `fits` comes first."""
+
     def layer_ms(self, layer: Layer) -> float:
-        """What a layer adds to the latency of a network; `fits` comes first."""
+        """What a layer adds to that, or an addition or a concatenation; `fits` comes first."""
 
 
 @runtime_checkable

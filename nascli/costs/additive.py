@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nascli.core.choice import Choice
@@ -15,6 +15,7 @@ from nascli.core.space import Planned, at, sample, size
 from nascli.costs.edges import fit
 from nascli.costs.footprint import flash_of
 from nascli.costs.int8 import KIB
+from nascli.costs.layer_counts import joint_of
 from nascli.costs.plans import PlanCounter
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def sums(problem: Problem, space: Planned, plan: Plan, metric: str) -> dict[When
     """What one of `ADDITIVE` is made of: at places of all networks (None), and under conditions.
 
     A latency is the sum of the layers' own, which are measured if they have not been, or are those
-    that a device predicts by; on one that knows whole networks alone it is a fit of what it says
+    that a device predicts by, with what it predicts for networks, additions and concatenations
+    themselves; on one that knows whole networks alone it is a fit of what it says
     (`nascli.costs.edges`).
 
     Raises:
@@ -59,7 +61,21 @@ def sums(problem: Problem, space: Planned, plan: Plan, metric: str) -> dict[When
             for choice, places in ((c, plan.by_choice[c]) for c in plan.choices)
         ]
         found[when] = Sums(cost(list(plan.layers(when))), rows)
+    if metric == "latency_ms" and isinstance(device, Predicting):
+        for when, of in found.items():
+            always = device.constant_ms() if when is None else 0.0
+            joints = math.fsum(device.layer_ms(joint) for joint in _joints(plan, when))
+            found[when] = of._replace(fixed=of.fixed + always + joints)
     return found
+
+
+def _joints(plan: Plan, when: When | None) -> Iterator[Layer]:
+    """Additions and concatenations of an open plan, of as many inputs as a network may have."""
+    for place in plan.places:
+        count = len(place.inputs)
+        joint = joint_of(place, count if place.keep is None else min(count, place.keep))
+        if joint is not None and place.when == when:
+            yield joint
 
 
 def _of_layers(

@@ -14,17 +14,27 @@ from nascli.core.fault import Fault
 from nascli.core.plan import IMAGES, Layer
 from nascli.costs.cost import Cost
 from nascli.costs.footprint import operations_of, steps_of
-from nascli.costs.latency_models import JOINTS, Counts
+from nascli.costs.formulas import origin
+from nascli.costs.layer_counts import JOINTS, Counts
 from nascli.costs.steps import FLOAT
+
+_DIFFERENT = ("depthwise", "pool")
+"""Kinds of calls that are not the same in all operations: dilated or not; the largest or a mean."""
 
 
 def calls_of(space: object) -> Callable[[Layer], Counts]:
     """How often a layer of the space makes each call.
 
     A call is written as a layer of its own, whose settings have the number of its weights. Batch
-    norms and ReLUs behind a convolution are part of it. An operation of the user's own is one call.
+    norms and ReLUs behind a convolution are part of it. Depthwise convolutions and pools are told
+    apart by whose they are. An operation of the user's own is one call.
     """
     operations = operations_of(space)
+    made_by = {
+        name: path.rpartition(".")[2]
+        for name, made in operations.items()
+        if not (path := origin(made)[0]).endswith("_pool")
+    }
 
     @cache
     def calls(layer: Layer) -> Counts:
@@ -35,6 +45,7 @@ def calls_of(space: object) -> Callable[[Layer], Counts]:
         except Fault:
             return Counter([layer])
         shapes = {IMAGES: (layer.in_channels, layer.height, layer.width)}
+        family = made_by.get(layer.operation, layer.operation)
         found: Counts = Counter()
         for step in steps:
             first, *more = [shapes[name] for name in step.inputs] or [step.shape]
@@ -42,6 +53,8 @@ def calls_of(space: object) -> Callable[[Layer], Counts]:
             after = (("to_height", step.shape[1]), ("to_width", step.shape[2]))
             settings = (*after, ("weights", step.weights))
             name = f"{step.kind} {step.size}".rstrip()
+            if step.kind in _DIFFERENT:
+                name = f"{name} of {family}"
             found[Layer(name, channels, step.shape[0], 1, *first[1:], settings)] += 1
             shapes[step.name] = step.shape
         return found

@@ -18,7 +18,6 @@ from nascli.core.surrogate import Surrogate
 from nascli.costs.calls import cost_of
 from nascli.costs.latency_models import (
     CostOf,
-    Counts,
     Example,
     Fitted,
     Learnt,
@@ -27,6 +26,7 @@ from nascli.costs.latency_models import (
     OnCalls,
     Sum,
 )
+from nascli.costs.layer_counts import Counts
 
 _FOLDS = 8
 _STRENGTHS = (10.0, 1.0, 0.1, 0.01, 0.001)  # of ridges: the less, the more is left to learn
@@ -66,21 +66,32 @@ def models(
 def cross_validated(several: Sequence[Model], examples: Sequence[Example]) -> dict[str, float]:
     """Model -> its mean absolute error as a share, on examples that it was not fitted to.
 
-    Learnt models are tried on the best of what they correct, and on no other.
+    Learnt models are tried on the best of what they correct, and on no other. What cannot be fitted
+    is left out.
 
     Raises:
-        Fault: there are too few examples.
+        Fault: there are too few examples, or nothing fits.
     """
     if len(examples) < LEAST:
         raise Fault(f"{len(examples)} measured networks are too few to predict from: {LEAST}")
     errors: dict[str, float] = {}
+    why = Fault("nothing predicts the latencies measured")
+
+    def tried(model: Model) -> None:
+        nonlocal why
+        try:
+            errors[model.name] = _error(model, examples)
+        except Fault as fault:
+            why = fault
+
     for model in several:
         if not isinstance(model, Learnt):
-            errors[model.name] = _error(model, examples)
-    learnt = [model for model in several if isinstance(model, Learnt)]
+            tried(model)
+    learnt = [m for m in several if isinstance(m, Learnt) and m.of.name in errors]
     if learnt:
-        best = min(learnt, key=lambda model: errors[model.of.name])
-        errors[best.name] = _error(best, examples)
+        tried(min(learnt, key=lambda model: errors[model.of.name]))
+    if not errors:
+        raise why
     return errors
 
 
@@ -95,11 +106,8 @@ def _error(model: Model, examples: Sequence[Example]) -> float:
 
 def chosen(errors: Mapping[str, float]) -> str:
     """The simplest model that no later one is clearly better than; simpler ones come first."""
-    best = next(iter(errors))
-    for name, error in errors.items():
-        if error < _BETTER * errors[best]:
-            best = name
-    return best
+    best = min(errors.values())
+    return next(name for name, error in errors.items() if _BETTER * error <= best)
 
 
 def fitted(several: Sequence[Model], name: str, examples: Sequence[Example]) -> Fitted:
@@ -111,7 +119,10 @@ def fitted(several: Sequence[Model], name: str, examples: Sequence[Example]) -> 
     for model in several:
         if model.name == name:
             return model.fit(examples)
-    raise Fault(f"latencies cannot be predicted by '{name:.100}': this version knows no such model")
+    raise Fault(
+        f"latencies cannot be predicted by '{name:.100}': this version knows no such model; make "
+        "another profile with nas profile"
+    )
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,15 @@ import numpy as np
 from nascli.core.device import Latency
 from nascli.core.fault import Fault, first_line
 from nascli.core.genotype import Genotype
-from nascli.core.plan import Layer, Plan
+from nascli.core.plan import Layer
 from nascli.core.surrogate import Surrogate
 from nascli.costs.cost import Cost
+from nascli.costs.layer_counts import JOINTS, Counts
+from nascli.costs.table_file import words
 
 Row = Mapping[Hashable, float]
-Counts = Counter[Layer]
 CostOf = Callable[[Layer], Cost]
 NETWORK = "network"  # the key of what every network takes, whatever its layers
-JOINTS = _ADD, _CONCATENATE = "(add)", "(concatenate)"
 _FLOAT = 4  # bytes
 _BARELY = 1e-6  # the pull towards a prior where there is none to speak of
 
@@ -39,35 +39,12 @@ class Example:
     ms: float
 
 
-def counts_of(plan: Plan, *, pruned: bool = False) -> Counts:
-    """How often each layer is run, additions and concatenations among them.
-
-    Those are layers of their own here, with the channels of all their inputs together; an addition
-    of a single input computes nothing. `pruned` leaves out what the result does not depend on, and
-    what is the same for all images, as runtimes do that look at a whole network before they run it.
-    """
-    needed, constant = {plan.output}, set[str]()
-    for place in reversed(plan.places):
-        needed.update(place.inputs if place.name in needed else ())
-    for place in plan.places:  # zeros, where nothing is added, and whatever is made of them alone
-        constant.update([place.name] if constant.issuperset(place.inputs) else ())
-    found: Counts = Counter()
-    for place in plan.places:
-        if place.name == plan.auxiliary or (pruned and place.name not in needed - constant):
-            continue
-        if place.layer is not None:
-            found[place.layer] += 1
-        channels, height, width = place.shape
-        if place.kind == "add" and len(place.inputs) != 1:
-            inside = max(1, len(place.inputs)) * channels  # zeros are written where there is none
-            found[Layer(_ADD, inside, channels, 1, height, width)] += 1
-        if place.kind == "concatenate":
-            found[Layer(_CONCATENATE, channels, channels, 1, height, width)] += 1
-    return found
-
-
 class Fitted(Protocol):
     """What a model has become of examples."""
+
+    @property
+    def constant(self) -> float:
+        """Milliseconds of every network, whatever its layers."""
 
     def __call__(self, genotype: Genotype, counts: Counts) -> float:
         """Milliseconds."""
@@ -133,7 +110,7 @@ class Sum:
         return Additive(weights[NETWORK], lambda layer: weights["rows"] * self._row(layer))
 
     def _row(self, layer: Layer) -> float:
-        return 0.0 if layer.operation in JOINTS else self.table[layer].ms
+        return 0.0 if layer.operation in JOINTS else row(self.table, layer).ms
 
     def _sum(self, counts: Counts) -> float:
         return math.fsum(number * self._row(layer) for layer, number in counts.items())
@@ -200,8 +177,8 @@ class LeastSquares:
         return least_squares(rows, examples, prior, strength)
 
     def _features(self, layer: Layer) -> dict[str, float]:
-        if self.table is not None and layer in self.table:
-            return {"rows": self.table[layer].ms}
+        if self.table is not None and layer.operation not in JOINTS:
+            return {"rows": row(self.table, layer).ms}
         inside = layer.in_channels * layer.height * layer.width
         if layer.operation in JOINTS:
             channels, height, width = layer.shape
@@ -270,8 +247,26 @@ class _Corrected:
         means, _ = self.learnt.predict((genotype,))
         return self.base(genotype, counts) * math.exp(float(means[0]))
 
+    @property
+    def constant(self) -> float:
+        return self.base.constant
+
     def layer_ms(self, layer: Layer) -> float:
         return self.base.layer_ms(layer)
+
+
+def row(table: Mapping[Layer, Latency], layer: Layer) -> Latency:
+    """That of a layer.
+
+    Raises:
+        Fault: there is none.
+    """
+    if layer not in table:
+        raise Fault(
+            f"the latency table has no row for {words(layer)}; it belongs to another space or size "
+            "of images: measure one with `nas profile`"
+        )
+    return table[layer]
 
 
 def least_squares(

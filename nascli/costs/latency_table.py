@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,7 +25,8 @@ from nascli.costs.table_file import words
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_AT_ONCE = 64  # layers timed in the same rounds
+_AT_ONCE = 256  # layers timed in the same rounds
+_REFERENCES = 5  # layers of the first rounds that are timed in all others, too
 
 
 class LatencyTable(Mapping[Layer, Latency]):
@@ -102,8 +104,8 @@ def measure(
 
     Calls `on_progress(done, all)` under way.
 
-    Layers are built one lot at a time, each lot a stride through all of them, so that a drift of
-    the machine does not single out one operation or resolution.
+    Layers are built one lot at a time, each lot a stride through all of them. Some of the first lot
+    are timed with every other one, and tell how fast the machine is by then.
     """
     import torch
 
@@ -113,9 +115,16 @@ def measure(
     timed = device.parts if isinstance(device, Adding) else device.latencies
     for start in range(lots):
         lot = list(islice(build, start, None, lots))
+        known = list(measured)[:: math.ceil(_AT_ONCE / _REFERENCES)][:_REFERENCES]
         with torch.random.fork_rng(devices=[]):
-            cases = [(build[n](), (n.in_channels, n.height, n.width)) for n in lot]
-        measured.update(zip(lot, timed(cases), strict=True))
+            cases = [(build[n](), (n.in_channels, n.height, n.width)) for n in (*lot, *known)]
+        found = timed(cases)
+        again = zip(known, found[len(lot) :], strict=True)
+        ratios = [measured[layer].ms / max(latency.ms, 1e-9) for layer, latency in again]
+        if ratios:
+            faster = statistics.median(ratios)
+            found = [latency.times(faster) for latency in found]
+        measured.update(zip(lot, found, strict=False))
         if on_progress:
             on_progress(len(measured), len(build))
     return LatencyTable({layer: measured[layer] for layer in build})

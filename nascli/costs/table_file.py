@@ -91,7 +91,7 @@ def _text(source: str | Path) -> str:
     if isinstance(source, str):
         return source
     try:
-        return contents(source, _MOST_BYTES).decode("utf-8")
+        return contents(source, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise Fault(f"cannot read the latency table '{source}': {reason}") from error

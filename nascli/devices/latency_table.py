@@ -18,7 +18,8 @@ from nascli.costs import latency_profile, latency_table
 from nascli.costs.calls import calls_of
 from nascli.costs.conditions import words
 from nascli.costs.latency_choice import fitted, models
-from nascli.costs.latency_models import Example, Fitted, Sum, counts_of
+from nascli.costs.latency_models import Example, Fitted, Sum
+from nascli.costs.layer_counts import counts_of
 from nascli.costs.plans import PlanCounter
 
 if TYPE_CHECKING:
@@ -112,7 +113,12 @@ class LatencyTable:
             self._fitted = Sum(self._table, calibrated=False).fit([])
             return
         examples = self._examples(self.profile, space, counter)
-        table = self._table if adds_up(self.profile.conditions) else None
+        table = None
+        if adds_up(self.profile.conditions):
+            table = self._table
+            if table is None:
+                raise Fault(f"'{self.path}' lacks its {TABLE}: make another with nas profile")
+            _check_rows(table, space, self.path)
         surrogate = partial(self._surrogate, space, 0) if self._surrogate else None
         several = models(counter.layer, table, surrogate, calls_of(space))
         try:
@@ -129,6 +135,10 @@ class LatencyTable:
     def _pruned(self) -> bool:
         """Whether what a network's result does not depend on takes no time."""
         return not adds_up(self.conditions())
+
+    def constant_ms(self) -> float:
+        """See `nascli.core.device.Predicting`."""
+        return (self.scale or 1.0) * self._fitted.constant
 
     def layer_ms(self, layer: Layer) -> float:
         """See `nascli.core.device.Predicting`."""

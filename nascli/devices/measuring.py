@@ -71,10 +71,9 @@ def timed(
         good = good[:: math.ceil(len(good) / _REFERENCES)] if good else []
         taken = rounds([passes[number] for number in (*bad, *good)], limits, parts=parts)
         again = _found(taken, limits, conditions)
-        ratios = [
-            found[number].ms / max(latency.ms, 1e-9)
-            for number, latency in zip(good, again[len(bad) :], strict=True)
-        ]
+        pairs = list(zip((*bad, *good), again, strict=True))
+        told = pairs[len(bad) :] or (pairs if len(pairs) > 1 else [])  # by all, if none was good
+        ratios = [found[number].ms / max(latency.ms, 1e-9) for number, latency in told]
         faster = float(np.median(ratios)) if ratios else 1.0
         for number, latency in zip(bad, again, strict=False):
             found[number] = min(found[number], latency.times(faster), key=_spread)
@@ -122,7 +121,8 @@ def levelled(taken: Sequence[Sequence[float]], warmup: int = 0) -> list[Level]:
 
     Args:
         taken: milliseconds of every pass, round by round, those of warm-up first.
-        warmup: so many of those do not count, and at most half of them.
+        warmup: so many of those do not count, and at most half of them. They tell the speed of
+            their moment all the same, for slow passes that have few and count by then.
     """
     firsts = [min(warmup, len(values) // 2) for values in taken]
     if len(taken) == 1:
@@ -130,22 +130,23 @@ def levelled(taken: Sequence[Sequence[float]], warmup: int = 0) -> list[Level]:
         ms = float(np.quantile(alone, _SHARE))
         return [Level(ms, half_width(alone, _SHARE) / max(ms, 1e-9), firsts[0])]
     turns = [
-        (number, taken[number][round_])
-        for round_ in range(max(map(len, taken), default=0))
+        (number, taken[number][round_], round_ >= firsts[number])
+        for round_ in range(min(firsts, default=0), max(map(len, taken), default=0))
         for number in order(round_, len(taken))
-        if firsts[number] <= round_ < len(taken[number])
+        if round_ < len(taken[number])
     ]
     if not turns:
         return []
-    whose = np.array([number for number, _ in turns])
-    logs = np.log(np.maximum([ms for _, ms in turns], 1e-9))
-    places = [np.flatnonzero(whose == number) for number in range(len(taken))]
+    whose = np.array([number for number, *_ in turns])
+    logs = np.log(np.maximum([ms for _, ms, _ in turns], 1e-9))
+    counts = np.array([counted for *_, counted in turns])
+    places = [np.flatnonzero((whose == number) & counts) for number in range(len(taken))]
     state = np.zeros_like(logs)
     sweeps: list[Callable[..., Any]] = [*[np.mean] * _SWEEPS, *[np.median] * _SWEEPS]
     for middle in sweeps:
         own = np.array([middle((logs - state)[mine]) for mine in places])
         state = _beside(logs - own[whose], middle)
-    times = np.exp(own + np.quantile(state, _SHARE))
+    times = np.exp(own + np.quantile(state[counts], _SHARE))
     widths = [half_width((logs - state)[mine], 0.5) for mine in places]
     return [
         Level(float(ms), width, first)

@@ -53,11 +53,16 @@ def _samples(path: str) -> dict[int, float]:
     except (OSError, UnicodeDecodeError) as error:
         raise Fault(f"cannot read device.path={path}: {error}") from error
     reader = csv.DictReader(io.StringIO(text))
-    if not set(COLUMNS) <= set(reader.fieldnames or ()):
+    try:
+        columns = set(reader.fieldnames or ())
+        lines = [(reader.line_num, line) for line in reader]
+    except csv.Error as error:
+        raise Fault(f"{path}, line {reader.line_num}: no CSV ({error})") from error
+    if not set(COLUMNS) <= columns:
         raise Fault(f"{path} has not the columns {' and '.join(COLUMNS)} in its first line")
     rows, found = shipped(), dict[int, float]()
-    for line in reader:
-        at = f"{path}, line {reader.line_num}"
+    for number, line in lines:
+        at = f"{path}, line {number}"
         try:
             options = parse(line["genotype"] or "").options
             ms = float(line["latency_ms"] or "nan")

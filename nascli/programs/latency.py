@@ -52,7 +52,7 @@ class Built(Sequence[Any]):
 def beside(
     problem: Problem, genotype: Genotype, device: Device | None, told: float | None
 ) -> dict[str, Any]:
-    """What the network takes on `device` now, and what it was said to take; for the report.
+    """What the network takes on `device` now, as it is deployed, and was said to; for the report.
 
     `told` is the latency that the search went by. Where it was measured, the sum of the layers'
     rows is beside it, if they add up; where it was predicted, that is it. Anchors are measured in
@@ -60,6 +60,7 @@ def beside(
     Empty where nothing can be measured and nothing was told.
     """
     found: dict[str, Any] = {}
+    problem = problem.priced
     source = problem.device
     if isinstance(source, LooksUp):
         how = source.how if isinstance(source, Predicting) else f"device={source.name}"

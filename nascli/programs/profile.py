@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +20,10 @@ from nascli.core.surrogate import Surrogate
 from nascli.core.words import command, counted
 from nascli.costs import latency_choice, latency_profile
 from nascli.costs.calls import calls_of
-from nascli.costs.latency_models import Example, counts_of
+from nascli.costs.latency_models import Example
 from nascli.costs.latency_profile import CHECK, FIT, Measured, Profile
 from nascli.costs.latency_table import LatencyTable, layered, measured
+from nascli.costs.layer_counts import counts_of
 from nascli.costs.plans import PlanCounter
 from nascli.programs.latency import Built
 from nascli.programs.networks import costs_of, keep_latencies, layers_of, own_layers, row_of
@@ -87,8 +89,8 @@ def profile(run: Run, parts: Parts) -> Outcome:
     if parts.genotype is not None:
         report["description"] = problem.space.describe(parts.genotype)
         report["network"] = _whole(problem, parts.genotype, table)
-    elif (networks := _networks(parts)) and isinstance(problem.space, Planned):
-        found, rows = _predicting(parts, problem.space, table, networks)
+    elif isinstance(problem.space, Planned) and _networks(parts):
+        found, rows = _predicting(parts, problem.space, table)
         run.write_json(latency_profile.FILE, found.to_json())
         report["conditions"] = dict(found.conditions)
         report["prediction"] = {"model": found.model, **found.check, **_known(found)}
@@ -100,6 +102,12 @@ def profile(run: Run, parts: Parts) -> Outcome:
     then = [("search by these latencies:", following(run, parts))] if rows else content.then
     write_report(run, replace(content, figures=figures, then=then))
     return Outcome(table, report)
+
+
+def idle(parts: Parts) -> bool:
+    """Whether of a space neither layers nor networks are measured."""
+    networks = isinstance(parts.problem.space, Planned) and _networks(parts)
+    return not networks and not layered(parts.problem.device)
 
 
 def following(run: Run, parts: Parts) -> str:
@@ -176,13 +184,15 @@ def _networks(parts: Parts) -> int:
 
 
 def _predicting(
-    parts: Parts, space: Planned, table: LatencyTable | None, networks: int
+    parts: Parts, space: Planned, table: LatencyTable | None
 ) -> tuple[Profile, list[dict[str, Any]]]:
     """Networks measured, the model that predicts them best, and a check of it on others."""
     problem, device = parts.problem, parts.problem.device
     assert device is not None
+    networks = _networks(parts)
     genotypes = _sampled(problem, networks + parts.check)
     fit = min(networks, len(genotypes) - min(parts.check, len(genotypes) // 4))
+    fit = max(fit, latency_choice.LEAST)
     latencies = _latencies(problem, genotypes)
     counter = PlanCounter(space)
     plans = [space.plan(genotype) for genotype in genotypes]
@@ -225,10 +235,13 @@ def _predicting(
 
 
 def _known(profile: Profile) -> dict[str, float]:
-    """How well its networks are known themselves, which no prediction of them can better."""
+    """How well its networks are known themselves, which no prediction of them can better.
+
+    Nothing where half of them or more were measured too few times to tell.
+    """
     widths = [one.latency.half_width for one in profile.measured]
-    known = [width for width in widths if width is not None]
-    return {"known_to": statistics.median(known)} if known else {}
+    known = statistics.median(math.inf if width is None else width for width in widths)
+    return {"known_to": known} if math.isfinite(known) else {}
 
 
 def _sampled(problem: Problem, number: int) -> list[Genotype]:

@@ -45,6 +45,8 @@ def prediction(report: Mapping[str, Any]) -> str:
     if "known_to" in found:
         more = "; longer: device.seconds, device.repeats" if found["known_to"] > _ROUGH else ""
         said += f"\nnetworks are measured to within {found['known_to']:.1%} (median{more})"
+    else:
+        said += "\nnetworks are measured too few times to say how well; longer: device.seconds"
     if "mape" not in found:
         return said
     return (

@@ -1,10 +1,13 @@
 """Costs of the network that is deployed, where another size is searched on."""
 
+from dataclasses import replace
+
 import pytest
 from fixtures import TINY, TINY_SPACE, build, composed
 
 from nascli.commands import search as commands
 from nascli.config import building, deployment
+from nascli.core.device import Latency
 from nascli.core.fault import Fault
 from nascli.core.space import at
 from nascli.core.trial import Proposal
@@ -12,6 +15,8 @@ from nascli.costs.plans import PlanCounter
 from nascli.costs.within import Within
 from nascli.estimators.costs import Costs
 from nascli.gradient.additive import AdditiveCost
+from nascli.programs.profile import Parts, profile
+from nascli.runs.folder import Run
 
 WORDS = ("space=nasbench201", *TINY, *TINY_SPACE["nasbench201"])
 DEPLOY = "deploy={channels: 8, cells_per_stage: 3, image: 20}"
@@ -39,6 +44,41 @@ def test_costs_constraints_and_pressures_are_of_the_deployed_network():
         assert Within(stated)._excess(genotype) == pytest.approx(right.macs - 1)
     bare = PlanCounter(there)(at(there, 0)).macs  # all edges are `none`
     assert AdditiveCost(stated, "macs", "me").fixed == bare
+
+
+def test_predicted_latencies_are_of_the_deployed_network_and_a_profile_of_it_is_what_fits(tmp_path):
+    """A clock takes a microsecond for every thousand weights; one profile of each size."""
+    paths = {}
+    for name, deploy in (("small", ()), ("deployed", ADDED)):
+        problem = build.stated(composed(*WORDS, *deploy)).priced
+        run = Run.claim(tmp_path, "profile", name, {})
+        profile(run, Parts(replace(problem, device=Clock()), None, networks=24, check=4))
+        run.close()
+        paths[name] = str(run.path)
+    by = ("device=latency_table", "device.scale=1.0")
+    stated = build.stated(composed(*WORDS, *ADDED, *by, f"device.path={paths['deployed']}"))
+    there, genotype = as_deployed(), at(stated.space, 15_000)
+    weights = sum(p.numel() for p in there.network(genotype).parameters())
+    found = Costs(stated).estimate(Proposal(genotype))
+    assert found["latency_ms"] == pytest.approx(weights / 1000, rel=0.05)
+    for path, deploy in ((paths["small"], ADDED), (paths["deployed"], ())):
+        with pytest.raises(Fault, match="the same genotype has .* multiply-adds there"):
+            build.stated(composed(*WORDS, *deploy, *by, f"device.path={path}"))
+
+
+class Clock:
+    name = "clock"
+
+    def latencies(self, cases):
+        sizes = [sum(p.numel() for p in network.parameters()) / 1000 for network, _ in cases]
+        return [Latency(ms, ms, ms, 9, self.conditions(), ms) for ms in sizes]
+
+    def latency(self, network, shape):
+        return self.latencies([(network, shape)])[0]
+
+    def conditions(self):
+        how = {"threads": 1, "dtype": "float32", "batch": 1, "layout": "contiguous"}
+        return {**how, "torch": "2", "device": "a clock", "runtime": "eager"}
 
 
 def test_a_search_says_both_sizes_and_the_next_command_trains_the_deployed_one(nas):

@@ -11,7 +11,8 @@ from hydra.utils import instantiate
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
 from nascli.costs.calls import calls_of, cost_of
-from nascli.costs.latency_models import JOINTS, Example, LeastSquares, OnCalls
+from nascli.costs.latency_models import Example, LeastSquares, OnCalls
+from nascli.costs.layer_counts import JOINTS
 from nascli.costs.plans import PlanCounter
 
 SPACES = ("cell", "chain", "hierarchical", "mobile", "nasbench201", "once_for_all_small")
@@ -33,7 +34,7 @@ def test_a_block_is_its_convolutions_by_shape_and_weights(mobile):
     block = Layer("mbconv_5x5_e6", 24, 40, 2, 9, 8)
     expand, inside, project = calls = [
         Layer("conv 1x1", 24, 144, 1, 9, 8, after(9, 8, 24 * 144)),
-        Layer("depthwise 5x5", 144, 144, 1, 9, 8, after(5, 4, 25 * 144)),
+        Layer("depthwise 5x5 of InvertedResidual", 144, 144, 1, 9, 8, after(5, 4, 25 * 144)),
         Layer("conv 1x1", 144, 40, 1, 5, 4, after(5, 4, 144 * 40)),
     ]
     assert calls_of(mobile)(block) == Counter(calls)
@@ -56,6 +57,19 @@ def test_a_sum_reads_the_channels_of_both_and_a_scale_is_one_pixel(mobile):
     assert products and all(call.in_channels == call.out_channels for call in products)
 
 
+def test_what_runtimes_do_differently_is_told_apart():
+    """The largest or the mean, dilated or not; but a 1x1 convolution is one wherever it is."""
+    calls = calls_of(space_of("cell"))
+    shape = (16, 16, 1, 8, 8)
+    largest, mean, dense, dilated = (
+        set(calls(Layer(name, *shape)))
+        for name in ("max_pool_3x3", "avg_pool_3x3", "sep_conv_3x3", "dil_conv_3x3")
+    )
+    assert largest.isdisjoint(mean)
+    shared = {call.operation for call in dense & dilated}
+    assert "conv 1x1" in shared and not any("depthwise" in name for name in shared)
+
+
 @pytest.mark.parametrize("name", SPACES)
 def test_calls_have_all_multiply_adds_and_weights_of_their_layer(name):
     """But biases, one of each for an output; and batch norms, two parameters a channel."""
@@ -67,7 +81,7 @@ def test_calls_have_all_multiply_adds_and_weights_of_their_layer(name):
             sum(number * getattr(cost_of(call), what) for call, number in called)
             for what in ("macs", "params")
         )
-        norms = [call for call, _ in called if call.operation == "depthwise 1x1"]
+        norms = [call for call, _ in called if call.operation.startswith("depthwise 1x1")]
         macs -= sum(cost_of(call).macs for call in norms)  # a batch norm that stands alone
         biases = 0 if cost.macs == macs else cost.macs - macs
         assert 0 <= biases <= sum(n * call.out_channels for call, n in called), layer

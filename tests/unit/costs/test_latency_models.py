@@ -16,14 +16,8 @@ from nascli.core.fault import Fault
 from nascli.core.plan import IMAGES, Layer, Place, Plan
 from nascli.core.space import sample
 from nascli.costs import latency_choice as choice
-from nascli.costs.latency_models import (
-    Example,
-    Learnt,
-    LeastSquares,
-    Sum,
-    counts_of,
-    least_squares,
-)
+from nascli.costs.latency_models import Example, Learnt, LeastSquares, Sum, least_squares
+from nascli.costs.layer_counts import counts_of
 from nascli.costs.plans import PlanCounter
 
 

@@ -115,6 +115,21 @@ def test_measures_in_lots_but_keeps_the_order(monkeypatch):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_lots_are_told_at_the_speed_of_the_first(monkeypatch):
+    """The machine takes twice as long by the second lot; layers of the first are in it, too."""
+    monkeypatch.setattr("nascli.costs.latency_table._AT_ONCE", 2)
+    plain, calls = measure(Space(), Stopwatch()), []
+
+    class Slows(Stopwatch):
+        def latencies(self, cases):
+            calls.append(len(cases))
+            return [one.times(len(calls)) for one in super().latencies(cases)]
+
+    rows = measure(Space(), Slows())
+    assert calls == [2, 3]
+    assert {layer: one.ms for layer, one in rows.items()} == {n: t.ms for n, t in plain.items()}
+
+
 def test_finds_the_layers_that_a_network_runs():
     network = Network().train()
     assert layers_of(network, (1, 6, 10)) == [STEM, BODY, BODY, DOWN]
@@ -211,10 +226,14 @@ def test_the_quartile_and_the_runtime_have_columns_where_every_row_has_them(tabl
     old = {**rows, STEM: table[STEM]}  # a row of an earlier version among them
     head = LatencyTable(old).to_csv().splitlines()[0]
     assert head == ",".join(COLUMNS)
-    with pytest.raises(Fault, match="lower_quartile_ms: 47.5 lies far outside p10_ms to p90_ms"):
-        LatencyTable.from_csv(text.replace(",147.5,", ",47.5,"))
-    with pytest.raises(Fault, match="lower_quartile_ms: 1147.5 lies far outside p10_ms to p90_ms"):
-        LatencyTable.from_csv(text.replace(",147.5,", ",1147.5,"))
+    told = LatencyTable.from_csv(
+        text.replace(",147.5,", ",47.5,")
+    )  # at another speed of the machine
+    assert told.sum_of([BODY]) == 47.5
+    with pytest.raises(Fault, match="lower_quartile_ms: 7.5 lies far outside p10_ms to p90_ms"):
+        LatencyTable.from_csv(text.replace(",147.5,", ",7.5,"))
+    with pytest.raises(Fault, match="lower_quartile_ms: 11147.5 lies far outside p10_ms to p90_ms"):
+        LatencyTable.from_csv(text.replace(",147.5,", ",11147.5,"))
     with pytest.raises(Fault, match="column 18: 'lower_quartile_ms' should be settings"):
         LatencyTable.from_csv(
             text.replace("lower_quartile_ms,runtime", "runtime,lower_quartile_ms")

@@ -15,15 +15,20 @@ from hydra.utils import instantiate
 from nascli.config import measuring
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
 from nascli.core.problem import Problem
 from nascli.core.space import sample
 from nascli.core.trial import Proposal
-from nascli.costs import latency_profile
+from nascli.costs import latency_choice, latency_profile
 from nascli.costs.additive import sums
+from nascli.costs.latency_models import Example, LeastSquares
 from nascli.costs.latency_table import LatencyTable as Table
+from nascli.costs.layer_counts import counts_of
+from nascli.costs.plans import PlanCounter
 from nascli.devices.latency_table import LatencyTable
 from nascli.estimators.costs import Costs
+from nascli.programs import profile as programs
 from nascli.programs.profile import Parts, profile
 from nascli.runs.folder import Run
 
@@ -122,16 +127,50 @@ def test_costs_are_predicted_without_building_or_measuring(folder, monkeypatch):
     assert costs.estimate(Proposal(genotype))["latency_ms"] == expected
 
 
-def test_expected_costs_are_those_that_its_layers_are_predicted_to_add(folder):
-    problem = problem_of(bound(folder, scale=3.0))
+@pytest.mark.parametrize("kind", ["sum of the layers' rows, calibrated", "kernel calls", "layer"])
+def test_expected_costs_are_what_networks_are_predicted_to_take(folder, tmp_path, kind):
+    """Constant, layers, additions: sure of one option everywhere, no other number comes out."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    data = json.loads((copy / "profile.json").read_text())
+    name = next(name for name in data["errors"] if kind in name and "surrogate" not in name)
+    for row in data["measured"]:  # and half a millisecond for whatever network it is
+        for key in ("lower_quartile_ms", "median_ms", "p10_ms", "p90_ms"):
+            row[key] += 0.5
+    (copy / "profile.json").write_text(json.dumps(data | {"model": name}))
+    problem = problem_of(bound(copy, scale=3.0))
     space, plan = problem.space, problem.space.plan()
     found = sums(problem, space, plan, "latency_ms")[None]
+    if kind.startswith("sum"):
+        assert problem.device.constant_ms() == pytest.approx(3 * 0.5, rel=0.1)
+    for option in ("nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3"):
+        sure = dict.fromkeys(space.decisions, option)
+        taken = [
+            row[c.options.index(option)] for c, row in zip(plan.choices, found.options, strict=True)
+        ]
+        expected = problem.device.latency_ms(Genotype.of(space.name, sure))
+        assert found.fixed + math.fsum(taken) == pytest.approx(expected)
     of_layer = problem.device.layer_ms
-    assert found.fixed == pytest.approx(math.fsum(map(of_layer, plan.layers())))
     choice = plan.choices[0]
     number = choice.options.index("nor_conv_3x3")
     layers = [place.options[number] for place in plan.by_choice[choice]]
     assert found.options[0][number] == pytest.approx(math.fsum(map(of_layer, layers)))
+
+
+def test_what_a_profile_has_no_rows_for_is_named(folder, tmp_path):
+    """A table that is gone, or lacks an operation that the space has by now."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    file = copy / "latency_table.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith("nor_conv_3x3,4,")))
+    with pytest.raises(Fault, match="no row for nor_conv_3x3 4->4 channels, stride 1"):
+        bound(copy)
+    file.write_bytes(b"\xef\xbb\xbf" + "".join(lines).encode())  # as spreadsheets write it
+    assert bound(copy).latency_ms(genotypes(1)[0]) > 0
+    file.unlink()
+    with pytest.raises(Fault, match=r"copy' lacks its latency_table.csv: make another with nas"):
+        bound(copy)
 
 
 def test_a_profile_of_other_networks_is_refused_with_both_named(folder):
@@ -196,6 +235,41 @@ def test_more_networks_are_measured_where_no_layers_can_be(tmp_path, runtime, nu
     rows = profile(run, parts).report["measured"]
     run.close()
     assert [row["use"] for row in rows] == ["fit"] * number + ["check"] * 4
+
+
+def test_of_a_small_space_all_networks_are_fitted_to_and_none_is_left_to_check(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(programs, "_sampled", lambda problem, number: genotypes(8))
+    run = Run.claim(tmp_path, "profile", "clock", {})
+    report = profile(run, Parts(problem_of(Clock()), None, networks=None, check=12)).report
+    run.close()
+    assert [row["use"] for row in report["measured"]] == ["fit"] * 8
+    assert "mape" not in report["prediction"]
+    assert bound(run.path).latency_ms(genotypes(1)[0]) > 0
+
+
+def test_a_model_that_cannot_be_fitted_is_left_out(folder):
+    measured = latency_profile.read(folder).of(latency_profile.FIT)
+    space = space_of()
+    examples = [Example(m.genotype, counts_of(space.plan(m.genotype)), 1.0) for m in measured]
+
+    class Never:
+        name = "never"
+
+        def fit(self, _examples):
+            raise Fault("no model fits the latencies measured (too many steps)")
+
+    good = LeastSquares(PlanCounter(space).layer, 1.0)
+    assert list(latency_choice.cross_validated([Never(), good], examples)) == [good.name]
+    with pytest.raises(Fault, match="no model fits the latencies measured"):
+        latency_choice.cross_validated([Never()], examples)
+
+
+def test_the_simplest_model_is_taken_that_no_later_one_beats_by_a_twentieth():
+    assert latency_choice.chosen({"a": 1.0, "b": 0.96, "c": 0.93}) == "b"
+    assert latency_choice.chosen({"a": 1.0, "b": 0.951}) == "a"
+    assert latency_choice.chosen({"a": 1.0, "b": 0.94, "c": 0.9}) == "b"
 
 
 def test_the_model_of_kernel_calls_is_read_back_as_it_was_chosen(folder, tmp_path):

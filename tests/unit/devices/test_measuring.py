@@ -196,6 +196,31 @@ def test_a_spell_that_some_passes_have_no_share_in_tells_nothing_of_the_others()
     assert levels(late, warmup=1) == pytest.approx([100, 1.6, 3.2])  # what counts was slow, too
 
 
+def test_slow_passes_are_compared_with_what_was_measured_beside_them():
+    """Ten seconds in, the machine takes 1.6 times as long; most of the slow passes were before.
+
+    They count from their second round on, the short ones from the sixth: those before tell the
+    speed of the machine all the same.
+    """
+    now = 0.0
+
+    def machine(ms):
+        nonlocal now
+        ms *= 1.6 if now > 10_000 else 1
+        now += ms
+        return ms
+
+    own = [400.0, 5.0, 6.0, 300.0, 7.0, 350.0, 8.0, 9.0]
+    limits = Limits(warmup=5, repeats=100, seconds=1, **ALL)
+    taken = measuring.rounds([partial(machine, ms) for ms in own], limits)
+    found = np.array(levels(taken, warmup=5)) / own
+    assert len(taken[0]) == 3 and found.max() / found.min() == pytest.approx(1, abs=0.02)
+    first = measuring.levelled(taken, 5)[1]
+    assert first.first == 5  # and yet it is not counted where it was cold
+    cold = [[50.0 * values[0], *values[1:]] for values in taken]
+    assert levels(cold, warmup=5)[1:] == pytest.approx(levels(taken, warmup=5)[1:], rel=0.02)
+
+
 def test_what_hits_one_pass_alone_leaves_it_and_its_neighbours_as_they_are():
     taken = [[float(n + 1)] * 20 for n in range(6)]
     taken[2][4:9] = [50.0] * 5
@@ -257,6 +282,23 @@ def test_what_is_measured_again_is_told_at_the_speed_of_the_others():
     measuring.timed([*many, passes()[2]], limits, {})
     again = called[12 * 20 :]
     assert sorted(set(again)) == [0, 3, 6, 9]  # not all: at most five, from all over
+
+
+def test_where_all_was_spoilt_all_tell_how_fast_the_machine_is_by_then():
+    """The second time it takes twice as long, and one set of each pass is better than the other."""
+    limits = Limits(warmup=0, repeats=10, **ALL)
+    spoilt, worse = [1.0] * 8 + [30.0] * 2, [1.0] * 8 + [90.0] * 2
+    own = [1.0, 2.0, 3.0, 4.0]
+
+    def passes():
+        for number, ms in enumerate(own):
+            sets = (spoilt, worse, worse) if number % 2 else (worse, spoilt, worse)
+            slower = (1, 2, 2)
+            times = [ms * by * one for by, given in zip(slower, sets, strict=True) for one in given]
+            yield script([], f"{number}", times)
+
+    found = [one.ms for one in measuring.timed(list(passes()), limits, {})]
+    assert found == pytest.approx([found[0] * ms for ms in own], rel=0.02)
 
 
 def test_a_spoilt_measurement_says_so():

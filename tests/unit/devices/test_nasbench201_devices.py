@@ -134,6 +134,7 @@ def test_a_device_of_ones_own_is_predicted_from_measured_cells(tmp_path):
             "line 12: .* must be above 0",
         ),
         (lambda t: t + t.splitlines()[1] + "\n", "line 12: this cell stands there twice"),
+        (lambda t: t + '"' + "x" * 140_000, "line 11: no CSV .field larger than field limit"),
         (lambda t: "\n".join(t.splitlines()[:2]), "from two networks or more, not 1"),
     ],
 )

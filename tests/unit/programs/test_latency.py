@@ -33,6 +33,9 @@ class Profiled:
     def doubt(self, genotype):
         return ""
 
+    def constant_ms(self):
+        return 0.0
+
     def layer_ms(self, layer):
         return 1.0
 
@@ -95,4 +98,25 @@ def test_a_profile_says_how_well_its_networks_are_known_themselves():
     found["known_to"] = 0.031
     said = latency_words.prediction({"prediction": found})
     assert said.endswith("within 3.1% (median; longer: device.seconds, device.repeats)")
-    assert latency_words.prediction({"prediction": {"model": "a sum"}}) == "chosen: a sum"
+    said = latency_words.prediction({"prediction": {"model": "a sum"}})
+    assert said.endswith(
+        "networks are measured too few times to say how well; longer: device.seconds"
+    )
+
+
+def test_an_answer_is_measured_as_it_is_deployed(made):
+    """Anchors and answer alike: the search's own networks are smaller."""
+    problem, genotype = made
+    config = composed("space=nasbench201", "space.channels=4", *TINY, "+deploy.channels=16")
+    deployed = replace(build.stated(config), device=problem.device)
+    there = deployed.deployed.space
+    seen = []
+
+    class Weighing(Clocked):
+        def latencies(self, cases):
+            seen.extend(sum(p.numel() for p in network.parameters()) for network, _ in cases)
+            return super().latencies(cases)
+
+    beside(deployed, genotype, Weighing(3.0, 1.5, 3.0, 6.0), 2.5)
+    expected = [genotype, *(anchor for anchor, _ in problem.device.anchors)]
+    assert seen == [sum(p.numel() for p in there.network(g).parameters()) for g in expected]

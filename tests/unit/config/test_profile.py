@@ -1,0 +1,51 @@
+"""What `nas profile` is asked for, and the search that it says comes next."""
+
+import pytest
+
+from nascli.config import profile
+from nascli.config.compose import Asked, composed
+from nascli.core.fault import Fault
+
+
+def words(*overrides):
+    config = composed("profile", list(overrides))
+    return list(profile._of_networks(config, "cell", overrides))
+
+
+def test_the_search_that_comes_next_is_for_the_networks_that_were_measured():
+    assert words("space=cell", "device=cpu", "space.cells=5", "seed=1") == [
+        "space=cell",
+        "space.cells=5",
+    ]
+    recipe = ("space=cell", "training=darts_cifar10", "data.size=32", "data=synthetic")
+    kept = [word for word in recipe if not word.startswith("training")]
+    assert words(*recipe) == [kept[0], "deploy={training: darts_cifar10}", *kept[1:]]
+    more = "+training.network.cell.auxiliary=true"
+    assert words("training=search", more) == ["deploy={training: search}", more]
+    assert words("training=nasbench201") == []  # it leaves the size of a cell space open
+
+
+def test_numbers_of_networks_are_checked(build_asked):
+    for given, said in (
+        ("networks=3", "networks is 3; it must be 8 or more, 0 or auto"),
+        ("check=-1", "check is -1; it must be 0 or more"),
+    ):
+        with pytest.raises(Fault, match=said):
+            build_asked("space=nasbench201", "data=synthetic", given)
+    assert build_asked("space=nasbench201", "data=synthetic").networks is None
+
+
+def test_a_profile_that_would_measure_nothing_is_refused(build_asked):
+    fused = ("space=nasbench201", "data=synthetic", "device.compile=true")
+    assert build_asked(*fused).networks is None
+    with pytest.raises(Fault, match="nothing to measure: the device runs layers fused"):
+        build_asked(*fused, "networks=0")
+
+
+@pytest.fixture
+def build_asked(tmp_path):
+    def made(*overrides):
+        config = composed("profile", [*overrides, f"outputs={tmp_path}"])
+        return profile.build(Asked("profile", config, {}, list(overrides), ""))
+
+    return made
