@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from fixtures import CHECKOUT, Heard, ToyTask, build, composed
@@ -21,10 +22,10 @@ from nascli.core.problem import Problem
 from nascli.core.space import sample
 from nascli.core.trial import Proposal
 from nascli.costs import latency_choice, latency_profile
-from nascli.costs.additive import sums
+from nascli.costs.additive import _joints, sums
 from nascli.costs.latency_models import Example, LeastSquares
 from nascli.costs.latency_table import LatencyTable as Table
-from nascli.costs.layer_counts import counts_of
+from nascli.costs.layer_counts import JOINTS, counts_of
 from nascli.costs.plans import PlanCounter
 from nascli.devices.latency_table import LatencyTable
 from nascli.estimators.costs import Costs
@@ -155,6 +156,31 @@ def test_expected_costs_are_what_networks_are_predicted_to_take(folder, tmp_path
     number = choice.options.index("nor_conv_3x3")
     layers = [place.options[number] for place in plan.by_choice[choice]]
     assert found.options[0][number] == pytest.approx(math.fsum(map(of_layer, layers)))
+
+
+@pytest.mark.parametrize("name", ["cell", "nasbench201", "hierarchical", "mobile"])
+def test_expected_additions_are_those_that_networks_have(name):
+    """Of a node that keeps two of its edges, the sum of two; whatever the genotype."""
+    space = instantiate(composed(f"space={name}").space, _partial_=True)(
+        ToyTask(input_shape=(3, 32, 32))
+    )
+    rng = random.Random(4)
+    for _ in range(4):
+        taken = sample(space, rng)
+        if "none" in taken.options:
+            continue
+        counts = counts_of(space.plan(taken))
+        found = Counter(
+            joint
+            for when in (None, *space.plan().conditions)
+            for joint in _joints(space.plan(), when)
+            if when is None or taken[when.choice.name] in there(when)
+        )
+        assert found == Counter({n: c for n, c in counts.items() if n.operation in JOINTS})
+
+
+def there(when):
+    return [when.choice.options[number] for number in when.numbers]
 
 
 def test_what_a_profile_has_no_rows_for_is_named(folder, tmp_path):

@@ -217,8 +217,8 @@ def test_slow_passes_are_compared_with_what_was_measured_beside_them():
     assert len(taken[0]) == 3 and found.max() / found.min() == pytest.approx(1, abs=0.02)
     first = measuring.levelled(taken, 5)[1]
     assert first.first == 5  # and yet it is not counted where it was cold
-    cold = [[3.0] * 5 + [1.0] * 5, [2.0] * 10, [4.0] * 10, [5.0] * 10]
-    assert levels(cold, warmup=5) == pytest.approx([1, 2, 4, 5])
+    cold = [[3.0] * 5 + [1.0] * 4, [2.0] * 9, [4.0] * 9, [5.0] * 9, [50.0] * 2]
+    assert levels(cold, warmup=5) == pytest.approx([1, 2, 4, 5, 50])
 
 
 def test_what_hits_one_pass_alone_leaves_it_and_its_neighbours_as_they_are():
