@@ -18,7 +18,7 @@ from nascli.core.device import Latency
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
-from nascli.core.problem import Problem
+from nascli.core.problem import Deployed, Problem
 from nascli.core.space import sample
 from nascli.core.trial import Proposal
 from nascli.costs import latency_choice, latency_profile
@@ -321,17 +321,26 @@ def test_the_model_of_kernel_calls_is_read_back_as_it_was_chosen(folder, tmp_pat
 def anchored(folder, monkeypatch):
     """What `measuring.anchored` makes of that profile on a clock of today, and says."""
 
-    def anchor(clock, scale=None):
+    def anchor(clock, scale=None, channels=4, **more):
         monkeypatch.setattr(measuring, "_of_profile", lambda *_: clock)
         config = composed("device=latency_table", f"device.path={folder}")
         config.device.scale = scale
         said = []
         device = build.component(config, "device")
-        problem = problem_of(device, listener=Heard(warned=said.append))
-        device.fits(problem.space)
+        problem = problem_of(device, channels, listener=Heard(warned=said.append), **more)
+        device.fits(problem.priced.space)
         return measuring.anchored(config, problem), config, " | ".join(said)
 
     return anchor
+
+
+def test_anchors_are_networks_as_they_are_deployed(anchored, folder):
+    """The profile is of 4 channels, which are deployed; searched on are networks of 2."""
+    clock, space = Clock(), space_of()
+    problem, _, _ = anchored(clock, channels=2, deployed=Deployed(space, space.task))
+    anchors = [genotype for genotype, _ in problem.device.anchors]
+    assert clock.seen == [weights(space, genotype) for genotype in anchors]
+    assert problem.device.latency_ms(anchors[0]) == pytest.approx(clock.seen[0] / 1000, rel=0.02)
 
 
 def test_anchors_are_measured_again_and_predictions_scaled(anchored, folder):
