@@ -192,6 +192,14 @@ def test_what_a_profile_has_no_rows_for_is_named(folder, tmp_path):
     file.write_text("".join(line for line in lines if not line.startswith("nor_conv_3x3,4,")))
     with pytest.raises(Fault, match="no row for nor_conv_3x3 4->4 channels, stride 1"):
         bound(copy)
+    file.write_text("".join(lines))
+    more = (
+        "+space.operations.wide={_target_: nascli.operations.convolution.ReluConvNorm, kernel: 7}"
+    )
+    make = instantiate(composed("space=nasbench201", more).space, _partial_=True)
+    wider = make(ToyTask(input_shape=(3, 8, 8)), channels=4, cells_per_stage=1)
+    with pytest.raises(Fault, match="no row for wide 4->4 channels"):  # nothing measured has it
+        bound(copy, wider)
     file.write_bytes(b"\xef\xbb\xbf" + "".join(lines).encode())  # as spreadsheets write it
     assert bound(copy).latency_ms(genotypes(1)[0]) > 0
     file.unlink()
