@@ -1,4 +1,4 @@
-"""Layers as the kernel calls that they are made of; no torch.
+"""Latencies from the kernel calls that layers and networks are made of; no torch.
 
 Blocks that differ in one kernel have their other convolutions in common: what those take is told by
 all networks that have any of the blocks.
@@ -6,20 +6,27 @@ all networks that have any of the blocks.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 from nascli.core.fault import Fault
-from nascli.core.plan import IMAGES, Layer
+from nascli.core.genotype import Genotype
+from nascli.core.plan import IMAGES, Layer, Shape
+from nascli.core.space import Planned
 from nascli.costs.cost import Cost
-from nascli.costs.footprint import operations_of, steps_of
+from nascli.costs.footprint import network_of, operations_of, steps_of
 from nascli.costs.formulas import origin
-from nascli.costs.layer_counts import JOINTS, Counts
+from nascli.costs.int8 import Step
+from nascli.costs.latency_models import Additive, Example, Fitted, LeastSquares
+from nascli.costs.layer_counts import JOINTS, Counts, counts_of
 from nascli.costs.steps import FLOAT
 
 _DIFFERENT = ("depthwise", "pool")
 """Kinds of calls that are not the same in all operations: dilated or not; the largest or a mean."""
+_REMEMBERED = 4096  # networks
 
 
 def calls_of(space: object) -> Callable[[Layer], Counts]:
@@ -29,12 +36,7 @@ def calls_of(space: object) -> Callable[[Layer], Counts]:
     norms and ReLUs behind a convolution are part of it. Depthwise convolutions and pools are told
     apart by whose they are. An operation of the user's own is one call.
     """
-    operations = operations_of(space)
-    made_by = {
-        name: path.rpartition(".")[2]
-        for name, made in operations.items()
-        if not (path := origin(made)[0]).endswith("_pool")
-    }
+    operations, family = operations_of(space), _family(space)
 
     @cache
     def calls(layer: Layer) -> Counts:
@@ -45,21 +47,68 @@ def calls_of(space: object) -> Callable[[Layer], Counts]:
         except Fault:
             return Counter([layer])
         shapes = {IMAGES: (layer.in_channels, layer.height, layer.width)}
-        family = made_by.get(layer.operation, layer.operation)
         found: Counts = Counter()
         for step in steps:
-            first, *more = [shapes[name] for name in step.inputs] or [step.shape]
-            channels = first[0] + sum(shape[0] for shape in more if shape[1:] == first[1:])
-            after = (("to_height", step.shape[1]), ("to_width", step.shape[2]))
-            settings = (*after, ("weights", step.weights))
-            name = f"{step.kind} {step.size}".rstrip()
-            if step.kind in _DIFFERENT:
-                name = f"{name} of {family}"
-            found[Layer(name, channels, step.shape[0], 1, *first[1:], settings)] += 1
+            found[_call(step, shapes, family(layer))] += 1
             shapes[step.name] = step.shape
         return found
 
     return calls
+
+
+def network_calls(space: Planned) -> Callable[[Genotype], Counts]:
+    """How often a whole network makes each call on a runtime that fuses layers.
+
+    A ReLU that several layers ask for is computed once, or with what it reads; what the result does
+    not depend on, and what is the same for all images, is not computed at all. With an operation of
+    the user's own it is the sum of what layers do.
+    """
+    calls, family = calls_of(space), _family(space)
+
+    @lru_cache(_REMEMBERED)
+    def of_network(genotype: Genotype) -> Counts:
+        plan, found = space.plan(genotype), Counts()
+        try:
+            network = network_of(space, plan)
+        except Fault:
+            for layer, number in counts_of(plan, pruned=True).items():
+                for call, times in calls(layer).items():
+                    found[call] += number * times
+            return found
+        layers = {place.name: place.layer for place in plan.places}
+        shapes, constant = {IMAGES: network.input_shape}, set[str]()
+        for step in network.steps:
+            shapes[step.name] = step.shape
+            if constant.issuperset(step.inputs):
+                constant.add(step.name)
+                continue
+            read = tuple(name for name in step.inputs if name not in constant)
+            at = layers.get(step.place)
+            found[_call(step._replace(inputs=read), shapes, family(at))] += 1
+        return found
+
+    return of_network
+
+
+def _family(space: object) -> Callable[[Layer | None], str]:
+    """Whose calls those of a layer are: of the class of its operation, or of a pool's own name."""
+    made_by = {
+        name: path.rpartition(".")[2]
+        for name, made in operations_of(space).items()
+        if not (path := origin(made)[0]).endswith("_pool")
+    }
+    return lambda layer: "" if layer is None else made_by.get(layer.operation, layer.operation)
+
+
+def _call(step: Step, shapes: Mapping[str, Shape], family: str) -> Layer:
+    first, *more = [shapes[name] for name in step.inputs] or [step.shape]
+    channels = first[0] + sum(shape[0] for shape in more if shape[1:] == first[1:])
+    after = (("to_height", step.shape[1]), ("to_width", step.shape[2]))
+    settings = (*after, ("weights", step.weights))
+    name = f"{step.kind} {step.size}".rstrip()
+    if step.kind in _DIFFERENT:
+        name = f"{name} of {family}"
+    return Layer(name, channels, step.shape[0], 1, *first[1:], settings)
 
 
 def cost_of(call: Layer) -> Cost:
@@ -67,3 +116,58 @@ def cost_of(call: Layer) -> Cost:
     (channels, height, width), weights = call.shape, int(dict(call.settings).get("weights", 0))
     written = FLOAT * channels * height * width
     return Cost(weights, weights * height * width, written, written)
+
+
+@dataclass(frozen=True)
+class OnCalls:
+    """Least squares on the kernel calls that layers are made of .
+
+    With `network`, those of a network are not the sum of its layers'.
+    """
+
+    of: LeastSquares
+    calls: Callable[[Layer], Counts]
+    network: Callable[[Genotype], Counts] | None = None
+
+    @property
+    def name(self) -> str:
+        """See `Model`."""
+        return self.of.name.replace("layer counts", "counts of kernel calls")
+
+    def fit(self, examples: Sequence[Example]) -> Fitted:
+        """See `Model`."""
+        fitted = self.of.fit([replace(e, counts=self._split(e)) for e in examples])
+
+        def of_layer(layer: Layer) -> float:
+            called = self.calls(layer).items()
+            return math.fsum(number * fitted.layer_ms(call) for call, number in called)
+
+        added = Additive(fitted.constant, of_layer)
+        return added if self.network is None else _OnNetworks(added, fitted, self.network)
+
+    def _split(self, example: Example) -> Counts:
+        if self.network is not None:
+            return self.network(example.genotype)
+        found: Counts = Counter()
+        for layer, number in example.counts.items():
+            for call, times in self.calls(layer).items():
+                found[call] += number * times
+        return found
+
+
+@dataclass(frozen=True)
+class _OnNetworks:
+    layers: Additive
+    calls: Additive
+    network: Callable[[Genotype], Counts]
+
+    def __call__(self, genotype: Genotype, counts: Counts) -> float:
+        del counts
+        return self.calls(genotype, self.network(genotype))
+
+    @property
+    def constant(self) -> float:
+        return self.layers.constant
+
+    def layer_ms(self, layer: Layer) -> float:
+        return self.layers.layer_ms(layer)

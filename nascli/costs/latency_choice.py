@@ -13,9 +13,10 @@ import numpy as np
 
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
+from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
 from nascli.core.surrogate import Surrogate
-from nascli.costs.calls import cost_of
+from nascli.costs.calls import OnCalls, cost_of
 from nascli.costs.latency_models import (
     CostOf,
     Example,
@@ -23,7 +24,6 @@ from nascli.costs.latency_models import (
     Learnt,
     LeastSquares,
     Model,
-    OnCalls,
     Sum,
 )
 from nascli.costs.layer_counts import Counts
@@ -41,6 +41,7 @@ def models(
     table: Mapping[Layer, Latency] | None,
     surrogate: Callable[[], Surrogate] | None = None,
     calls: Callable[[Layer], Counts] | None = None,
+    network: Callable[[Genotype], Counts] | None = None,
 ) -> list[Model]:
     """All that may be chosen of, the simplest first.
 
@@ -49,13 +50,15 @@ def models(
         table: what layers take, where that adds up; None for a runtime that fuses them.
         surrogate: makes one of the space, for the models that learn; None leaves those out.
         calls: of a layer (`nascli.costs.calls.calls_of`); None leaves the models of calls out.
+        network: those of a network, where they are not its layers' (`network_calls` there).
     """
     found: list[Model] = []
     if table is not None:
         found += [Sum(table, calibrated=False), Sum(table, calibrated=True)]
         found += [LeastSquares(cost, strength, table) for strength in _STRENGTHS]
     if calls is not None:  # which layers share
-        found += [OnCalls(LeastSquares(cost_of, strength), calls) for strength in _STRENGTHS]
+        on_calls = [LeastSquares(cost_of, strength) for strength in _STRENGTHS]
+        found += [OnCalls(model, calls, network) for model in on_calls]
     found += [LeastSquares(cost, strength) for strength in _STRENGTHS]
     learning = [model for model in found if isinstance(model, LeastSquares)]
     if surrogate is not None:

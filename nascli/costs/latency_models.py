@@ -7,9 +7,9 @@ ProxylessNAS, arXiv 1812.00332. Non-negative least squares: Lawson and Hanson 19
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -186,36 +186,6 @@ class LeastSquares:
         cost = self.cost(layer)
         moved = 0 if cost.returns_input else _FLOAT * (inside + cost.params) + cost.output_bytes
         return {"layers": 1.0, "macs": float(cost.macs), "bytes": float(moved)}
-
-
-@dataclass(frozen=True)
-class OnCalls:
-    """Least squares on the kernel calls that layers are made of (see `nascli.costs.calls`)."""
-
-    of: LeastSquares
-    calls: Callable[[Layer], Counts]
-
-    @property
-    def name(self) -> str:
-        """See `Model`."""
-        return self.of.name.replace("layer counts", "counts of kernel calls")
-
-    def fit(self, examples: Sequence[Example]) -> Additive:
-        """See `Model`."""
-        fitted = self.of.fit([replace(e, counts=self._split(e.counts)) for e in examples])
-
-        def of_layer(layer: Layer) -> float:
-            called = self.calls(layer).items()
-            return math.fsum(number * fitted.layer_ms(call) for call, number in called)
-
-        return Additive(fitted.constant, of_layer)
-
-    def _split(self, counts: Counts) -> Counts:
-        found: Counts = Counter()
-        for layer, number in counts.items():
-            for call, times in self.calls(layer).items():
-                found[call] += number * times
-        return found
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ import pytest
 from fixtures import ToyTask, composed
 from hydra.utils import instantiate
 
+from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
-from nascli.costs.calls import calls_of, cost_of
-from nascli.costs.latency_models import Example, LeastSquares, OnCalls
-from nascli.costs.layer_counts import JOINTS
+from nascli.core.space import sample
+from nascli.costs.calls import OnCalls, calls_of, cost_of, network_calls
+from nascli.costs.latency_models import Example, LeastSquares
+from nascli.costs.layer_counts import JOINTS, counts_of
 from nascli.costs.plans import PlanCounter
 
 SPACES = ("cell", "chain", "hierarchical", "mobile", "nasbench201", "once_for_all_small")
@@ -112,3 +114,82 @@ def test_a_layer_that_no_network_had_is_known_by_calls_that_others_make():
     assert fitted.constant == pytest.approx(0.1, rel=0.05)
     assert fitted.layer_ms(xz) == pytest.approx(0.5, rel=0.01)
     assert fitted(None, Counter({xz: 2})) == pytest.approx(1.1, rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    make = instantiate(composed("space=nasbench201").space, _partial_=True)
+    return make(ToyTask(input_shape=(3, 16, 16)), channels=4, cells_per_stage=1)
+
+
+def cell(space, *options):
+    return Genotype.of(space.name, dict(zip(space.decisions, options, strict=True)))
+
+
+def number(calls, word):
+    return sum(count for call, count in calls.items() if call.operation.startswith(word))
+
+
+def test_in_a_network_a_relu_is_computed_once_for_all_who_ask(cells):
+    """Six convolutions of a cell read three states; alone, each would have a ReLU of its own."""
+    genotype = cell(cells, *["nor_conv_3x3"] * 6)
+    plan, calls = cells.plan(genotype), calls_of(cells)
+    alone = sum(n * number(calls(layer), "relu") for layer, n in counts_of(plan).items())
+    found = network_calls(cells)(genotype)
+    convolutions = sum(layer.operation == "nor_conv_3x3" for layer in plan.layers())
+    assert convolutions == 3 * 6 and alone >= convolutions
+    assert number(found, "relu") <= 3 * 3 + 2 + 1  # two reductions, and one before the classifier
+    macs = sum(count * cost_of(call).macs for call, count in found.items())
+    norms = sum(
+        count * cost_of(call).macs
+        for call, count in found.items()
+        if call.operation.startswith("depthwise 1x1")
+    )
+    counted = PlanCounter(cells).of(plan).macs
+    assert 0 <= counted - (macs - norms) <= 10 * cells.task.classes  # biases of the classifier
+
+
+def test_in_a_network_nothing_is_computed_that_is_the_same_for_all_images(cells):
+    """Without an edge to the last state, cells give zeros, whatever else is in them."""
+    dead = cell(cells, "nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "none", "none", "none")
+    assert number(network_calls(cells)(dead), "conv 3x3") < 2
+    half = cell(cells, "nor_conv_3x3", "none", "none", "nor_conv_1x1", "none", "none")
+    found = network_calls(cells)(half)
+    assert number(found, "conv 1x1 ") == 0 and number(found, "conv 1x1") >= 3
+    assert number(found, "conv 3x3") < 3 + 6  # the first state's alone are needed by nothing
+
+
+def test_in_a_network_with_an_operation_of_the_users_own_layers_are_added_up(cells, monkeypatch):
+    genotype = cell(cells, *["nor_conv_1x1"] * 6)
+    calls, expected = calls_of(cells), Counter()
+    for layer, times in counts_of(cells.plan(genotype), pruned=True).items():
+        for call, count in calls(layer).items():
+            expected[call] += times * count
+
+    def unknown(*_):
+        raise Fault("an operation of the user's own")
+
+    monkeypatch.setattr("nascli.costs.calls.network_of", unknown)
+    assert network_calls(cells)(genotype) == expected
+
+
+def test_what_layers_share_in_a_network_is_learnt_where_a_sum_of_layers_is_off(cells):
+    """Each call takes its time; a ReLU, a whole millisecond."""
+    calls, whole, rng = calls_of(cells), network_calls(cells), random.Random(3)
+
+    def took(call):
+        return 1.0 if call.operation == "relu" else 0.01 + cost_of(call).macs / 1e6
+
+    def example():
+        genotype = sample(cells, rng)
+        ms = 0.5 + math.fsum(count * took(call) for call, count in whole(genotype).items())
+        return Example(genotype, counts_of(cells.plan(genotype), pruned=True), ms)
+
+    known, others = ([example() for _ in range(count)] for count in (64, 40))
+    off = []
+    for network in (None, whole):
+        fitted = OnCalls(LeastSquares(cost_of, 0.001), calls, network).fit(known)
+        off.append(sum(abs(fitted(e.genotype, e.counts) / e.ms - 1) for e in others) / 40)
+    assert off[1] < 0.01 and off[0] > 3 * off[1]
+    layer = Layer("nor_conv_3x3", 4, 4, 1, 16, 16)
+    assert fitted.layer_ms(layer) > 0 and fitted.constant >= 0

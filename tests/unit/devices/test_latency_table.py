@@ -306,6 +306,23 @@ def test_the_simplest_model_is_taken_that_no_later_one_beats_by_a_twentieth():
     assert latency_choice.chosen({"a": 1.0, "b": 0.94, "c": 0.9}) == "b"
 
 
+@pytest.mark.parametrize("runtime", ["eager", "compiled"])
+@pytest.mark.parametrize("kind", ["kernel calls", "layer counts"])
+def test_who_reads_a_profile_predicts_what_it_has_predicted(tmp_path, monkeypatch, runtime, kind):
+    def chosen(errors):
+        return next(name for name in errors if kind in name and "ridge 1" in name)
+
+    monkeypatch.setattr(latency_choice, "chosen", chosen)
+    run = Run.claim(tmp_path, "profile", "clock", {})
+    parts = Parts(problem_of(Clock(runtime=runtime)), None, networks=12, check=4)
+    rows = profile(run, parts).report["measured"]
+    run.close()
+    device = bound(run.path)
+    kept = latency_profile.read(run.path).measured
+    told = [device.latency_ms(one.genotype) for one in kept]
+    assert told == pytest.approx([row["predicted_ms"] for row in rows])
+
+
 def test_the_model_of_kernel_calls_is_read_back_as_it_was_chosen(folder, tmp_path):
     """It is fitted anew by its name, and told apart from the one of layers."""
     told = {}
