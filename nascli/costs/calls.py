@@ -60,8 +60,9 @@ def network_calls(space: Planned) -> Callable[[Genotype], Counts]:
     """How often a whole network makes each call on a runtime that fuses layers.
 
     A ReLU that several layers ask for is computed once, or with what it reads; what the result does
-    not depend on, and what is the same for all images, is not computed at all. With an operation of
-    the user's own it is the sum of what layers do.
+    not depend on, and what is the same for all images, is not computed at all, and an addition of
+    that is another call than one of two images. With an operation of the user's own it is the sum
+    of what layers do.
     """
     calls, family = calls_of(space), _family(space)
 

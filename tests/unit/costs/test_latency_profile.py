@@ -71,7 +71,7 @@ def put(*path_and_value):
         (put("measured", 0, 3), "measured has 3; each must be an object"),
         (put("measured", 0, "median_ms", -1), "median_ms is -1; it must be a number of at least 0"),
         (put("measured", 0, "p10_ms", 0), "0, 0.9, 1, 2 ms: out of order"),
-        (put("measured", 0, "lower_quartile_ms", 0.2), "0.5, 0.2, 1, 2 ms: out of order"),
+        (put("measured", 0, "lower_quartile_ms", 0.02), "0.5, 0.02, 1, 2 ms: out of order"),
         (put("measured", 0, "p90_ms", 0.5), "0.5, 0.9, 1, 0.5 ms: out of order"),
         (put("measured", 0, "use", "show"), "use is 'show'; it must be fit or check"),
         (put("measured", 0, "genotype", {"space": 3}), "a genotype needs 'space'"),
