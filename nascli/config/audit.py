@@ -169,5 +169,5 @@ def _check_numbers(config: DictConfig) -> None:
     if config.genotypes not in ("random", "all"):
         raise Fault(f"genotypes is {config.genotypes!r}; it must be random or all")
     for key, least in (("networks", FEWEST), ("resamples", 1)):
-        if config[key] == "auto" or config[key] < least:
+        if config[key] < least:
             raise Fault(f"{key} is {config[key]}; it must be at least {least}")

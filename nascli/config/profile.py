@@ -42,9 +42,9 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
         faults = building.Faults()
         made = building.problem(config, faults, listener)
         surrogate = faults.attempt(lambda: building.component(config, "surrogate"))
-        networks, check = (None if config.networks == "auto" else config.networks), config.check
-        if networks and networks < LEAST:
-            faults.found.append(f"networks is {networks}; it must be {LEAST} or more, 0 or auto")
+        networks, check = config.networks, config.check
+        if networks != 0 and networks < LEAST:
+            faults.found.append(f"networks is {networks}; it must be {LEAST} or more, or 0")
         if check < 0:
             faults.found.append(f"check is {check}; it must be 0 or more")
         faults.check()

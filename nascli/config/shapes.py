@@ -35,7 +35,7 @@ class Keys:
     seeds: int
     baselines: Sequence[str]
     random_genotypes: int | None
-    networks: int | Literal["auto"]
+    networks: int
     check: int
     genotypes: str
     resamples: int

@@ -32,7 +32,6 @@ from nascli.report import contents, latency_figures
 from nascli.report.page import Content
 from nascli.runs.folder import Run
 
-_NETWORKS = {True: 32, False: 64}  # to fit models to, where layers can be timed and where not
 _DRAWS = 100  # times as many as there should be, after which no more different genotypes are sought
 
 
@@ -41,17 +40,16 @@ class Parts:
     """What is measured on the problem's device.
 
     With a `genotype`, the layers of the space and that network. Without one, the layers where they
-    add up, `networks` networks to predict others from (None: as many as that takes), and `check`
-    others to see how well that goes; `surrogate` makes what may correct predictions. `settings` is
-    the config as plain data; `then` gives the command line of another verb, `words` those of it
-    that name the networks.
+    add up, `networks` networks to predict others from, and `check` others to see how well that
+    goes; `surrogate` makes what may correct predictions. `settings` is the config as plain data;
+    `then` gives the command line of another verb, `words` those of it that name the networks.
     """
 
     problem: Problem
     genotype: Genotype | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     then: Then = command
-    networks: int | None = 0
+    networks: int = 0
     check: int = 0
     surrogate: Callable[[Any, int], Surrogate] | None = None
     words: Sequence[str] = ()
@@ -89,7 +87,7 @@ def profile(run: Run, parts: Parts) -> Outcome:
     if parts.genotype is not None:
         report["description"] = problem.space.describe(parts.genotype)
         report["network"] = _whole(problem, parts.genotype, table)
-    elif isinstance(problem.space, Planned) and _networks(parts):
+    elif isinstance(problem.space, Planned) and parts.networks:
         found, rows = _predicting(parts, problem.space, table)
         run.write_json(latency_profile.FILE, found.to_json())
         report["conditions"] = dict(found.conditions)
@@ -106,7 +104,7 @@ def profile(run: Run, parts: Parts) -> Outcome:
 
 def idle(parts: Parts) -> bool:
     """Whether of a space neither layers nor networks are measured."""
-    networks = isinstance(parts.problem.space, Planned) and _networks(parts)
+    networks = parts.networks if isinstance(parts.problem.space, Planned) else 0
     return not networks and not layered(parts.problem.device)
 
 
@@ -179,19 +177,14 @@ def _whole(problem: Problem, genotype: Genotype, table: LatencyTable | None) -> 
     return found
 
 
-def _networks(parts: Parts) -> int:
-    return _NETWORKS[layered(parts.problem.device)] if parts.networks is None else parts.networks
-
-
 def _predicting(
     parts: Parts, space: Planned, table: LatencyTable | None
 ) -> tuple[Profile, list[dict[str, Any]]]:
     """Networks measured, the model that predicts them best, and a check of it on others."""
     problem, device = parts.problem, parts.problem.device
     assert device is not None
-    networks = _networks(parts)
-    genotypes = _sampled(problem, networks + parts.check)
-    fit = min(networks, len(genotypes) - min(parts.check, len(genotypes) // 4))
+    genotypes = _sampled(problem, parts.networks + parts.check)
+    fit = min(parts.networks, len(genotypes) - min(parts.check, len(genotypes) // 4))
     fit = max(fit, latency_choice.LEAST)
     latencies = _latencies(problem, genotypes)
     counter = PlanCounter(space)

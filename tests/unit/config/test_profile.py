@@ -27,17 +27,17 @@ def test_the_search_that_comes_next_is_for_the_networks_that_were_measured():
 
 def test_numbers_of_networks_are_checked(build_asked):
     for given, said in (
-        ("networks=3", "networks is 3; it must be 8 or more, 0 or auto"),
+        ("networks=3", "networks is 3; it must be 8 or more, or 0"),
         ("check=-1", "check is -1; it must be 0 or more"),
     ):
         with pytest.raises(Fault, match=said):
             build_asked("space=nasbench201", "data=synthetic", given)
-    assert build_asked("space=nasbench201", "data=synthetic").networks is None
+    assert build_asked("space=nasbench201", "data=synthetic").networks == 32
 
 
 def test_a_profile_that_would_measure_nothing_is_refused(build_asked):
     fused = ("space=nasbench201", "data=synthetic", "device.compile=true")
-    assert build_asked(*fused).networks is None
+    assert build_asked(*fused).networks == 32
     with pytest.raises(Fault, match="nothing to measure: the device runs layers fused"):
         build_asked(*fused, "networks=0")
 
