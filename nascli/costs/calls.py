@@ -121,7 +121,7 @@ def cost_of(call: Layer) -> Cost:
 
 @dataclass(frozen=True)
 class OnCalls:
-    """Least squares on the kernel calls that layers are made of .
+    """Least squares on the kernel calls that layers are made of.
 
     With `network`, those of a network are not the sum of its layers'.
     """
