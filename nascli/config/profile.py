@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from nascli.config import building, recorded
 from nascli.config.compose import Asked
+from nascli.config.files import GIVEN
 from nascli.core.device import Counting, available, measures, metered
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
@@ -16,6 +17,9 @@ from nascli.costs.latency_choice import LEAST
 from nascli.programs import profile as program
 from nascli.programs.profile import Parts
 from nascli.runs.folder import Run
+
+_WRITTEN = f"training.network.{GIVEN}"
+"""What is written for the user where sizes of a space are given, and would be again."""
 
 
 def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
@@ -83,7 +87,9 @@ def _of_networks(config: DictConfig, space: str, overrides: Sequence[str]) -> It
         key, _, value = override.lstrip("+~").partition("=")
         if key == "training" and sized:
             yield f"deploy={{training: {value}}}"
-        elif key.partition(".")[0] in ("space", "data") or key.startswith("training.network"):
+            continue
+        sizes = key.startswith("training.network") and not key.startswith(_WRITTEN)
+        if sizes or key.partition(".")[0] in ("space", "data"):
             yield override
 
 

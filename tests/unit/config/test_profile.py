@@ -22,6 +22,8 @@ def test_the_search_that_comes_next_is_for_the_networks_that_were_measured():
     assert words(*recipe) == [kept[0], "deploy={training: darts_cifar10}", *kept[1:]]
     more = "+training.network.cell.auxiliary=true"
     assert words("training=search", more) == ["deploy={training: search}", more]
+    sizes = ("space=cell", "space.cells=5", "++training.network.given.cells=5")
+    assert words(*sizes) == list(sizes[:2])  # the last is written for the user
     assert words("training=nasbench201") == []  # it leaves the size of a cell space open
 
 
