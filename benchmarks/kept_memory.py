@@ -4,9 +4,9 @@
 
 In fresh processes in turn, one thread: a network of `mobile` at 32 pixels, expansions of 6 and four
 blocks in all stages, evaluated on one image and trained on 64. The network is built by the same
-seed. `kept` is what `device=cpu` does (`nascli.core.memory`), `given back` the C library's own
-way. Faults and times are medians of passes and then of processes, the ratio is the median of those
-of neighbours; the result is benchmarks/results/kept_memory.json.
+seed. `kept` is what `device=cpu` and trainings do (`nascli.core.memory`), `given back` the C
+library's own way. Faults and times are medians of passes and then of processes, the ratio is the
+median of those of neighbours; the result is benchmarks/results/kept_memory.json.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How well latencies are predicted: eager and ONNX Runtime, at once and in a new process.
 
-    python benchmarks/latency_prediction.py [--networks N] [--check 40] [--repeats 5] [--folder F]
+    python benchmarks/latency_prediction.py [--networks 32] [--check 40] [--repeats 5] [--folder F]
 
 For each of `nasbench201`, `cell` and `mobile`, and for `device=cpu` and `device=onnxruntime`, some
 random networks are profiled and others checked, all measured in the same interleaved rounds (their
@@ -46,10 +46,10 @@ def profiled(space: str, device: str, seed: int, args: argparse.Namespace) -> di
     run = nascli.profile(
         *settings(space, device),
         seed=seed,
+        networks=args.networks,
         check=args.check,
         outputs=args.folder / "outputs",
         **{"device.seconds": args.seconds},
-        **({"networks": args.networks} if args.networks else {}),
     )
     check = run.report["prediction"]
     return {
@@ -113,7 +113,7 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--networks", type=int)
+    parser.add_argument("--networks", type=int, default=32)
     parser.add_argument("--check", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)

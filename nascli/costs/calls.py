@@ -56,15 +56,15 @@ def calls_of(space: object) -> Callable[[Layer], Counts]:
     return calls
 
 
-def network_calls(space: Planned) -> Callable[[Genotype], Counts]:
+def network_calls(space: Planned, calls: Callable[[Layer], Counts]) -> Callable[[Genotype], Counts]:
     """How often a whole network makes each call on a runtime that fuses layers.
 
     A ReLU that several layers ask for is computed once, or with what it reads; what the result does
     not depend on, and what is the same for all images, is not computed at all, and an addition of
     that is another call than one of two images. With an operation of the user's own it is the sum
-    of what layers do.
+    of what layers do, which `calls` says.
     """
-    calls, family = calls_of(space), _family(space)
+    family = _family(space)
 
     @lru_cache(_REMEMBERED)
     def of_network(genotype: Genotype) -> Counts:
@@ -72,10 +72,7 @@ def network_calls(space: Planned) -> Callable[[Genotype], Counts]:
         try:
             network = network_of(space, plan)
         except Fault:
-            for layer, number in counts_of(plan, pruned=True).items():
-                for call, times in calls(layer).items():
-                    found[call] += number * times
-            return found
+            return _added_up(counts_of(plan, pruned=True), calls)
         layers = {place.name: place.layer for place in plan.places}
         shapes, constant = {IMAGES: network.input_shape}, set[str]()
         for step in network.steps:
@@ -89,6 +86,14 @@ def network_calls(space: Planned) -> Callable[[Genotype], Counts]:
         return found
 
     return of_network
+
+
+def _added_up(counts: Counts, calls: Callable[[Layer], Counts]) -> Counts:
+    found: Counts = Counter()
+    for layer, number in counts.items():
+        for call, times in calls(layer).items():
+            found[call] += number * times
+    return found
 
 
 def _family(space: object) -> Callable[[Layer | None], str]:
@@ -149,11 +154,7 @@ class OnCalls:
     def _split(self, example: Example) -> Counts:
         if self.network is not None:
             return self.network(example.genotype)
-        found: Counts = Counter()
-        for layer, number in example.counts.items():
-            for call, times in self.calls(layer).items():
-                found[call] += number * times
-        return found
+        return _added_up(example.counts, self.calls)
 
 
 @dataclass(frozen=True)

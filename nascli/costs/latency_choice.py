@@ -13,10 +13,10 @@ import numpy as np
 
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
-from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
+from nascli.core.space import Planned
 from nascli.core.surrogate import Surrogate
-from nascli.costs.calls import OnCalls, cost_of
+from nascli.costs.calls import OnCalls, calls_of, cost_of, network_calls
 from nascli.costs.latency_models import (
     CostOf,
     Example,
@@ -26,7 +26,6 @@ from nascli.costs.latency_models import (
     Model,
     Sum,
 )
-from nascli.costs.layer_counts import Counts
 
 _FOLDS = 8
 _STRENGTHS = (10.0, 1.0, 0.1, 0.01, 0.001)  # of ridges: the less, the more is left to learn
@@ -37,32 +36,30 @@ LEAST = 8
 
 
 def models(
+    space: Planned,
     cost: CostOf,
     table: Mapping[Layer, Latency] | None,
     surrogate: Callable[[], Surrogate] | None = None,
-    calls: Callable[[Layer], Counts] | None = None,
-    network: Callable[[Genotype], Counts] | None = None,
 ) -> list[Model]:
     """All that may be chosen of, the simplest first.
 
     Args:
+        space: whose networks are told.
         cost: what a layer costs.
         table: what layers take, where that adds up; None for a runtime that fuses them.
         surrogate: makes one of the space, for the models that learn; None leaves those out.
-        calls: of a layer (`nascli.costs.calls.calls_of`); None leaves the models of calls out.
-        network: those of a network, where they are not its layers' (`network_calls` there).
     """
     found: list[Model] = []
     if table is not None:
         found += [Sum(table, calibrated=False), Sum(table, calibrated=True)]
         found += [LeastSquares(cost, strength, table) for strength in _STRENGTHS]
-    if calls is not None:  # which layers share
-        on_calls = [LeastSquares(cost_of, strength) for strength in _STRENGTHS]
-        found += [OnCalls(model, calls, network) for model in on_calls]
+    calls = calls_of(space)
+    network = network_calls(space, calls) if table is None else None
+    on_calls = [LeastSquares(cost_of, strength) for strength in _STRENGTHS]
+    found += [OnCalls(model, calls, network) for model in on_calls]
     found += [LeastSquares(cost, strength) for strength in _STRENGTHS]
-    learning = [model for model in found if isinstance(model, LeastSquares)]
     if surrogate is not None:
-        found += [Learnt(model, surrogate) for model in learning]
+        found += [Learnt(model, surrogate) for model in found if isinstance(model, LeastSquares)]
     return found
 
 

@@ -21,7 +21,7 @@ from nascli.core.plan import Layer
 from nascli.core.surrogate import Surrogate
 from nascli.costs.cost import Cost
 from nascli.costs.layer_counts import JOINTS, Counts
-from nascli.costs.table_file import words
+from nascli.costs.table_file import lacking
 
 Row = Mapping[Hashable, float]
 CostOf = Callable[[Layer], Cost]
@@ -232,10 +232,7 @@ def row(table: Mapping[Layer, Latency], layer: Layer) -> Latency:
         Fault: there is none.
     """
     if layer not in table:
-        raise Fault(
-            f"the latency table has no row for {words(layer)}; it belongs to another space or size "
-            "of images: measure one with `nas profile`"
-        )
+        raise lacking([layer])
     return table[layer]
 
 

@@ -20,7 +20,7 @@ from nascli.core.problem import Problem
 from nascli.core.space import SearchSpace
 from nascli.core.words import counted
 from nascli.costs import table_file
-from nascli.costs.table_file import words
+from nascli.costs.table_file import lacking
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -86,11 +86,7 @@ class LatencyTable(Mapping[Layer, Latency]):
         """
         missing = sorted({layer for layer in layers if layer not in self._rows})
         if missing:
-            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            raise Fault(
-                f"the latency table has no row for {'; '.join(map(words, missing[:3]))}{more}; "
-                "it belongs to another space or image size: measure one with `nas profile`"
-            )
+            raise lacking(missing)
         return math.fsum(self._rows[layer].ms for layer in layers)
 
 

@@ -87,6 +87,15 @@ def words(layer: Layer) -> str:
     )
 
 
+def lacking(layers: Sequence[Layer]) -> Fault:
+    """Says that a latency table has no row for these."""
+    more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+    return Fault(
+        f"the latency table has no row for {'; '.join(map(words, layers[:3]))}{more}; "
+        "it belongs to another space or image size: measure one with `nas profile`"
+    )
+
+
 def _text(source: str | Path) -> str:
     if isinstance(source, str):
         return source

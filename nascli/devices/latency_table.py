@@ -15,7 +15,6 @@ from nascli.core.regular import is_there
 from nascli.core.space import Planned, SearchSpace
 from nascli.core.surrogate import Surrogate
 from nascli.costs import latency_profile, latency_table
-from nascli.costs.calls import calls_of, network_calls
 from nascli.costs.conditions import words
 from nascli.costs.latency_choice import fitted, models
 from nascli.costs.latency_models import Example, Fitted, Sum
@@ -120,8 +119,7 @@ class LatencyTable:
                 raise Fault(f"'{self.path}' lacks its {TABLE}: make another with nas profile")
             _check_rows(table, space, self.path)
         surrogate = partial(self._surrogate, space, 0) if self._surrogate else None
-        network = network_calls(space) if self._pruned else None
-        several = models(counter.layer, table, surrogate, calls_of(space), network)
+        several = models(space, counter.layer, table, surrogate)
         try:
             self._fitted = fitted(several, self.profile.model, examples)
         except Fault as fault:

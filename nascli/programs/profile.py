@@ -19,7 +19,6 @@ from nascli.core.space import Planned, sample, size
 from nascli.core.surrogate import Surrogate
 from nascli.core.words import command, counted
 from nascli.costs import latency_choice, latency_profile
-from nascli.costs.calls import calls_of, network_calls
 from nascli.costs.latency_models import Example
 from nascli.costs.latency_profile import CHECK, FIT, Measured, Profile
 from nascli.costs.latency_table import LatencyTable, layered, measured
@@ -195,8 +194,7 @@ def _predicting(
     ]
     make = parts.surrogate
     surrogate = (lambda: make(space, 0)) if make else None
-    network = network_calls(space) if table is None else None
-    several = latency_choice.models(counter.layer, table, surrogate, calls_of(space), network)
+    several = latency_choice.models(space, counter.layer, table, surrogate)
     errors = latency_choice.cross_validated(several, examples[:fit])
     model = latency_choice.chosen(errors)
     predict = latency_choice.fitted(several, model, examples[:fit])

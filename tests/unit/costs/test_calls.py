@@ -135,7 +135,7 @@ def test_in_a_network_a_relu_is_computed_once_for_all_who_ask(cells):
     genotype = cell(cells, *["nor_conv_3x3"] * 6)
     plan, calls = cells.plan(genotype), calls_of(cells)
     alone = sum(n * number(calls(layer), "relu") for layer, n in counts_of(plan).items())
-    found = network_calls(cells)(genotype)
+    found = network_calls(cells, calls_of(cells))(genotype)
     convolutions = sum(layer.operation == "nor_conv_3x3" for layer in plan.layers())
     assert convolutions == 3 * 6 and alone >= convolutions
     assert number(found, "relu") <= 3 * 3 + 2 + 1  # two reductions, and one before the classifier
@@ -152,12 +152,14 @@ def test_in_a_network_a_relu_is_computed_once_for_all_who_ask(cells):
 def test_in_a_network_nothing_is_computed_that_is_the_same_for_all_images(cells):
     """Without an edge to the last state, cells give zeros, whatever else is in them."""
     dead = cell(cells, "nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "none", "none", "none")
-    assert not network_calls(cells)(dead)
+    assert not network_calls(cells, calls_of(cells))(dead)
     added = cell(cells, "none", "nor_conv_1x1", "nor_conv_1x1", "none", "none", "nor_conv_1x1")
-    sums = {call for call in network_calls(cells)(added) if call.operation == "add"}
+    sums = {
+        call for call in network_calls(cells, calls_of(cells))(added) if call.operation == "add"
+    }
     assert {call.in_channels for call in sums if call.height == 16} == {4}  # of one, not of two
     half = cell(cells, "nor_conv_3x3", "none", "none", "nor_conv_1x1", "none", "none")
-    found = network_calls(cells)(half)
+    found = network_calls(cells, calls_of(cells))(half)
     assert number(found, "conv 1x1 ") == 0 and number(found, "conv 1x1") >= 3
     assert number(found, "conv 3x3") < 3 + 6  # the first state's alone are needed by nothing
 
@@ -173,12 +175,12 @@ def test_in_a_network_with_an_operation_of_the_users_own_layers_are_added_up(cel
         raise Fault("an operation of the user's own")
 
     monkeypatch.setattr("nascli.costs.calls.network_of", unknown)
-    assert network_calls(cells)(genotype) == expected
+    assert network_calls(cells, calls_of(cells))(genotype) == expected
 
 
 def test_what_layers_share_in_a_network_is_learnt_where_a_sum_of_layers_is_off(cells):
     """Each call takes its time; a ReLU, a whole millisecond."""
-    calls, whole, rng = calls_of(cells), network_calls(cells), random.Random(3)
+    calls, whole, rng = calls_of(cells), network_calls(cells, calls_of(cells)), random.Random(3)
 
     def took(call):
         return 1.0 if call.operation == "relu" else 0.01 + cost_of(call).macs / 1e6

@@ -199,10 +199,10 @@ def test_the_simplest_model_that_none_clearly_beats_is_chosen():
     assert choice.chosen({"a": 0.02, "b": 0.01, "c": 0.005}) == "c"
 
 
-def test_sums_are_offered_where_a_table_is_and_nowhere_else(cost, table):
-    names = [model.name for model in choice.models(cost, None)]
+def test_sums_are_offered_where_a_table_is_and_nowhere_else(space, cost, table):
+    names = [model.name for model in choice.models(space, cost, None)]
     assert names and not any("rows" in name for name in names)
-    with_table = [model.name for model in choice.models(cost, table)]
+    with_table = [model.name for model in choice.models(space, cost, table)]
     assert with_table[0] == "sum of the layers' rows" and set(names) < set(with_table)
     assert len(set(with_table)) == len(with_table)
 
@@ -219,9 +219,9 @@ def test_a_check_counts_errors_as_its_words_say(space):
     assert check.worst_error == -0.25 and check.worst_genotype == str(several[2].genotype)
 
 
-def test_a_model_of_another_version_is_refused(cost):
+def test_a_model_of_another_version_is_refused(space, cost):
     with pytest.raises(Fault, match="cannot be predicted by 'magic': this version knows no such"):
-        choice.fitted(choice.models(cost, None), "magic", [])
+        choice.fitted(choice.models(space, cost, None), "magic", [])
 
 
 def test_predicting_needs_no_torch():
