@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from nascli.core.plan import Layer, Plan
+from nascli.core.plan import Layer, Plan, Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,6 +69,23 @@ class Latency:
         return self.p90_ms <= _UNSTEADY * self.ms + _JITTER_MS
 
 
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What a runtime says of one convolution of a network that it runs.
+
+    Args:
+        name: "conv 3x3" or "depthwise 3x3", which has a filter for each channel.
+        inside: (channels, height, width) of what it reads.
+        shape: the same of its result. Runtimes fill channels up to multiples of a vector.
+        share: of the time that all kernels of the network take.
+    """
+
+    name: str
+    inside: Shape
+    shape: Shape
+    share: float
+
+
 @dataclass
 class Latencies:
     """What every layer of a space takes on a device: measured once a search, for all who ask.
@@ -100,6 +117,16 @@ class Adding(Protocol):
 
     def parts(self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]) -> list[Latency]:
         """As `Device.latencies`, but no longer than until the sum of all is known well enough."""
+
+
+@runtime_checkable
+class Tracing(Protocol):
+    """A device whose runtime tells what the kernels of a network take."""
+
+    def traced(
+        self, cases: Sequence[tuple[nn.Module, tuple[int, ...]]]
+    ) -> tuple[list[Latency], list[tuple[Kernel, ...]]]:
+        """As `Device.latencies`, and the convolutions of each network."""
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ from nascli.costs.cost import Cost
 from nascli.costs.footprint import network_of, operations_of, steps_of
 from nascli.costs.formulas import origin
 from nascli.costs.int8 import Step
+from nascli.costs.kernel_times import kernel_times
 from nascli.costs.latency_models import Additive, Example, Fitted, LeastSquares
 from nascli.costs.layer_counts import JOINTS, Counts, counts_of
 from nascli.costs.steps import FLOAT
@@ -128,21 +129,26 @@ def cost_of(call: Layer) -> Cost:
 class OnCalls:
     """Least squares on the kernel calls that layers are made of.
 
-    With `network`, those of a network are not the sum of its layers'.
+    With `network`, those of a network are not the sum of its layers'. With `timed`, what calls take
+    starts from what the runtime says of the kernels of the examples.
     """
 
     of: LeastSquares
     calls: Callable[[Layer], Counts]
     network: Callable[[Genotype], Counts] | None = None
+    timed: bool = False
 
     @property
     def name(self) -> str:
         """See `Model`."""
-        return self.of.name.replace("layer counts", "counts of kernel calls")
+        start = "what the runtime says of them" if self.timed else "costs"
+        return f"least squares on counts of kernel calls and {start}, ridge {self.of.strength:g}"
 
     def fit(self, examples: Sequence[Example]) -> Fitted:
         """See `Model`."""
-        fitted = self.of.fit([replace(e, counts=self._split(e)) for e in examples])
+        split = [replace(example, counts=self._split(example)) for example in examples]
+        of = replace(self.of, times=kernel_times(split)) if self.timed else self.of
+        fitted = of.fit(split)
 
         def of_layer(layer: Layer) -> float:
             called = self.calls(layer).items()

@@ -40,6 +40,8 @@ def models(
     cost: CostOf,
     table: Mapping[Layer, Latency] | None,
     surrogate: Callable[[], Surrogate] | None = None,
+    *,
+    traced: bool = False,
 ) -> list[Model]:
     """All that may be chosen of, the simplest first.
 
@@ -48,6 +50,7 @@ def models(
         cost: what a layer costs.
         table: what layers take, where that adds up; None for a runtime that fuses them.
         surrogate: makes one of the space, for the models that learn; None leaves those out.
+        traced: the runtime has said what the kernels of measured networks take.
     """
     found: list[Model] = []
     if table is not None:
@@ -56,6 +59,8 @@ def models(
     calls = calls_of(space)
     network = network_calls(space, calls) if table is None else None
     on_calls = [LeastSquares(cost_of, strength) for strength in _STRENGTHS]
+    if traced:
+        found += [OnCalls(model, calls, network, timed=True) for model in on_calls]
     found += [OnCalls(model, calls, network) for model in on_calls]
     found += [LeastSquares(cost, strength) for strength in _STRENGTHS]
     if surrogate is not None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nascli.core.device import Latency
+from nascli.core.device import Kernel, Latency
 from nascli.core.fault import Fault, first_line
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
@@ -32,11 +32,12 @@ _BARELY = 1e-6  # the pull towards a prior where there is none to speak of
 
 @dataclass(frozen=True)
 class Example:
-    """A network that was measured: what its plan is made of, and milliseconds."""
+    """A network that was measured: what its plan is made of, milliseconds, and what they go to."""
 
     genotype: Genotype
     counts: Counts
     ms: float
+    kernels: Sequence[Kernel] = ()
 
 
 class Fitted(Protocol):
@@ -123,12 +124,13 @@ class LeastSquares:
     Three fits, each of which is held to the one before it by a ridge of `strength`, since there are
     more kinds of layers than networks: what a layer, a multiply-add and a byte take on the whole;
     the same for each operation; each kind of layer. With a `table` the first two are a factor to
-    its rows, on the whole and for each operation.
+    its rows, on the whole and for each operation; so they are for layers that have `times`.
     """
 
     cost: CostOf
     strength: float
     table: Mapping[Layer, Latency] | None = None
+    times: Mapping[Layer, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -177,6 +179,8 @@ class LeastSquares:
         return least_squares(rows, examples, prior, strength)
 
     def _features(self, layer: Layer) -> dict[str, float]:
+        if layer in self.times:
+            return {"rows": self.times[layer]}
         if self.table is not None and layer.operation not in JOINTS:
             return {"rows": row(self.table, layer).ms}
         inside = layer.in_channels * layer.height * layer.width

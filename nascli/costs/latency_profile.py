@@ -6,12 +6,12 @@ Only measurements are kept. Whoever reads them fits the model anew, which takes 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from nascli.core import plain
-from nascli.core.device import Latency
+from nascli.core.device import Kernel, Latency
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 
@@ -24,12 +24,16 @@ _LEAST_MS, _MOST_MS = 1e-6, 1e9  # of a network, be the clock what it will
 
 @dataclass(frozen=True)
 class Measured:
-    """A network that was measured; `use` is FIT or CHECK. `macs` tell its size."""
+    """A network that was measured; `use` is FIT or CHECK. `macs` tell its size.
+
+    `kernels` are what the runtime says of its own, if it does; nobody asks those of a check.
+    """
 
     genotype: Genotype
     latency: Latency
     macs: float
     use: str
+    kernels: tuple[Kernel, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Profile:
                 "p10_ms": one.latency.p10_ms,
                 "p90_ms": one.latency.p90_ms,
                 "repeats": one.latency.repeats,
+                **({"kernels": [astuple(kernel) for kernel in one.kernels]} if one.kernels else {}),
             }
             for one in self.measured
         ]
@@ -147,9 +152,21 @@ def _measured(row: object, conditions: Mapping[str, str | int]) -> Measured:
         )
     if row["use"] not in (FIT, CHECK):
         raise Fault(f"use is {row['use']!r:.80}; it must be {FIT} or {CHECK}")
-    return Measured(
-        Genotype.from_json(row["genotype"]), latency, plain.amount(row, "macs"), row["use"]
-    )
+    genotype, macs = Genotype.from_json(row["genotype"]), plain.amount(row, "macs")
+    return Measured(genotype, latency, macs, row["use"], _kernels(row.get("kernels", [])))
+
+
+def _kernels(rows: object) -> tuple[Kernel, ...]:
+    found = []
+    for row in rows if isinstance(rows, list) else [rows]:
+        match row:
+            case [str(name), [_, _, _] as inside, [_, _, _] as shape, float(share)] if (
+                all(type(n) is int and n > 0 for n in (*inside, *shape)) and 0 <= share <= 1
+            ):
+                found.append(Kernel(name, tuple(inside), tuple(shape), share))
+            case _:
+                raise Fault(f"kernels has {row!r:.80}; each must be a name, two shapes, a share")
+    return tuple(found)
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:

@@ -119,7 +119,8 @@ class LatencyTable:
                 raise Fault(f"'{self.path}' lacks its {TABLE}: make another with nas profile")
             _check_rows(table, space, self.path)
         surrogate = partial(self._surrogate, space, 0) if self._surrogate else None
-        several = models(space, counter.layer, table, surrogate)
+        traced = any(example.kernels for example in examples)
+        several = models(space, counter.layer, table, surrogate, traced=traced)
         try:
             self._fitted = fitted(several, self.profile.model, examples)
         except Fault as fault:
@@ -170,7 +171,12 @@ class LatencyTable:
                 said = f"{one.macs:,.0f} multiply-adds there and {macs:,.0f} here"
                 raise Fault(f"{other}: the same genotype has {said}")
             found.append(
-                Example(one.genotype, counts_of(plan, pruned=self._pruned), one.latency.ms)
+                Example(
+                    one.genotype,
+                    counts_of(plan, pruned=self._pruned),
+                    one.latency.ms,
+                    one.kernels,
+                )
             )
         return found
 

@@ -7,16 +7,31 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from nascli.devices.kernel_trace import traced
 from nascli.devices.processor import processor
 from nascli.devices.settings import Limits, check
 from nascli.devices.timer import Timer
 
 if TYPE_CHECKING:
-    from torch import nn
+    import numpy as np
+    import onnxruntime
+    from numpy.typing import NDArray
 
+    from nascli.core.device import Kernel, Latency
     from nascli.devices.timer import Case
+
+
+class Loaded(NamedTuple):
+    """A network as sessions that run it, and the images that it is given.
+
+    `tracing` also notes what each kernel takes, which takes time itself.
+    """
+
+    session: onnxruntime.InferenceSession
+    images: dict[str, NDArray[np.float32]]
+    tracing: onnxruntime.InferenceSession | None
 
 
 class OnnxRuntime(Timer):
@@ -77,24 +92,44 @@ class OnnxRuntime(Timer):
     def passes(self, cases: Sequence[Case]) -> Iterator[list[Callable[[], float]]]:
         """See `Timer.passes`."""
         self.check()
-        yield [self._pass(network, shape) for network, shape in cases]
+        with tempfile.TemporaryDirectory() as folder:
+            yield [self._pass(self._loaded(case, Path(folder), trace=False)) for case in cases]
 
-    def _pass(self, network: nn.Module, shape: tuple[int, ...]) -> Callable[[], float]:
+    def traced(self, cases: Sequence[Case]) -> tuple[list[Latency], list[tuple[Kernel, ...]]]:
+        """See `nascli.core.device.Tracing`; two sessions of each network are held."""
+        from nascli.devices.measuring import timed
+
+        self.check()
+        with tempfile.TemporaryDirectory() as folder:
+            ready = [self._loaded(case, Path(folder), trace=True) for case in cases]
+            passes = [self._pass(one) for one in ready]
+            latencies = timed(passes, self._limits, self.conditions())
+            return latencies, traced([(one.tracing, one.images) for one in ready])
+
+    def _loaded(self, case: Case, folder: Path, *, trace: bool) -> Loaded:
         import onnxruntime
 
-        from nascli.devices.measuring import clocked
         from nascli.devices.running import images_of
         from nascli.formats.onnx import save
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
-        options.log_severity_level = 3
+        network, shape = case
         images = images_of(max(2, self.batch), shape)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "network.onnx"
-            save(network, images, file, int8=self.int8, batch=self.batch)
-            session = onnxruntime.InferenceSession(
-                file, options, providers=["CPUExecutionProvider"]
-            )
-        one = partial(session.run, None, {"images": images[: self.batch].numpy()})
+        file = folder / "network.onnx"
+        save(network, images, file, int8=self.int8, batch=self.batch)
+
+        def session(*, traced: bool) -> onnxruntime.InferenceSession:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
+            options.log_severity_level = 3
+            options.enable_profiling = traced
+            options.profile_file_prefix = str(folder / "trace")
+            return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+        given = {"images": images[: self.batch].numpy()}
+        return Loaded(session(traced=False), given, session(traced=True) if trace else None)
+
+    def _pass(self, loaded: Loaded) -> Callable[[], float]:
+        from nascli.devices.measuring import clocked
+
+        one = partial(loaded.session.run, None, loaded.images)
         return partial(clocked, one, threads=self.threads)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nascli.core.device import Counting, Latency, metered, unsteady
+from nascli.core.device import Counting, Kernel, Latency, Tracing, metered, unsteady
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -149,7 +149,7 @@ def _counted(run: Run, parts: Parts) -> dict[str, Any]:
 
 def _whole(problem: Problem, genotype: Genotype, table: LatencyTable | None) -> dict[str, Any]:
     """The network's measured latency beside the sum of its layers, if there is a table of them."""
-    latency = _latencies(problem, [genotype])[0]
+    ((latency,), _) = _latencies(problem, [genotype])
     meter = metered(problem.device)
     used = {"energy_mj": meter.energy_mj(*Built(problem, [genotype])[0])} if meter else {}
     found: dict[str, Any] = {
@@ -185,16 +185,16 @@ def _predicting(
     genotypes = _sampled(problem, parts.networks + parts.check)
     fit = min(parts.networks, len(genotypes) - min(parts.check, len(genotypes) // 4))
     fit = max(fit, latency_choice.LEAST)
-    latencies = _latencies(problem, genotypes)
+    latencies, kernels = _latencies(problem, genotypes, traced=True)
     counter = PlanCounter(space)
     plans = [space.plan(genotype) for genotype in genotypes]
     examples = [
-        Example(genotype, counts_of(plan, pruned=table is None), latency.ms)
-        for genotype, plan, latency in zip(genotypes, plans, latencies, strict=True)
+        Example(genotype, counts_of(plan, pruned=table is None), latency.ms, told)
+        for genotype, plan, latency, told in zip(genotypes, plans, latencies, kernels, strict=True)
     ]
     make = parts.surrogate
     surrogate = (lambda: make(space, 0)) if make else None
-    several = latency_choice.models(space, counter.layer, table, surrogate)
+    several = latency_choice.models(space, counter.layer, table, surrogate, traced=any(kernels))
     errors = latency_choice.cross_validated(several, examples[:fit])
     model = latency_choice.chosen(errors)
     predict = latency_choice.fitted(several, model, examples[:fit])
@@ -206,8 +206,10 @@ def _predicting(
         device=device.name,
         conditions=latencies[0].conditions,
         measured=tuple(
-            Measured(genotype, latency, counter.of(plan).macs, use)
-            for genotype, latency, plan, use in zip(genotypes, latencies, plans, uses, strict=True)
+            Measured(e.genotype, latency, counter.of(plan).macs, use, told if use == FIT else ())
+            for e, latency, plan, use, told in zip(
+                examples, latencies, plans, uses, kernels, strict=True
+            )
         ),
         model=model,
         errors=errors,
@@ -252,17 +254,28 @@ def _sampled(problem: Problem, number: int) -> list[Genotype]:
     return list(found)
 
 
-def _latencies(problem: Problem, genotypes: list[Genotype]) -> list[Latency]:
-    """Networks timed in the same rounds; the listener hears of those that other work has spoilt."""
+def _latencies(
+    problem: Problem, genotypes: list[Genotype], *, traced: bool = False
+) -> tuple[list[Latency], Sequence[tuple[Kernel, ...]]]:
+    """Networks timed in the same rounds; the listener hears of those that other work has spoilt.
+
+    With `traced`, also what the runtime says of the kernels of each, if it says anything.
+    """
     device: Any = problem.device
     count = len(genotypes)
 
     def ready(number: int) -> None:
         problem.listener.progress(number / count, f"network {number + 1} of {count} made ready")
 
-    latencies: list[Latency] = device.latencies(Built(problem, genotypes, ready))
+    cases = Built(problem, genotypes, ready)
+    kernels: Sequence[tuple[Kernel, ...]] = [()] * count
+    latencies: list[Latency]
+    if traced and isinstance(device, Tracing):
+        latencies, kernels = device.traced(cases)
+    else:
+        latencies = device.latencies(cases)
     problem.listener.progress(1.0, f"{counted(count, 'network')} timed")
     spoilt = unsteady(latencies, "network")
     if spoilt:
         problem.listener.warn(f"warning: {spoilt}")
-    return latencies
+    return latencies, kernels
