@@ -20,7 +20,7 @@ from nascli.costs.cost import Cost
 from nascli.costs.footprint import network_of, operations_of, steps_of
 from nascli.costs.formulas import origin
 from nascli.costs.int8 import Step
-from nascli.costs.kernel_times import kernel_times
+from nascli.costs.kernel_times import completed, kernel_times
 from nascli.costs.latency_models import Additive, Example, Fitted, LeastSquares
 from nascli.costs.layer_counts import JOINTS, Counts, counts_of
 from nascli.costs.steps import FLOAT
@@ -147,7 +147,8 @@ class OnCalls:
     def fit(self, examples: Sequence[Example]) -> Fitted:
         """See `Model`."""
         split = [replace(example, counts=self._split(example)) for example in examples]
-        of = replace(self.of, times=kernel_times(split)) if self.timed else self.of
+        told = kernel_times(split) if self.timed else {}
+        of = replace(self.of, times=completed(told, self.of)) if told else self.of
         fitted = of.fit(split)
 
         def of_layer(layer: Layer) -> float:

@@ -124,13 +124,13 @@ class LeastSquares:
     Three fits, each of which is held to the one before it by a ridge of `strength`, since there are
     more kinds of layers than networks: what a layer, a multiply-add and a byte take on the whole;
     the same for each operation; each kind of layer. With a `table` the first two are a factor to
-    its rows, on the whole and for each operation; so they are for layers that have `times`.
+    its rows, on the whole and for each operation; so they are for layers whose `times` are known.
     """
 
     cost: CostOf
     strength: float
     table: Mapping[Layer, Latency] | None = None
-    times: Mapping[Layer, float] = field(default_factory=dict)
+    times: Callable[[Layer], float | None] = lambda _layer: None
 
     @property
     def name(self) -> str:
@@ -179,8 +179,9 @@ class LeastSquares:
         return least_squares(rows, examples, prior, strength)
 
     def _features(self, layer: Layer) -> dict[str, float]:
-        if layer in self.times:
-            return {"rows": self.times[layer]}
+        known = self.times(layer)
+        if known is not None:
+            return {"rows": known}
         if self.table is not None and layer.operation not in JOINTS:
             return {"rows": row(self.table, layer).ms}
         inside = layer.in_channels * layer.height * layer.width

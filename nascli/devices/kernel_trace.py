@@ -65,10 +65,8 @@ def _convolution(
         [shape for each in arguments[f"{what}_type_shape"] for shape in each.values()]
         for what in ("input", "output")
     )
-    images, *weights = [shape for shape in read if len(shape) == 4]
-    if not weights or len(written) != 1 or len(written[0]) != 4:
-        return None
-    _, channels, height, width = images
-    _, each, *size = weights[0]
-    kind = "depthwise" if each == 1 < channels else "conv"
-    return f"{kind} {size[0]}x{size[1]}", (channels, height, width), tuple(written[0][1:])
+    match [shape for shape in read if len(shape) == 4], written:
+        case [[_, channels, *pixels], [_, each, *size], *_], [[_, *after]] if len(after) == 3:
+            kind = "depthwise" if each == 1 < channels else "conv"
+            return f"{kind} {size[0]}x{size[1]}", (channels, *pixels), tuple(after)
+    return None

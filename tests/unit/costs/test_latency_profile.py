@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from nascli.core.device import Latency
+from nascli.core.device import Kernel, Latency
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.costs import conditions
@@ -39,6 +40,15 @@ def test_comes_back_as_it_was_written(written, tmp_path):
     assert read(tmp_path) is None
     assert read(write()) == made
     assert [one.use for one in made.of(CHECK)] == [CHECK]
+
+
+KERNELS = (Kernel("conv 3x3", (3, 8, 8), (16, 4, 4), 0.25), Kernel("a", (1, 1, 1), (1, 1, 1), 1.0))
+
+
+def test_what_the_runtime_said_of_kernels_comes_back(tmp_path):
+    made = profile(replace(measured(0, 1.0), kernels=KERNELS), measured(1, 2.0))
+    (tmp_path / FILE).write_text(json.dumps(made.to_json()), encoding="utf-8")
+    assert read(tmp_path) == made and made.measured[1].kernels == ()
 
 
 def test_anchors_are_from_the_fastest_to_the_slowest_network(written):
@@ -79,6 +89,15 @@ def put(*path_and_value):
             lambda data: [row.update(use="check") for row in data["measured"]],
             "no network to predict",
         ),
+        (
+            put("measured", 0, "kernels", 3),
+            "kernels has 3; each must be a name, two shapes, a share",
+        ),
+        (put("measured", 0, "kernels", [["a", [1, 8], [1, 8, 8], 0.5]]), "kernels has "),
+        (put("measured", 0, "kernels", [["a", [1, 8, 8], [1, 8, 8.5], 0.5]]), "kernels has "),
+        (put("measured", 0, "kernels", [["a", [1, 8, 8], [1, 0, 8], 0.5]]), "kernels has "),
+        (put("measured", 0, "kernels", [["a", [1, 8, 8], [1, 8, 8], 1.5]]), "kernels has "),
+        (put("measured", 0, "kernels", [[3, [1, 8, 8], [1, 8, 8], 0.5]]), "kernels has 3|3, "),
         (put("errors", {"sum": "x"}), "errors.sum is 'x'"),
         (put("check", None), "check is None"),
     ],

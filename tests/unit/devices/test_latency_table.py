@@ -10,11 +10,12 @@ import sys
 from collections import Counter
 
 import pytest
+import torch
 from fixtures import CHECKOUT, Heard, ToyTask, build, composed
 from hydra.utils import instantiate
 
 from nascli.config import measuring
-from nascli.core.device import Latency
+from nascli.core.device import Kernel, Latency
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer
@@ -73,6 +74,30 @@ def space_of(channels=4):
 def problem_of(device, channels=4, **more):
     space = space_of(channels)
     return Problem(space=space, task=space.task, recipe=None, device=device, **more)
+
+
+class Tracing(Clock):
+    """Says of each convolution that it takes as long as its weights have it."""
+
+    def traced(self, cases):
+        found = []
+        for network, shape in cases:
+            whole = sum(p.numel() for p in network.parameters())
+            kernels, hooks = [], []
+
+            def note(module, images, made, kernels=kernels, whole=whole):
+                _, *inside = images[0].shape
+                _, *after = made.shape
+                name = f"conv {module.kernel_size[0]}x{module.kernel_size[1]}"
+                share = module.weight.numel() / whole
+                kernels.append(Kernel(name, tuple(inside), tuple(after), share))
+
+            for module in network.modules():
+                if isinstance(module, torch.nn.Conv2d):
+                    hooks.append(module.register_forward_hook(note))
+            network.eval()(torch.zeros(1, *shape))
+            found.append(tuple(kernels))
+        return self.latencies(cases), found
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +287,18 @@ def test_a_device_that_fuses_has_no_rows_and_no_sums(tmp_path):
     assert bound(run.path).latency_ms(genotype) == pytest.approx(took, rel=0.1)
 
 
+def test_a_profile_keeps_what_the_runtime_says_of_the_networks_that_it_learns_from(tmp_path):
+    run = Run.claim(tmp_path, "profile", "clock", {})
+    parts = Parts(problem_of(Tracing(runtime="compiled")), None, networks=12, check=4)
+    report = profile(run, parts).report
+    run.close()
+    kept = latency_profile.read(run.path)
+    assert all(one.kernels for one in kept.of("fit"))
+    assert not any(one.kernels for one in kept.of("check"))
+    told = [row for row in report["models"] if "what the runtime says" in row["model"]]
+    assert len(told) == 5 and told == report["models"][:5]  # held to be simpler than the others
+
+
 def test_of_a_small_space_all_networks_are_fitted_to_and_none_is_left_to_check(
     tmp_path, monkeypatch
 ):
@@ -297,15 +334,23 @@ def test_the_simplest_model_is_taken_that_no_later_one_beats_by_a_twentieth():
     assert latency_choice.chosen({"a": 1.0, "b": 0.94, "c": 0.9}) == "b"
 
 
-@pytest.mark.parametrize("runtime", ["eager", "compiled"])
-@pytest.mark.parametrize("kind", ["kernel calls", "layer counts"])
-def test_who_reads_a_profile_predicts_what_it_has_predicted(tmp_path, monkeypatch, runtime, kind):
+@pytest.mark.parametrize(
+    ("device", "kind"),
+    [
+        (Clock(), "kernel calls and costs"),
+        (Clock(), "layer counts"),
+        (Clock(runtime="compiled"), "kernel calls and costs"),
+        (Clock(runtime="compiled"), "layer counts"),
+        (Tracing(runtime="compiled"), "what the runtime says of them"),
+    ],
+)
+def test_who_reads_a_profile_predicts_what_it_has_predicted(tmp_path, monkeypatch, device, kind):
     def chosen(errors):
         return next(name for name in errors if kind in name and "ridge 1" in name)
 
     monkeypatch.setattr(latency_choice, "chosen", chosen)
     run = Run.claim(tmp_path, "profile", "clock", {})
-    parts = Parts(problem_of(Clock(runtime=runtime)), None, networks=12, check=4)
+    parts = Parts(problem_of(device), None, networks=12, check=4)
     rows = profile(run, parts).report["measured"]
     run.close()
     device = bound(run.path)
