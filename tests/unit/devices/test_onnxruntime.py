@@ -39,7 +39,8 @@ def test_runs_the_exported_network_under_the_conditions_that_it_states(sessions)
     device = OnnxRuntime(threads=2, batch=3, warmup=2, repeats=4, precision=0)
     latency = device.latency(network.train(), (3, 6, 6))
     (asked,) = sessions
-    assert asked["threads"] == 2 and asked["images"] == [(3, 3, 6, 6)] * 6
+    assert asked["threads"] == 2 and set(asked["images"]) == {(3, 3, 6, 6)}
+    assert len(asked["images"]) in (6, 12, 18)  # other work can spoil what takes so little
     images, answer = asked["answer"]
     with torch.no_grad():
         expected = network.eval()(torch.from_numpy(images)).numpy()
