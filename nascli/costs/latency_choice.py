@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from nascli.core.space import Planned
 from nascli.core.surrogate import Surrogate
 from nascli.costs.calls import OnCalls, calls_of, cost_of, network_calls
 from nascli.costs.latency_models import (
+    CORRECTED,
     CostOf,
     Example,
     Fitted,
@@ -39,7 +41,7 @@ def models(
     space: Planned,
     cost: CostOf,
     table: Mapping[Layer, Latency] | None,
-    surrogate: Callable[[], Surrogate] | None = None,
+    surrogate: Callable[[Planned, int], Surrogate] | None = None,
     *,
     traced: bool = False,
 ) -> list[Model]:
@@ -49,7 +51,7 @@ def models(
         space: whose networks are told.
         cost: what a layer costs.
         table: what layers take, where that adds up; None for a runtime that fuses them.
-        surrogate: makes one of the space, for the models that learn; None leaves those out.
+        surrogate: makes one of a space, for the models that learn; None leaves those out.
         traced: the runtime has said what the kernels of measured networks take.
     """
     found: list[Model] = []
@@ -64,7 +66,8 @@ def models(
     found += [OnCalls(model, calls, network) for model in on_calls]
     found += [LeastSquares(cost, strength) for strength in _STRENGTHS]
     if surrogate is not None:
-        found += [Learnt(model, surrogate) for model in found if isinstance(model, LeastSquares)]
+        made, by = partial(surrogate, space, 0), getattr(surrogate, "func", surrogate).__name__
+        found += [Learnt(model, made, by) for model in found if isinstance(model, LeastSquares)]
     return found
 
 
@@ -124,6 +127,13 @@ def fitted(several: Sequence[Model], name: str, examples: Sequence[Example]) -> 
     for model in several:
         if model.name == name:
             return model.fit(examples)
+    made_by = name.partition(CORRECTED)[2]
+    others = {model.by for model in several if isinstance(model, Learnt)} - {made_by}
+    if made_by and others:
+        raise Fault(
+            f"predictions were corrected by {made_by:.100}, and device.surrogate is "
+            f"{', '.join(sorted(others))}: give device.surrogate._target_ as the profile had it"
+        )
     raise Fault(
         f"latencies cannot be predicted by '{name:.100}': this version knows no such model; make "
         "another profile with nas profile"

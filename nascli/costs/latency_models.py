@@ -26,6 +26,7 @@ from nascli.costs.table_file import lacking
 Row = Mapping[Hashable, float]
 CostOf = Callable[[Layer], Cost]
 NETWORK = "network"  # the key of what every network takes, whatever its layers
+CORRECTED = ", corrected by "  # in the name of a model that is
 _FLOAT = 4  # bytes
 _BARELY = 1e-6  # the pull towards a prior where there is none to speak of
 
@@ -199,11 +200,12 @@ class Learnt:
 
     of: Model
     surrogate: Callable[[], Surrogate]
+    by: str = "a surrogate"
 
     @property
     def name(self) -> str:
         """See `Model`."""
-        return f"{self.of.name}, corrected by a surrogate"
+        return f"{self.of.name}{CORRECTED}{self.by}"
 
     def fit(self, examples: Sequence[Example]) -> Fitted:
         """See `Model`."""

@@ -112,9 +112,10 @@ def read(folder: Path) -> Profile | None:
         data = plain.json_object(file, _MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    if type(later := data.get("format")) is int and later > _FORMAT:
+        raise Fault(f"a later version of nascli has written '{file}': take that version")
     try:
-        if plain.whole(data, "format") > _FORMAT:
-            raise Fault("a later version of nascli has written it: take that version")
+        plain.whole(data, "format")
         texts = {name: _text(data, name) for name in ("space", "networks", "device", "model")}
         conditions = _object(data, "conditions")
         for name, value in conditions.items():

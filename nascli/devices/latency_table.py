@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,9 +117,8 @@ class LatencyTable:
             if table is None:
                 raise Fault(f"'{self.path}' lacks its {TABLE}: make another with nas profile")
             _check_rows(table, space, self.path)
-        surrogate = partial(self._surrogate, space, 0) if self._surrogate else None
         traced = any(example.kernels for example in examples)
-        several = models(space, counter.layer, table, surrogate, traced=traced)
+        several = models(space, counter.layer, table, self._surrogate, traced=traced)
         try:
             self._fitted = fitted(several, self.profile.model, examples)
         except Fault as fault:

@@ -192,9 +192,9 @@ def _predicting(
         Example(genotype, counts_of(plan, pruned=table is None), latency.ms, told)
         for genotype, plan, latency, told in zip(genotypes, plans, latencies, kernels, strict=True)
     ]
-    make = parts.surrogate
-    surrogate = (lambda: make(space, 0)) if make else None
-    several = latency_choice.models(space, counter.layer, table, surrogate, traced=any(kernels))
+    several = latency_choice.models(
+        space, counter.layer, table, parts.surrogate, traced=any(kernels)
+    )
     errors = latency_choice.cross_validated(several, examples[:fit])
     model = latency_choice.chosen(errors)
     predict = latency_choice.fitted(several, model, examples[:fit])

@@ -1,5 +1,6 @@
 """Models of latency against devices whose truth is a formula."""
 
+import functools
 import math
 import random
 import subprocess
@@ -222,6 +223,23 @@ def test_a_check_counts_errors_as_its_words_say(space):
 def test_a_model_of_another_version_is_refused(space, cost):
     with pytest.raises(Fault, match="cannot be predicted by 'magic': this version knows no such"):
         choice.fitted(choice.models(space, cost, None), "magic", [])
+
+
+def test_what_another_surrogate_corrected_is_refused_by_its_name(space, cost, table):
+    class One:
+        def __init__(self, space, seed):
+            pass
+
+    class Other(One):
+        pass
+
+    several = choice.models(space, cost, table, functools.partial(Other))
+    assert any(model.name.endswith("ridge 1, corrected by Other") for model in several)
+    name = next(m.name for m in choice.models(space, cost, table, One) if m.name.endswith("by One"))
+    with pytest.raises(Fault, match="corrected by One, and device.surrogate is Other: give device"):
+        choice.fitted(several, name, [])
+    with pytest.raises(Fault, match="this version knows no such model"):
+        choice.fitted(several, "magic, corrected by Other", [])
 
 
 def test_predicting_needs_no_torch():

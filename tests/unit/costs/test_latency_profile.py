@@ -71,7 +71,7 @@ def put(*path_and_value):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (put("format", 2), "a later version of nascli has written it"),
+        (lambda data: data.pop("format"), "format is missing"),
         (put("format", "x"), "format is 'x'"),
         (lambda data: data.pop("model"), "model is missing"),
         (put("model", ""), "model is empty"),
@@ -106,6 +106,12 @@ def test_a_damaged_one_is_named_with_what_is_wrong(written, change, says):
     _, write = written
     folder = write(change)
     with pytest.raises(Fault, match=f"profile.json' is damaged: .*{says}"):
+        read(folder)
+
+
+def test_one_of_a_later_version_is_said_to_be(written):
+    folder = written[1](put("format", 2))
+    with pytest.raises(Fault, match=r"^a later version of nascli has written '.*': take that"):
         read(folder)
 
 
