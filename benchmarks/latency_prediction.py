@@ -11,8 +11,9 @@ networks of the check, and predicts those once more.
 What is done is kept in the folder, so that a benchmark that was stopped goes on where it was. A
 repeat takes two to eight minutes on `cpu`, and some minutes on `onnxruntime`, most of which is
 writing networks as ONNX (`--devices cpu`, `--spaces cell` and `--repeats 1` are for fewer). Each
-network is timed for `--seconds` at most, twice the default: others used the machine, too. The
-result stands in benchmarks/results/latency_prediction.json.
+network is timed until it is known to `--precision`, for `--seconds` at most: twice as well as by
+default, for networks that differ by a few percent, and twice as long, for others used the machine,
+too. The result stands in benchmarks/results/latency_prediction.json.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def profiled(space: str, device: str, seed: int, args: argparse.Namespace) -> di
         networks=args.networks,
         check=args.check,
         outputs=args.folder / "outputs",
-        **{"device.seconds": args.seconds},
+        **{"device.seconds": args.seconds, "device.precision": args.precision},
     )
     check = run.report["prediction"]
     return {
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("--check", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--precision", type=float, default=0.005)
     parser.add_argument("--folder", type=Path, default=Path("latency_prediction"))
     parser.add_argument("--spaces", default=",".join(SPACES))
     parser.add_argument("--devices", default=",".join(DEVICES))

@@ -13,7 +13,7 @@ from nascli.core.plain import parsed
 if TYPE_CHECKING:
     import onnxruntime
 
-_RUNS = 20  # of each network, in interleaved rounds
+_RUNS = 40  # of each network, in interleaved rounds
 _PARTS = "conv"  # the kernels that are told: most of what networks for images take
 
 
