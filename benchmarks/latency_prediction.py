@@ -1,16 +1,16 @@
 """How well latencies are predicted: eager and ONNX Runtime, at once and in a new process.
 
-    python benchmarks/latency_prediction.py [--networks 32] [--check 40] [--repeats 5] [--folder F]
+    python benchmarks/latency_prediction.py [--networks 32] [--check 40] [--times 5] [--folder F]
 
 For each of `nasbench201`, `cell` and `mobile`, and for `device=cpu` and `device=onnxruntime`, some
 random networks are profiled and others checked, all measured in the same interleaved rounds (their
-layers right before). Each repeat does that anew with other networks; reported are medians of all.
+layers right before). Each time does that anew with other networks; reported are medians of all.
 After each, a fresh process loads the profile, measures its anchors again, in the same rounds as the
 networks of the check, and predicts those once more.
 
-What is done is kept in the folder, so that a benchmark that was stopped goes on where it was. A
-repeat takes two to eight minutes on `cpu`, and some minutes on `onnxruntime`, most of which is
-writing networks as ONNX (`--devices cpu`, `--spaces cell` and `--repeats 1` are for fewer). Each
+What is done is kept in the folder, so that a benchmark that was stopped goes on where it was. One
+takes two to eight minutes on `cpu`, and some minutes on `onnxruntime`, most of which is
+writing networks as ONNX (`--devices cpu`, `--spaces cell` and `--times 1` are for fewer). Each
 network is timed until it is known to `--precision`, for `--seconds` at most: twice as well as by
 default, for networks that differ by a few percent, and twice as long, for others used the machine,
 too. The result stands in benchmarks/results/latency_prediction.json.
@@ -50,7 +50,7 @@ def profiled(space: str, device: str, seed: int, args: argparse.Namespace) -> di
         networks=args.networks,
         check=args.check,
         outputs=args.folder / "outputs",
-        **{"device.seconds": args.seconds, "device.precision": args.precision},
+        **{f"device.{key}": getattr(args, key) for key in ("seconds", "precision", "repeats")},
     )
     check = run.report["prediction"]
     return {
@@ -116,7 +116,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--networks", type=int, default=32)
     parser.add_argument("--check", type=int, default=40)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=500, help="of a pass, at most")
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--precision", type=float, default=0.005)
     parser.add_argument("--folder", type=Path, default=Path("latency_prediction"))
@@ -135,7 +136,7 @@ def main() -> None:
     for device in args.devices.split(","):
         for space in args.spaces.split(","):
             rounds = known.setdefault(f"{space} {device}", [])
-            for seed in range(len(rounds), args.repeats):
+            for seed in range(len(rounds), args.times):
                 rounds.append(profiled(space, device, seed, args))
                 one = rounds[-1]
                 one["fresh process"] = in_a_process(one["run"], space, device)

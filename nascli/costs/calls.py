@@ -28,6 +28,7 @@ from nascli.costs.steps import FLOAT
 _DIFFERENT = ("depthwise", "pool")
 """Kinds of calls that are not the same in all operations: dilated or not; the largest or a mean."""
 _REMEMBERED = 4096  # networks
+_BETWEEN = 0.01  # the ridge of operations that a profiler has told of: it favours some, all alike
 
 
 def calls_of(space: object) -> Callable[[Layer], Counts]:
@@ -148,7 +149,9 @@ class OnCalls:
         """See `Model`."""
         split = [replace(example, counts=self._split(example)) for example in examples]
         told = kernel_times(split) if self.timed else {}
-        of = replace(self.of, times=completed(told, self.of)) if told else self.of
+        of = self.of
+        if told:
+            of = replace(of, times=completed(told, of), between=_BETWEEN)
         fitted = of.fit(split)
 
         def of_layer(layer: Layer) -> float:

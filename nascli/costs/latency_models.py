@@ -126,12 +126,14 @@ class LeastSquares:
     more kinds of layers than networks: what a layer, a multiply-add and a byte take on the whole;
     the same for each operation; each kind of layer. With a `table` the first two are a factor to
     its rows, on the whole and for each operation; so they are for layers whose `times` are known.
+    `between` is the ridge that holds operations to the whole, where it is another.
     """
 
     cost: CostOf
     strength: float
     table: Mapping[Layer, Latency] | None = None
     times: Callable[[Layer], float | None] = lambda _layer: None
+    between: float | None = None
 
     @property
     def name(self) -> str:
@@ -142,7 +144,8 @@ class LeastSquares:
     def fit(self, examples: Sequence[Example]) -> Additive:
         """See `Model`."""
         whole = self._stage(examples, "", {}, _BARELY)
-        each = self._stage(examples, None, whole, self.strength)
+        between = self.strength if self.between is None else self.between
+        each = self._stage(examples, None, whole, between)
 
         def of_operation(layer: Layer) -> float:
             return sum(

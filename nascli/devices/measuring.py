@@ -196,6 +196,33 @@ def rounds(passes: Sequence[Pass], limits: Limits, *, parts: bool = False) -> li
     return taken
 
 
+def together(sets: Sequence[Sequence[Latency]]) -> list[Latency]:
+    """The same passes, made ready anew for each of several sets of rounds, as one latency each.
+
+    Sets are levelled by the median of their ratios. A pass is the mean of its logarithms in them,
+    at the lower quartile of the sets' speeds; how well it is known, by how far sets differ.
+    """
+    logs = np.log([[max(one.ms, 1e-9) for one in latencies] for latencies in sets])
+    count, passes = logs.shape
+    speeds = np.median(logs - logs.mean(axis=0), axis=1, keepdims=True)
+    own = (logs - speeds).mean(axis=0)
+    left = float(((logs - speeds - own) ** 2).sum())
+    width = None
+    if passes > 1 < count:
+        width = _SURE * math.sqrt(left / ((count - 1) * (passes - 1)) / count)
+    found = []
+    for number, ms in enumerate(np.exp(own + np.quantile(speeds, _SHARE))):
+        several = [latencies[number] for latencies in sets]
+        same = [one.times(float(ms) / max(one.ms, 1e-9)) for one in several]
+        median, p10, p90 = (
+            float(np.median([getattr(one, name) for one in same]))
+            for name in ("median_ms", "p10_ms", "p90_ms")
+        )
+        repeats, conditions = sum(one.repeats for one in several), several[0].conditions
+        found.append(Latency(median, p10, p90, repeats, conditions, float(ms), width))
+    return found
+
+
 def _enough(timed: int, limits: Limits, taken: Sequence[Sequence[float]], *, parts: bool) -> bool:
     """Whether all that is measured is known well enough after so many rounds."""
     step = _LOOK * max(1, timed // (4 * _LOOK))

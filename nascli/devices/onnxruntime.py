@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,15 +25,14 @@ if TYPE_CHECKING:
     from nascli.devices.timer import Case
 
 
-class Loaded(NamedTuple):
-    """A network as sessions that run it, and the images that it is given.
+_SESSIONS = 3  # of each network: where one lies in memory is worth some thousandths
 
-    `tracing` also notes what each kernel takes, which takes time itself.
-    """
 
-    session: onnxruntime.InferenceSession
-    images: dict[str, NDArray[np.float32]]
-    tracing: onnxruntime.InferenceSession | None
+class Written(NamedTuple):
+    """A network as an ONNX file, and the images that it is given."""
+
+    path: Path
+    given: dict[str, NDArray[np.float32]]
 
 
 class OnnxRuntime(Timer):
@@ -39,7 +40,7 @@ class OnnxRuntime(Timer):
 
     Writing one takes some seconds. Batch norms are folded into convolutions and layers fused, so
     that times of layers say nothing of a network's. `warmup`, `repeats`, `seconds` and `precision`
-    are `nascli.devices.settings.Limits`.
+    are `nascli.devices.settings.Limits`, of three sessions together: each lies elsewhere in memory.
 
     Args:
         threads: of the runtime.
@@ -91,45 +92,62 @@ class OnnxRuntime(Timer):
     @contextmanager
     def passes(self, cases: Sequence[Case]) -> Iterator[list[Callable[[], float]]]:
         """See `Timer.passes`."""
-        self.check()
-        with tempfile.TemporaryDirectory() as folder:
-            yield [self._pass(self._loaded(case, Path(folder), trace=False)) for case in cases]
+        with self._written(cases) as files:
+            yield [self._pass(file) for file in files]
 
     def traced(self, cases: Sequence[Case]) -> tuple[list[Latency], list[tuple[Kernel, ...]]]:
-        """See `nascli.core.device.Tracing`; two sessions of each network are held."""
-        from nascli.devices.measuring import timed
+        """See `nascli.core.device.Tracing`."""
+        with self._written(cases) as files:
+            latencies = self._in_sessions(files, parts=False)
+            return latencies, traced([(self._session(f.path, trace=True), f.given) for f in files])
 
-        self.check()
-        with tempfile.TemporaryDirectory() as folder:
-            ready = [self._loaded(case, Path(folder), trace=True) for case in cases]
-            passes = [self._pass(one) for one in ready]
-            latencies = timed(passes, self._limits, self.conditions())
-            return latencies, traced([(one.tracing, one.images) for one in ready])
+    def _timed(self, cases: Sequence[Case], *, parts: bool) -> list[Latency]:
+        with self._written(cases) as files:
+            return self._in_sessions(files, parts=parts)
 
-    def _loaded(self, case: Case, folder: Path, *, trace: bool) -> Loaded:
-        import onnxruntime
+    def _in_sessions(self, files: Sequence[Written], *, parts: bool) -> list[Latency]:
+        """The latencies of all, each in several sessions, which are loaded in another order."""
+        from nascli.devices.measuring import order, timed, together
 
+        limits = replace(
+            self._limits,
+            repeats=math.ceil(self._limits.repeats / _SESSIONS),
+            seconds=self._limits.seconds / _SESSIONS,
+            precision=self._limits.precision * math.sqrt(_SESSIONS),
+        )
+        sets = []
+        for number in range(_SESSIONS):
+            loaded = {place: self._pass(files[place]) for place in order(number, len(files))}
+            passes = [loaded[place] for place in range(len(files))]
+            sets.append(timed(passes, limits, self.conditions(), parts=parts))
+        return together(sets)
+
+    @contextmanager
+    def _written(self, cases: Sequence[Case]) -> Iterator[list[Written]]:
         from nascli.devices.running import images_of
         from nascli.formats.onnx import save
 
-        network, shape = case
-        images = images_of(max(2, self.batch), shape)
-        file = folder / "network.onnx"
-        save(network, images, file, int8=self.int8, batch=self.batch)
+        self.check()
+        with tempfile.TemporaryDirectory() as folder:
+            files = []
+            for number, (network, shape) in enumerate(cases):
+                images, path = images_of(max(2, self.batch), shape), Path(folder) / f"{number}.onnx"
+                save(network, images, path, int8=self.int8, batch=self.batch)
+                files.append(Written(path, {"images": images[: self.batch].numpy()}))
+            yield files
 
-        def session(*, traced: bool) -> onnxruntime.InferenceSession:
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
-            options.log_severity_level = 3
-            options.enable_profiling = traced
-            options.profile_file_prefix = str(folder / "trace")
-            return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-
-        given = {"images": images[: self.batch].numpy()}
-        return Loaded(session(traced=False), given, session(traced=True) if trace else None)
-
-    def _pass(self, loaded: Loaded) -> Callable[[], float]:
+    def _pass(self, file: Written) -> Callable[[], float]:
         from nascli.devices.measuring import clocked
 
-        one = partial(loaded.session.run, None, loaded.images)
+        one = partial(self._session(file.path).run, None, file.given)
         return partial(clocked, one, threads=self.threads)
+
+    def _session(self, path: Path, *, trace: bool = False) -> onnxruntime.InferenceSession:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
+        options.log_severity_level = 3
+        options.enable_profiling = trace
+        options.profile_file_prefix = str(path)
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -68,10 +68,10 @@ def test_the_runtime_tells_the_convolutions_of_a_network():
             nn.Linear(128, 10),
         )
 
-    device = OnnxRuntime(warmup=1, repeats=3, precision=0)
+    device = OnnxRuntime(warmup=1, repeats=9, precision=0)
     cases = [(network(width), (3, 16, 16)) for width in (16, 32)]
     latencies, kernels = device.traced(cases)
-    assert [one.repeats for one in latencies] == [3, 3]
+    assert [one.repeats for one in latencies] == [9, 9]
     assert latencies[0].conditions == device.latencies(cases[:1])[0].conditions
     for width, found in zip((16, 32), kernels, strict=True):
         assert [(one.name, one.inside, one.shape) for one in found] == [

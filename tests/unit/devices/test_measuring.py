@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -299,6 +300,33 @@ def test_where_all_was_spoilt_all_tell_how_fast_the_machine_is_by_then():
 
     found = [one.ms for one in measuring.timed(list(passes()), limits, {})]
     assert found == pytest.approx([found[0] * ms for ms in own], rel=0.02)
+
+
+def test_sets_of_rounds_are_one_latency_each_whatever_the_speed_of_a_set():
+    """Passes of 1, 2 and 4 ms, off by a hundredth at random; the sets are up to twice as slow."""
+    draw = random.Random(2)
+    speeds, own, off = (1.0, 2.0, 1.2, 1.5), (1.0, 2.0, 4.0), {}
+    sets = []
+    for at, speed in enumerate(speeds):
+        off |= {(at, n): 0.01 * draw.gauss(0, 1) for n in range(3)}
+        passes = [ms * speed * math.exp(off[at, n]) for n, ms in enumerate(own)]
+        sets.append([Latency(1.1 * ms, 0.9 * ms, 1.3 * ms, 7, {"a": 1}, ms) for ms in passes])
+    found = measuring.together(sets)
+    one, two, four = (latency.ms for latency in found)
+    assert two / one == pytest.approx(2, rel=0.02) and four / one == pytest.approx(4, rel=0.02)
+    # the lower quartile of 1, 1.2, 1.5 and 2 is at 1.2 / 1.2^(1/4), by their logarithms
+    assert one == pytest.approx(1.2 / 1.2**0.25, rel=0.02)
+    assert found[0].median_ms == pytest.approx(1.1 * one) and found[0].steady
+    assert (found[0].p10_ms, found[0].p90_ms) == pytest.approx((0.9 * one, 1.3 * one))
+    assert (found[0].repeats, found[0].conditions) == (28, {"a": 1})
+    assert 0.003 < found[0].half_width < 0.03  # 1.96 * 0.01 / sqrt(4) on average
+    exact = [[replace(row[0], lower_quartile_ms=ms * s) for ms in own] for s, row in zip(
+        speeds, sets, strict=True
+    )]  # fmt: skip
+    assert measuring.together(exact)[2].half_width == pytest.approx(0, abs=1e-9)
+    assert measuring.together(sets[:1])[0].ms == pytest.approx(sets[0][0].ms)
+    (alone,) = measuring.together([row[:1] for row in sets])
+    assert alone.half_width is None and alone.ms == pytest.approx(one, rel=0.02)
 
 
 def test_a_spoilt_measurement_says_so():

@@ -38,17 +38,37 @@ def test_runs_the_exported_network_under_the_conditions_that_it_states(sessions)
     network[1].running_mean.fill_(0.3)
     device = OnnxRuntime(threads=2, batch=3, warmup=2, repeats=4, precision=0)
     latency = device.latency(network.train(), (3, 6, 6))
-    (asked,) = sessions
-    assert asked["threads"] == 2 and set(asked["images"]) == {(3, 3, 6, 6)}
-    assert len(asked["images"]) in (6, 12, 18)  # other work can spoil what takes so little
-    images, answer = asked["answer"]
-    with torch.no_grad():
-        expected = network.eval()(torch.from_numpy(images)).numpy()
-    assert np.abs(answer - expected).max() < 1e-4
-    assert latency.repeats == 4
+    assert len(sessions) == 3  # of two repeats each, the four rounded up
+    for asked in sessions:
+        assert asked["threads"] == 2 and set(asked["images"]) == {(3, 3, 6, 6)}
+        assert len(asked["images"]) in (4, 8, 12)  # other work can spoil what takes so little
+        images, answer = asked["answer"]
+        with torch.no_grad():
+            expected = network.eval()(torch.from_numpy(images)).numpy()
+        assert np.abs(answer - expected).max() < 1e-4
+    assert latency.repeats == 6
     conditions = latency.conditions
     assert (conditions["threads"], conditions["batch"], conditions["dtype"]) == (2, 3, "float32")
     assert conditions["runtime"].startswith("onnxruntime 1.") and not adds_up(conditions)
+
+
+def test_networks_are_loaded_anew_for_each_set_of_rounds_in_another_order(monkeypatch):
+    import onnxruntime
+
+    loaded, original = [], onnxruntime.InferenceSession
+
+    def session(path, *options, **more):
+        loaded.append(path.stem)
+        return original(path, *options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    cases = [(nn.Conv2d(3, width, 3), (3, 6, 6)) for width in range(1, 6)]
+    latencies = OnnxRuntime(warmup=1, repeats=6, seconds=9, precision=0).latencies(cases)
+    sets = [loaded[start : start + 5] for start in (0, 5, 10)]
+    assert len(loaded) == 15 and all(set(one) == set("01234") for one in sets)
+    assert len({tuple(one) for one in sets}) == 3
+    assert [one.repeats for one in latencies] == [6] * 5
+    assert all(one.half_width is not None for one in latencies)
 
 
 def test_operators_are_read_once_and_files_are_those_of_one_that_reads_them_anew(
