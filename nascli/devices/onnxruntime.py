@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nascli.devices.timer import Case
 
 
-_SESSIONS = 3  # of each network: where one lies in memory is worth some thousandths
+_SESSIONS = 3  # of each network: where one lies in memory changes what it takes
 
 
 class Written(NamedTuple):
