@@ -86,13 +86,14 @@ def unknown_key(
     allowed = [str(key) for key in owner if key[0] != "_"] if isinstance(owner, Mapping) else []
     names = [".".join([*above, key]) for key in allowed]
     others = _of_options(config, directories)
-    if above:
-        there = others.get(".".join(parts), [])
-        text = unknown("key", ".".join(parts), names, meant="" if there else None)
-        return f"{text}; {_key_of(above[0], there)}" if there else text
     meant = _MEANT.get(name, name)
     keys = sorted(_keys(config), key=lambda key: (key.count("."), not key.startswith("training.")))
     same = [key for key in keys if meant in (key, key.rpartition(".")[2])]
+    if above:
+        there = others.get(".".join(parts), [])
+        nearest = ".".join([*above, meant]) if meant in allowed else same[0] if same else None
+        text = unknown("key", ".".join(parts), names, meant="" if there else nearest)
+        return f"{text}; {_key_of(above[0], there)}" if there else text
     if same or "." in meant:
         return unknown("key", name, names, meant=[*same, meant][0])
     for key, options in others.items():

@@ -52,10 +52,14 @@ class Survey:
         """Whether no genotype of the space has less or more of `metric` than those looked at."""
         return self.exact or metric in self.proved
 
+    def keeps(self, genotype: Genotype, constraints: Sequence[Constraint]) -> bool:
+        """Whether one that was looked at keeps the constraints."""
+        return _excess(self.looked[genotype], constraints) == 0
+
     def keep(self, constraints: Sequence[Constraint]) -> float:
         """The share of the random genotypes (of all, if exact) that keeps the constraints."""
-        drawn = list(self.looked.values())[: self.random]
-        return sum(_excess(costs, constraints) == 0 for costs in drawn) / len(drawn)
+        drawn = list(self.looked)[: self.random]
+        return sum(self.keeps(genotype, constraints) for genotype in drawn) / len(drawn)
 
     def nearest(self, constraints: Sequence[Constraint]) -> tuple[float, Genotype]:
         """The least sum of excesses there is (0: the constraints can be met), and who has it.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from nascli.core.genotype import Genotype
 from nascli.core.plan import IMAGES, Plan
+from nascli.core.space import Planned
 from nascli.costs.plans import PlanCounter
 
 
@@ -31,6 +33,11 @@ def live(plan: Plan) -> frozenset[str]:
             read.update(place.inputs)
     both = reached & read
     return frozenset(both - {IMAGES}) if plan.output in both else frozenset()
+
+
+def ignores_images(space: object, genotype: Genotype) -> bool:
+    """Whether the network of a genotype is known to answer all images alike."""
+    return isinstance(space, Planned) and not live(space.plan(genotype))
 
 
 def live_counts(counter: PlanCounter, plan: Plan) -> Live:

@@ -205,7 +205,7 @@ def together(sets: Sequence[Sequence[Latency]]) -> list[Latency]:
     logs = np.log([[max(one.ms, 1e-9) for one in latencies] for latencies in sets])
     count, passes = logs.shape
     speeds = np.median(logs - logs.mean(axis=0), axis=1, keepdims=True)
-    own = (logs - speeds).mean(axis=0)
+    own = logs.mean(axis=0)
     left = float(((logs - speeds - own) ** 2).sum())
     width = None
     if passes > 1 < count:

@@ -23,6 +23,7 @@ from nascli.costs.latency_models import Example
 from nascli.costs.latency_profile import CHECK, FIT, Measured, Profile
 from nascli.costs.latency_table import LatencyTable, layered, measured
 from nascli.costs.layer_counts import counts_of
+from nascli.costs.live import ignores_images
 from nascli.costs.plans import PlanCounter
 from nascli.programs.latency import Built
 from nascli.programs.networks import costs_of, keep_latencies, layers_of, own_layers, row_of
@@ -245,7 +246,9 @@ def _sampled(problem: Problem, number: int) -> list[Genotype]:
     for _ in range(_DRAWS * number):
         if len(found) >= wanted:
             break
-        found[sample(problem.space, rng)] = None
+        genotype = sample(problem.space, rng)
+        if not ignores_images(problem.space, genotype):  # nobody wants it, and runtimes skip it
+            found[genotype] = None
     if len(found) < latency_choice.LEAST:
         raise Fault(
             f"space '{problem.space.name}' gives {counted(len(found), 'network')} to measure, and "

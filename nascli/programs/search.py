@@ -24,6 +24,7 @@ from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.core.words import command, counted
+from nascli.costs.live import ignores_images
 from nascli.programs import images, kernels, threads, trust
 from nascli.programs.kernels import Kernels
 from nascli.programs.latency import beside
@@ -146,12 +147,19 @@ def _concluded(
         if {"peak_memory_mb", "latency_ms"} <= {m for e in parts.estimators for m in e.metrics}:
             told = report["costs"].get("latency_ms")
             report["latency"] = beside(problem, genotype, parts.measuring, told)
+    notes = meanings(parts)
+    if genotype is not None and ignores_images(problem.space, genotype):
+        notes.append(
+            "the answer ignores its images, for no path of operations leads to its output: it "
+            "cannot be better than chance; raise the bounds, or take 'none' out of the operations"
+        )
+        problem.listener.warn(f"warning: {notes[-1]}")
     layers = layers_of(problem, genotype) if genotype is not None else []
     content = contents.search(
         history, problem, report, genotype,
         figures={**_trajectory(parts), **contents.latencies(layers)}, layers=layers,
         config=parts.settings, idle=parts.idle,
-        notes=meanings(parts), then=_next(run, parts) if genotype is not None else (),
+        notes=notes, then=_next(run, parts) if genotype is not None else (),
     )  # fmt: skip
     write_report(run, content)
     return report

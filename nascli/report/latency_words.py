@@ -32,10 +32,20 @@ def beside(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"warning: {found['uncertain']}"
     bound = report["problem"]["constraints"].get("latency_ms")
     if bound is not None and found.get("measured_ms", 0) > bound:
-        yield (
-            f"warning: measured now, the answer takes {found['measured_ms']:.3f} ms, above "
-            f"constraints.latency_ms={bound:g}"
-        )
+        said = f"measured now, the answer takes {found['measured_ms']:.4g} ms, above "
+        said += f"constraints.latency_ms={bound:.4g}"
+        then = found["measured_ms"]
+        if "predicted_now_ms" in found:
+            then *= found["predicted_ms"] / found["predicted_now_ms"]
+        if then <= bound:
+            yield f"{said}; at the speed that its anchors had it takes {then:.4g} ms and keeps it"
+        elif found.get("in_search_ms", bound) < bound:
+            yield (
+                f"warning: {said}, and {found['in_search_ms']:.4g} ms in the search: the machine's "
+                "speed has changed; measure it again by nas profile genotype=RUN"
+            )
+        else:
+            yield f"warning: {said}"
 
 
 def prediction(report: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ ALLOWED = {
     "config": {"core", "programs", "runs", "genotypes", "report.units"}
     | {"estimators.costs", "supernet.shared", "supernet.scoring", "training.steps"}
     | {"networks.known", "data.identity", "data.membership", "data.task"}
-    | {"costs.conditions", "costs.latency_choice"},
+    | {"costs.conditions", "costs.latency_choice", "costs.live"},
     "programs": {"core", "runs", "report", "analysis", "genotypes", "data", "training", "formats"}
     | {"estimators.costs", "costs", "workers.serial"},
     "programs.kernels": {"core", "runs", "kernels.native.library"},

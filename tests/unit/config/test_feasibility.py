@@ -1,11 +1,12 @@
 """What a search is told before it begins; the table's costs are the published ones."""
 
 import random
+import re
 import subprocess
 import sys
 
 import pytest
-from fixtures import CHECKOUT, asked, build, composed
+from fixtures import CHECKOUT, Heard, asked, build, composed
 
 from nascli.config import feasibility, search
 from nascli.config.overrides import rewritten
@@ -45,6 +46,25 @@ def test_numbers_and_percentages_together():
     keep, said = table.note.splitlines()
     assert keep.endswith("of all keep the constraints")
     assert said == "constraints.params=50% is 765,773, a share of 1.53 M: the largest there is"
+
+
+def warned_of(*constraints):
+    """What a microcontroller's search is warned of; the cells have four channels."""
+    said = []
+    chosen = ("strategy=random", "space=nasbench201", "estimator=train", "device=mcu")
+    chosen += ("data=synthetic", "data.size=8", "training.network.nasbench201.channels=4")
+    search.build(asked(composed(*chosen, *rewritten(constraints))), Heard(warned=said.append))
+    return said
+
+
+def test_networks_that_ignore_their_images_are_no_sign_that_a_bound_can_be_kept():
+    """Without a convolution outside of it, stem and classifier alone take these bytes."""
+    (said,) = warned_of("constraints.flash_kib=0.3")
+    assert re.match(
+        r"warning: (\d+) of the \1 random networks that keep the constraints ignore", said
+    )
+    assert "no path of operations leads to their output" in said
+    assert warned_of("constraints.flash_kib=8") == warned_of() == []
 
 
 @pytest.mark.parametrize("metric", ["params", "macs", "peak_memory_mb"])

@@ -74,6 +74,42 @@ def test_what_the_runtime_does_not_tell_apart_is_told_alike():
     assert kernel_times([example(4.0, kernel, calls=calls)]) == dict.fromkeys(calls, 1.0)
 
 
+def test_what_a_profiler_favours_is_told_by_the_networks():
+    """All depthwise convolutions are said to take half as long again."""
+    space = instantiate(composed("space=mobile").space, _partial_=True)(
+        ToyTask(input_shape=(3, 32, 32))
+    )
+    calls, rng = calls_of(space), random.Random(8)
+    whole = network_calls(space, calls)
+
+    def took(one):
+        return 0.01 + sum(cost_of(one)[:2]) / 1e7
+
+    def made():
+        genotype = sample(space, rng)
+        found = whole(genotype)
+        ms = sum(number * took(one) for one, number in found.items())
+        told = {one: took(one) for one in found if "x" in one.operation}
+        favoured = {n: ms * (1.5 if "depthwise" in n.operation else 1) for n, ms in told.items()}
+        said = ms + sum(found[n] * (favoured[n] - told[n]) for n in told)
+        kernels = [
+            Kernel(n.operation.partition(" of ")[0], inside(n), n.shape, favoured[n] / said)
+            for n in told
+            for _ in range(found[n])
+        ]
+        return Example(genotype, counts_of(space.plan(genotype), pruned=True), ms, kernels)
+
+    known, others = [made() for _ in range(16)], [made() for _ in range(20)]
+    model = OnCalls(LeastSquares(cost_of, 10.0), calls, whole, timed=True)
+    fitted = model.fit(known)
+    off = sum(abs(fitted(e.genotype, e.counts) / e.ms - 1) for e in others) / 20
+    assert off < 0.01
+
+
+def inside(call):
+    return call.in_channels, call.height, call.width
+
+
 def test_few_networks_are_enough_where_the_runtime_tells_what_kernels_take():
     """Each convolution takes a time drawn for it, which costs tell nothing of."""
     space = instantiate(composed("space=mobile").space, _partial_=True)(
@@ -92,7 +128,7 @@ def test_few_networks_are_enough_where_the_runtime_tells_what_kernels_take():
         kernels = [
             Kernel(
                 one.operation.partition(" of ")[0],
-                (one.in_channels, one.height, one.width),
+                inside(one),
                 one.shape,
                 took(one) / ms,
             )

@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 from nascli.core.genotype import Genotype
 from nascli.core.space import at, size
-from nascli.costs.live import live, live_counts
+from nascli.costs.live import ignores_images, live, live_counts
 from nascli.costs.plans import PlanCounter
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -43,6 +43,7 @@ def test_live_operations_of_a_cell_are_those_on_its_paths(number):
     paths = on_a_path(genotype.options)
     counter = PlanCounter(BENCH)
     found = live_counts(counter, BENCH.plan(genotype))
+    assert ignores_images(BENCH, genotype) == (not paths)
     if not paths:
         assert found == (0, 0)
         return

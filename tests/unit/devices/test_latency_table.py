@@ -27,6 +27,7 @@ from nascli.costs.additive import _joints, sums
 from nascli.costs.latency_models import Example, LeastSquares
 from nascli.costs.latency_table import LatencyTable as Table
 from nascli.costs.layer_counts import JOINTS, counts_of
+from nascli.costs.live import ignores_images
 from nascli.costs.plans import PlanCounter
 from nascli.devices.latency_table import LatencyTable
 from nascli.estimators.costs import Costs
@@ -297,6 +298,14 @@ def test_a_profile_keeps_what_the_runtime_says_of_the_networks_that_it_learns_fr
     assert not any(one.kernels for one in kept.of("check"))
     told = [row for row in report["models"] if "what the runtime says" in row["model"]]
     assert len(told) == 5 and told == report["models"][:5]  # held to be simpler than the others
+
+
+def test_networks_that_ignore_their_images_are_not_measured():
+    """A fifth of the edges are none: of 500 cells some have no path."""
+    found = programs._sampled(problem_of(Clock()), 500)
+    space = space_of()
+    assert len(found) == 500 and not any(ignores_images(space, genotype) for genotype in found)
+    assert any(ignores_images(space, genotype) for genotype in genotypes(500))
 
 
 def test_of_a_small_space_all_networks_are_fitted_to_and_none_is_left_to_check(

@@ -62,8 +62,8 @@ def made():
     return replace(problem, device=Profiled(anchors, scale=1.25)), genotypes[1]
 
 
-def told(latency):
-    return list(latency_words.beside({"latency": latency, "problem": {"constraints": {}}}))
+def told(latency, **constraints):
+    return list(latency_words.beside({"latency": latency, "problem": {"constraints": constraints}}))
 
 
 def test_anchors_tell_how_fast_the_machine_is_beside_the_answer(made):
@@ -75,6 +75,30 @@ def test_anchors_tell_how_fast_the_machine_is_beside_the_answer(made):
     assert found["error_now"] == pytest.approx(0)
     (line,) = told(found)
     assert "2.500 ms predicted (-16.7%; as fast as its anchors are now: 3.000 ms, +0.0%)" in line
+
+
+def test_a_slower_machine_is_no_broken_bound(made):
+    """1.2 times as slow as when the search began: 3 ms are 2.5 at that speed."""
+    found = beside(*made, Clocked(3.0, 1.5, 3.0, 6.0), 2.5)
+    assert len(told(found, latency_ms=3.1)) == 1
+    kept = told(found, latency_ms=2.6)[1]
+    assert kept.startswith("measured now, the answer takes 3 ms, above constraints.latency_ms=2.6;")
+    assert "at the speed that its anchors had it takes 2.5 ms and keeps it" in kept
+    broken = told(found, latency_ms=2.4)[1]
+    assert (
+        broken == "warning: measured now, the answer takes 3 ms, above constraints.latency_ms=2.4"
+    )
+
+
+def test_what_was_kept_in_the_search_and_is_not_now_says_what_has_changed():
+    found = {"measured_ms": 1.6, "median_ms": 1.7, "p10_ms": 1.5, "p90_ms": 1.8, "repeats": 9}
+    line = told(found | {"in_search_ms": 0.7785}, latency_ms=1.5)[-1]
+    assert line.startswith(
+        "warning: measured now, the answer takes 1.6 ms, above constraints.laten"
+    )
+    assert "and 0.7785 ms in the search: the machine's speed has changed; measure it" in line
+    line = told(found | {"in_search_ms": 1.55}, latency_ms=1.5)[-1]
+    assert "machine's" not in line and line.startswith("warning: ")
 
 
 def test_anchors_that_disagree_tell_nothing(made):
