@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from nascli.programs.networks import layers_of
 from nascli.report import footprint, latency_words
 from nascli.report.units import readable, words
 from nascli.runs.folder import Run
+
+_RIDGE = re.compile(r", ridge [\d.e+-]+")
 
 
 def main(asked: Asked) -> None:
@@ -41,7 +44,7 @@ def main(asked: Asked) -> None:
             ui.say(_whole(found.report["network"]))
             ui.say(_costs(found.report["network"]["costs"], found.report["networks"]))
         if "prediction" in found.report:
-            _models(found.report["models"])
+            _models(found.report["models"], found.report["prediction"]["model"])
             ui.say(latency_words.prediction(found.report))
             ui.say(f"next:   {program.following(run, parts)}")
         ui.say(f"report: {run.path / 'report.html'}")
@@ -63,13 +66,22 @@ def _count(run: Run, parts: program.Parts) -> None:
             "memory of chips, and what fits (weights; code needs flash too)",
             *footprint.chips(report),
         )
+        ui.say(f"report: {run.path / 'report.html'}")
     ui.path(run.path)
 
 
-def _models(rows: Sequence[Mapping[str, Any]]) -> None:
-    """How far off every model was on networks left out of its fit."""
+def _models(rows: Sequence[Mapping[str, Any]], chosen: str) -> None:
+    """How far off models were on networks left out of their fit: of each kind the best ridge."""
     head = ("predicts whole networks by", "mean error on those left out")
-    lines = [[str(row["model"]), f"{row['error']:.2%}"] for row in rows]
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        kinds.setdefault(_RIDGE.sub("", row["model"]), []).append(row)
+    best = [min(several, key=lambda row: row["error"])["model"] for several in kinds.values()]
+    lines = [
+        [str(row["model"]), f"{row['error']:.2%}"]
+        for row in rows
+        if row["model"] in {*best, chosen}
+    ]
     ui.table("the simplest model that none is clearly better than is chosen:", head, lines)
 
 

@@ -16,6 +16,7 @@ from nascli.config import search as config
 from nascli.config import values
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table
+from nascli.core.device import Counting
 from nascli.core.failures import words as kinds_in_words
 from nascli.core.provenance import given
 from nascli.core.space import size
@@ -58,7 +59,7 @@ def main(asked: Asked) -> None:
             trust = ("estimator=one_shot", "reference=train", "networks=20")
             supernet = f"supernet={_near(asked.config.get('supernet') or run.path)}"
             ui.say(f"trust:  {asked.then('audit', supernet, *trust, outputs=outputs)}")
-        there = _deployed(parts.settings)
+        there = [*_deployed(parts.settings), *_counted_on(parts)]
         ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', *there, outputs=outputs)}")
         if "download" in parts.settings["data"] and not images.were_read(parts.problem):
             ui.say(images.wanted(parts.problem.task.name))
@@ -87,6 +88,15 @@ def _deployed(settings: Mapping[str, Any]) -> list[str]:
     return words + (
         [f"data.image_size={side}"] if side and "image_size" in settings["data"] else []
     )
+
+
+def _counted_on(parts: program.Parts) -> list[str]:
+    """What a retraining is told so that it says what the network takes of a microcontroller."""
+    device = parts.problem.device
+    if not isinstance(device, Counting):
+        return []
+    chip = parts.settings["device"].get("chip")
+    return [f"device={device.name}", *([f"device.chip={chip}"] if chip else [])]
 
 
 def _near(path: Path | str) -> Path:
@@ -128,6 +138,12 @@ def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
         if metric in report["costs"]:
             value = readable(metric, report["costs"][metric])
             ui.say(f"constraints.{metric} is kept: {value} of {readable(metric, bound)}")
+    sized = parts.problem.space.name in (parts.settings["training"].get("network") or {})
+    if report["problem"]["constraints"] and sized and parts.problem.deployed is None:
+        ui.say(
+            "the bounds are of the network at the size searched, and a recipe of nas retrain may "
+            "make it larger: deploy={training: RECIPE} bounds that one"
+        )
     for line in latency_words.beside(report):
         ui.say(line)
     trials, failures = report["trials"], report["failures"]

@@ -92,6 +92,9 @@ def test_a_search_under_bounds_never_trains_what_breaks_them(nas, tmp_path):
     report = json.loads((tmp_path / done.run / "report.json").read_text())
     assert report["costs"]["flash_kib"] <= 40 and report["costs"]["ram_kib"] <= 24
     assert report["trials"]["good"] == 1
+    (following,) = [line for line in done.stderr.splitlines() if line.startswith("next:")]
+    assert following.endswith(" device=mcu")
+    assert "size searched" not in done.stderr  # genotypes of chains say all sizes
 
 
 def test_bounds_that_nothing_keeps_are_refused_with_what_needs_so_much(nas):
@@ -117,6 +120,8 @@ def test_a_table_is_joined_by_what_the_device_counts(nas, tmp_path):
     assert done.code == 0, done.stderr
     report = json.loads((tmp_path / done.run / "report.json").read_text())
     assert {"flash_kib", "ram_kib", "params"} <= report["costs"].keys()
+    said = " ".join(done.stderr.split())
+    assert "the bounds are of the network at the size searched, and a recipe of nas retrain" in said
 
 
 def test_without_the_device_the_bound_names_it(nas):
