@@ -94,17 +94,17 @@ def with_numbers(
     notes += [_percentage(found, metric, share) for metric, share in shares.items()]
     surveyed(replace(table, note="\n".join(notes) or None))
     _check(found, [c for c in bounds if c.metric in metrics], _reason(problem))
-    _warn_of_deaf(problem, found, bounds)
+    _warn_of_ignoring(problem, found, bounds)
     return replace(problem, goal=replace(problem.goal, constraints=bounds)) if shares else problem
 
 
-def _warn_of_deaf(problem: Problem, found: Survey, bounds: Sequence[Constraint]) -> None:
+def _warn_of_ignoring(problem: Problem, found: Survey, bounds: Sequence[Constraint]) -> None:
     """Says so if most of what keeps the bounds are networks that ignore their images."""
     keeping = [g for g in list(found.looked)[: found.random] if found.keeps(g, bounds)]
-    deaf = sum(ignores_images(problem.space, genotype) for genotype in keeping)
-    if bounds and 2 * deaf > len(keeping):
+    ignoring = sum(ignores_images(problem.space, genotype) for genotype in keeping)
+    if bounds and 2 * ignoring > len(keeping):
         problem.listener.warn(
-            f"warning: {deaf} of the {counted(len(keeping), 'random network')} that keep the "
+            f"warning: {ignoring} of the {counted(len(keeping), 'random network')} that keep the "
             "constraints ignore their images, for no path of operations leads to their output: "
             "those cannot be better than chance; raise the bounds"
         )

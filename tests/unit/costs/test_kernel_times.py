@@ -74,13 +74,20 @@ def test_what_the_runtime_does_not_tell_apart_is_told_alike():
     assert kernel_times([example(4.0, kernel, calls=calls)]) == dict.fromkeys(calls, 1.0)
 
 
-def test_what_a_profiler_favours_is_told_by_the_networks():
-    """All depthwise convolutions are said to take half as long again."""
+@pytest.fixture(scope="module")
+def mobile():
+    """A space, what its layers call, and what its networks do."""
     space = instantiate(composed("space=mobile").space, _partial_=True)(
         ToyTask(input_shape=(3, 32, 32))
     )
-    calls, rng = calls_of(space), random.Random(8)
-    whole = network_calls(space, calls)
+    calls = calls_of(space)
+    return space, calls, network_calls(space, calls)
+
+
+def test_what_a_profiler_favours_is_told_by_the_networks(mobile):
+    """All depthwise convolutions are said to take half as long again."""
+    space, calls, whole = mobile
+    rng = random.Random(8)
 
     def took(one):
         return 0.01 + sum(cost_of(one)[:2]) / 1e7
@@ -110,13 +117,10 @@ def inside(call):
     return call.in_channels, call.height, call.width
 
 
-def test_few_networks_are_enough_where_the_runtime_tells_what_kernels_take():
+def test_few_networks_are_enough_where_the_runtime_tells_what_kernels_take(mobile):
     """Each convolution takes a time drawn for it, which costs tell nothing of."""
-    space = instantiate(composed("space=mobile").space, _partial_=True)(
-        ToyTask(input_shape=(3, 32, 32))
-    )
-    calls, rng = calls_of(space), random.Random(5)
-    whole = network_calls(space, calls)
+    space, calls, whole = mobile
+    rng = random.Random(5)
 
     def took(one):
         return 0.01 + sum(cost_of(one)[:2]) * random.Random(str(one)).uniform(1, 2) / 1e7
