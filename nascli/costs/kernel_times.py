@@ -20,22 +20,6 @@ _NOBODY = Genotype.of("kernels", {})
 _VECTORS = (1, 8, 16)  # channels: in ONNX Runtime's layouts, by the processor
 
 
-def completed(times: Mapping[Layer, float], of: LeastSquares) -> Callable[[Layer], float | None]:
-    """The same for calls that no kernel was told of, as `of` has it; None of other operations."""
-    told = [Example(_NOBODY, Counter([call]), ms) for call, ms in times.items()]
-    fitted = of.fit(told)
-    operations = {call.operation for call in times}
-
-    def taken(call: Layer) -> float | None:
-        if call in times:
-            return times[call]
-        if call.operation in operations:
-            return fitted.constant + fitted.layer_ms(call)
-        return None
-
-    return taken
-
-
 def kernel_times(examples: Sequence[Example]) -> dict[Layer, float]:
     """Milliseconds of the calls that kernels were told of: medians over the examples that have it.
 
@@ -50,6 +34,22 @@ def kernel_times(examples: Sequence[Example]) -> dict[Layer, float]:
         for call, taken in of_example.items():
             found[call].append(statistics.fmean(taken))
     return {call: statistics.median(taken) for call, taken in found.items()}
+
+
+def completed(times: Mapping[Layer, float], of: LeastSquares) -> Callable[[Layer], float | None]:
+    """Also of calls that no kernel was told of, as `of` has it; None of other operations."""
+    told = [Example(_NOBODY, Counter([call]), ms) for call, ms in times.items()]
+    fitted = of.fit(told)
+    operations = {call.operation for call in times}
+
+    def taken(call: Layer) -> float | None:
+        if call in times:
+            return times[call]
+        if call.operation in operations:
+            return fitted.constant + fitted.layer_ms(call)
+        return None
+
+    return taken
 
 
 def _calls(kernel: Kernel, counts: Counts) -> list[Layer]:

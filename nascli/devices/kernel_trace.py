@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _RUNS = 40  # of each network, in interleaved rounds
-_PARTS = "conv"  # the kernels that are told: most of what networks for images take
+_TOLD = "conv"  # the kernels that are told: most of what networks for images take
 
 
 def traced(
@@ -59,7 +59,7 @@ def _convolution(
     arguments: Mapping[str, Any],
 ) -> tuple[str, tuple[int, int, int], tuple[int, int, int]] | None:
     """Name, what is read and what is written, of a node that is a convolution of images."""
-    if _PARTS not in arguments["op_name"].lower():
+    if _TOLD not in arguments["op_name"].lower():
         return None
     read, written = (
         [shape for each in arguments[f"{what}_type_shape"] for shape in each.values()]

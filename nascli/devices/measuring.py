@@ -202,6 +202,8 @@ def together(sets: Sequence[Sequence[Latency]]) -> list[Latency]:
     Sets are levelled by the median of their ratios. A pass is the mean of its logarithms in them,
     at the lower quartile of the sets' speeds; how well it is known, by how far sets differ.
     """
+    if not sets[0]:
+        return []
     logs = np.log([[max(one.ms, 1e-9) for one in latencies] for latencies in sets])
     count, passes = logs.shape
     speeds = np.median(logs - logs.mean(axis=0), axis=1, keepdims=True)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nascli.devices.kernel_trace import traced
+from nascli.devices import kernel_trace
 from nascli.devices.processor import processor
 from nascli.devices.settings import Limits, check
 from nascli.devices.timer import Timer
@@ -99,14 +99,18 @@ class OnnxRuntime(Timer):
         """See `nascli.core.device.Tracing`."""
         with self._written(cases) as files:
             latencies = self._in_sessions(files, parts=False)
-            return latencies, traced([(self._session(f.path, trace=True), f.given) for f in files])
+            tracing = [(self._session(file.path, trace=True), file.given) for file in files]
+            return latencies, kernel_trace.traced(tracing)
 
     def _timed(self, cases: Sequence[Case], *, parts: bool) -> list[Latency]:
         with self._written(cases) as files:
             return self._in_sessions(files, parts=parts)
 
     def _in_sessions(self, files: Sequence[Written], *, parts: bool) -> list[Latency]:
-        """The latencies of all, each in several sessions, which are loaded in another order."""
+        """The latencies of all, each in several sessions, which are loaded in another order.
+
+        Those of the set before are let go of once the next are loaded: none is given its old place.
+        """
         from nascli.devices.measuring import order, timed, together
 
         limits = replace(

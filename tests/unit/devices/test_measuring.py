@@ -329,6 +329,11 @@ def test_sets_of_rounds_are_one_latency_each_whatever_the_speed_of_a_set():
     assert alone.half_width is None and alone.ms == pytest.approx(one, rel=0.02)
 
 
+@pytest.mark.filterwarnings("error")
+def test_sets_of_nothing_are_nothing():
+    assert measuring.together([[], [], []]) == []
+
+
 def test_a_spoilt_measurement_says_so():
     good, bad = Latency(2.0, 1.9, 2.5, 9, {}, 1.95), Latency(3.7, 3.5, 37.0, 9, {}, 3.6)
     assert unsteady([good], "network") is None
