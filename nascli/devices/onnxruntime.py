@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nascli.devices import kernel_trace
+from nascli.devices.kernel_trace import traced
 from nascli.devices.processor import processor
 from nascli.devices.settings import Limits, check
 from nascli.devices.timer import Timer
@@ -100,7 +100,7 @@ class OnnxRuntime(Timer):
         with self._written(cases) as files:
             latencies = self._in_sessions(files, parts=False)
             tracing = [(self._session(file.path, trace=True), file.given) for file in files]
-            return latencies, kernel_trace.traced(tracing)
+            return latencies, traced(tracing)
 
     def _timed(self, cases: Sequence[Case], *, parts: bool) -> list[Latency]:
         with self._written(cases) as files:
