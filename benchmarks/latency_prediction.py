@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=32)
     parser.add_argument("--check", type=int, default=40)
     parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=500, help="of a pass, at most")
+    parser.add_argument("--repeats", type=int, default=1000, help="of a pass, at most")
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--precision", type=float, default=0.005)
     parser.add_argument("--folder", type=Path, default=Path("latency_prediction"))

@@ -19,6 +19,7 @@ from nascli.core.space import Planned
 from nascli.costs.cost import Cost
 from nascli.costs.footprint import network_of, operations_of, steps_of
 from nascli.costs.formulas import origin
+from nascli.costs.fusing import computed
 from nascli.costs.int8 import Step
 from nascli.costs.kernel_times import completed, kernel_times
 from nascli.costs.latency_models import Additive, Example, Fitted, LeastSquares
@@ -61,10 +62,8 @@ def calls_of(space: object) -> Callable[[Layer], Counts]:
 def network_calls(space: Planned, calls: Callable[[Layer], Counts]) -> Callable[[Genotype], Counts]:
     """How often a whole network makes each call on a runtime that fuses layers.
 
-    A ReLU that several layers ask for is computed once, or with what it reads; what the result does
-    not depend on, and what is the same for all images, is not computed at all, and an addition of
-    that is another call than one of two images. With an operation of the user's own it is the sum
-    of what layers do, which `calls` says.
+    See `nascli.costs.fusing.computed`; what the result does not depend on is not computed at all.
+    With an operation of the user's own it is the sum of what layers do, which `calls` says.
     """
     family = _family(space)
 
@@ -76,15 +75,15 @@ def network_calls(space: Planned, calls: Callable[[Layer], Counts]) -> Callable[
         except Fault:
             return _added_up(counts_of(plan, pruned=True), calls)
         layers = {place.name: place.layer for place in plan.places}
-        shapes, constant = {IMAGES: network.input_shape}, set[str]()
-        for step in network.steps:
-            shapes[step.name] = step.shape
-            if constant.issuperset(step.inputs):
-                constant.add(step.name)
-                continue
-            read = tuple(name for name in step.inputs if name not in constant)
-            at = layers.get(step.place)
-            found[_call(step._replace(inputs=read), shapes, family(at))] += 1
+
+        def whose(step: Step) -> str:
+            return family(layers.get(step.place))
+
+        steps = list(computed(network.steps, whose))
+        shapes = {step.name: step.shape for step in (*network.steps, *steps)}
+        shapes[IMAGES] = network.input_shape
+        for step in steps:
+            found[_call(step, shapes, whose(step))] += 1
         return found
 
     return of_network

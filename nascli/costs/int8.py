@@ -26,7 +26,8 @@ class Step(NamedTuple):
     `kind` is "conv", "depthwise", "linear", "pool", "mean", "add", "multiply", "concatenate",
     "slice", "pad", "resize", "relu", "gate" or "zeros"; `size` says of a kernel how large ("3x3").
     `place` is that of the plan whose layer it belongs to, `shape` that of its result; `biases` are
-    as many as a convolution or a linear layer has output channels.
+    as many as a convolution or a linear layer has output channels. With `relu` it applies one to
+    its result.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Step(NamedTuple):
     weights: int = 0
     biases: int = 0
     size: str = ""
+    relu: bool = False
 
     @property
     def bytes(self) -> int:
@@ -203,14 +205,18 @@ def _fused(steps: Sequence[Step], output: str) -> Iterator[Step]:
     readers = Counter(read for step in steps for read in step.inputs)
     readers[output] += 1
     kinds = {step.name: step.kind for step in steps}
-    instead: dict[str, str] = {}  # a ReLU that is left out -> whose result it is now
+    instead = {  # a ReLU that is left out -> whose result it is now
+        step.name: step.inputs[0]
+        for step in steps
+        if step.kind == "relu"
+        and readers[step.inputs[0]] == 1
+        and kinds.get(step.inputs[0]) in _FUSED
+    }
+    rectified = frozenset(instead.values())
     for step in steps:
-        if step.kind == "relu":
-            (read,) = step.inputs
-            if readers[read] == 1 and kinds.get(read) in _FUSED:
-                instead[step.name] = read
-                continue
-        yield step._replace(inputs=tuple(instead.get(read, read) for read in step.inputs))
+        if step.name not in instead:
+            inputs = tuple(instead.get(read, read) for read in step.inputs)
+            yield step._replace(inputs=inputs, relu=step.name in rectified)
 
 
 def _sides(kernel: int | tuple[int, int]) -> tuple[int, int]:
