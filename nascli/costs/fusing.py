@@ -17,7 +17,7 @@ _ALIKE = ("relu", "pool", "slice")
 """Kinds of steps that give the same where they read the same."""
 _CONVOLUTIONS = ("conv", "depthwise")
 _ALONE = ("add", "pool")
-"""Kinds of steps that a microcontroller's runtime rectifies as it writes them, and others do not."""
+"""Kinds of steps that a ReLU is apart from; a microcontroller's runtime does both at once."""
 
 
 def computed(steps: Sequence[Step], told_apart: Callable[[Step], Hashable]) -> Iterator[Step]:

@@ -84,6 +84,13 @@ def test_what_is_the_same_for_all_images_is_not_computed():
     assert told[1].inputs == ("c",)
 
 
+def kernels(space, genotype):
+    plan = space.plan(genotype)
+    layers = {place.name: place.layer for place in plan.places}
+    steps = computed(network_of(space, plan).steps, lambda one: layers.get(one.place))
+    return Counter(one.kind for one in steps)
+
+
 @pytest.mark.parametrize(
     ("name", "sizes", "networks"),
     [("nasbench201", {"cells_per_stage": 1}, 3), ("cell", {"cells": 3}, 2)],
@@ -105,10 +112,7 @@ def test_kernels_are_those_of_onnx_runtime(tmp_path, name, sizes, networks):
         nodes = onnx.load(made).graph.node
         if not any(node.domain == "com.microsoft.nchwc" for node in nodes):
             pytest.skip("ONNX Runtime fuses less on this processor")
-        there, plan = Counter(node.op_type for node in nodes), space.plan(genotype)
-        layers = {place.name: place.layer for place in plan.places}
-        steps = computed(network_of(space, plan).steps, lambda one: layers.get(one.place))
-        told = Counter(one.kind for one in steps)
+        there, told = Counter(node.op_type for node in nodes), kernels(space, genotype)
         assert told["pool"] == there["MaxPool"] + there["AveragePool"]
         assert (told["add"], told["relu"]) == (there["Add"], there["Relu"])
         assert told["concatenate"] == there["Concat"]
