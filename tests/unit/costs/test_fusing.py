@@ -94,6 +94,7 @@ def kernels(space, genotype):
 @pytest.mark.parametrize(
     ("name", "sizes", "networks"),
     [("nasbench201", {"cells_per_stage": 1}, 3), ("cell", {"cells": 3}, 2)],
+    ids=["nasbench201", "cell"],
 )
 def test_kernels_are_those_of_onnx_runtime(tmp_path, name, sizes, networks):
     """Counted in what the runtime makes of the files of random networks."""
