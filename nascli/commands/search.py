@@ -16,7 +16,6 @@ from nascli.config import search as config
 from nascli.config import values
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table
-from nascli.core.device import Counting
 from nascli.core.failures import words as kinds_in_words
 from nascli.core.provenance import given
 from nascli.core.space import size
@@ -59,8 +58,8 @@ def main(asked: Asked) -> None:
             trust = ("estimator=one_shot", "reference=train", "networks=20")
             supernet = f"supernet={_near(asked.config.get('supernet') or run.path)}"
             ui.say(f"trust:  {asked.then('audit', supernet, *trust, outputs=outputs)}")
-        there = [*_deployed(parts.settings), *_counted_on(parts)]
-        ui.say(f"next:   {asked.then('retrain', f'genotype={run.path}', *there, outputs=outputs)}")
+        retrain = (f"genotype={run.path}", *program.deployed(parts))
+        ui.say(f"next:   {asked.then('retrain', *retrain, outputs=outputs)}")
         if "download" in parts.settings["data"] and not images.were_read(parts.problem):
             ui.say(images.wanted(parts.problem.task.name))
     ui.path(run.path)
@@ -76,27 +75,6 @@ def _forecast(asked: Asked, parts: program.Parts) -> Forecast | None:
     if found is not None:
         ui.say(forecast.words(found, traits_of(parts.strategy).unit))
     return found
-
-
-def _deployed(settings: Mapping[str, Any]) -> list[str]:
-    """What a retraining is told so that it trains the network that is deployed."""
-    sizes = dict(settings.get("deploy") or {})
-    side = sizes.pop("image", None)
-    recipe = sizes.pop("training", None)
-    words = [f"training={recipe}"] if recipe else []
-    words += [f"space.{name}={value}" for name, value in sizes.items()]
-    return words + (
-        [f"data.image_size={side}"] if side and "image_size" in settings["data"] else []
-    )
-
-
-def _counted_on(parts: program.Parts) -> list[str]:
-    """What a retraining is told so that it says what the network takes of a microcontroller."""
-    device = parts.problem.device
-    if not isinstance(device, Counting):
-        return []
-    chip = parts.settings["device"].get("chip")
-    return [f"device={device.name}", *([f"device.chip={chip}"] if chip else [])]
 
 
 def _near(path: Path | str) -> Path:

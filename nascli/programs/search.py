@@ -10,7 +10,7 @@ from typing import Any
 
 from nascli import genotypes
 from nascli.core.budget import Budget, OutOfTime
-from nascli.core.device import Device, LooksUp, measures
+from nascli.core.device import Counting, Device, LooksUp, measures
 from nascli.core.estimator import Estimator
 from nascli.core.evaluation import Evaluation
 from nascli.core.failures import kinds, words
@@ -167,13 +167,31 @@ def _concluded(
 
 def _next(run: Run, parts: Parts) -> list[tuple[str, str]]:
     """What to do with the answer, and the command that does."""
-    this = f"genotype={run.path}"
+    this, compared = f"genotype={run.path}", ("seeds=3", "baselines=[random]")
     return [
         ("train the network from scratch, and compare it with random ones of its size:",
-         parts.then("retrain", this, "seeds=3", "baselines=[random]")),
+         parts.then("retrain", this, *deployed(parts), *compared)),
         ("look at it in the terminal:", parts.then("show", this)),
         ("time its layers:", parts.then("profile", this)),
     ]  # fmt: skip
+
+
+def deployed(parts: Parts) -> list[str]:
+    """What a retraining is told so that it trains the network that costs are of.
+
+    On a microcontroller also so that it says what the network takes of one.
+    """
+    sizes = dict(parts.settings.get("deploy") or {})
+    side, recipe = sizes.pop("image", None), sizes.pop("training", None)
+    words = [f"training={recipe}"] if recipe else []
+    words += [f"space.{name}={value}" for name, value in sizes.items()]
+    if side and "image_size" in parts.settings["data"]:
+        words.append(f"data.image_size={side}")
+    device = parts.problem.device
+    if isinstance(device, Counting):
+        chip = parts.settings["device"].get("chip")
+        words += [f"device={device.name}", *([f"device.chip={chip}"] if chip else [])]
+    return words
 
 
 def _trajectory(parts: Parts) -> Figures:

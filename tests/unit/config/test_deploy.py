@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from fixtures import TINY, TINY_SPACE, build, composed
 
-from nascli.commands import search as commands
 from nascli.config import building, deployment
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
@@ -15,6 +14,7 @@ from nascli.costs.plans import PlanCounter
 from nascli.costs.within import Within
 from nascli.estimators.costs import Costs
 from nascli.gradient.additive import AdditiveCost
+from nascli.programs import search as program
 from nascli.programs.profile import Parts, profile
 from nascli.runs.folder import Run
 
@@ -81,26 +81,30 @@ class Clock:
         return {**how, "torch": "2", "device": "a clock", "runtime": "eager"}
 
 
-def test_a_search_says_both_sizes_and_the_next_command_trains_the_deployed_one(nas):
+def test_a_search_says_both_sizes_and_the_next_command_trains_the_deployed_one(nas, tmp_path):
     words = (*WORDS, "strategy=random", "estimator=zero_cost", "estimator.scores=[synflow]")
     done = nas("search", *words, "budget.trials=2", "data.images=96", DEPLOY)
     assert done.code == 0, done.stderr
     assert "channels 8, cells per stage 3" in done.stderr
     assert "searched on smaller networks, for synthetic (3x8x8" in done.stderr
     (following,) = [line for line in done.stderr.splitlines() if line.startswith("next:")]
-    assert following.endswith("space.channels=8 space.cells_per_stage=3")
+    sizes = "space.channels=8 space.cells_per_stage=3"
+    assert following.endswith(sizes)
+    page = (tmp_path / done.stdout.strip() / "report.html").read_text("utf-8")
+    assert f"{sizes} seeds=3" in page
 
 
 def test_a_recipe_stands_for_the_sizes_that_it_trains():
     words = ("space=cell", *TINY, *TINY_SPACE["cell"], "data.classes=10", "strategy=random")
     words += ("estimator=zero_cost", "+deploy.training=darts_cifar10")
     config = composed(*words)
-    made = build.search(config).problem
+    parts = build.search(config)
+    made = parts.problem
     assert config.deploy == {"training": "darts_cifar10", "channels": 36, "cells": 20}
     assert made.space.plan().input_shape == (3, 8, 8)
     costs = Costs(made).estimate(Proposal(building.genotype("darts_v2")))
     assert costs["params"] == 3_349_342  # as published for 36 channels, 20 cells and 10 classes
-    assert commands._deployed({**config, "deploy": config.deploy})[0] == "training=darts_cifar10"
+    assert program.deployed(parts)[0] == "training=darts_cifar10"
     stated = composed(*words, "+deploy.cells=8")
     build.search(stated)
     assert stated.deploy == {"training": "darts_cifar10", "channels": 36, "cells": 8}

@@ -70,6 +70,9 @@ def test_the_same_of_the_same_is_computed_once():
     pools = step("p", "pool", "images"), step("q", "pool", "images")
     after = step("r", "relu", "p"), step("s", "relu", "q")
     assert names(*pools, *after, step("sum", "add", "r", "s")) == ["p", "r", "sum"]
+    parts = [step(name, "slice", "images") for name in "st"]
+    both = [step(name, "linear", part.name) for name, part in zip("uv", parts, strict=True)]
+    assert names(*parts, *both) == ["s", "u", "v"]
     other = pools[1]._replace(size="mean")
     assert names(pools[0], other, step("sum", "add", "p", "q")) == ["p", "q", "sum"]
     convs = [step(name, "conv", "images", weights=9) for name in "ab"]
@@ -117,3 +120,4 @@ def test_kernels_are_those_of_onnx_runtime(tmp_path, name, sizes, networks):
         assert told["pool"] == there["MaxPool"] + there["AveragePool"]
         assert (told["add"], told["relu"]) == (there["Add"], there["Relu"])
         assert told["concatenate"] == there["Concat"]
+        assert 2 * told["slice"] == there["Slice"]  # by rows and by columns
