@@ -38,10 +38,9 @@ def computed(steps: Sequence[Step], told_apart: Callable[[Step], Hashable]) -> I
         if step.kind == "relu":
             taken_in = step.inputs[0] in rectifying
         elif step.kind == "add" and len(step.inputs) > 1:
-            into = next((name for name in step.inputs if name in adding), None)
-            if taken_in := into is not None:
-                adding.discard(into)
-                rectifying |= {step.name} if readers[step.name] == 1 else set()
+            taken_in = not adding.isdisjoint(step.inputs)
+            if taken_in and readers[step.name] == 1:
+                rectifying.add(step.name)
         if not taken_in:
             yield step
 

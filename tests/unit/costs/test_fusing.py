@@ -35,6 +35,7 @@ def test_an_addition_is_part_of_one_convolution_that_it_alone_reads():
     assert names(*twice) == ["a", "b", "all"], "b is read by both, a takes in one sum"
     pools = step("p", "pool", "images"), step("q", "linear", "images")
     assert names(*pools, step("sum", "add", "p", "q")) == ["p", "q", "sum"]
+    assert names(*pools, two[1], step("sum", "add", "p", "b")) == ["p", "q", "b"]
 
 
 def test_a_relu_is_part_of_a_convolution_that_it_alone_reads():
