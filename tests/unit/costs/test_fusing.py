@@ -74,8 +74,9 @@ def test_the_same_of_the_same_is_computed_once():
     parts = [step(name, "slice", "images") for name in "st"]
     both = [step(name, "linear", part.name) for name, part in zip("uv", parts, strict=True)]
     assert names(*parts, *both) == ["s", "u", "v"]
-    other = pools[1]._replace(size="mean")
-    assert names(pools[0], other, step("sum", "add", "p", "q")) == ["p", "q", "sum"]
+    last = step("sum", "add", "p", "q")
+    assert [s.name for s in computed((*pools, last), lambda one: one.place)] == ["p", "q", "sum"]
+    assert names(pools[0], pools[1]._replace(shape=(8, 2, 2)), last) == ["p", "q", "sum"]
     convs = [step(name, "conv", "images", weights=9) for name in "ab"]
     assert names(*convs, step("all", "concatenate", "a", "b")) == ["a", "b", "all"]
 
