@@ -427,6 +427,28 @@ def test_ranks_of_a_chain_are_those_of_the_raw_file():
     assert f"by {ceiling['deviation_over_networks']:.2f} from one another" in text
 
 
+def test_ranks_of_supernets_of_the_benchmark_are_those_of_the_raw_files():
+    text = (CHECKOUT / "docs" / "shared_weights.md").read_text(encoding="utf-8")
+    now, before = (raw(f"one_shot_ranking_bench{which}")["table"] for which in ("", "_before"))
+    middle = now["seed 0, median accuracy of the paths"]
+    names = {"uniform": "uniform", "fair": "fair", "sampled Gumbel (`gdas`)": "gumbel"}
+    plain = "uniform, the same weights, `recalibration_images=plain`"
+    names |= {plain: "uniform, statistics of plain images"}
+    names |= {"uniform, 240 passes": "uniform, 4 times as long"}
+    names |= {"params, MACs": "macs", "MACs on a path from input to output": "live macs"}
+
+    def said(row):
+        figures = (f"{v:.3f}".replace("0.", ".") for v in (row["tau"], *row["interval"]))
+        return "{} ({} to {})".format(*figures)
+
+    for words, name in names.items():
+        row, old = now["seed 0"][name], before["seed 0"].get(name)
+        was = f" {said(old).partition(' ')[0]} |" if old else " |"
+        some = now["seed 0, with a convolution on a path"][name]
+        half = f" {middle[name]} % |" if name in middle else " |"
+        assert f"| {words} | {said(row)} |{was} {said(some)} |{half}" in text, name
+
+
 def test_slow_tests_are_there():
     lines = (CHECKOUT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()
     named = [line for line in lines if not line.startswith("#")]
