@@ -46,6 +46,7 @@ def main(asked: Asked) -> None:
         if "prediction" in found.report:
             _models(found.report["models"], found.report["prediction"]["model"])
             ui.say(latency_words.prediction(found.report))
+        if "prediction" in found.report or parts.genotype is not None:
             ui.say(f"next:   {program.following(run, parts)}")
         ui.say(f"report: {run.path / 'report.html'}")
     ui.path(run.path)
@@ -66,6 +67,7 @@ def _count(run: Run, parts: program.Parts) -> None:
             "memory of chips, and what fits (weights; code needs flash too)",
             *footprint.chips(report),
         )
+        ui.say(f"next:   {program.following(run, parts)}")
         ui.say(f"report: {run.path / 'report.html'}")
     ui.path(run.path)
 

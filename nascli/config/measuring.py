@@ -13,6 +13,7 @@ from nascli.config import building, recorded
 from nascli.core.device import Device, LooksUp, Predicting, Stated, available, measures
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
+from nascli.core.words import counted
 from nascli.costs import conditions
 from nascli.programs.latency import Built
 from nascli.runs import reading
@@ -56,6 +57,7 @@ def anchored(config: DictConfig, problem: Problem, directories: Sequence[Path] =
         other = conditions.differing(source.conditions(), now)
         if other:
             hear(f"warning: measured under other conditions: {other}")
+        hear(f"measuring {counted(len(anchors), 'network')} again, for how fast the machine is now")
         again = made.latencies(Built(problem.priced, [genotype for genotype, _ in anchors]))
         scale, told = conditions.scale([ms for _, ms in anchors], again)
         hear(told)

@@ -95,10 +95,9 @@ def profile(run: Run, parts: Parts) -> Outcome:
         report["models"] = [{"model": n, "error": error} for n, error in found.errors.items()]
         report["measured"] = rows
     report["seconds"] = round(time.monotonic() - began, 3)
-    content = _content(parts, report, table)
+    content = _content(run, parts, report, table)
     figures = {**latency_figures.prediction(rows), **content.figures}
-    then = [("search by these latencies:", following(run, parts))] if rows else content.then
-    write_report(run, replace(content, figures=figures, then=then))
+    write_report(run, replace(content, figures=figures))
     return Outcome(table, report)
 
 
@@ -109,25 +108,32 @@ def idle(parts: Parts) -> bool:
 
 
 def following(run: Run, parts: Parts) -> str:
-    """The command that searches by what was measured."""
+    """The command that trains the network, or that searches by what was measured."""
+    if parts.genotype is not None:
+        return parts.then("retrain", f"genotype={parts.settings['genotype']}")
     words = (*parts.words, "device=latency_table", f"device.path={run.path}")
     return parts.then("search", *words)
 
 
-def _content(parts: Parts, report: Mapping[str, Any], table: LatencyTable | None) -> Content:
+def _content(
+    run: Run, parts: Parts, report: Mapping[str, Any], table: LatencyTable | None
+) -> Content:
     """What the page shows: the network's layers, or else all that were timed, the slowest first."""
     problem, genotype = parts.problem, parts.genotype
     if genotype is None:
         slowest = sorted(table or {}, key=lambda layer: -table[layer].ms) if table else []
         layers = [row_of(layer) | {"latency_ms": table[layer].ms} for layer in slowest if table]
-        return Content(report, contents.latencies(layers), config=parts.settings, layers=layers)
+        search = [("search by these latencies:", following(run, parts))]
+        return Content(
+            report, contents.latencies(layers), config=parts.settings, layers=layers,
+            then=search if "prediction" in report else (),
+        )  # fmt: skip
     layers = layers_of(problem, genotype)
-    drawn = contents.drawn_twice(problem.space, genotype)
-    this = f"genotype={parts.settings['genotype']}"
-    then = [("train this network from scratch:", parts.then("retrain", this))]
     return Content(
-        report, contents.latencies(layers), config=parts.settings, layers=layers, then=then, **drawn
-    )
+        report, contents.latencies(layers), config=parts.settings, layers=layers,
+        then=[("train this network from scratch:", following(run, parts))],
+        **contents.drawn_twice(problem.space, genotype),
+    )  # fmt: skip
 
 
 def _counted(run: Run, parts: Parts) -> dict[str, Any]:
@@ -144,7 +150,7 @@ def _counted(run: Run, parts: Parts) -> dict[str, Any]:
         "costs": costs_of(problem, genotype),
         **device.details(space, space.plan(genotype)),
     }
-    write_report(run, _content(parts, report, None))
+    write_report(run, _content(run, parts, report, None))
     return report
 
 

@@ -132,6 +132,10 @@ def test_profile_writes_the_whole_table(nas, tmp_path):
     assert f"the table's sum: {network['table_sum_ms']:.3f} ms" in done.stderr
     assert "channels 4, cells 3" in done.stderr  # which network it is, and where its time goes
     assert "the slowest of its" in done.stderr and "share" in done.stderr
+    command = next(line for line in done.stderr.splitlines() if line.startswith("next:"))
+    assert "nas retrain" in command and command.endswith("genotype=darts_v2")
+    page = html.unescape((run / "report.html").read_text())
+    assert command.removeprefix("next:").strip() in page
 
 
 def test_a_profile_is_searched_by_and_its_answer_measured_beside(nas, tmp_path):

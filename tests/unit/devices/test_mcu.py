@@ -146,6 +146,7 @@ def test_a_profile_shows_layers_the_three_names_of_ram_and_what_fits(nas, tmp_pa
     for said in ("lifetime bound (best order)", "arena of TensorFlow Lite Micro", "vendors' tools"):
         assert said in done.stderr
     assert "most is held at" in done.stderr and "latency" not in done.stderr
+    assert "nas retrain" in done.stderr.partition("next:")[2] and "nas retrain" in page
 
 
 def test_a_profile_of_no_network_says_what_to_give(nas):
