@@ -49,9 +49,8 @@ class Cpu(Timer):
         compile: bool = False,
         energy: bool = False,
     ) -> None:
-        check(self.name, dtype, threads=threads, batch=batch)
         self._limits = Limits(warmup, repeats, seconds, precision)
-        self._limits.check(self.name)
+        check(self.name, dtype, self._limits, threads=threads, batch=batch)
         self.threads, self.batch, self.dtype = threads, batch, dtype
         self.channels_last, self.compile, self.energy = channels_last, compile, energy
 

@@ -46,9 +46,8 @@ class Cuda(Timer):
         graphs: bool = False,
         energy: bool = False,
     ) -> None:
-        check(self.name, dtype, batch=batch)
         self._limits = Limits(warmup, repeats, seconds, precision)
-        self._limits.check(self.name)
+        check(self.name, dtype, self._limits, batch=batch)
         self.batch, self.dtype = batch, dtype
         self.channels_last, self.graphs, self.energy = channels_last, graphs, energy
 

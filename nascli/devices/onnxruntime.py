@@ -63,9 +63,8 @@ class OnnxRuntime(Timer):
         seconds: float = 1.0,
         precision: float = 0.01,
     ) -> None:
-        check(self.name, "float32", threads=threads, batch=batch)
         self._limits = Limits(warmup, repeats, seconds, precision)
-        self._limits.check(self.name)
+        check(self.name, "float32", self._limits, threads=threads, batch=batch)
         self.threads, self.batch, self.int8 = threads, batch, int8
 
     def check(self) -> None:

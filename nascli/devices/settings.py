@@ -9,19 +9,6 @@ from nascli.core.fault import Fault, unknown
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
-def check(device: str, dtype: str, **counts: int) -> None:
-    """Refuses settings that cannot be measured with.
-
-    Raises:
-        Fault: an unknown dtype, or a number that is not positive.
-    """
-    if dtype not in DTYPES:
-        raise Fault(unknown(f"dtype of device {device}", dtype, DTYPES))
-    for name, value in counts.items():
-        if not value > 0:
-            raise Fault(f"device {device}: {name} must be above 0, not {value}")
-
-
 @dataclass(frozen=True)
 class Limits:
     """How long passes are repeated.
@@ -37,11 +24,24 @@ class Limits:
     seconds: float = 1.0
     precision: float = 0.01
 
-    def check(self, device: str) -> None:
-        """Raises a Fault where nothing could be measured so."""
-        for name, value in {"repeats": self.repeats, "seconds": self.seconds}.items():
-            if not value > 0:
-                raise Fault(f"device {device}: {name} must be above 0, not {value}")
-        for name, value in {"warmup": self.warmup, "precision": self.precision}.items():
-            if not value >= 0:
-                raise Fault(f"device {device}: {name} must be 0 or more, not {value}")
+
+def check(device: str, dtype: str, limits: Limits | None = None, **counts: int) -> None:
+    """Refuses settings that cannot be measured with.
+
+    Raises:
+        Fault: an unknown dtype, or numbers that are not positive; all of them.
+    """
+    found = [] if dtype in DTYPES else [unknown(f"dtype of device {device}", dtype, DTYPES)]
+    above: dict[str, float] = {**counts}
+    or_more: dict[str, float] = {}
+    if limits is not None:
+        above |= {"repeats": limits.repeats, "seconds": limits.seconds}
+        or_more |= {"warmup": limits.warmup, "precision": limits.precision}
+    for name, value in above.items():
+        if not value > 0:
+            found.append(f"device {device}: {name} must be above 0, not {value}")
+    for name, value in or_more.items():
+        if not value >= 0:
+            found.append(f"device {device}: {name} must be 0 or more, not {value}")
+    if found:
+        raise Fault("\n".join(found))

@@ -403,7 +403,7 @@ def test_a_single_thread_that_is_kept_waiting_takes_no_longer(monkeypatch, threa
 )
 def test_refuses_limits_that_measure_nothing(limits, message):
     with pytest.raises(Fault, match=message):
-        Limits(**limits).check("cpu")
+        settings.check("cpu", "float32", Limits(**limits))
 
 
 def test_refuses_what_cannot_be_measured_with():
@@ -411,3 +411,7 @@ def test_refuses_what_cannot_be_measured_with():
         settings.check("cpu", "flot32", threads=1)
     with pytest.raises(Fault, match="device cpu: threads must be above 0, not 0"):
         settings.check("cpu", "float32", threads=0)
+    with pytest.raises(Fault) as caught:
+        settings.check("cpu", "flot32", Limits(seconds=0, warmup=-1), batch=0, threads=1)
+    told = str(caught.value).splitlines()
+    assert len(told) == 4 and all(f"{n} must" in str(told) for n in ("batch", "seconds", "warmup"))
