@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from nascli.config import images, kinds, own_data, shared_weights, values
@@ -220,8 +220,12 @@ def deployed(config: DictConfig, task: Task) -> Deployed | None:
 
 
 def at_sizes(config: DictConfig, settings: Mapping[str, Any]) -> DictConfig:
-    """The config, its space at the sizes that are asked for but for these `settings` of it."""
-    return cast(DictConfig, OmegaConf.merge(sized(config), {"space": dict(settings)}))
+    """The config, its space at the sizes that are asked for but for these `settings` of it.
+
+    A file of the space need not have them: the space has defaults.
+    """
+    with open_dict(sized(config)) as base:
+        return cast(DictConfig, OmegaConf.merge(base, {"space": dict(settings)}))
 
 
 def needed(config: DictConfig, key: str, *args: object) -> Any:

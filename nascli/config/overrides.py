@@ -205,7 +205,9 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
             f"these genotypes are of several spaces ({', '.join(sorted(spaces))}); "
             "run those of each space by themselves"
         )
-    kept = [f"space={spaces.pop()}"] + (_recorded(Path(reference), verb) if not several[1:] else [])
+    space = spaces.pop()
+    recorded = _recorded(Path(reference), verb, space) if not several[1:] else []
+    kept = [f"space={space}", *recorded]
     # Settings of a component make sense with that component only.
     replaced = tuple(f"{group}." for group in ("data", "space") if group in given)
     keys = [o.partition("=")[0] for o in kept]
@@ -220,8 +222,8 @@ def _unquoted(value: str) -> str:
     return value.strip("'\"").replace("\\'", "'")
 
 
-def _recorded(folder: Path, verb: str) -> list[str]:
-    """What a run folder was made with; nothing for anything else.
+def _recorded(folder: Path, verb: str, space: str) -> list[str]:
+    """What a run folder was made with, whose network is of that space; nothing for anything else.
 
     A new training has a recipe of its own; whoever only looks wants the networks of the run.
 
@@ -242,7 +244,7 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     if (folder / "config.yaml").is_file():
         plain = reading.config(folder)
         if verb != "retrain" and "strategy" not in plain:
-            said = [o for o in said if not _of_the_search(o, plain)]
+            said = [o for o in said if not _of_the_search(o, plain, space)]
         data = plain.get("data")
         rule = data.get("split_rule") if isinstance(data, dict) else None
         said += ["data.split_rule=1"] if rule == 1 else []
@@ -253,14 +255,18 @@ def _recorded(folder: Path, verb: str) -> list[str]:
     return list(dict.fromkeys([*chosen, *(o for o in said if "_target_" not in o)]))
 
 
-def _of_the_search(override: str, plain: Mapping[str, Any]) -> bool:
+def _of_the_search(override: str, plain: Mapping[str, Any], space: str) -> bool:
     """Whether a retraining had this from its search: a size that its recipe then had overruled."""
     size = re.fullmatch(r"space\.(\w+)=.*", override)
-    node = plain.get("training")
-    for key in ("network", GIVEN):
-        node = node.get(key) if isinstance(node, Mapping) else None
-    given = node if isinstance(node, Mapping) else {}
-    return size is not None and size[1] not in given
+    training = plain.get("training")
+    network = training.get("network") if isinstance(training, Mapping) else None
+    own, given = (
+        found
+        if isinstance(network, Mapping) and isinstance(found := network.get(key), Mapping)
+        else {}
+        for key in (space, GIVEN)
+    )
+    return size is not None and size[1] in own and size[1] not in given
 
 
 def keywords(verb: str, given: Mapping[str, object]) -> Iterator[str]:

@@ -163,6 +163,18 @@ def test_who_only_looks_gets_the_runs_networks(run):
     assert "training=search" in overrides.carried("show", [f"genotype={run}"])
 
 
+@pytest.mark.parametrize(("given", "kept"), [({}, False), ({"channels": 4}, True)])
+def test_what_a_recipe_has_no_size_for_is_of_a_retraining_as_of_its_search(run, given, kept):
+    """The recipe overrules a searched size that it has itself; the others stay."""
+    told = json.loads((run / "environment.json").read_text())
+    told["overrides"].append("space.channels=4")
+    (run / "environment.json").write_text(json.dumps(told))
+    sizes = {"cell": {"channels": 36}, "nasbench201": {"nodes": 5}, "given": given}
+    (run / "config.yaml").write_text(json.dumps({"training": {"network": sizes}}))
+    found = overrides.carried("show", [f"genotype={run}"])
+    assert "space.nodes=3" in found and ("space.channels=4" in found) is kept
+
+
 def test_a_resumed_run_whose_images_have_moved_keeps_its_kind_of_data(run):
     moved = [f"resume='{run}'", "data.path=/elsewhere"]
     assert overrides.carried("search", moved) == ["data=image_folder"]

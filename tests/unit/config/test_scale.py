@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from fixtures import composed
+from omegaconf import OmegaConf
 
 from nascli import genotypes
 from nascli.config import scale as config
@@ -40,6 +41,18 @@ def test_layers_are_rounded_by_the_rule_that_is_asked_for(tmp_path, rule, layers
     assert len(deeper.genotype.choices) == 3 * repeats
     stages = grown("mobile", "mobilenet_v2", rule, 1.1).genotype.choices
     assert ("2/3" in stages) == (rule == "up")  # 2 x 1.1 = 2.2
+
+
+def test_a_space_whose_file_leaves_out_a_size_has_it_at_other_scales(tmp_path):
+    names = [f"{stage}/{n}" for stage in ("high", "middle", "low") for n in (1, 2)]
+    chain = Genotype.of("chain", dict.fromkeys(names, "mbconv_3x3_e3"))
+    (tmp_path / "chain.json").write_text(genotypes.dump(chain))
+    stated = composed("space=chain", "data=synthetic", "~space.width", verb="scale")
+    stated.genotype = str(tmp_path / "chain.json")
+    shipped = grown("chain", tmp_path / "chain.json", "up", 2)
+    own = Growing(stated, option="chain").member(Scale(1, 2, 8))
+    assert own.genotype == shipped.genotype
+    assert OmegaConf.create(own.space) == OmegaConf.create(shipped.space)
 
 
 @pytest.mark.parametrize(("given", "place"), [([], "a"), (["data.path=b"], "b")])
