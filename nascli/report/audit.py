@@ -74,11 +74,10 @@ def table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
 def order(verdict: Verdict) -> str:
     """How far each estimate orders the networks as the reference does, in a line."""
     taus = [f"{name} {_shown(tau)}" for name, tau in verdict.kendall.items()]
-    count = len(verdict.reference)
-    return (
-        f"order of {count} networks that were trained alone, Kendall's tau (95 %): "
-        f"{', '.join(taus)}"
-    )
+    what = f"order of {len(verdict.reference)} networks that were trained alone"
+    if not any(math.isfinite(tau.value) for tau in verdict.kendall.values()):
+        return f"{what}: none, for they came out alike; train more of them, or for longer"
+    return f"{what}, Kendall's tau (95 %): {', '.join(taus)}"
 
 
 def lines(verdict: Verdict) -> list[str]:

@@ -77,6 +77,15 @@ def test_the_order_is_judged_by_trainings_and_goes_on_where_it_stood(tmp_path):
     assert said[0].startswith("training 5 networks alone, to say how far the order is to be")
 
 
+def test_networks_that_come_out_alike_have_no_order(tmp_path):
+    problem = build.stated(composed(*SPACE))
+    history = trials(problem.space, [0, 781, 3906])
+    scored = {trial.genotype: float(n) for n, trial in enumerate(history)}
+    reference = Scores(dict.fromkeys(scored, 25.0))
+    found = trust.found(Run(tmp_path), Trust(3, reference), problem, Scores(scored), history)
+    assert "trained alone: none, for they came out alike" in found["description"]
+
+
 @pytest.mark.parametrize(
     ("chosen", "says"),
     [
