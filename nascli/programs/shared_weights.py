@@ -11,6 +11,8 @@ from nascli.core.supernet import SharedWeights
 from nascli.core.words import command, counted
 from nascli.runs.folder import REPORT, Run
 
+_REMEDY = "the shared weights are in it: take a copy, or another run's, or train them again"
+
 
 def load(shared: SharedWeights, folder: Path, *, trained: bool = False) -> str:
     """Puts the weights of a search's last checkpoint into the supernet; says which those are.
@@ -18,7 +20,7 @@ def load(shared: SharedWeights, folder: Path, *, trained: bool = False) -> str:
     Raises:
         Fault: there are none, they do not fit, or they are to be `trained` to the end and are not.
     """
-    state = Run(folder).load_state("strategy", "trials")
+    state = Run(folder).load_state("strategy", "trials", remedy=_REMEDY)
     weights = _found("supernet", state)
     if weights is None:
         raise Fault(

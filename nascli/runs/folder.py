@@ -23,6 +23,7 @@ from nascli.runs import aliases
 from nascli.runs.sealing import seal
 
 HISTORY, STATE, CONFIG = history_file.FILE, "state.pt", "config.yaml"
+WITHOUT = "delete it to do without"  # what is damaged
 ENVIRONMENT, REPORT, PAGE = "environment.json", "report.json", "report.html"
 WEIGHTS = "weights.pt"  # of the network that a retraining is for
 
@@ -177,11 +178,12 @@ class Run:
         *keys: str,
         older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state,
         name: str = STATE,
+        remedy: str = WITHOUT,
     ) -> dict[str, Any] | None:
         """What `save_state` wrote last, with at least these keys; None if it never did.
 
         What an earlier version wrote comes in today's layout; `older` does what only the program
-        of this run can do of that.
+        of this run can do of that. `remedy` says what to do where the file is damaged.
 
         Raises:
             Fault: the file is corrupt, of a newer version, or not of this kind of run.
@@ -189,7 +191,7 @@ class Run:
         file = self.place / name
         if not file.exists():
             return None
-        state = self.load(name)
+        state = self.load(name, remedy)
         written = state.get("format", 1) if isinstance(state, dict) else None
         if type(written) is int and written > aliases.STATE_FORMAT:
             raise Fault(
@@ -198,18 +200,16 @@ class Run:
             )
         if type(written) is not int or written < 1:
             said = "" if written is None else f" (its format is {written!r:.80})"
-            raise Fault(f"'{file}' is not a checkpoint{said}; delete it to do without")
+            raise Fault(f"'{file}' is not a checkpoint{said}; {remedy}")
         inside = {key: value for key, value in state.items() if key not in ("format", "seal")}
         if state.get("seal") != (seal(inside) if written >= aliases.SEALED else None):
             raise Fault(
                 f"'{file}' does not belong to this search, for it holds something else than was "
-                "saved; delete it to do without"
+                f"saved; {remedy}"
             )
         found = older(aliases.state(inside, written))
         if not set(keys) <= set(found):
-            raise Fault(
-                f"'{file}' is not a checkpoint of this kind of run; delete it to do without"
-            )
+            raise Fault(f"'{file}' is not a checkpoint of this kind of run; {remedy}")
         return found
 
     def save(self, name: str, data: Mapping[str, Any]) -> None:
@@ -242,7 +242,7 @@ class Run:
         with suppress(OSError):
             (self.place / name).unlink()
 
-    def load(self, name: str) -> Any:
+    def load(self, name: str, remedy: str = WITHOUT) -> Any:
         """What `save` wrote, on the CPU; never runs code from the file.
 
         Raises:
@@ -256,7 +256,7 @@ class Run:
         except Exception as error:  # every kind of damage raises its own kind
             raise Fault(
                 f"'{path}' is corrupt or was not written by nascli ({type(error).__name__}); "
-                "delete it to do without"
+                f"{remedy}"
             ) from error
 
 

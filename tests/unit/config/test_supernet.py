@@ -174,6 +174,10 @@ def test_another_versions_and_no_runs_are_refused(copied, tmp_path):
     Run(copied.path).save("state.pt", {**state, "format": 99})
     with pytest.raises(Fault, match="has format 99, and this nascli reads formats up to"):
         search.check(asking(copied, *ONE_SHOT))
+    whole = (copied.path / "state.pt").read_bytes()
+    (copied.path / "state.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Fault, match=r"is corrupt or was not .*take a copy, or another run's"):
+        search.check(asking(copied, *ONE_SHOT))
     (copied.path / "state.pt").unlink()
     with pytest.raises(Fault, match="holds no shared weights"):
         search.check(asking(copied, *ONE_SHOT))
