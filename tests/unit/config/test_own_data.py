@@ -94,14 +94,18 @@ def test_runs_of_before_are_shown_and_compared_as_of_the_table(tmp_path):
     OmegaConf.save(config, before / "config.yaml", resolve=True)
     record = {"choices": {"data": "digits", "space": "nasbench201"}, "overrides": list(TABLE)}
     (before / "environment.json").write_text(json.dumps(record))
-    assert overrides._recorded(before, "show")[-3:] == [
+    assert overrides._recorded(before, "show", "nasbench201")[-3:] == [
         "data=cifar10", "space.channels=16", "space.cells_per_stage=5",
     ]  # fmt: skip
-    assert "data=digits" not in overrides._recorded(before / "front" / "3.json", "show")
-    assert "data=digits" in overrides._recorded(before, "retrain")  # as it always was
+    assert "data=digits" not in overrides._recorded(
+        before / "front" / "3.json", "show", "nasbench201"
+    )
+    assert "data=digits" in overrides._recorded(
+        before, "retrain", "nasbench201"
+    )  # as it always was
     record["overrides"] += ["data=synthetic", "data.images=96"]
     (before / "environment.json").write_text(json.dumps(record))
-    assert "data=cifar10" not in overrides._recorded(before, "show")
+    assert "data=cifar10" not in overrides._recorded(before, "show", "nasbench201")
 
     old = OmegaConf.to_container(config, resolve=True)
     new = wanted().plain()
