@@ -258,15 +258,15 @@ def _recorded(folder: Path, verb: str, space: str) -> list[str]:
 def _of_the_search(override: str, plain: Mapping[str, Any], space: str) -> bool:
     """Whether a retraining had this from its search: a size that its recipe then had overruled."""
     size = re.fullmatch(r"space\.(\w+)=.*", override)
-    training = plain.get("training")
-    network = training.get("network") if isinstance(training, Mapping) else None
-    own, given = (
-        found
-        if isinstance(network, Mapping) and isinstance(found := network.get(key), Mapping)
-        else {}
-        for key in (space, GIVEN)
-    )
+    own, given = (_inside(plain, "training", "network", key) for key in (space, GIVEN))
     return size is not None and size[1] in own and size[1] not in given
+
+
+def _inside(node: object, *keys: str) -> Mapping[str, Any]:
+    """The mapping at these keys; an empty one where there is none, for a file may hold anything."""
+    for key in keys:
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node if isinstance(node, Mapping) else {}
 
 
 def keywords(verb: str, given: Mapping[str, object]) -> Iterator[str]:

@@ -23,9 +23,9 @@ from nascli.runs import aliases
 from nascli.runs.sealing import seal
 
 HISTORY, STATE, CONFIG = history_file.FILE, "state.pt", "config.yaml"
-WITHOUT = "delete it to do without"  # what is damaged
 ENVIRONMENT, REPORT, PAGE = "environment.json", "report.json", "report.html"
 WEIGHTS = "weights.pt"  # of the network that a retraining is for
+_WITHOUT = "delete it to do without"  # what is damaged
 
 
 class Run:
@@ -178,7 +178,7 @@ class Run:
         *keys: str,
         older: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state,
         name: str = STATE,
-        remedy: str = WITHOUT,
+        remedy: str = _WITHOUT,
     ) -> dict[str, Any] | None:
         """What `save_state` wrote last, with at least these keys; None if it never did.
 
@@ -242,7 +242,7 @@ class Run:
         with suppress(OSError):
             (self.place / name).unlink()
 
-    def load(self, name: str, remedy: str = WITHOUT) -> Any:
+    def load(self, name: str, remedy: str = _WITHOUT) -> Any:
         """What `save` wrote, on the CPU; never runs code from the file.
 
         Raises:
