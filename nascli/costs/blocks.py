@@ -20,8 +20,6 @@ from nascli.costs.steps import (
     relu,
 )
 
-ACTIVATIONS = ("relu", "relu6", "swish", "hswish", "linear")
-
 
 def conv_norm(layer: Layer, kernel: int = 3, activation: str = "relu6") -> Cost:
     """`operations.inverted.ConvNorm`."""

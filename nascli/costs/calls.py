@@ -14,11 +14,11 @@ from functools import cache, lru_cache
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
+from nascli.core.operation import origin
 from nascli.core.plan import IMAGES, Layer, Shape
 from nascli.core.space import Planned
 from nascli.costs.cost import Cost
 from nascli.costs.footprint import network_of, operations_of, steps_of
-from nascli.costs.formulas import origin
 from nascli.costs.fusing import computed
 from nascli.costs.int8 import Step
 from nascli.costs.kernel_times import completed, kernel_times

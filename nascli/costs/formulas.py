@@ -6,13 +6,10 @@ Every formula is held to a count of the module itself by `tests/unit/costs/test_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, NamedTuple
 
-from nascli.core.channels import SQUEEZES
+from nascli.core.operation import origin, wrong
 from nascli.core.plan import Layer
 from nascli.costs.blocks import (
-    ACTIVATIONS,
     conv_norm,
     depthwise_separable,
     hidden_classifier,
@@ -57,31 +54,9 @@ def cost_of(layer: Layer, operation: object = None) -> Cost | None:
         return fixed(layer) if fixed else None
     path, arguments = origin(operation)
     arguments = {**arguments, **dict(layer.settings)}
-    known = _KNOWN.get(path)
-    if known is None or not set(known.required) <= arguments.keys() <= known.allowed.keys():
+    if path not in _OF_OPERATIONS or wrong({layer.operation: {"_target_": path, **arguments}}):
         return None
-    if not all(known.allowed[key](value) for key, value in arguments.items()):
-        return None
-    return known.formula(layer, **arguments)
-
-
-def shipped(operation: object) -> bool:
-    """Whether an operation of a space is one that comes with this package."""
-    return origin(operation)[0].startswith("nascli.operations.")
-
-
-def origin(operation: object) -> tuple[str, Mapping[str, Any]]:
-    """The import path of what builds an operation, and the further arguments that it is given."""
-    if isinstance(operation, Mapping):
-        given = {key: value for key, value in operation.items() if key not in _HYDRA}
-        return str(operation.get("_target_")), given
-    if isinstance(operation, partial) and not operation.args:
-        return origin(operation.func)[0], operation.keywords
-    module, name = (getattr(operation, key, "") for key in ("__module__", "__qualname__"))
-    return f"{module}.{name}", {}
-
-
-_HYDRA = {"_target_", "_partial_"}
+    return _OF_OPERATIONS[path](layer, **arguments)
 
 
 def relu_conv_norm(layer: Layer, kernel: int = 1) -> Cost:
@@ -260,53 +235,20 @@ def auxiliary_head(layer: Layer) -> Cost:
     )
 
 
-def _odd(value: object) -> bool:
-    return type(value) is int and value > 0 and value % 2 == 1
-
-
-def _whole(value: object) -> bool:
-    return type(value) is int and value > 0
-
-
-def _above_zero(value: object) -> bool:
-    return isinstance(value, (int, float)) and type(value) is not bool and value > 0
-
-
-def _flag(value: object) -> bool:
-    return type(value) is bool
-
-
-class _Known(NamedTuple):
-    """A formula, which values of further arguments it knows, and those that must be given."""
-
-    formula: Formula
-    allowed: Mapping[str, Callable[[object], bool]] = {}
-    required: tuple[str, ...] = ()
-
-
-_KERNEL = {"kernel": _odd}
-_BLOCK = {"expansion": _above_zero, "squeeze": SQUEEZES.__contains__, "keep": _flag}
-_ACTIVATION = {"activation": ACTIVATIONS.__contains__}
-_KNOWN: Mapping[str, _Known] = {
-    "nascli.operations.skip.skip_connect": _Known(skip),
-    "nascli.operations.skip.Zero": _Known(zero),
-    "nascli.operations.convolution.ReluConvNorm": _Known(relu_conv_norm, _KERNEL),
-    "nascli.operations.separable.SeparableConv": _Known(separable, _KERNEL, ("kernel",)),
-    "nascli.operations.separable.DilatedConv": _Known(dilated, _KERNEL, ("kernel",)),
-    "nascli.operations.pool.average_pool": _Known(average_pool, _KERNEL),
-    "nascli.operations.pool.max_pool": _Known(max_pool, _KERNEL),
-    "nascli.operations.inverted.ConvNorm": _Known(conv_norm, {**_KERNEL, **_ACTIVATION}),
-    "nascli.operations.inverted.DepthwiseSeparable": _Known(
-        depthwise_separable, {**_KERNEL, **_ACTIVATION}
-    ),
-    "nascli.operations.inverted.identity": _Known(identity),
-    "nascli.operations.inverted.InvertedResidual": _Known(
-        inverted, {**_KERNEL, **_ACTIVATION, **_BLOCK}
-    ),
-    "nascli.operations.inverted.HiddenClassifier": _Known(
-        hidden_classifier, {"hidden": _whole, **_ACTIVATION}, ("hidden",)
-    ),
-    "nascli.operations.shuffle.ShuffleBlock": _Known(shuffle, {**_KERNEL, "xception": _flag}),
+_OF_OPERATIONS: Mapping[str, Formula] = {
+    "nascli.operations.skip.skip_connect": skip,
+    "nascli.operations.skip.Zero": zero,
+    "nascli.operations.convolution.ReluConvNorm": relu_conv_norm,
+    "nascli.operations.separable.SeparableConv": separable,
+    "nascli.operations.separable.DilatedConv": dilated,
+    "nascli.operations.pool.average_pool": average_pool,
+    "nascli.operations.pool.max_pool": max_pool,
+    "nascli.operations.inverted.ConvNorm": conv_norm,
+    "nascli.operations.inverted.DepthwiseSeparable": depthwise_separable,
+    "nascli.operations.inverted.identity": identity,
+    "nascli.operations.inverted.InvertedResidual": inverted,
+    "nascli.operations.inverted.HiddenClassifier": hidden_classifier,
+    "nascli.operations.shuffle.ShuffleBlock": shuffle,
 }
 _FIXED: Mapping[str, Formula] = {
     "stem": stem,

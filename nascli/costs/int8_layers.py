@@ -10,8 +10,8 @@ from typing import Any
 
 from nascli.core.channels import expanded, passing, squeezed
 from nascli.core.fault import Fault
+from nascli.core.operation import origin
 from nascli.core.plan import IMAGES, Layer, Plan
-from nascli.costs.formulas import origin
 from nascli.costs.int8 import Int8Network, Writer
 
 Writing = Callable[..., str]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
+from nascli.core.operation import shipped
 from nascli.core.plan import Layer, Plan
 from nascli.core.space import Planned
 from nascli.costs.cost import BYTES_PER_MB, Cost, Counts
-from nascli.costs.formulas import cost_of, shipped
+from nascli.costs.formulas import cost_of
 from nascli.costs.lifetimes import peak_bytes
 
 if TYPE_CHECKING:

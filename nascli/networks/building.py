@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nascli.core.fault import Fault
+from nascli.core.operation import wrong
 from nascli.core.plan import Layer, Plan
 
 if TYPE_CHECKING:
@@ -65,18 +66,25 @@ def _ready(factories: Mapping[str, Factory], layer: Layer) -> nn.Module:
     return build(factories, layer).eval()
 
 
-def check_names(operations: Iterable[str]) -> None:
-    """Whether operations of a space keep off the names of fixed layers.
+def check_operations(operations: Mapping[str, Any]) -> None:
+    """Whether operations of a space keep off the names of fixed layers, and have known settings.
 
     Raises:
-        Fault: one has such a name.
+        Fault: one does not; all that is wrong, at once.
     """
-    for name in operations:
-        if name in FIXED:
-            raise Fault(
-                f"operation '{name}' has the name of a fixed layer; give it another one "
-                f"(taken: {', '.join(FIXED)})"
-            )
+    if found := wrong_operations(operations):
+        raise Fault("\n".join(found))
+
+
+def wrong_operations(operations: Mapping[str, Any]) -> list[str]:
+    """What `check_operations` has to say, a line each."""
+    taken = ", ".join(FIXED)
+    found = [
+        f"operation '{name}' has the name of a fixed layer; give it another one (taken: {taken})"
+        for name in operations
+        if name in FIXED
+    ]
+    return found + wrong(operations)
 
 
 def _stem(layer: Layer, _shared: bool) -> nn.Module:

@@ -18,7 +18,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Plan
 from nascli.core.space import check
 from nascli.core.task import Task
-from nascli.networks.building import build, builders, check_names
+from nascli.networks.building import build, builders, check_operations
 from nascli.operations import resolve
 from nascli.spaces.cell_plan import GROUPS, INPUTS, Edges, Plans, Sizes
 
@@ -68,7 +68,7 @@ class Cell:
     ) -> None:
         self.task = task
         self.operations = dict(operations)
-        check_names(self.operations)
+        check_operations(self.operations)
         self.candidates = tuple(name for name in self.operations if name != NONE)
         if stem not in ("auto", "cifar", "imagenet"):
             raise Fault(unknown("space.stem", stem, ("auto", "cifar", "imagenet")))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from nascli.core.channels import deeper, wider
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
+from nascli.core.operation import origin
 from nascli.core.plan import Layer, Plan
 from nascli.core.space import check, strongest
 from nascli.core.task import Task
-from nascli.networks.building import build, builders, check_names
+from nascli.networks.building import build, builders, wrong_operations
 from nascli.operations import resolve
 from nascli.spaces.chain_layers import read
 from nascli.spaces.chain_plan import Step, planned, settled
@@ -59,10 +60,10 @@ class Chain:
     ) -> None:
         self.task, self.name, self._width, self._layers = task, name, width, layers
         self.operations = dict(operations)
-        check_names(self.operations)
         if not isinstance(width, int | float) or not 0 < width < math.inf:
             raise Fault(f"space.width is {width}; it must be above 0")
         self._steps, wrong = read(layers, options, self.operations, width)
+        wrong = wrong_operations(self.operations) + wrong
         least, (_, height, breadth) = math.prod(s.stride for s in self._steps), task.input_shape
         if min(height, breadth) < least:
             wrong.append(
@@ -74,7 +75,7 @@ class Chain:
             f"least 2; it has {step.channels}"
             for step in self._steps
             for option in step.options
-            if step.channels < 2 and _halves(_path(self.operations[option]), step.stride)
+            if step.channels < 2 and _halves(origin(self.operations[option])[0], step.stride)
         ]
         choices = [step.choice for step in self._steps if len(step.options) > 1]
         if not wrong and not choices:
@@ -83,7 +84,9 @@ class Chain:
             raise Fault("\n".join(wrong))
         self._choices = tuple(choices)
         self._decisions = {choice.name: choice.options for choice in choices}
-        self._identities = {o for o, made in self.operations.items() if _path(made) in _IDENTITIES}
+        self._identities = {
+            o for o, made in self.operations.items() if origin(made)[0] in _IDENTITIES
+        }
 
     @property
     def decisions(self) -> Mapping[str, tuple[str, ...]]:
@@ -178,11 +181,3 @@ def _halves(path: str, stride: int) -> bool:
     """Whether an operation computes its channels in two halves."""
     shuffles = path.startswith("nascli.operations.shuffle.")
     return shuffles or (path == "nascli.operations.skip.skip_connect" and stride == 2)
-
-
-def _path(operation: object) -> str:
-    """The import path of what builds an operation."""
-    if isinstance(operation, Mapping):
-        return str(operation.get("_target_"))
-    made = operation.func if isinstance(operation, partial) else operation
-    return f"{getattr(made, '__module__', '')}.{getattr(made, '__qualname__', '')}"

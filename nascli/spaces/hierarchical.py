@@ -24,7 +24,7 @@ from nascli.core.plan import IMAGES, Layer, Place, Plan, Shape
 from nascli.core.space import check, strongest
 from nascli.core.task import Task
 from nascli.genotypes.nasbench201 import EDGES, PLACES
-from nascli.networks.building import build, builders, check_names
+from nascli.networks.building import build, builders, check_operations
 from nascli.operations import resolve
 from nascli.spaces.hierarchical_plan import Stage
 from nascli.spaces.nasbench201_canonical import smallest
@@ -72,7 +72,7 @@ class Hierarchical:
         cells: Sequence[int | Sequence[int]] = ((0, 1, 2, 3),) * 3,
     ) -> None:
         self.task, self.operations = task, dict(operations)
-        check_names(self.operations)
+        check_operations(self.operations)
         wrong = [] if self.operations else ["space.operations is empty; it needs at least one"]
         wrong += _wrong(channels=channels, strides=strides, cells=cells)
         if wrong:

@@ -17,7 +17,7 @@ from nascli.core.plan import Layer, Plan
 from nascli.core.space import check, strongest
 from nascli.core.task import Task
 from nascli.genotypes.nasbench201 import EDGES, PLACES, SPACE, to_string
-from nascli.networks.building import build, builders, check_names
+from nascli.networks.building import build, builders, check_operations
 from nascli.operations import resolve
 from nascli.spaces.nasbench201_canonical import smallest
 from nascli.spaces.nasbench201_plan import Plans, Sizes
@@ -58,7 +58,7 @@ class NASBench201:
     ) -> None:
         self.task = task
         self.operations = dict(operations)
-        check_names(self.operations)
+        check_operations(self.operations)
         self.channels = channels
         self.cells_per_stage = cells_per_stage
         sizes = (

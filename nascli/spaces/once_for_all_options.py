@@ -17,11 +17,13 @@ def faults(given: Mapping[str, Any], images: Shape) -> list[str]:
 
     Each begins with the name of the option. `given` has all of them.
     """
-    found = list(_lists(given))
-    found += _words(given)
-    if found:
-        return found
-    return [*_stages(given), *_sizes(given, images)]
+    found = [*_lists(given), *_words(given), *_counts(given)]
+    wrong = {fault.split()[0].rstrip(",") for fault in found}
+    if not wrong & {"widths", "multipliers", "stem_width", "head_width"}:
+        found += _multipliers(given)
+    if not wrong & {"resolutions", "strides"}:
+        found += _sizes(given, images)
+    return found
 
 
 def _lists(given: Mapping[str, Any]) -> Iterator[str]:
@@ -39,7 +41,7 @@ def _lists(given: Mapping[str, Any]) -> Iterator[str]:
     }
     for key, (kind, fits) in kinds.items():
         values = given[key]
-        if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+        if not _listed(values):
             yield f"{key} is {values!r:.80}; it must list at least one value"
             continue
         yield from (f"{key} has {v!r:.80}; each must be {kind}" for v in values if not fits(v))
@@ -68,15 +70,20 @@ def _words(given: Mapping[str, Any]) -> Iterator[str]:
         yield f"classifier is '{word:.80}'; it must be {LINEAR} or look like hidden_1280_hswish"
 
 
-def _stages(given: Mapping[str, Any]) -> Iterator[str]:
+def _counts(given: Mapping[str, Any]) -> Iterator[str]:
+    if not _listed(given["widths"]):
+        return
     count = len(given["widths"])
     for key, more in (("activations", 0), ("squeezes", 0), ("strides", 1)):
-        if len(given[key]) != count + more:
+        if _listed(given[key]) and len(given[key]) != count + more:
             each = "the stem and each" if more else "each"
             yield (
                 f"{key} is {list(given[key])}; it must have one for {each} of the {count} stages "
                 f"that space.widths lists"
             )
+
+
+def _multipliers(given: Mapping[str, Any]) -> Iterator[str]:
     widths = [given["stem_width"], *given["widths"], given["head_width"]]
     seen: dict[tuple[int, ...], float] = {}
     for times in given["multipliers"]:
@@ -104,6 +111,10 @@ def _sizes(given: Mapping[str, Any], images: Shape) -> Iterator[str]:
             f"resolutions {', '.join(map(str, small))} are too small for the strides "
             f"{list(given['strides'])}; the smallest allowed is {least}"
         )
+
+
+def _listed(values: object) -> bool:
+    return isinstance(values, Sequence) and not isinstance(values, str) and bool(values)
 
 
 def _channels(value: object) -> bool:

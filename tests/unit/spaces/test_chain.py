@@ -216,6 +216,34 @@ def test_everything_wrong_with_layers_is_said_at_once():
     ]
 
 
+def test_settings_of_operations_are_looked_at_with_the_layers():
+    block = "nascli.operations.inverted.InvertedResidual"
+    operations = {
+        "classifier": {"_target_": "nascli.operations.inverted.identity"},
+        "even": {"_target_": "nascli.operations.pool.max_pool", "kernel": 4},
+        "deep": {"_target_": "nascli.operations.separable.SeparableConv"},
+        "wide": {"_target_": block, "expansion": 0, "squeeze": "foo", "kernal": 3},
+        "loud": {"_target_": block, "activation": "bar", "keep": "yes", "kernel": 5},
+        "same": {"_target_": "nascli.operations.inverted.identity", "kernel": 3},
+        "own": {"_target_": "mine.own", "kernel": 4},
+    }
+    assert wrong(operations=operations, layers=[{"channels": 0, "options": ["even", "deep"]}]) == [
+        "operation 'classifier' has the name of a fixed layer; give it another one (taken: stem, "
+        "stem0, stem1, preprocess, residual_reduction, norm_relu, resize, classifier, "
+        "auxiliary_head)",
+        "operation 'even': kernel is 4; it is an odd number of pixels",
+        "operation 'deep' needs a kernel: it is an odd number of pixels",
+        "operation 'wide': expansion is 0; it is a number above 0",
+        "operation 'wide': squeeze is 'foo'; it is one of none, se, se8",
+        "operation 'wide': setting 'kernal' is not known; allowed: activation, expansion, keep, "
+        "kernel, squeeze; did you mean 'kernel'?",
+        "operation 'loud': activation is 'bar'; it is one of relu, relu6, swish, hswish, linear",
+        "operation 'loud': keep is 'yes'; it is true or false",
+        "operation 'same' has no settings; leave out kernel",
+        "layer 1 (layer1): channels is 0; it must be a whole number from 1 to 65,536",
+    ]
+
+
 FOUR = {"channels": 4}
 SMALL = "images of 3x9 pixels are too small for the strides of space 'chain'"
 SMALL += "; the smallest allowed is 4x4"

@@ -194,6 +194,27 @@ def test_lists_of_stages_have_to_fit():
         "space.activations is ['relu', 'relu', 'hswish', 'hswish', 'hswish']; it must have one for "
         "each of the 2 stages that space.widths lists"
     ]
+    assert fault(widths=[16, 24], resolutions=[0], expansions=[0], multipliers=[2.0, 2.0]) == [
+        "space.resolutions has 0; each must be a whole number from 1 to 65,536",
+        "space.expansions has 0; each must be a number from 0.001 to 1000",
+        "space.multipliers has 2.0 twice",
+        *(
+            f"space.{key} is {values}; it must have one for {each} of the 2 stages that "
+            "space.widths lists"
+            for key, values, each in (
+                ("activations", ["relu", "relu", "hswish", "hswish", "hswish"], "each"),
+                ("squeezes", ["none", "se8", "none", "se8", "se8"], "each"),
+                ("strides", [2, 2, 2, 2, 1, 2], "the stem and each"),
+            )
+        ),
+    ]
+    assert fault(ToyTask(input_shape=(3, 32, 32)), widths=[0] * 5, depths=[]) == [
+        "space.widths has 0; each must be a whole number from 1 to 65,536",
+    ] * 5 + [
+        "space.depths is []; it must list at least one value",
+        "space.resolutions start at 128, and the images are of 32x32 pixels; give "
+        "space.resolutions up to 32, or take space=once_for_all_small",
+    ]
     assert fault(multipliers=[1.0, 1.001]) == [
         "space.multipliers 1 and 1.001 give the same channels, [16, 24, 40, 80, 112, 160, 960]"
     ]
