@@ -176,13 +176,10 @@ class Relaxation(Protocol):
         """The mixtures of one step (one, or several samples); `progress` runs from 0 to 1."""
 
     def expected(self) -> Mixture:
-        """What the architecture weights stand for now, nothing sampled; detached.
-
-        Its `strengths` are what a genotype is derived from.
-        """
+        """What the architecture weights stand for now, nothing sampled; detached."""
 
     def logits(self) -> Tensor:
-        """(choices, options): the architecture weights themselves, with their gradient.
+        """(choices, options): the architecture weights, with their gradient, less all prices.
 
         They are -inf where a choice lacks the option.
         """
@@ -209,6 +206,28 @@ class Rescales(Protocol):
 
     def rescale(self) -> None:
         """Called once the optimizer has moved the weights by what `mixtures` last gave."""
+
+
+@runtime_checkable
+class Charged(Protocol):
+    """A relaxation whose options can be charged for what they cost.
+
+    `prices` are (choices, options), taken off the architecture weights in all that the relaxation
+    gives; None for nothing.
+    """
+
+    prices: Tensor | None
+
+
+def uncharged(relaxation: Relaxation) -> Mixture:
+    """`relaxation.expected()` without prices: what options are worth, whatever they cost."""
+    if not isinstance(relaxation, Charged) or relaxation.prices is None:
+        return relaxation.expected()
+    prices, relaxation.prices = relaxation.prices, None
+    try:
+        return relaxation.expected()
+    finally:
+        relaxation.prices = prices
 
 
 class Sampler(Protocol):

@@ -78,6 +78,13 @@ class AdditiveCost:
             total = total + part
         return total
 
+    def slopes(self, weights: Tensor, edges: Tensor | None = None) -> Tensor:
+        """(choices, options): by how much E grows with each weight, at `weights`."""
+        with torch.enable_grad():
+            at = weights.detach().clone().requires_grad_()
+            (slopes,) = torch.autograd.grad(self.expected(at, edges), [at])
+        return slopes
+
     def without_none(self, logits: Tensor) -> Tensor:
         """(choices, options): the softmax of `logits` over all options but `none`.
 

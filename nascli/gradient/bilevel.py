@@ -84,6 +84,8 @@ class Bilevel:
         if stage.options is not None:
             last = before.relaxation if before is not None else self.relaxation
             self.relaxation.keep(kept(last, self.supernet, stage.options))
+        if self._relaxation is not None:
+            method.lead(self._relaxation)
         self._alphas = list(self._relaxation.parameters()) if self._relaxation is not None else []
         self._training = WeightTraining(self.supernet, problem.recipe, problem.accelerator)
         if method.cuda_graphs:
@@ -188,6 +190,7 @@ class Bilevel:
         self._architect.step()
         if isinstance(self._relaxation, Rescales):
             self._relaxation.rescale()
+        self._method.lead(self.relaxation)
         return torch.stack([loss.detach().float(), share_correct(logits, batch[1])])
 
     def _penalised(self, loss: Tensor, mixtures: Sequence[Mixture], now: float) -> Tensor:

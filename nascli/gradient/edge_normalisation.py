@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
-from nascli.core.supernet import Level, Mixture, Relaxation, Rescales, Supernet
+from nascli.core.supernet import Charged, Level, Mixture, Relaxation, Rescales, Supernet
 
 
 class EdgeNormalised:
@@ -67,6 +67,18 @@ class EdgeNormalised:
     def logits(self) -> Tensor:
         """Those of the inner relaxation."""
         return self._inner.logits()
+
+    @property
+    def prices(self) -> Tensor | None:
+        """Those of the inner relaxation, if it can be charged."""
+        if not isinstance(self._inner, Charged):
+            raise AttributeError("the inner relaxation has no prices")
+        return self._inner.prices
+
+    @prices.setter
+    def prices(self, prices: Tensor | None) -> None:
+        assert isinstance(self._inner, Charged)
+        self._inner.prices = prices
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:
         """The inner relaxation's, and beta."""

@@ -10,7 +10,7 @@ from nascli.core.estimator import Stateful
 from nascli.core.fault import Fault, unknown
 from nascli.core.space import SearchSpace
 from nascli.core.supernet import Mixture, Relaxation, Sampler, Supernet
-from nascli.gradient.parts import Penalty, Perturbation, Tells
+from nascli.gradient.parts import Leads, Penalty, Perturbation, Tells
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,6 +67,12 @@ class Method:
             "perturbation": self.perturbation is not None,
         }
         return [name for name, there in given.items() if there]
+
+    def lead(self, relaxation: Relaxation) -> None:
+        """Has penalties do what they do to the architecture weights, which have changed."""
+        for penalty in self.penalties:
+            if isinstance(penalty, Leads):
+                penalty.lead(relaxation)
 
     def readout(self, relaxation: Relaxation) -> dict[str, float]:
         """What penalties tell of the architecture weights."""

@@ -40,6 +40,14 @@ class Penalty(Protocol):
 
 
 @runtime_checkable
+class Leads(Protocol):
+    """A penalty that acts on the architecture weights themselves."""
+
+    def lead(self, relaxation: Relaxation) -> None:
+        """Called when they are new, and after every architecture step."""
+
+
+@runtime_checkable
 class Tells(Protocol):
     """A penalty that says how the architecture weights stand to what it asks of them."""
 

@@ -14,7 +14,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal
 from nascli.core.supernet import Relaxation, Supernet
 
-_NEAR = 1.05  # times its bound: where an expected cost still counts as within
+_NEAR = 1.05  # times its bound: where a cost still counts as within
 _REMEDIES = (
     "what helps: strategy=drnas, beta_darts or pc_darts; "
     "stopper@strategy.stopper=eigenvalue; discretisation@strategy.discretisation=skip_limit"
@@ -41,25 +41,28 @@ def in_words(found: Mapping[str, float], goal: Goal) -> str:
     words += [f"entropy {found['entropy']:.3f}"] if "entropy" in found else []
     words += [f"eigenvalue {found['eigenvalue']:.3g}"] if "eigenvalue" in found else []
     for constraint in goal.constraints:
-        expected = found.get(f"expected_{constraint.metric}")
-        if expected is not None:
-            words.append(f"expected {constraint.metric} {expected:.4g} of {constraint.maximum:.4g}")
+        metric, bound = constraint.metric, constraint.maximum
+        if f"expected_{metric}" in found:
+            expected, preferred = found[f"expected_{metric}"], found[f"preferred_{metric}"]
+            words.append(
+                f"{metric} expected {expected:.4g}, preferred {preferred:.4g} of {bound:.4g}"
+            )
     return ", ".join(words)
 
 
 def over(found: Mapping[str, float], goal: Goal) -> list[str]:
-    """A warning for every bound below which a readout's expected cost does not lie."""
+    """A warning for every bound that the network which a readout prefers does not keep."""
     told = [
-        (c, found[f"expected_{c.metric}"])
+        (c, found[f"preferred_{c.metric}"])
         for c in goal.constraints
-        if f"expected_{c.metric}" in found
+        if f"preferred_{c.metric}" in found
     ]
     return [
-        f"warning: over budget: a network is expected to have {c.metric} {expected:.4g}, and the "
-        f"bound is {c.maximum:.4g}; genotypes were cut to fit it, so take more epochs, or a higher "
-        "strategy.penalties.budget.rate"
-        for c, expected in told
-        if expected > _NEAR * c.maximum
+        f"warning: over budget: the cheapest network that the options' weights can prefer has "
+        f"{c.metric} {preferred:.4g}, and the bound is {c.maximum:.4g}; genotypes were cut to fit "
+        "it, so take strategy=evolution, or a looser bound"
+        for c, preferred in told
+        if preferred > _NEAR * c.maximum
     ]
 
 

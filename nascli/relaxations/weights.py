@@ -43,10 +43,15 @@ class Weights:
         self._absent = torch.arange(drawn.shape[1]) >= counts[:, None]  # this one on the host
         self._mask = self._absent
         self._kept: tuple[tuple[int, ...], ...] | None = None
+        self.prices: Tensor | None = None
+
+    def charged(self) -> Tensor:
+        """(choices, options): alpha less the prices (see `core.supernet.Charged`)."""
+        return self._alpha if self.prices is None else self._alpha - self.prices
 
     def logits(self) -> Tensor:
-        """(choices, options): alpha, and -inf where a choice lacks the option."""
-        return self._alpha.masked_fill(self._mask, -torch.inf)
+        """(choices, options): the same, and -inf where a choice lacks the option."""
+        return self.charged().masked_fill(self._mask, -torch.inf)
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:
         """Alpha."""
@@ -67,9 +72,10 @@ class Weights:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of alpha, which options are kept, and where the generator stands."""
+        """A copy of alpha, the prices, which options are kept, and where the generator stands."""
         return {
             "alpha": self._alpha.detach().clone(),
+            "prices": self.prices,
             "kept": self._kept and [list(numbers) for numbers in self._kept],
             "generator": self._generator.get_state(),
         }
@@ -78,6 +84,8 @@ class Weights:
         """Takes back what `state_dict` gave."""
         with torch.no_grad():
             self._alpha.copy_(state["alpha"])
+        prices = state.get("prices")  # earlier versions had none
+        self.prices = None if prices is None else prices.to(self._alpha.device)
         if state["kept"] is not None:
             self.keep(state["kept"])
         self._generator.set_state(state["generator"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.supernet import uncharged
 from nascli.gradient.parts import Trained
 
 
@@ -21,4 +22,4 @@ class Strongest:
 
     def __call__(self, trained: Trained) -> Genotype:
         """The genotype."""
-        return trained.derive(trained.relaxation.expected().strengths)
+        return trained.derive(uncharged(trained.relaxation).strengths)

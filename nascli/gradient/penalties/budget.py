@@ -1,7 +1,7 @@
-"""The pressure under which a gradient search meets its constraints, with a weight that it finds.
+"""Prices under which a gradient search prefers networks that keep its constraints.
 
-Dual ascent on the multipliers of an augmented Lagrangian: Bertsekas, Constrained Optimization and
-Lagrange Multiplier Methods, 1982, section 3.1.
+Everett, Generalized Lagrange Multiplier Method for Solving Problems of Optimum Allocation of
+Resources, Operations Research 11(3), 1963.
 """
 
 from __future__ import annotations
@@ -14,82 +14,133 @@ from torch import Tensor
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
-from nascli.core.supernet import Mixture, Relaxation
+from nascli.core.supernet import Charged, Mixture, Relaxation
 from nascli.costs.additive import ADDITIVE
 from nascli.gradient.additive import AdditiveCost
-from nascli.gradient.penalties import checks
+
+_SWEEPS = 3  # over several constraints, each weight in turn
+_LEAST, _LARGEST = 1e-3, 1e6  # where a weight is looked for first, and where no further
+_HALVINGS = 10
 
 
 class Budget:
-    """Adds max(0, w + damping x g) x g for each constraint on a cost that adds up over choices.
+    """Charges every option for what it costs, no more than it takes to keep the constraints.
 
-    g = E / bound - 1, where E is what a network drawn by the chances softmax(alpha), `none` left
-    out, is expected to cost. After each architecture step w <- max(0, w + rate x g), so that w
-    rises while networks are too expensive and falls while they are cheaper than they need be.
-    Nothing is added where there are no such constraints; constraints on other costs, such as the
-    peak memory, are kept when a genotype is derived.
+    logits = alpha - sum over constraints of w x c / bound, where c is what an option adds to the
+    cost. Each w is the least at which the network of the largest logits, `none` left out, costs no
+    more than the bound: the dual of "the largest sum of alphas within the bounds", solved anew
+    after each architecture step. So alpha learns from the loss alone what options are worth, the
+    mixture leans to what is affordable as far as alpha tells options apart, and a genotype is
+    derived from alpha, within the bounds (`nascli.costs.within`).
+
+    Several weights are found in turn, a few times over. If no network without `none` keeps a bound,
+    its w is the least that prefers the cheapest. Nothing is charged where no constraint is on a
+    cost that adds up over choices; others, such as peak memory, are kept when a genotype is
+    derived.
+
+    Departure: Lagrangian methods of the field add w (E - bound) to the loss, with E the expected
+    cost. While chances are nearly equal E is that of the middle of the space, so a tight bound
+    makes everything cheap, long before alpha tells anything.
 
     Args:
         problem: its constraints are the bounds.
-        rate: of the ascent, in multiples of the architecture weights' learning rate: both levels
-            then take as many steps to get anywhere.
-        damping: what keeps w from swinging around its value.
-
-    Raises:
-        Fault: a value is not allowed.
     """
 
-    def __init__(self, problem: Problem, rate: float = 2.0, damping: float = 1.0) -> None:
-        checks.budget(rate, damping)
-        self._rate, self._damping = rate, damping
-        bounds = problem.goal.constraints
+    def __init__(self, problem: Problem) -> None:
+        self._warn = problem.listener.warn
         costs = {}
-        for constraint in bounds:
+        for constraint in problem.goal.constraints:
             if constraint.metric in ADDITIVE:
                 try:
                     cost = AdditiveCost(problem, constraint.metric, "the constraint")
                 except Fault as fault:
-                    problem.listener.warn(f"warning: the search is not led below a bound: {fault}")
+                    self._warn(f"warning: the search is not led below a bound: {fault}")
                 else:
                     costs[constraint.metric] = cost, constraint.maximum
         self._costs = costs
-        if costs:
-            self._rate *= float(problem.recipe.architecture["learning_rate"])
-        self.weights = {metric: torch.zeros(()) for metric in costs}
+        self.weights = dict.fromkeys(costs, 0.0)
         """Metric -> w."""
 
     def __call__(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
     ) -> Tensor:
-        """The loss and the pressure; then the ascent of the weights."""
-        del progress
-        for metric, over in self._over(relaxation, mixture.edges).items():
-            weight = self.weights[metric].to(over)
-            loss = loss + (weight + self._damping * over.detach()).clamp_min(0) * over
-            self.weights[metric] = (weight + self._rate * over.detach()).clamp_min(0)
+        """The loss itself: options are charged, and not the loss."""
+        del mixture, relaxation, progress
         return loss
 
-    def _over(self, relaxation: Relaxation, edges: Tensor | None) -> dict[str, Tensor]:
-        """Metric -> the share by which the expected cost is above its bound."""
-        logits, found = relaxation.logits(), {}
-        for metric, (cost, bound) in self._costs.items():
-            found[metric] = cost.expected(cost.without_none(logits), edges) / bound - 1
-        return found
+    def lead(self, relaxation: Relaxation) -> None:
+        """Finds the weights anew and charges `relaxation` by them."""
+        if not self._costs:
+            return
+        if not isinstance(relaxation, Charged):
+            self._warn(
+                "warning: the search is not led below a bound: its relaxation has no `prices` "
+                "(see nascli.core.supernet.Charged)"
+            )
+            self._costs = {}
+            return
+        relaxation.prices = None
+        alpha, edges = relaxation.logits().detach().cpu(), _edges(relaxation)
+        prices = {
+            metric: cost.slopes(cost.without_none(alpha), edges) / bound
+            for metric, (cost, bound) in self._costs.items()
+        }
+        for _ in range(_SWEEPS if len(prices) > 1 else 1):
+            for metric, own in prices.items():
+                others = [self.weights[m] * price for m, price in prices.items() if m != metric]
+                charged = alpha - torch.stack(others).sum(0) if others else alpha
+                self.weights[metric] = self._least(metric, charged, own, edges)
+        total = torch.stack([self.weights[metric] * own for metric, own in prices.items()]).sum(0)
+        relaxation.prices = total.to(relaxation.logits())
+
+    def _least(self, metric: str, logits: Tensor, prices: Tensor, edges: Tensor | None) -> float:
+        """The least weight at which the preferred network keeps the bound, or costs the least."""
+
+        def over(weight: float) -> float:
+            return self._over(metric, logits - weight * prices, edges)
+
+        allowed = max(0.0, over(_LARGEST))
+        if over(0.0) <= allowed:
+            return 0.0
+        low, high = 0.0, _LEAST
+        while over(high) > allowed:
+            low, high = high, 2 * high
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if over(middle) > allowed else (low, middle)
+        return high
+
+    def _over(self, metric: str, logits: Tensor, edges: Tensor | None) -> float:
+        """The share by which the network of the largest logits is above its bound."""
+        cost, bound = self._costs[metric]
+        chances = cost.without_none(logits)
+        largest = torch.zeros_like(chances).scatter_(1, chances.argmax(1, keepdim=True), 1.0)
+        return float(cost.expected(largest, edges)) / bound - 1
 
     def readout(self, relaxation: Relaxation) -> Mapping[str, float]:
-        """`expected_<metric>` in the metric's unit, and `pressure_<metric>` without it: w."""
-        with torch.no_grad():
-            over = self._over(relaxation, relaxation.expected().edges)
+        """Of each metric `expected_<metric>` and `preferred_<metric>`, in its unit, and w.
+
+        The first is what a network drawn by the chances softmax(logits) costs on average, `none`
+        left out; the second is of the largest logits. w is `pressure_<metric>` and has no unit.
+        """
+        logits, edges = relaxation.logits().detach().cpu(), _edges(relaxation)
         found = {}
-        for metric, (_, bound) in self._costs.items():
-            found[f"expected_{metric}"] = (1 + float(over[metric])) * bound
-            found[f"pressure_{metric.removesuffix('_ms')}"] = float(self.weights[metric])
+        for metric, (cost, bound) in self._costs.items():
+            expected = cost.expected(cost.without_none(logits), edges)
+            found[f"expected_{metric}"] = float(expected)
+            found[f"preferred_{metric}"] = (1 + self._over(metric, logits, edges)) * bound
+            found[f"pressure_{metric.removesuffix('_ms')}"] = self.weights[metric]
         return found
 
     def state_dict(self) -> dict[str, Any]:
         """The weights."""
-        return {metric: float(weight) for metric, weight in self.weights.items()}
+        return dict(self.weights)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
-        self.weights = {metric: torch.tensor(state[metric]) for metric in self.weights}
+        self.weights = {metric: float(state[metric]) for metric in self.weights}
+
+
+def _edges(relaxation: Relaxation) -> Tensor | None:
+    edges = relaxation.expected().edges
+    return None if edges is None else edges.cpu()

@@ -25,13 +25,6 @@ def zero_one(weight: float) -> None:
     _at_least_0("zero_one.weight", weight)
 
 
-def budget(rate: float, damping: float) -> None:
-    """Raises a Fault for a rate that is none, or a damping below 0."""
-    _at_least_0("budget.damping", damping)
-    if not 0 < rate < math.inf:
-        raise Fault(f"strategy.penalties.budget.rate is {rate}; it must be above 0")
-
-
 def expected_cost(
     weight: float, metric: str, form: str, factor: float, *, problem: Problem
 ) -> None:
