@@ -10,6 +10,7 @@ from fixtures import TINY, TINY_SPACE, build, combinations, composed, options
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
+from nascli.core.supernet import Charged, uncharged
 from nascli.gradient.method import Method
 from nascli.gradient.stage_setup import relaxation_of
 from nascli.gradient.stages import Stage
@@ -73,6 +74,31 @@ def test_what_is_expected_is_of_an_edges_own_options(make):
     assert mixture.weights[1, 2] == 0
     assert (mixture.weights >= 0).all() and (mixture.weights <= 1).all()
     assert (mixture.weights.sum(1) > 0.99).all()
+
+
+def test_what_is_charged_weighs_less_until_it_is_asked_for_its_worth(make):
+    relaxation, plain = make(), make().expected().weights
+    assert isinstance(relaxation, Charged)
+    before = relaxation.logits().detach()
+    relaxation.prices = prices = torch.tensor([[0.0, 0.5, 2.0], [0.0, 3.0, 0.0]])
+    assert torch.equal(relaxation.logits().detach(), before - prices)
+    charged = relaxation.expected().weights
+    for row, number in ((0, 1), (0, 2), (1, 1)):
+        share, was = (w[row, number] / w[row, 0] for w in (charged, plain))
+        assert share == pytest.approx(float(was * (-prices[row, number]).exp()), rel=0.5)
+        assert share < 0.8 * was
+    assert charged[1, 2] == 0
+    assert torch.equal(uncharged(relaxation).weights, plain)
+    assert torch.equal(relaxation.expected().weights, charged)
+    again = make(1)
+    again.load_state_dict(relaxation.state_dict())
+    assert torch.equal(again.expected().weights, charged)
+    drawn = [other.mixtures(0.5, "weights")[0].weights for other in (relaxation, again)]
+    assert torch.equal(*drawn)
+    relaxation.prices = torch.tensor([[0.0, 50.0, 50.0], [0.0, 50.0, 0.0]])
+    often = [relaxation.mixtures(0.9, "weights")[0].weights.detach() for _ in range(20)]
+    others = [(w[0, 1] + w[0, 2] + w[1, 1]).abs() for w in often]
+    assert max(others) < 0.3 and sum(others) < 1  # what is too expensive is hardly drawn
 
 
 def test_mixtures_weigh_what_is_active_and_nothing_else(make):

@@ -182,8 +182,10 @@ def test_sigmoids_do_not_compete():
     assert (found[:, 0] > 0).all() and not found[:, 1:].any()
 
 
-def test_options_that_an_architecture_step_did_not_draw_keep_their_chances():
+@pytest.mark.parametrize("prices", [None, torch.tensor([0.5, 0.0, -0.5])])
+def test_options_that_an_architecture_step_did_not_draw_keep_their_chances(prices):
     gates = with_logits(BinaryGates(MANY, seed=0))
+    gates.prices = prices
     (alpha,) = gates.parameters()
     adam = torch.optim.Adam([alpha], lr=0.1, betas=(0.0, 0.999))
     for _ in range(3):
