@@ -4,10 +4,10 @@ python benchmarks/latency_budgets.py [--part table gradient] [--seeds 30] [--tra
 
 `table`: evolution, reinforce and random look cells up, 100 queries each (cells over the budget are
 not queried) or 2,000 proposals, on two settings of the shipped latencies. `gradient`:
-`strategy=beta_darts` under `constraints.latency_ms` trains the smallest supernet (8 channels, a cell
-a stage, 16 epochs) on digits; its answer is looked up. An epoch of it costs as much as one of about
-five such networks, so random with five queries stands beside it (`random_5`), although each query
-tells that one what 200 epochs on CIFAR-10 have found.
+`strategy=beta_darts` under `constraints.latency_ms` trains the smallest supernet (8 channels, a
+cell a stage, 16 epochs) on digits; its answer is looked up. An epoch of it costs as much as one of
+about five such networks, so random with five queries stands beside it (`random_5`), although each
+query tells that one what 200 epochs on CIFAR-10 have found.
 
 Budgets are the latencies that 5, 15, ... 95 % of the cells keep. Accuracies are the answers' on
 CIFAR-10's test split after 200 epochs; `interval` is the mean's, 95 %, by Student's t.

@@ -85,7 +85,7 @@ def test_what_is_charged_weighs_less_until_it_is_asked_for_its_worth(make):
     charged = relaxation.expected().weights
     for row, number in ((0, 1), (0, 2), (1, 1)):
         share, was = (w[row, number] / w[row, 0] for w in (charged, plain))
-        assert share == pytest.approx(float(was * (-prices[row, number]).exp()), rel=0.5)
+        assert 0.9 < share / (was * (-prices[row, number]).exp()) < 2.0
         assert share < 0.8 * was
     assert charged[1, 2] == 0
     assert torch.equal(uncharged(relaxation).weights, plain)
