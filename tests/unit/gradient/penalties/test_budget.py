@@ -1,4 +1,4 @@
-"""The pressure below a bound: closed forms, finite differences, and the optimum it leads to."""
+"""Prices under bounds: closed forms, a second way to the weight, and the optimum they lead to."""
 
 import copy
 from dataclasses import replace
