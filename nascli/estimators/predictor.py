@@ -80,6 +80,11 @@ class Predictor:
             f"predicted from {len(values)} trials in {path} (Kendall's tau {self.tau:.2f} in "
             f"{_FOLDS}-fold cross-validation), not measured"
         )
+        if not self.tau > 0:
+            problem.listener.warn(
+                f"warning: what the surrogate predicts orders genotypes no better than chance: "
+                f"accuracies are {self.meaning}; score more networks before anything is bred by it"
+            )
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """The predicted accuracy in percent, whatever the fidelity."""

@@ -1,7 +1,9 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from fixtures import Heard
 
 from nascli.core import space as moves
 from nascli.core.fault import Fault
@@ -81,8 +83,12 @@ def test_tau_is_that_of_genotypes_left_out(problem, tmp_path):
         for n, genotype in enumerate(moves.at(problem.space, k) for k in range(0, 81, 2))
     ]
     history(tmp_path, lines)
-    assert Predictor(problem, GaussianProcess, path=str(tmp_path)).tau > 0.8
-    assert np.isnan(Predictor(problem, Nearest, path=str(tmp_path)).tau)
+    said = []
+    heard = replace(problem, listener=Heard(warned=said.append))
+    assert Predictor(heard, GaussianProcess, path=str(tmp_path)).tau > 0.8
+    assert not said
+    assert np.isnan(Predictor(heard, Nearest, path=str(tmp_path)).tau)
+    assert "orders genotypes no better than chance" in said[0] and "tau nan" in said[0]
 
 
 def test_scores_become_accuracies_along_the_known_ones():
