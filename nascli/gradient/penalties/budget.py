@@ -103,7 +103,7 @@ class Budget:
         if over(0.0) <= allowed:
             return 0.0
         low, high = 0.0, _LEAST
-        while over(high) > allowed:
+        while high < _LARGEST and over(high) > allowed:
             low, high = high, 2 * high
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
