@@ -58,9 +58,9 @@ def over(found: Mapping[str, float], goal: Goal) -> list[str]:
         if f"preferred_{c.metric}" in found
     ]
     return [
-        f"warning: over budget: the cheapest network that the options' weights can prefer has "
-        f"{c.metric} {preferred:.4g}, and the bound is {c.maximum:.4g}; genotypes were cut to fit "
-        "it, so take strategy=evolution, or a looser bound"
+        f"warning: over budget: the network that the options' weights prefer has {c.metric} "
+        f"{preferred:.4g}, and the bound is {c.maximum:.4g}; genotypes were cut to fit it, so take "
+        "strategy=evolution, or a looser bound"
         for c, preferred in told
         if preferred > _NEAR * c.maximum
     ]

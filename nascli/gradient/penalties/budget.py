@@ -19,6 +19,8 @@ from nascli.costs.additive import ADDITIVE
 from nascli.gradient.additive import AdditiveCost
 
 _SWEEPS = 3  # over several constraints, each weight in turn
+_RAISES = 14  # of all weights by a twentieth, to twice what they are
+_NEAR = 1.05  # times the least cost, where no network keeps a bound
 _LEAST, _LARGEST = 1e-3, 1e6  # where a weight is looked for first, and where no further
 _HALVINGS = 10
 
@@ -33,10 +35,11 @@ class Budget:
     mixture leans to what is affordable as far as alpha tells options apart, and a genotype is
     derived from alpha, within the bounds (`nascli.costs.within`).
 
-    Several weights are found in turn, a few times over. If no network without `none` keeps a bound,
-    its w is the least that prefers the cheapest. Nothing is charged where no constraint is on a
-    cost that adds up over choices; others, such as peak memory, are kept when a genotype is
-    derived.
+    Several weights are found in turn, a few times over, and then raised together until all bounds
+    are kept, at most to twice as much: where costs pull apart, one may stay broken. If no network
+    without `none` keeps a bound, one within a twentieth of the least cost is preferred. Nothing is
+    charged where no constraint is on a cost that adds up over choices; others, such as peak memory,
+    are kept when a genotype is derived.
 
     Departure: Lagrangian methods of the field add w (E - bound) to the loss, with E the expected
     cost. While chances are nearly equal E is that of the middle of the space, so a tight bound
@@ -85,21 +88,31 @@ class Budget:
             metric: cost.slopes(cost.without_none(alpha), edges) / bound
             for metric, (cost, bound) in self._costs.items()
         }
+        self._find(alpha, prices, edges)
+        relaxation.prices = self._total(prices).to(relaxation.logits())
+
+    def _find(self, alpha: Tensor, prices: Mapping[str, Tensor], edges: Tensor | None) -> None:
         for _ in range(_SWEEPS if len(prices) > 1 else 1):
             for metric, own in prices.items():
-                others = [self.weights[m] * price for m, price in prices.items() if m != metric]
-                charged = alpha - torch.stack(others).sum(0) if others else alpha
-                self.weights[metric] = self._least(metric, charged, own, edges)
-        total = torch.stack([self.weights[metric] * own for metric, own in prices.items()]).sum(0)
-        relaxation.prices = total.to(relaxation.logits())
+                others = self._total(prices) - self.weights[metric] * own
+                self.weights[metric] = self._least(metric, alpha - others, own, edges)
+        for _ in range(_RAISES if len(prices) > 1 else 0):  # one may rely on what another gave up
+            charged = alpha - self._total(prices)
+            if all(self._over(metric, charged, edges) <= 0 for metric in prices):
+                break
+            self.weights = {metric: 1.05 * weight for metric, weight in self.weights.items()}
+
+    def _total(self, prices: Mapping[str, Tensor]) -> Tensor:
+        return torch.stack([self.weights[metric] * own for metric, own in prices.items()]).sum(0)
 
     def _least(self, metric: str, logits: Tensor, prices: Tensor, edges: Tensor | None) -> float:
-        """The least weight at which the preferred network keeps the bound, or costs the least."""
+        """The least weight at which the preferred network keeps the bound, or is near the least."""
 
         def over(weight: float) -> float:
             return self._over(metric, logits - weight * prices, edges)
 
-        allowed = max(0.0, over(_LARGEST))
+        least = over(_LARGEST)
+        allowed = 0.0 if least <= 0 else (1 + least) * _NEAR - 1
         if over(0.0) <= allowed:
             return 0.0
         low, high = 0.0, _LEAST

@@ -87,5 +87,5 @@ def test_what_is_preferred_beyond_a_bound_is_said():
     goal = Goal(constraints=(Constraint("macs", 5e6), Constraint("latency_ms", 2.0)))
     found = {"preferred_macs": 5.2e6, "preferred_latency_ms": 2.4, "expected_macs": 9e6}
     (said,) = over(found, goal)
-    assert "can prefer has latency_ms 2.4, and the bound is 2; genotypes were cut to fit it" in said
+    assert "prefer has latency_ms 2.4, and the bound is 2; genotypes were cut to fit it" in said
     assert over({"entropy": 1.0}, goal) == []
