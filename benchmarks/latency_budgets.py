@@ -1,13 +1,14 @@
 """Ten latency budgets over NAS-Bench-201: is the answer below each, and as accurate as random's?
 
-python benchmarks/latency_budgets.py [--part table gradient] [--seeds 30] [--trained 8]
+python benchmarks/latency_budgets.py [--part table gradient pool] [--seeds 30] [--trained 8]
 
 `table`: evolution, reinforce and random look cells up, 100 queries each (cells over the budget are
 not queried) or 2,000 proposals, on two settings of the shipped latencies. `gradient`:
 `strategy=beta_darts` under `constraints.latency_ms` trains the smallest supernet (8 channels, a
 cell a stage, 16 epochs) on digits; its answer is looked up. An epoch of it costs as much as one of
-about five such networks, so random with five queries stands beside it (`random_5`), although each
-query tells that one what 200 epochs on CIFAR-10 have found.
+about five such networks. So two random searches of five stand beside it: `random_trained` takes the
+best on digits of five cells that keep the budget, of those that `pool` has trained at the same size
+for as many epochs (30 draws); `random_5` is told more, what 200 epochs on CIFAR-10 have found.
 
 Budgets are the latencies that 5, 15, ... 95 % of the cells keep. Accuracies are the answers' on
 CIFAR-10's test split after 200 epochs; `interval` is the mean's, 95 %, by Student's t.
@@ -19,6 +20,7 @@ import argparse
 import json
 import math
 import os
+import random
 import statistics
 import subprocess
 import tempfile
@@ -35,6 +37,11 @@ NAME = "latency_budgets"
 SETTINGS = ("titan_rtx_256", "eyeriss")
 QUERIES = {"random": 100, "evolution": 100, "reinforce": 100, "random_5": 5}
 EPOCHS = 16
+OF = 5  # networks whose training costs as much as a supernet's
+SMALL = [
+    "space=nasbench201", "space.channels=8", "space.cells_per_stage=1", "data=digits",
+    f"training.epochs={EPOCHS}", "threads=1",
+]  # fmt: skip
 
 
 def budgets(setting: str) -> list[float]:
@@ -61,18 +68,45 @@ def looked_up(row: str, setting: str, budget: float, seed: int) -> tuple[float, 
 def trained(setting: str, budget: float, seed: int, folder: Path) -> tuple[float, float]:
     """The same of a gradient search, which runs as a command."""
     outputs = folder / f"{setting}-{budget}-{seed}"
-    command = [
-        "nas", "search", "strategy=beta_darts", "space=nasbench201", "space.channels=8",
-        "space.cells_per_stage=1", "data=digits", f"training.epochs={EPOCHS}", "threads=1",
-        "device=nasbench201_devices", f"device.setting={setting}",
-        f"constraints.latency_ms={budget}", f"seed={seed}", f"outputs={outputs}",
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    searched(
+        [
+            "strategy=beta_darts", *SMALL, "device=nasbench201_devices",
+            f"device.setting={setting}", f"constraints.latency_ms={budget}", f"seed={seed}",
+        ],
+        outputs,
+    )  # fmt: skip
     run = max((outputs / "search").glob("*"))
     answer = json.loads((run / "genotype.json").read_text())["choices"]
     options = tuple(answer.values())
     return shipped().latencies(setting)[shipped().number(options)], told(options)
+
+
+def searched(words: list[str], outputs: Path) -> None:
+    """Runs a search as a command, on one thread."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = ["nas", "search", *words, f"outputs={outputs}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+
+
+def pooled(outputs: Path) -> dict[str, float]:
+    """Cell -> its accuracy on digits, of all runs of random search in a folder."""
+    found = {}
+    for history in sorted(outputs.glob("search/*/history.jsonl")):
+        for line in history.read_text().splitlines():
+            trial = json.loads(line)
+            cell = ",".join(trial["genotype"]["choices"].values())
+            found[cell] = round(trial["metrics"]["accuracy"], 3)
+    return found
+
+
+def of_five(pool: dict[str, float], setting: str, budget: float, seed: int) -> tuple[float, float]:
+    """The best on digits of five cells of the pool that keep the budget."""
+    latencies = shipped().latencies(setting)
+    cells = {cell: tuple(cell.split(",")) for cell in sorted(pool)}
+    ms = {cell: float(latencies[shipped().number(options)]) for cell, options in cells.items()}
+    kept = [cell for cell in cells if ms[cell] <= budget]
+    best = max(random.Random(seed).sample(kept, OF), key=pool.__getitem__)
+    return ms[best], told(cells[best])
 
 
 def told(options: tuple[str, ...]) -> float:
@@ -97,9 +131,10 @@ def summed(found: list[tuple[float, float]], budget: float) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--part", nargs="+", default=["table", "gradient"])
+    parser.add_argument("--part", nargs="+", default=["table", "gradient", "pool"])
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--trained", type=int, default=8, help="seeds of the gradient searches")
+    parser.add_argument("--pool", type=int, default=500, help="cells that are trained on digits")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, choices=SETTINGS)
     parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / NAME)
     options = parser.parse_args()
@@ -129,6 +164,18 @@ def main() -> None:
                 found = [runs[n] for n in runs if n.startswith(f"{setting} {budget} ")]
                 result[setting][str(budget)]["gradient"] = summed(found, budget)
                 tabular.save(NAME, result)
+    if "pool" in options.part:
+        outputs = options.runs / "pool"
+        missing = options.pool - len(pooled(outputs))
+        if missing > 0:
+            words = ["strategy=random", "estimator=train", *SMALL, "device=none"]
+            searched([*words, f"budget.trials={missing}", f"seed={len(pooled(outputs))}"], outputs)
+        result["pool"] = pool = pooled(outputs)
+        for setting in options.settings:
+            for budget in budgets(setting):
+                found = [of_five(pool, setting, budget, seed) for seed in range(options.seeds)]
+                result[setting][str(budget)]["random_trained"] = summed(found, budget)
+        tabular.save(NAME, result)
 
 
 if __name__ == "__main__":
