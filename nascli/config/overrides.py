@@ -207,7 +207,8 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
         )
     space = spaces.pop()
     recorded = _recorded(Path(reference), verb, space) if not several[1:] else []
-    kept = [f"space={space}", *recorded]
+    named = () if any(o.startswith("space=") for o in recorded) else (f"space={space}",)
+    kept = [*named, *recorded]
     # Settings of a component make sense with that component only.
     replaced = tuple(f"{group}." for group in ("data", "space") if group in given)
     keys = [o.partition("=")[0] for o in kept]
@@ -238,7 +239,7 @@ def _recorded(folder: Path, verb: str, space: str) -> list[str]:
     recorded = reading.environment(folder) if is_there(str(folder)) else {}
     if not recorded:
         return []
-    groups = ("data",) if verb == "retrain" else ("data", "training")
+    groups = ("space", "data") if verb == "retrain" else ("space", "data", "training")
     chosen = [f"{g}={recorded['choices'][g]}" for g in groups if g in recorded["choices"]]
     said = [str(o) for o in recorded["overrides"] if not str(o).startswith("space=")]
     if (folder / "config.yaml").is_file():

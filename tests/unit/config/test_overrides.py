@@ -143,6 +143,17 @@ def test_a_runs_space_and_data_come_along(run):
     assert kept == ["space=cell", "data=image_folder", "data.path='/my photos'", "space.nodes=3"]
 
 
+def test_a_space_of_the_users_own_is_found_by_its_file_and_not_by_the_name_in_it(run):
+    told = json.loads((run / "environment.json").read_text())
+    told["choices"]["space"] = "mine"  # mine.yaml, whose genotypes are of `cell`
+    told["overrides"][1] = "space=mine"
+    (run / "environment.json").write_text(json.dumps(told))
+    for verb in ("retrain", "show"):
+        kept = overrides.carried(verb, [f"genotype={run}"])
+        assert [o for o in kept if o.startswith("space=")] == ["space=mine"]
+    assert "space=mine" not in overrides.carried("show", [f"genotype={run}", "space=cell"])
+
+
 def test_what_the_user_says_wins(run):
     kept = overrides.carried("retrain", [f"genotype={run}", "data=digits", "space.nodes=2"])
     assert kept == ["space=cell"]
