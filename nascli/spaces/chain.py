@@ -60,10 +60,12 @@ class Chain:
     ) -> None:
         self.task, self.name, self._width, self._layers = task, name, width, layers
         self.operations = dict(operations)
+        wrong = wrong_operations(self.operations)
         if not isinstance(width, int | float) or not 0 < width < math.inf:
-            raise Fault(f"space.width is {width}; it must be above 0")
-        self._steps, wrong = read(layers, options, self.operations, width)
-        wrong = wrong_operations(self.operations) + wrong
+            wrong.append(f"space.width is {width}; it must be above 0")
+            width = 1.0
+        self._steps, more = read(layers, options, self.operations, width)
+        wrong += more
         least, (_, height, breadth) = math.prod(s.stride for s in self._steps), task.input_shape
         if min(height, breadth) < least:
             wrong.append(

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import MOST_LAYERS, STEP, whole
+from nascli.core.channels import MOST_LAYERS, SQUEEZES, STEP, whole
 from nascli.core.choice import SKIP
-from nascli.core.fault import Fault
+from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.plan import Layer, Plan
 from nascli.core.space import check, strongest
@@ -24,7 +24,7 @@ from nascli.operations import resolve
 from nascli.spaces.chain_plan import planned
 from nascli.spaces.mobile_genotype import blocks, faults, scaled, steps
 from nascli.spaces.mobile_strides import published, wrong_strides
-from nascli.spaces.mobile_words import LINEAR, block, convolution, hidden, of_block
+from nascli.spaces.mobile_words import ACTIVATIONS, LINEAR, block, convolution, hidden, of_block
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,7 +103,20 @@ class Mobile:
         if wrong:
             raise Fault("\n".join(wrong))
         self.strides = published(min(size)) if strides is None else tuple(strides)
-        words = itertools.product(kernels, expansions, activations, squeezes)
+        wrong = [
+            f"space.kernels has {kernel!r:.80}; each must be an odd number of pixels up to 99"
+            for kernel in kernels
+            if _even(kernel)
+        ]
+        for key, known in (("activations", ACTIVATIONS), ("squeezes", SQUEEZES)):
+            values = [value for value in lists[key] if value not in known]
+            wrong += [unknown(f"space.{key}:", value, known) for value in values]
+        words = itertools.product(
+            [k for k in kernels if not _even(k)] or (3,),
+            expansions,
+            [a for a in activations if a in ACTIVATIONS] or ("relu6",),
+            [s for s in squeezes if s in SQUEEZES] or ("none",),
+        )  # what is left of them, so that all else is looked at too
         several = tuple(itertools.starmap(of_block, words))
         decisions: dict[str, tuple[str, ...]] = {"stem": (stem,), "stem/width": _words(stem_width)}
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True), start=1):
@@ -115,14 +128,14 @@ class Mobile:
         decisions |= {"head": (head,), "head/width": _words(head_width)}
         decisions |= {"classifier": (classifier,), "epsilon": (f"{epsilon:g}",)}
         self._decisions = decisions
-        self._check(decisions)
+        self._check(decisions, wrong)
         self.operations: dict[str, Any] = {}
         self._factories: dict[tuple[str, str], Factory] = {}
         self._know(itertools.chain.from_iterable(decisions.values()))
 
-    def _check(self, decisions: Mapping[str, tuple[str, ...]]) -> None:
-        """Every option, by genotypes that together have them all."""
-        wrong = [
+    def _check(self, decisions: Mapping[str, tuple[str, ...]], wrong: list[str]) -> None:
+        """Every option, by genotypes that together have them all; `wrong` is known already."""
+        wrong += [
             f"space: {key} has an option twice: {', '.join(options)}"
             for key, options in decisions.items()
             if len(set(options)) < len(options)
@@ -287,6 +300,11 @@ class Mobile:
         )
         lines.append(f"strides {', '.join(map(str, self.strides))}; epsilon {choices['epsilon']}")
         return "\n".join(lines)
+
+
+def _even(kernel: Any) -> bool:
+    """Whether a kernel has no middle, or is none."""
+    return bool(whole(kernel, 99)) or kernel % 2 == 0
 
 
 def _words(width: int | Sequence[int]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ CASES = [
     ("mobile", {"widths": [8, 8], "depths": [300, 300]}, "space.depths .* 500 together at most"),
     ("mobile", {"stem_width": WIDE}, "stem/width is '65537'; .* channels, from 1 to 65,536"),
     ("mobile", {"classifier": "hidden_999999_relu"}, "classifier is 'hidden_999999_relu'; it must"),
-    ("mobile", {"kernels": [101]}, "mbconv_101x101"),
+    ("mobile", {"kernels": [101]}, "space.kernels has 101"),
     ("chain", {"layers": [{"channels": 8, "repeats": MANY}]}, "repeats is 501; .* from 1 to 500"),
     ("chain", {"layers": [{"channels": 8, "repeats": 300}] * 2}, "there are 600 layers, .* 500"),
     ("chain", {"width": 1e4}, "space.width is 10000, which makes 1,280,000 channels; at most"),

@@ -227,7 +227,8 @@ def test_settings_of_operations_are_looked_at_with_the_layers():
         "same": {"_target_": "nascli.operations.inverted.identity", "kernel": 3},
         "own": {"_target_": "mine.own", "kernel": 4},
     }
-    assert wrong(operations=operations, layers=[{"channels": 0, "options": ["even", "deep"]}]) == [
+    layers = [{"channels": 0, "options": ["even", "deep"]}]
+    assert wrong(operations=operations, layers=layers, width=-1) == [
         "operation 'classifier' has the name of a fixed layer; give it another one (taken: stem, "
         "stem0, stem1, preprocess, residual_reduction, norm_relu, resize, classifier, "
         "auxiliary_head)",
@@ -240,6 +241,7 @@ def test_settings_of_operations_are_looked_at_with_the_layers():
         "operation 'loud': activation is 'bar'; it is one of relu, relu6, swish, hswish, linear",
         "operation 'loud': keep is 'yes'; it is true or false",
         "operation 'same' has no settings; leave out kernel",
+        "space.width is -1; it must be above 0",
         "layer 1 (layer1): channels is 0; it must be a whole number from 1 to 65,536",
     ]
 

@@ -247,9 +247,19 @@ def test_everything_wrong_with_the_settings_is_said_at_once():
         "space.strides is [2, 2, 3]; it must have 1 or 2 for the stem and for each of the 3 stages",
     ]
     with pytest.raises(Fault) as fault:
-        space(kernels=[4, 3, 3], stem="conv", widths=[4, 0, 8], epsilon=-1)
+        space(
+            kernels=[4, 3, 3], squeezes=["sa"], activations=["relu", "rely"],
+            stem="conv", widths=[4, 0, 8], epsilon=-1,
+        )  # fmt: skip
     said = str(fault.value)
-    for words in ("2/1 has an option twice", "'mbconv_4x4_e3'", "stem is 'conv'", "2/width is '0'"):
+    for words in (
+        "space.kernels has 4; each must be an odd number of pixels up to 99",
+        "space.activations: 'rely' is not known",
+        "space.squeezes: 'sa' is not known",
+        "2/1 has an option twice",
+        "stem is 'conv'",
+        "2/width is '0'",
+    ):
         assert said.count(words) == 1
     assert "epsilon is '-1'" in said
     with pytest.raises(Fault, match="images of 7x16 pixels are too small .* allowed is 8x8"):
