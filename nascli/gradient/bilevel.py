@@ -306,7 +306,7 @@ class Bilevel:
         perturbation = self._method.perturbation
         return {
             "epoch": self.epoch,
-            "under_way": self._under_way(),
+            "under_way": [self._step, self._learning, self._total.tolist()] if self._step else [],
             **self._shared.state_dict(),
             "architect": self._architect and self._architect.state_dict(),
             "streams": self._halves.state_dict(),
@@ -314,10 +314,6 @@ class Bilevel:
             "perturbation": perturbation and perturbation.state_dict(),
             "penalties": self._method.state_dict(),
         }
-
-    def _under_way(self) -> list[Any]:
-        """What `_at` takes back in the middle of an epoch."""
-        return [self._step, self._learning, self._total.tolist()] if self._step else []
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
