@@ -449,6 +449,33 @@ def test_ranks_of_supernets_of_the_benchmark_are_those_of_the_raw_files():
         assert f"| {words} | {said(row)} |{was} {said(some)} |{half}" in text, name
 
 
+def test_how_searches_under_budgets_stand_is_that_of_the_raw_file():
+    text = (CHECKOUT / "docs" / "budgets.md").read_text(encoding="utf-8")
+    told = raw("latency_budgets")
+    rows = [row for setting in ("titan_rtx_256", "eyeriss") for row in told[setting].values()]
+    for row in rows:  # all answers of all searches
+        for found in row.values():
+            kept, _, tried = found["kept"].partition(" of ")
+            assert kept == tried and found["mean"] > 0
+
+    def counted(one, other):
+        sides = [0, 0, 0]
+        for row in rows:
+            low, high = row[other]["interval"]
+            sides[1 + (row[one]["mean"] > high) - (row[one]["mean"] < low)] += 1
+        return sides  # below, within, above
+
+    assert counted("evolution", "random") == [1, 9, 10]
+    assert "within or above the 95 % interval of random search's mean at 19 of 20" in text
+    assert counted("reinforce", "random")[0] == 2 and "within or above at 18 of 20" in text
+    assert counted("gradient", "random_trained") == [0, 1, 19]
+    assert "above the interval of random's mean at 19 of 20 budgets and within at one" in text
+    assert counted("gradient", "random_5") == [5, 1, 14]
+    assert "it is above at 14, within at one and below at 5" in text
+    assert told["epochs_of_gradient"] == 16 and rows[0]["gradient"]["kept"] == "5 of 5"
+    assert "16 epochs of digits, 5 seeds" in text
+
+
 def test_slow_tests_are_there():
     lines = (CHECKOUT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()
     named = [line for line in lines if not line.startswith("#")]
