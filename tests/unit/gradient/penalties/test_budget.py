@@ -149,6 +149,22 @@ def test_of_several_weights_all_keep_and_few_are_larger_than_they_must_be():
     assert minimal > 1.6 * tried
 
 
+def test_of_costs_that_pull_apart_most_bounds_are_kept():
+    draws, kept = torch.Generator().manual_seed(0), 0
+    made = problem(macs=1.0, params=1.0)
+    for seed in range(40):
+        relaxation = Softmax(made.space.supernet(), seed=seed, scale=1.0)
+        costs = {name: torch.rand(6, 5, generator=draws) for name in ("macs", "params")}
+        cheap = sum(costs.values()).argmin(1)  # keeps both
+        bounds = {name: 1.5 * float(c[range(6), cheap].sum()) for name, c in costs.items()}
+        budget = Budget(made)
+        budget._costs = {name: (Sum(costs[name]), bound) for name, bound in bounds.items()}
+        budget.lead(relaxation)
+        told = budget.readout(relaxation)
+        kept += all(told[f"preferred_{name}"] <= bound + 1e-5 for name, bound in bounds.items())
+    assert kept >= 35
+
+
 def test_what_is_charged_shows_in_all_that_the_relaxation_gives_but_not_in_its_worth():
     loose = problem(macs=1e9)
     relaxation = Softmax(loose.space.supernet(), seed=0, scale=1.0)
