@@ -91,12 +91,16 @@ class AdditiveCost:
         No strategy derives `none` of its own accord (`nascli.core.space.strongest`), so these are
         the chances of a network's options. Where a choice has nothing else, it is certain.
         """
-        none = [[o == NONE for o in c.options] for c in self._plan.choices]
-        width = logits.shape[1]
-        mask = torch.tensor([row + [False] * (width - len(row)) for row in none])
-        mask = mask.to(logits.device)
+        mask = self._none.to(logits.device)
         alone = (logits.isfinite() & ~mask).sum(1, keepdim=True) == 0
         return logits.masked_fill(mask & ~alone, -torch.inf).softmax(dim=1)
+
+    @cached_property
+    def _none(self) -> Tensor:
+        """(choices, options): where `none` is."""
+        rows = [[option == NONE for option in choice.options] for choice in self._plan.choices]
+        most = max(map(len, rows))
+        return torch.tensor([row + [False] * (most - len(row)) for row in rows])
 
     @property
     def fixed(self) -> float:

@@ -111,9 +111,12 @@ class Budget:
         def over(weight: float) -> float:
             return self._over(metric, logits - weight * prices, edges)
 
+        free = over(0.0)
+        if free <= 0:
+            return 0.0
         least = over(_LARGEST)
         allowed = 0.0 if least <= 0 else (1 + least) * _NEAR - 1
-        if over(0.0) <= allowed:
+        if free <= allowed:
             return 0.0
         low, high = 0.0, _LEAST
         while high < _LARGEST and over(high) > allowed:
