@@ -19,10 +19,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import random
 import statistics
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ import numpy as np
 import tabular
 from scipy import stats
 
+import nascli
 from nascli.tables.nasbench201 import shipped
 
 NAME = "latency_budgets"
@@ -66,26 +65,15 @@ def looked_up(row: str, setting: str, budget: float, seed: int) -> tuple[float, 
 
 
 def trained(setting: str, budget: float, seed: int, folder: Path) -> tuple[float, float]:
-    """The same of a gradient search, which runs as a command."""
-    outputs = folder / f"{setting}-{budget}-{seed}"
-    searched(
-        [
-            "strategy=beta_darts", *SMALL, "device=nasbench201_devices",
-            f"device.setting={setting}", f"constraints.latency_ms={budget}", f"seed={seed}",
-        ],
-        outputs,
+    """The same of a gradient search."""
+    run = nascli.search(
+        "strategy=beta_darts", *SMALL, "device=nasbench201_devices",
+        f"device.setting={setting}", f"constraints.latency_ms={budget}",
+        seed=seed, outputs=folder / f"{setting}-{budget}-{seed}",
     )  # fmt: skip
-    run = max((outputs / "search").glob("*"))
-    answer = json.loads((run / "genotype.json").read_text())["choices"]
-    options = tuple(answer.values())
+    assert run.genotype is not None
+    options = run.genotype.options
     return shipped().latencies(setting)[shipped().number(options)], told(options)
-
-
-def searched(words: list[str], outputs: Path) -> None:
-    """Runs a search as a command, on one thread."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = ["nas", "search", *words, f"outputs={outputs}"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
 def pooled(outputs: Path) -> dict[str, float]:
@@ -133,7 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", nargs="+", default=["table", "gradient", "pool"])
     parser.add_argument("--seeds", type=int, default=30)
-    parser.add_argument("--trained", type=int, default=8, help="seeds of the gradient searches")
+    parser.add_argument("--trained", type=int, default=30, help="seeds of the gradient searches")
     parser.add_argument("--pool", type=int, default=500, help="cells that are trained on digits")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, choices=SETTINGS)
     parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / NAME)
@@ -168,8 +156,10 @@ def main() -> None:
         outputs = options.runs / "pool"
         missing = options.pool - len(pooled(outputs))
         if missing > 0:
-            words = ["strategy=random", "estimator=train", *SMALL, "device=none"]
-            searched([*words, f"budget.trials={missing}", f"seed={len(pooled(outputs))}"], outputs)
+            nascli.search(
+                "strategy=random", "estimator=train", *SMALL, "device=none",
+                f"budget.trials={missing}", seed=len(pooled(outputs)), outputs=outputs,
+            )  # fmt: skip
         result["pool"] = pool = pooled(outputs)
         for setting in options.settings:
             for budget in budgets(setting):

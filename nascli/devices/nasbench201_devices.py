@@ -79,7 +79,7 @@ class NASBench201Devices:
         """See `nascli.core.device.LooksUp`."""
         return self._ms[self._rows.number(genotype.options)]
 
-    @property
+    @cached_property  # a protocol's isinstance reads every property
     def notice(self) -> str:
         """See `nascli.core.device.LooksUp`."""
         glitches = sum(ms < self._floor for ms in self._ms)
