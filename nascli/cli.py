@@ -59,7 +59,7 @@ _VALUED = ("-cd", "--config-dir", "-c", "--cfg", "-p", "--package", "-i", "--inf
 
 def main() -> None:
     """The `nas` command; exits with 0 (done), 1 (our fault), 2 (wrong input) or 130 (stopped)."""
-    gc.set_threshold(10_000)  # what torch brings stays, and would be looked through again and again
+    gc.set_threshold(50_000)  # what torch brings stays, and would be looked through again and again
     try:
         code = _main(sys.argv[1:])
         sys.stdout.flush()

@@ -147,9 +147,9 @@ def problem(
     if made is not None and (device is not None or isinstance(made, Planned)):
         faults.attempt(lambda: protocols.check(made, SearchSpace, "space"))
     at_size = faults.attempt(lambda: deployed(config, task)) if task else None
-    priced = made if at_size is None else at_size.space
+    sized = made if at_size is None else at_size.space
     looked = device if isinstance(device, (LooksUp, Counting)) else None
-    if priced is not None and looked is not None and faults.found_by(lambda: looked.fits(priced)):
+    if sized is not None and looked is not None and faults.found_by(lambda: looked.fits(sized)):
         device = None  # nothing else is asked of it
     if made is None or task is None or training is None or run_on is None:
         return None

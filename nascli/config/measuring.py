@@ -58,12 +58,12 @@ def anchored(config: DictConfig, problem: Problem, directories: Sequence[Path] =
         if other:
             hear(f"warning: measured under other conditions: {other}")
         hear(f"measuring {counted(len(anchors), 'network')} again, for how fast the machine is now")
-        again = made.latencies(Built(problem.priced, [genotype for genotype, _ in anchors]))
+        again = made.latencies(Built(problem.as_deployed, [genotype for genotype, _ in anchors]))
         scale, told = conditions.scale([ms for _, ms in anchors], again)
         hear(told)
         config.device.scale = float(f"{scale:.4g}")
     scaled: LooksUp = building.component(config, "device")
-    scaled.fits(problem.priced.space)
+    scaled.fits(problem.as_deployed.space)
     return replace(problem, device=cast(Device, scaled))
 
 

@@ -116,7 +116,7 @@ def networks(config: DictConfig, problem: Problem, estimators: Sequence[Estimato
     found = provenance(config)
     if found is None and len(estimators) == 1 and isinstance(estimators[0], HasProvenance):
         return "as the table has them"  # a user's own
-    return str(found or given(problem.priced))
+    return str(found or given(problem.as_deployed))
 
 
 def _option(name: str, directories: Sequence[Path]) -> Path | None:

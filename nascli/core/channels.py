@@ -22,6 +22,12 @@ def whole(value: object, most: int, least: int = 1) -> str:
     return "" if fits else f"a whole number from {least} to {most:,}"
 
 
+def odd(value: object) -> str:
+    """What the kernel of a convolution must be, if `value` is not that."""
+    fits = type(value) is int and 0 < value < 100 and value % 2 == 1
+    return "" if fits else "an odd number of pixels up to 99"
+
+
 def rounded(channels: float, step: int = STEP) -> int:
     """`channels` to the nearest multiple of `step`, at least one, and never below 90 % of it.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from nascli.core.channels import SQUEEZES
+from nascli.core.channels import SQUEEZES, odd
 from nascli.core.fault import unknown
 
 ACTIVATIONS = ("relu", "relu6", "swish", "hswish", "linear")
@@ -20,10 +20,6 @@ class Setting(NamedTuple):
     fits: Callable[[object], bool]
     words: str
     required: bool = False
-
-
-def _odd(value: object) -> bool:
-    return type(value) is int and value > 0 and value % 2 == 1
 
 
 def _whole(value: object) -> bool:
@@ -43,8 +39,9 @@ def _one_of(*names: str) -> Setting:
 
 
 _FLAG = Setting(_flag, "true or false")
-_NEEDED = {"kernel": Setting(_odd, "an odd number of pixels", required=True)}
-_KERNEL = {"kernel": Setting(_odd, "an odd number of pixels")}
+_ODD = Setting(lambda value: not odd(value), odd(None))
+_NEEDED = {"kernel": _ODD._replace(required=True)}
+_KERNEL = {"kernel": _ODD}
 _BLOCK = {**_KERNEL, "activation": _one_of(*ACTIVATIONS)}
 SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     "nascli.operations.skip.skip_connect": {},

@@ -97,7 +97,7 @@ class Problem:
         raise AttributeError(f"'Problem' object has no attribute '{name}'")
 
     @property
-    def priced(self) -> Problem:
+    def as_deployed(self) -> Problem:
         """The problem whose networks constraints and costs speak of: as deployed, or as it is."""
         if self.deployed is None:
             return self

@@ -209,8 +209,8 @@ class Rescales(Protocol):
 
 
 @runtime_checkable
-class Charged(Protocol):
-    """A relaxation whose options can be charged for what they cost.
+class Priced(Protocol):
+    """A relaxation whose options can be priced by what they cost.
 
     `prices` are (choices, options), taken off the architecture weights in all that the relaxation
     gives; None for nothing.
@@ -219,9 +219,9 @@ class Charged(Protocol):
     prices: Tensor | None
 
 
-def uncharged(relaxation: Relaxation) -> Mixture:
+def unpriced(relaxation: Relaxation) -> Mixture:
     """`relaxation.expected()` without prices: what options are worth, whatever they cost."""
-    if not isinstance(relaxation, Charged) or relaxation.prices is None:
+    if not isinstance(relaxation, Priced) or relaxation.prices is None:
         return relaxation.expected()
     prices, relaxation.prices = relaxation.prices, None
     try:

@@ -145,7 +145,7 @@ def measured(
         hear(done / total, f"{done} of {counted(total, 'layer')} timed")
 
     if not found.rows or not set(further or ()) <= found.rows.keys():
-        found.rows.update(measure(problem.priced.space, device, timed, further))
+        found.rows.update(measure(problem.as_deployed.space, device, timed, further))
         found.keep(found.rows)
         spoilt = unsteady(list(found.rows.values()), "layer")
         if spoilt:

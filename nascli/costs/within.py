@@ -45,7 +45,7 @@ class Within:
     """
 
     def __init__(self, problem: Problem) -> None:
-        problem = problem.priced
+        problem = problem.as_deployed
         space, metrics = problem.space, list(_COUNTED)
         device = problem.device
         self._counting = device if isinstance(device, Counting) else None

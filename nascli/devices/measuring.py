@@ -25,6 +25,7 @@ _SHARE = 0.25  # the quantile that stands for a latency
 _SURE = 1.96  # standard deviations of a 95 % confidence interval
 _AGAIN = 2  # times that what other work has spoilt is measured again
 _REFERENCES = 5  # that were not spoilt, beside those, at most
+_ALONE = 5  # times `precision` will do for a pass alone, for which the machine's state is unknown
 _LOOK = 5  # rounds between two looks at how well the quantiles are known
 _BESIDE = 8  # passes before a pass, and behind it, that tell how fast the machine was
 _SWEEPS = 8  # of levelling by means, and by medians; all has settled by then
@@ -234,8 +235,9 @@ def _enough(timed: int, limits: Limits, taken: Sequence[Sequence[float]], *, par
     if parts:
         off = math.hypot(*(one.half_width * one.ms for one in levels))
         return off <= limits.precision * math.fsum(one.ms for one in levels)
+    share = limits.precision * (_ALONE if len(taken) == 1 else 1)
     return all(
-        one.half_width <= limits.precision or sum(values) >= 1e3 * limits.seconds
+        one.half_width <= share or sum(values) >= 1e3 * limits.seconds
         for one, values in zip(levels, taken, strict=True)
     )
 

@@ -16,7 +16,8 @@ class Limits:
     Every pass is called `warmup` times before and at most `repeats` times timed; it drops out once
     those have taken `seconds` in all. Rounds end before that when every latency is known to within
     `precision` (a share of itself; of layers, their sum is) with a confidence of 95 %; 0 asks for
-    all repeats.
+    all repeats. Five times that will do for a network alone: further passes of the same second
+    share the state that the machine is in, and it is that which differs from second to second.
     """
 
     warmup: int = 5

@@ -51,7 +51,7 @@ class Costs:
 
     def __init__(self, problem: Problem) -> None:
         available(problem.device)
-        self.problem = problem = problem.priced
+        self.problem = problem = problem.as_deployed
         self._warned = False
         space, device = problem.space, problem.device
         self._counter = PlanCounter(space) if isinstance(space, Planned) else None

@@ -43,7 +43,7 @@ class AdditiveCost:
     """
 
     def __init__(self, problem: Problem, metric: str, who: str) -> None:
-        problem = problem.priced
+        problem = problem.as_deployed
         self._problem, self.metric = problem, metric
         if metric == "latency_ms":
             check_layered(problem.device)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
-from nascli.core.supernet import Charged, Level, Mixture, Relaxation, Rescales, Supernet
+from nascli.core.supernet import Level, Mixture, Priced, Relaxation, Rescales, Supernet
 
 
 class EdgeNormalised:
@@ -70,14 +70,14 @@ class EdgeNormalised:
 
     @property
     def prices(self) -> Tensor | None:
-        """Those of the inner relaxation, if it can be charged."""
-        if not isinstance(self._inner, Charged):
+        """Those of the inner relaxation, if it can be priced."""
+        if not isinstance(self._inner, Priced):
             raise AttributeError("the inner relaxation has no prices")
         return self._inner.prices
 
     @prices.setter
     def prices(self, prices: Tensor | None) -> None:
-        assert isinstance(self._inner, Charged)
+        assert isinstance(self._inner, Priced)
         self._inner.prices = prices
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:

@@ -60,7 +60,7 @@ def beside(
     Empty where nothing can be measured and nothing was told.
     """
     found: dict[str, Any] = {}
-    problem = problem.priced
+    problem = problem.as_deployed
     source = problem.device
     if isinstance(source, LooksUp):
         how = source.how if isinstance(source, Predicting) else f"device={source.name}"

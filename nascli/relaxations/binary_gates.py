@@ -58,7 +58,7 @@ class BinaryGates(Weights):
             return
         drawn, before = self._pair
         with torch.no_grad():
-            after = self.charged().gather(1, drawn)
+            after = self.priced().gather(1, drawn)
             offset = after.logsumexp(1, keepdim=True) - before.logsumexp(1, keepdim=True)
             self._alpha.scatter_(1, drawn, self._alpha.gather(1, drawn) - offset)
         self._pair = None

@@ -30,7 +30,7 @@ class Dirichlet(Weights):
 
     def concentrations(self) -> Tensor:
         """(choices, options): all above 0; 0 where a choice lacks the option."""
-        positive = torch.nn.functional.elu(self.charged()) + 1
+        positive = torch.nn.functional.elu(self.priced()) + 1
         return positive.masked_fill(self._mask, 0.0)
 
     def mixtures(self, progress: float, level: Level = "weights") -> Sequence[Mixture]:

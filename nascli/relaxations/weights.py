@@ -45,13 +45,13 @@ class Weights:
         self._kept: tuple[tuple[int, ...], ...] | None = None
         self.prices: Tensor | None = None
 
-    def charged(self) -> Tensor:
-        """(choices, options): alpha less the prices (see `core.supernet.Charged`)."""
+    def priced(self) -> Tensor:
+        """(choices, options): alpha less the prices (see `core.supernet.Priced`)."""
         return self._alpha if self.prices is None else self._alpha - self.prices
 
     def logits(self) -> Tensor:
         """(choices, options): the same, and -inf where a choice lacks the option."""
-        return self.charged().masked_fill(self._mask, -torch.inf)
+        return self.priced().masked_fill(self._mask, -torch.inf)
 
     def parameters(self) -> Sequence[torch.nn.Parameter]:
         """Alpha."""

@@ -61,7 +61,7 @@ def search(
     return {
         "verb": "search",
         "seconds": round(seconds, 3),
-        "problem": {**_problem(problem), "networks": networks or str(given(problem.priced))},
+        "problem": {**_problem(problem), "networks": networks or str(given(problem.as_deployed))},
         "genotype": genotype.to_json() if genotype else None,
         "description": problem.space.describe(genotype) if genotype else "",
         "result": {name: value for name, value in metrics.items() if name not in COSTS},

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nascli.core.channels import MOST_LAYERS, SQUEEZES, STEP, whole
+from nascli.core.channels import MOST_LAYERS, SQUEEZES, STEP, odd, whole
 from nascli.core.choice import SKIP
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
@@ -104,15 +104,15 @@ class Mobile:
             raise Fault("\n".join(wrong))
         self.strides = published(min(size)) if strides is None else tuple(strides)
         wrong = [
-            f"space.kernels has {kernel!r:.80}; each must be an odd number of pixels up to 99"
+            f"space.kernels has {kernel!r:.80}; each must be {wanted}"
             for kernel in kernels
-            if _even(kernel)
+            if (wanted := odd(kernel))
         ]
         for key, known in (("activations", ACTIVATIONS), ("squeezes", SQUEEZES)):
             values = [value for value in lists[key] if value not in known]
             wrong += [unknown(f"space.{key}:", value, known) for value in values]
         words = itertools.product(
-            [k for k in kernels if not _even(k)] or (3,),
+            [k for k in kernels if not odd(k)] or (3,),
             expansions,
             [a for a in activations if a in ACTIVATIONS] or ("relu6",),
             [s for s in squeezes if s in SQUEEZES] or ("none",),
@@ -300,11 +300,6 @@ class Mobile:
         )
         lines.append(f"strides {', '.join(map(str, self.strides))}; epsilon {choices['epsilon']}")
         return "\n".join(lines)
-
-
-def _even(kernel: Any) -> bool:
-    """Whether a kernel has no middle, or is none."""
-    return bool(whole(kernel, 99)) or kernel % 2 == 0
 
 
 def _words(width: int | Sequence[int]) -> tuple[str, ...]:

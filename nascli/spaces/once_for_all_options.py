@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, SQUEEZES, whole, wider
+from nascli.core.channels import MOST_CHANNELS, MOST_LAYERS, SQUEEZES, odd, whole, wider
 from nascli.core.fault import unknown
 from nascli.core.plan import Shape
 from nascli.spaces.mobile_words import ACTIVATIONS, BLOCKS, LINEAR, block, convolution, hidden
@@ -32,7 +32,7 @@ def _lists(given: Mapping[str, Any]) -> Iterator[str]:
         "resolutions": (channels, _channels),
         "widths": (channels, _channels),
         "depths": (layers, lambda v: not whole(v, MOST_LAYERS)),
-        "kernels": ("an odd number of pixels up to 99", lambda v: not whole(v, 99) and v % 2),
+        "kernels": (odd(None), lambda v: not odd(v)),
         "expansions": ("a number from 0.001 to 1000", _times),
         "multipliers": ("a number from 0.001 to 1000", _times),
         "strides": ("1 or 2", lambda v: type(v) is int and v in (1, 2)),

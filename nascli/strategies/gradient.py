@@ -14,7 +14,7 @@ from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import Shrinkable
-from nascli.core.supernet import Relaxation, Sampler, SharedWeights, Supernet, uncharged
+from nascli.core.supernet import Relaxation, Sampler, SharedWeights, Supernet, unpriced
 from nascli.core.traits import Traits
 from nascli.core.trial import History, Proposal, Trial
 from nascli.gradient.method import Method, SecondOrder, check_mixes
@@ -193,7 +193,7 @@ class GradientSearch:
         self._epoch += 1
         last = self._epoch == self.epochs
         if self._discretise.at_the_end and not last:
-            genotype = trained.derive(uncharged(trained.relaxation).strengths)
+            genotype = trained.derive(unpriced(trained.relaxation).strengths)
         else:
             genotype = self._discretise(trained)
         found = self._readout(trained, genotype)

@@ -10,7 +10,7 @@ from fixtures import TINY, TINY_SPACE, build, combinations, composed, options
 from nascli.core.choice import Edge
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
-from nascli.core.supernet import Charged, uncharged
+from nascli.core.supernet import Priced, unpriced
 from nascli.gradient.method import Method
 from nascli.gradient.stage_setup import relaxation_of
 from nascli.gradient.stages import Stage
@@ -76,23 +76,23 @@ def test_what_is_expected_is_of_an_edges_own_options(make):
     assert (mixture.weights.sum(1) > 0.99).all()
 
 
-def test_what_is_charged_weighs_less_until_it_is_asked_for_its_worth(make):
+def test_what_is_priced_weighs_less_until_it_is_asked_for_its_worth(make):
     relaxation, plain = make(), make().expected().weights
-    assert isinstance(relaxation, Charged)
+    assert isinstance(relaxation, Priced)
     before = relaxation.logits().detach()
     relaxation.prices = prices = torch.tensor([[0.0, 0.5, 2.0], [0.0, 3.0, 0.0]])
     assert torch.equal(relaxation.logits().detach(), before - prices)
-    charged = relaxation.expected().weights
+    priced = relaxation.expected().weights
     for row, number in ((0, 1), (0, 2), (1, 1)):
-        share, was = (w[row, number] / w[row, 0] for w in (charged, plain))
+        share, was = (w[row, number] / w[row, 0] for w in (priced, plain))
         assert 0.9 < share / (was * (-prices[row, number]).exp()) < 2.0
         assert share < 0.8 * was
-    assert charged[1, 2] == 0
-    assert torch.equal(uncharged(relaxation).weights, plain)
-    assert torch.equal(relaxation.expected().weights, charged)
+    assert priced[1, 2] == 0
+    assert torch.equal(unpriced(relaxation).weights, plain)
+    assert torch.equal(relaxation.expected().weights, priced)
     again = make(1)
     again.load_state_dict(relaxation.state_dict())
-    assert torch.equal(again.expected().weights, charged)
+    assert torch.equal(again.expected().weights, priced)
     drawn = [other.mixtures(0.5, "weights")[0].weights for other in (relaxation, again)]
     assert torch.equal(*drawn)
     relaxation.prices = torch.tensor([[0.0, 50.0, 50.0], [0.0, 50.0, 0.0]])

@@ -11,7 +11,7 @@ from torch import Tensor
 from nascli.core.choice import SKIP
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.supernet import Mixture, uncharged
+from nascli.core.supernet import Mixture, unpriced
 from nascli.gradient.discretisations import checks
 from nascli.gradient.parts import Trained
 
@@ -40,7 +40,7 @@ class SkipLimit:
     def __call__(self, trained: Trained) -> Genotype:
         """The genotype; it may have more where an edge or a constraint allows nothing else."""
         supernet = trained.supernet
-        strengths = _offered(uncharged(trained.relaxation))
+        strengths = _offered(unpriced(trained.relaxation))
         for group in dict.fromkeys(choice.group for choice in supernet.choices):
             while group != "reduction":
                 taken = _taken(trained, strengths, group)

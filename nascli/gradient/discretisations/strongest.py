@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
-from nascli.core.supernet import uncharged
+from nascli.core.supernet import unpriced
 from nascli.gradient.parts import Trained
 
 
@@ -22,4 +22,4 @@ class Strongest:
 
     def __call__(self, trained: Trained) -> Genotype:
         """The genotype."""
-        return trained.derive(uncharged(trained.relaxation).strengths)
+        return trained.derive(unpriced(trained.relaxation).strengths)

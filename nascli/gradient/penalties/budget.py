@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
-from nascli.core.supernet import Charged, Mixture, Relaxation
+from nascli.core.supernet import Mixture, Priced, Relaxation
 from nascli.costs.additive import ADDITIVE
 from nascli.gradient.additive import AdditiveCost
 
@@ -38,7 +38,7 @@ class Budget:
     Several weights are found in turn, a few times over, and then raised together until all bounds
     are kept, at most to twice as much: where costs pull apart, one may stay broken. If no network
     without `none` keeps a bound, one within a twentieth of the least cost is preferred. Nothing is
-    charged where no constraint is on a cost that adds up over choices; others, such as peak memory,
+    priced where no constraint is on a cost that adds up over choices; others, such as peak memory,
     are kept when a genotype is derived.
 
     Departure: Lagrangian methods of the field add w (E - bound) to the loss, with E the expected
@@ -67,18 +67,18 @@ class Budget:
     def __call__(
         self, loss: Tensor, mixture: Mixture, relaxation: Relaxation, progress: float
     ) -> Tensor:
-        """The loss itself: options are charged, and not the loss."""
+        """The loss itself: options are priced, and not the loss."""
         del mixture, relaxation, progress
         return loss
 
     def lead(self, relaxation: Relaxation) -> None:
-        """Finds the weights anew and charges `relaxation` by them."""
+        """Finds the weights anew and prices `relaxation` by them."""
         if not self._costs:
             return
-        if not isinstance(relaxation, Charged):
+        if not isinstance(relaxation, Priced):
             self._warn(
                 "warning: the search is not led below a bound: its relaxation has no `prices` "
-                "(see nascli.core.supernet.Charged)"
+                "(see nascli.core.supernet.Priced)"
             )
             self._costs = {}
             return
@@ -97,8 +97,8 @@ class Budget:
                 others = self._total(prices) - self.weights[metric] * own
                 self.weights[metric] = self._least(metric, alpha - others, own, edges)
         for _ in range(_RAISES if len(prices) > 1 else 0):  # one may rely on what another gave up
-            charged = alpha - self._total(prices)
-            if all(self._over(metric, charged, edges) <= 0 for metric in prices):
+            priced = alpha - self._total(prices)
+            if all(self._over(metric, priced, edges) <= 0 for metric in prices):
                 break
             self.weights = {metric: 1.05 * weight for metric, weight in self.weights.items()}
 

@@ -50,7 +50,7 @@ def test_predicted_latencies_are_of_the_deployed_network_and_a_profile_of_it_is_
     """A clock takes a microsecond for every thousand weights; one profile of each size."""
     paths = {}
     for name, deploy in (("small", ()), ("deployed", ADDED)):
-        problem = build.stated(composed(*WORDS, *deploy)).priced
+        problem = build.stated(composed(*WORDS, *deploy)).as_deployed
         run = Run.claim(tmp_path, "profile", name, {})
         profile(run, Parts(replace(problem, device=Clock()), None, networks=24, check=4))
         run.close()

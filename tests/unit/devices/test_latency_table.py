@@ -398,7 +398,7 @@ def anchored(folder, monkeypatch):
         said = []
         device = build.component(config, "device")
         problem = problem_of(device, channels, listener=Heard(warned=said.append), **more)
-        device.fits(problem.priced.space)
+        device.fits(problem.as_deployed.space)
         return measuring.anchored(config, problem), config, " | ".join(said)
 
     return anchor

@@ -100,6 +100,17 @@ def test_rounds_end_when_every_latency_is_known_as_well_as_asked():
     assert 12 < len(alone) < 32
 
 
+def test_alone_a_pass_need_be_known_a_fifth_as_well():
+    """What it lies off then is the machine's state, which passes of the same second share."""
+    limits = Limits(warmup=2, repeats=2000, precision=0.01)
+    rough = measuring.rounds([noisy([], "a", 0.2, 2)], limits)[0][2:]
+    assert 0.01 < measuring.half_width(rough, 0.25) / np.quantile(rough, 0.25) <= 0.05
+    finer = Limits(warmup=2, repeats=2000, precision=0.002)
+    fine = measuring.rounds([noisy([], "a", 0.2, 2)], finer)[0][2:]
+    assert measuring.half_width(fine, 0.25) / np.quantile(fine, 0.25) <= 0.01
+    assert len(fine) > 5 * len(rough)
+
+
 def test_of_layers_the_sum_is_what_has_to_be_known():
     """One of a hundredth of the others' time may be as rough as it is."""
     limits = Limits(warmup=2, repeats=400, precision=0.01)

@@ -147,13 +147,13 @@ def test_second_order_step_goes_through_the_weights_step(order, monkeypatch):
 
 def test_a_penalty_adds_its_own_gradient_to_the_second_order_s():
     words = ("strategy.second_order=exact",)
-    plain, charged = training(*words), training(*words, strategy="fair_darts")
-    charged._relaxation = plain.relaxation  # a softmax for both
-    charged._alphas = plain._alphas
+    plain, priced = training(*words), training(*words, strategy="fair_darts")
+    priced._relaxation = plain.relaxation  # a softmax for both
+    priced._alphas = plain._alphas
     with torch.no_grad():  # at equal weights the penalty has no gradient
         plain._alphas[0].normal_(generator=torch.Generator().manual_seed(0))
     found = []
-    for bilevel in (plain, charged):
+    for bilevel in (plain, priced):
         bilevel.supernet.train()
         mixtures = bilevel._mixtures(0.0, "architecture")
         found.append(bilevel._unrolled(of_alphas(bilevel), mixtures, 0.1, 0.0)[2][0])

@@ -7,7 +7,7 @@ import torch
 
 from nascli.core.choice import Choice, Edge
 from nascli.core.fault import Fault
-from nascli.core.supernet import Charged, uncharged
+from nascli.core.supernet import Priced, unpriced
 from nascli.gradient.edge_normalisation import EdgeNormalised
 from nascli.relaxations.softmax import Softmax
 
@@ -53,16 +53,16 @@ def test_state_goes_there_and_back():
     assert torch.equal(source.logits(), target.logits())
 
 
-def test_it_can_be_charged_if_what_it_wraps_can():
+def test_it_can_be_priced_if_what_it_wraps_can():
     wrapped = made()
-    assert isinstance(wrapped, Charged) and wrapped.prices is None
+    assert isinstance(wrapped, Priced) and wrapped.prices is None
     plain = wrapped.expected()
     wrapped.prices = torch.tensor([[0.0, 9.0]] * 4)
     assert (wrapped.expected().weights[:, 1] < 0.01).all()
     assert torch.equal(wrapped.expected().edges, plain.edges)
-    assert torch.equal(uncharged(wrapped).strengths, plain.strengths)
+    assert torch.equal(unpriced(wrapped).strengths, plain.strengths)
     own = SimpleNamespace(expected=made().expected)
-    assert not isinstance(EdgeNormalised(own, SUPERNET, 1), Charged)
+    assert not isinstance(EdgeNormalised(own, SUPERNET, 1), Priced)
 
 
 def test_choices_that_are_no_edges_cannot_be_normalised():

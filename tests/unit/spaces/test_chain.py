@@ -232,8 +232,8 @@ def test_settings_of_operations_are_looked_at_with_the_layers():
         "operation 'classifier' has the name of a fixed layer; give it another one (taken: stem, "
         "stem0, stem1, preprocess, residual_reduction, norm_relu, resize, classifier, "
         "auxiliary_head)",
-        "operation 'even': kernel is 4; it is an odd number of pixels",
-        "operation 'deep' needs a kernel: it is an odd number of pixels",
+        "operation 'even': kernel is 4; it is an odd number of pixels up to 99",
+        "operation 'deep' needs a kernel: it is an odd number of pixels up to 99",
         "operation 'wide': expansion is 0; it is a number above 0",
         "operation 'wide': squeeze is 'foo'; it is one of none, se, se8",
         "operation 'wide': setting 'kernal' is not known; allowed: activation, expansion, keep, "

@@ -317,7 +317,7 @@ def test_a_latency_table_has_the_layers_of_a_network_that_is_not_searched():
     problem = SimpleNamespace(
         space=made, device=Counting(), listener=SILENT, seed=0, latencies=Latencies()
     )
-    problem.priced = problem
+    problem.as_deployed = problem
     table = measured(problem, own_layers(problem, genotype))
     assert set(made.layers()) < set(table)
     assert table.sum_ms(made.plan(genotype)) == params(genotype, 3, 7)

@@ -13,7 +13,7 @@ from nascli.core.fault import Fault
 from nascli.core.goal import Constraint, Goal
 from nascli.core.problem import Problem
 from nascli.core.space import at, size
-from nascli.core.supernet import uncharged
+from nascli.core.supernet import unpriced
 from nascli.core.trial import History, Trial
 from nascli.costs.plans import PlanCounter
 from nascli.costs.within import Within
@@ -165,7 +165,7 @@ def test_of_costs_that_pull_apart_most_bounds_are_kept():
     assert kept >= 35
 
 
-def test_what_is_charged_shows_in_all_that_the_relaxation_gives_but_not_in_its_worth():
+def test_what_is_priced_shows_in_all_that_the_relaxation_gives_but_not_in_its_worth():
     loose = problem(macs=1e9)
     relaxation = Softmax(loose.space.supernet(), seed=0, scale=1.0)
     made = problem(macs=0.7 * Budget(loose).readout(relaxation)["preferred_macs"])
@@ -176,15 +176,15 @@ def test_what_is_charged_shows_in_all_that_the_relaxation_gives_but_not_in_its_w
     budget.lead(relaxation)
     assert budget.weights["macs"] > 0
     assert torch.equal(alpha, before)
-    charged = (before - relaxation.prices).softmax(dim=1)
-    assert torch.equal(relaxation.expected().weights, charged)
-    assert torch.equal(relaxation.mixtures(0.0)[0].weights, charged)
-    assert not torch.allclose(plain, charged, atol=1e-2)
-    assert torch.equal(uncharged(relaxation).weights, plain)
-    assert torch.equal(relaxation.expected().weights, charged)  # and is charged as before
+    priced = (before - relaxation.prices).softmax(dim=1)
+    assert torch.equal(relaxation.expected().weights, priced)
+    assert torch.equal(relaxation.mixtures(0.0)[0].weights, priced)
+    assert not torch.allclose(plain, priced, atol=1e-2)
+    assert torch.equal(unpriced(relaxation).weights, plain)
+    assert torch.equal(relaxation.expected().weights, priced)  # and is priced as before
     again = Softmax(made.space.supernet(), seed=7)
     again.load_state_dict(relaxation.state_dict())
-    assert torch.equal(again.expected().weights, charged)
+    assert torch.equal(again.expected().weights, priced)
 
 
 def test_a_bound_that_alphas_keep_charges_nothing_and_the_loss_stays_as_it_is():
@@ -226,7 +226,7 @@ def test_a_relaxation_without_prices_is_searched_all_the_same():
     budget.lead(Own())
     assert len(said) == 1 and "its relaxation has no `prices`" in said[0]
     assert budget.readout(Own()) == {}
-    assert uncharged(Own()).weights.equal(inner.expected().weights)
+    assert unpriced(Own()).weights.equal(inner.expected().weights)
 
 
 @pytest.mark.parametrize(("share", "several"), [(0.25, False), (0.5, True)])
@@ -276,7 +276,7 @@ def test_prices_lead_to_the_best_genotype_that_keeps_the_bounds(share, several):
         assert max(step[metric] for step in trail) <= 1 + 1e-6
     assert max(trail[-1].values()) > 0.6  # and makes use of one of them
     preferred = made.space.derive(relaxation.expected().strengths.tolist())
-    rows = dict(zip(edges, uncharged(relaxation).strengths.tolist(), strict=True))
+    rows = dict(zip(edges, unpriced(relaxation).strengths.tolist(), strict=True))
     derived = within.strongest(rows, preferred)
     better = sum(value(genotype) > value(derived) + 1e-6 for genotype in kept)
     assert better <= 0.01 * len(kept)
@@ -335,7 +335,7 @@ def test_a_search_is_led_from_the_first_step_and_derives_by_what_options_are_wor
         type(trained), "derive", lambda self, rows: seen.append(rows) or derive(self, rows)
     )
     made.ask(1)  # darts_pt has its own way with the last epoch only
-    assert any(torch.equal(rows, uncharged(trained.relaxation).strengths) for rows in seen)
+    assert any(torch.equal(rows, unpriced(trained.relaxation).strengths) for rows in seen)
     assert not torch.allclose(seen[-1], trained.relaxation.expected().strengths)
 
 
