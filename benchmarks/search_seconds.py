@@ -140,7 +140,9 @@ def main() -> None:
             f"now_over_before_{kind}": round(total[f"now_{kind}"] / total[f"before_{kind}"], 3)
             for kind in ("processor", "clock")
         }
-    commit = subprocess.check_output(["git", "-C", before, "rev-parse", "--short", "HEAD"], text=True)
+    commit = subprocess.check_output(
+        ["git", "-C", before, "rev-parse", "--short", "HEAD"], text=True
+    )
     load = os.getloadavg()[0]
     result = {"before": commit.strip(), "rounds": rounds, "load": load, "rows": rows}
     tabular.save("search_seconds", result)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from nascli.core.fault import Fault
+from nascli.core.imported import imported
 
 _PLAIN: Mapping[Any, str] = {
     type(None): "null",
@@ -29,13 +30,10 @@ def target(path: str, key: str) -> Any:
     Raises:
         Fault: there is none, or importing it fails; it begins with `key`.
     """
-    from hydra.utils import get_object
-
     try:
-        return get_object(path)
-    except Exception as error:  # whatever the module of a user raises while it is imported
-        reason = " ".join(str(error).split())
-        raise Fault(f"{key}: _target_ '{path}' cannot be used: {reason}") from error
+        return imported(path)
+    except Fault as fault:
+        raise Fault(f"{key}: _target_ '{path}' cannot be used: {fault}") from fault
 
 
 def of(node: Mapping[str, Any], key: str) -> Any:

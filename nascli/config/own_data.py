@@ -19,6 +19,8 @@ from nascli.config.compose import Asked
 from nascli.config.files import GIVEN, root
 from nascli.config.overrides import rewritten
 from nascli.core.estimator import COSTS, COUNTED, Estimator
+from nascli.core.fault import Fault
+from nascli.core.imported import imported
 from nascli.core.problem import Problem
 from nascli.core.provenance import HasProvenance, Provenance, given
 from nascli.core.traits import traits_of
@@ -31,8 +33,6 @@ def provenance(
 
     A recorded config is data of whoever wrote it: of such, only `shipped` components are looked at.
     """
-    from hydra.utils import get_object
-
     node = config.get(key)
     while isinstance(node, Mapping) and node.get("of"):  # what it wraps
         node = node["of"]
@@ -40,8 +40,8 @@ def provenance(
     if not isinstance(target, str) or (shipped and not target.startswith("nascli.")):
         return None
     made: object = None
-    with suppress(Exception):  # what is wrong with a component is said where it is built
-        made = get_object(target)
+    with suppress(Fault):  # what is wrong with a component is said where it is built
+        made = imported(target)
     if not isinstance(node, Mapping) or not isinstance(made, HasProvenance):
         return None
     return made.provenance({str(k): v for k, v in node.items() if not str(k).startswith("_")})

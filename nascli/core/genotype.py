@@ -56,7 +56,11 @@ class Genotype:
         if not isinstance(space, str) or not isinstance(choices, Mapping) or not choices:
             keys = ", ".join(map(str, data)) or "nothing"
             raise Fault(f"a genotype needs 'space' (a name) and 'choices' (an object); got {keys}")
-        for decision, option in choices.items():
-            if not isinstance(decision, str) or not isinstance(option, str):
-                raise Fault(f"a genotype's choices are strings; '{decision}' has {option!r:.80}")
+        wrong = [
+            f"'{decision}' has {option!r:.80}"
+            for decision, option in choices.items()
+            if not isinstance(decision, str) or not isinstance(option, str)
+        ]
+        if wrong:
+            raise Fault(f"a genotype's choices are strings; {', '.join(wrong)}")
         return cls.of(space, choices)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nascli.core.fault import Fault
+from nascli.core.imported import imported
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,10 +41,12 @@ def _resolve(name: str, value: Any) -> Factory:
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
+    target = value["_target_"]
     try:
+        imported(target)
         factory = instantiate(dict(value), _partial_=True)
-    except InstantiationException as error:
+    except (Fault, InstantiationException) as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        message = f"operation '{name}': _target_ '{value['_target_']}' cannot be used: {reason}"
+        message = f"operation '{name}': _target_ '{target}' cannot be used: {reason}"
         raise Fault(message) from error
     return factory

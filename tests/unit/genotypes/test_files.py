@@ -89,8 +89,8 @@ def test_a_published_name_goes_before_a_folder_of_that_name(tmp_path, monkeypatc
         (b'{"format": "nascli-genotype-2"}', "it has format 'nascli-genotype-2', not"),
         (b'{"format": "nascli-genotype-1"}', "a genotype needs 'space' (a name) and 'choices'"),
         (
-            b'{"format": "nascli-genotype-1", "space": "toy", "choices": {"a": 1}}',
-            "a genotype's choices are strings; 'a' has 1",
+            b'{"format": "nascli-genotype-1", "space": "toy", "choices": {"a": 1, "c": []}}',
+            "a genotype's choices are strings; 'a' has 1, 'c' has []",
         ),
         (b'"' + b"x" * 1_000_001 + b'"', "the most that is read are 1,000,000"),
     ],

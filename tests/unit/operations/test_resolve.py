@@ -49,7 +49,7 @@ def test_what_is_no_operation_is_named(value, message):
         ("nascli.operations.nowhere.Op", "nowhere"),
         ("nascli.operations.pool.best_pool", "best_pool"),
         ("no_such_package.Op", "no_such_package"),
-        ("math.pi", "callable"),
+        ("math.pi", "no class or function"),
         ("", ""),
     ],
 )
