@@ -36,7 +36,7 @@ from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
 from nascli.core.space import Relaxable
 from nascli.core.supernet import SharedWeights
-from nascli.core.traits import name_of, traits_of
+from nascli.core.traits import traits_of
 from nascli.core.trial import Proposal
 from nascli.programs.audit import FEWEST
 from nascli.programs.recording import kept_by
@@ -262,7 +262,7 @@ def _check_fit(config: DictConfig, made: Problem) -> None:
     if made.goal.front and not traits_of(strategy).several_objectives:
         names = ", ".join(objective.metric for objective in objectives)
         raise Fault(
-            f"{strategy.__name__} takes one objective, and there are {len(objectives)} "
+            f"this strategy takes one objective, and there are {len(objectives)} "
             f"({names}); take strategy=nsga2, or one of the others with scalarisation=mnasnet, or "
             "bound a cost with constraints.METRIC=VALUE"
         )
@@ -279,17 +279,17 @@ def _check_sharing(config: DictConfig, made: Problem) -> None:
         if shares[key] and not isinstance(made.space, Relaxable):
             have = ", ".join(f"space={name}" for name in with_supernet())
             raise Fault(
-                f"{part.__name__} trains a supernet, and space '{made.space.name}' has none; "
+                f"this {key} trains a supernet, and space '{made.space.name}' has none; "
                 f"those that have one: {have}"
             )
     trains = isinstance(part, type) and issubclass(part, Prepared)
     if shares["estimator"] and not shares["strategy"] and not trains:
         raise Fault(
-            f"{part.__name__} scores with shared weights, which this strategy does not train; "
+            "this estimator scores with shared weights, which this strategy does not train; "
             "take estimator=one_shot, which trains its own, or strategy=darts"
         )
     if shares["estimator"]:
-        shared_weights.check_workers(config, part)
+        shared_weights.check_workers(config)
 
 
 def _check_fidelities(config: DictConfig, estimator: Any) -> None:
@@ -297,9 +297,9 @@ def _check_fidelities(config: DictConfig, estimator: Any) -> None:
     strategy = values.made_by(config, "strategy")
     if traits_of(strategy).several_fidelities and not traits_of(estimator).fidelities:
         raise Fault(
-            f"{strategy.__name__} spares time by low fidelities, and {name_of(estimator)} "
-            "answers the same at every fidelity; take estimator=train or NAS-Bench-201's own "
-            "table, or a strategy such as evolution"
+            "this strategy spares time by low fidelities, and this estimator answers the same at "
+            "every fidelity; take estimator=train or NAS-Bench-201's own table, or a strategy such "
+            "as evolution"
         )
 
 

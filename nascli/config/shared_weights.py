@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -43,16 +42,15 @@ def of(config: DictConfig, made: Problem) -> SharedWeights | None:
 
 def _another_runs(config: DictConfig, made: Problem) -> SharedWeights:
     """The weights that `config.supernet` has trained, for a search that trains none."""
-    strategy, estimator = (values.made_by(config, key) for key in ("strategy", "estimator"))
     wrong = []
     if sharing(config, "strategy"):
         wrong.append(
-            f"supernet={config.supernet} is scored and not trained, and {strategy.__name__} trains "
+            f"supernet={config.supernet} is scored and not trained, and this strategy trains "
             "one of its own; take a strategy that only proposes, such as evolution or nsga2"
         )
     if not sharing(config, "estimator"):
         wrong.append(
-            f"{estimator.__name__} does not score with shared weights, and "
+            "this estimator does not score with shared weights, and "
             f"supernet={config.supernet} gives some; take estimator=one_shot"
         )
     if wrong:
@@ -81,20 +79,21 @@ def check(config: DictConfig) -> None:
     for key in ("estimator", "reference"):
         if not sharing(config, key):
             continue
-        part = values.made_by(config, key)
         if key == "reference" or not config.supernet:
             raise Fault(
-                f"{key}: {part.__name__} scores with shared weights, and an audit trains none; "
+                f"{key}: it scores with shared weights, and an audit trains none; "
                 "give supernet=RUN_FOLDER of a nas search with strategy=darts or "
                 "estimator=one_shot, or take another estimator"
             )
-        check_workers(config, part)
+        check_workers(config)
 
 
-def check_workers(config: DictConfig, part: Any) -> None:
-    """Raises a Fault where the workers are out of reach of the weights that `part` shares."""
+def check_workers(config: DictConfig) -> None:
+    """Raises a Fault where the workers are out of reach of weights that are shared."""
     if traits_of(values.made_by(config, "workers")).own_processes:
-        raise Fault(f"{part.__name__} needs the supernet in this process; take workers=serial")
+        raise Fault(
+            "shared weights are in this process, and its workers are not; take workers=serial"
+        )
 
 
 def check_overrides(

@@ -101,6 +101,6 @@ def test_faults_are_one_message_each(nas, tmp_path):
     assert done.code == 2 and done.stdout == ""
     assert "estimator 'tabel' is not known" in done.stderr and "'table'?" in done.stderr
     assert "key 'netwoks' is not known" in done.stderr and "'networks'?" in done.stderr
-    assert "OneShot scores with shared weights" in done.stderr
+    assert ": it scores with shared weights" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "outputs").exists()

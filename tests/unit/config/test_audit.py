@@ -190,7 +190,7 @@ def test_shared_weights_that_an_estimator_has_trained_serve_too(searched):
 
 def test_shared_weights_stay_in_this_process(searched):
     chosen = ("estimator=one_shot", "estimator@reference=train", f"supernet='{searched}'")
-    with pytest.raises(Fault, match="OneShot needs the supernet in this process"):
+    with pytest.raises(Fault, match="shared weights are in this process"):
         parts_of(*chosen, "workers=processes")
 
 

@@ -13,7 +13,9 @@ BENCH = ("space=nasbench201", *TINY, *TINY_SPACE["nasbench201"])
 @pytest.mark.parametrize("estimator", ["one_shot", "zero_cost"])
 def test_low_fidelities_that_spare_nothing_are_refused(strategy, estimator):
     chosen = composed(*BENCH, f"strategy={strategy}", f"estimator={estimator}")
-    with pytest.raises(Fault, match=r"low fidelities, and \w+ answers the same at every fidelity"):
+    with pytest.raises(
+        Fault, match=r"low fidelities, and this estimator answers the same at every fidelity"
+    ):
         config.build(asked(chosen))
     build.search(chosen)  # a run of before goes on
 
@@ -24,7 +26,7 @@ def test_a_table_of_ones_own_has_one_fidelity_and_the_benchmark_has_two(tmp_path
     )
     words = ("strategy=asha", "estimator=table", "strategy.fidelities=[0.06,1.0]")
     config.build(asked(composed(*BENCH, *words)))
-    with pytest.raises(Fault, match="ASHA spares time by low fidelities, and Table answers"):
+    with pytest.raises(Fault, match="this strategy spares time by low fidelities, and this"):
         config.build(asked(composed(*BENCH, *words, f"estimator.path={tmp_path / 'mine.csv'}")))
 
 

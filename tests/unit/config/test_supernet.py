@@ -102,9 +102,9 @@ def test_space_data_and_recipe_are_those_of_its_run_and_the_seed_is_free(trained
 @pytest.mark.parametrize(
     ("chosen", "says"),
     [
-        (("strategy=darts", "estimator=one_shot"), "GradientSearch trains one of its own; take a"),
-        (("strategy=enas",), "Alternating trains one of its own; take a strategy that only"),
-        (("strategy=random", "estimator=train"), "Train does not score with shared weights, and"),
+        (("strategy=darts", "estimator=one_shot"), "this strategy trains one of its own; take a"),
+        (("strategy=enas",), "this strategy trains one of its own; take a strategy that only"),
+        (("strategy=random", "estimator=train"), "this estimator does not score with shared"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused(trained, chosen, says):
