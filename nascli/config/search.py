@@ -134,6 +134,7 @@ def build(
         trust = None if faults.found else faults.attempt(lambda: _trust(config, made))
         if survey and not faults.found:
             unheeded.say_in_search(config, made, shared, asked.overrides)
+            unheeded.say_in_strategy(strategy, made)
     faults.check()
     assert problem is not None and budget is not None and workers is not None
     return Parts(

@@ -1,4 +1,4 @@
-"""What of a recipe changes nothing in a run, though somebody has asked for it."""
+"""What somebody has asked for and does not get: settings of a recipe, a strategy that can learn."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.core.space import Planned, sample
+from nascli.core.strategy import Founded, Strategy
 from nascli.core.supernet import SharedWeights
 from nascli.core.traits import traits_of
 
@@ -48,6 +49,20 @@ def say_in_search(
         asked = [key.split(".")[1] for key in keys if key.startswith("training.")]
         fields = {name: "nothing is trained" for name in asked if name != "network"}
         _say(problem, fields)
+
+
+def say_in_strategy(strategy: Strategy, problem: Problem) -> None:
+    """Says where the budget ends before a strategy has learnt anything."""
+    trials = problem.budget.trials
+    if trials is None or not isinstance(strategy, Founded):
+        return
+    setting, count = strategy.founders
+    if trials <= count:
+        problem.listener.warn(
+            f"warning: the first strategy.{setting}={count} trials are random ones, and "
+            f"budget.trials is {trials}: this is random search. Give more trials, such as "
+            f"budget.trials={5 * count}, or a smaller strategy.{setting}"
+        )
 
 
 def _targets(config: DictConfig) -> set[str]:

@@ -44,6 +44,15 @@ class MeasuresEffort(Protocol):
 
 
 @runtime_checkable
+class Founded(Protocol):
+    """A strategy whose first trials are random ones, for it has nothing to learn from yet."""
+
+    @property
+    def founders(self) -> tuple[str, int]:
+        """The setting that says how many there are, and what it says."""
+
+
+@runtime_checkable
 class Traced(Protocol):
     """A strategy that remembers how its architecture weights moved."""
 

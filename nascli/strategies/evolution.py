@@ -50,8 +50,8 @@ class Evolution:
     def __init__(
         self,
         problem: Problem,
-        population: int = 50,
-        tournament: int = 10,
+        population: int = 10,
+        tournament: int = 5,
         crossover: float = 0.0,
         aging: bool = True,
     ) -> None:
@@ -70,6 +70,11 @@ class Evolution:
         self._alive: list[_Member] = []  # oldest first
         self._outside = 0  # how many of them break a constraint, or failed
         self._draws = 0
+
+    @property
+    def founders(self) -> tuple[str, int]:
+        """See `nascli.core.strategy.Founded`."""
+        return "population", self._capacity
 
     def ask(self, limit: int) -> Sequence[Proposal]:
         """Random genotypes until the population is full, of feasible ones if any; then children."""

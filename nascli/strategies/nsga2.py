@@ -78,6 +78,11 @@ class NSGA2:
         self._newcomers: list[_Member] = []
         self._seen: set[Genotype] = set()
 
+    @property
+    def founders(self) -> tuple[str, int]:
+        """See `nascli.core.strategy.Founded`."""
+        return "population", self._population
+
     def ask(self, limit: int) -> Sequence[Proposal]:
         """Random genotypes for the first population, then children."""
         return [self._new() for _ in range(min(limit, self._population))]

@@ -63,6 +63,11 @@ class Optuna:
         self._open: dict[Genotype, list[int]] = {}
         self._turns: list[tuple[int, list[float] | None]] = []
 
+    @property
+    def founders(self) -> tuple[str, int]:
+        """See `nascli.core.strategy.Founded`."""
+        return "initial", self._initial
+
     def ask(self, limit: int) -> Sequence[Proposal]:
         """What the study asks for next."""
         return [Proposal(self._next(), self._problem.fidelity) for _ in range(limit)]

@@ -98,6 +98,11 @@ class Predictor:
         self._open: dict[Genotype, None] = {}  # proposed and not told of, in order
         self._queue: list[Genotype] = []  # of the last fit's batch, not yet proposed
 
+    @property
+    def founders(self) -> tuple[str, int]:
+        """See `nascli.core.strategy.Founded`."""
+        return "initial", self._initial
+
     def ask(self, limit: int) -> Sequence[Proposal]:
         """Random genotypes, then the most promising; fewer than `limit` in a used-up space."""
         proposals: list[Proposal] = []
