@@ -50,8 +50,8 @@ class Evolution:
     def __init__(
         self,
         problem: Problem,
-        population: int = 10,
-        tournament: int = 5,
+        population: int = 50,
+        tournament: int = 10,
         crossover: float = 0.0,
         aging: bool = True,
     ) -> None:

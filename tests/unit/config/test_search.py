@@ -53,3 +53,33 @@ def test_what_a_supernet_does_not_heed_is_said(words, said):
     config.build(what, Heard(warned=heard.append))
     found = [line.removeprefix("warning: ") for line in heard if "a supernet is trained" in line]
     assert [line[: len(start)] for line, start in zip(found, said, strict=True)] == said
+
+
+@pytest.mark.parametrize(
+    ("strategy", "setting", "first"),
+    [
+        ("evolution", "population", 50),
+        ("nsga2", "population", 40),
+        ("predictor", "initial", 10),
+        ("bananas", "initial", 10),
+    ],
+)
+def test_a_budget_that_ends_with_the_random_trials_is_named(strategy, setting, first):
+    def said(trials, *more):
+        heard = []
+        words = (f"strategy={strategy}", "estimator=table", f"budget.trials={trials}", *more)
+        config.build(asked(composed(*BENCH, *words)), Heard(warned=heard.append))
+        return [text for text in heard if "random search" in text]
+
+    (text,) = said(first)
+    assert text.startswith(f"warning: the first strategy.{setting}={first} trials are random ones")
+    assert f"budget.trials is {first}:" in text and f"budget.trials={5 * first}" in text
+    assert said(first + 1) == said("null") == []
+
+
+def test_what_begins_inside_another_strategy_is_not_asked_of_the_budget():
+    heard = []
+    words = ("strategy=screening", "strategy@strategy.of=evolution", "budget.trials=5")
+    chosen = composed(*BENCH, *words, "estimator=table", "strategy.keep=5")
+    config.build(asked(chosen), Heard(warned=heard.append))
+    assert not [text for text in heard if "random search" in text]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nascli.core.channels import DEPTHS, deeper
+from nascli.core.channels import DEPTHS, deeper, odd
 
 
 @pytest.mark.parametrize(
@@ -12,3 +12,9 @@ from nascli.core.channels import DEPTHS, deeper
 def test_layers_are_rounded_up_or_to_the_nearest(layers, factor, found):
     assert DEPTHS == ("up", "nearest")
     assert tuple(deeper(layers, factor, rule) for rule in DEPTHS) == found
+
+
+def test_a_kernel_is_an_odd_number_up_to_99():
+    assert [value for value in range(-3, 103) if not odd(value)] == list(range(1, 100, 2))
+    wrong = (None, 3.0, "3", True, [3])
+    assert {odd(value) for value in wrong} == {"an odd number of pixels up to 99"}
