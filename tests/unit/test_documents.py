@@ -470,10 +470,20 @@ def test_how_searches_under_budgets_stand_is_that_of_the_raw_file():
     assert counted("reinforce", "random")[0] == 2 and "within or above at 18 of 20" in text
     assert counted("gradient", "random_trained") == [0, 1, 19]
     assert "above the interval of random's mean at 19 of 20 budgets and within at one" in text
-    assert counted("gradient", "random_5") == [5, 1, 14]
-    assert "it is above at 14, within at one and below at 5" in text
-    assert told["epochs_of_gradient"] == 16 and rows[0]["gradient"]["kept"] == "5 of 5"
-    assert "16 epochs of digits, 5 seeds" in text
+    assert "the tightest of Eyeriss\n  (88.92 beside [87.76, 89.28])" in text
+    assert counted("gradient", "random_5") == [4, 3, 13]
+    assert "it is above at 13, within at 3 and\n  below at 4" in text
+    assert told["epochs_of_gradient"] == 16 and rows[0]["gradient"]["kept"] == "30 of 30"
+    assert "16 epochs of digits, 30 seeds" in text
+    later = [0, 0, 0]  # of seeds that nobody had looked at
+    for setting in ("titan_rtx_256", "eyeriss"):
+        for budget, row in told[setting].items():
+            runs = [told["gradient_runs"][f"{setting} {budget} {seed}"] for seed in range(5, 30)]
+            mean = sum(accuracy for _, accuracy in runs) / len(runs)
+            low, high = row["random_trained"]["interval"]
+            later[1 + (mean > high) - (mean < low)] += 1
+            assert all(ms <= float(budget) for ms, _ in runs)
+    assert later == [0, 1, 19] and "alone they are above at 19 and within at one as well" in text
 
 
 def test_slow_tests_are_there():
