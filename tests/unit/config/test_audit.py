@@ -92,8 +92,8 @@ def test_the_reference_gets_the_whole_recipe():
         (["networks=20000"], "networks is 20000; there are only 15625: take genotypes=all"),
         (["fidelity=0.0"], "fidelity is 0.0; it must be above 0 and at most 1"),
         (["space=cell"], "reference: estimator=table knows NAS-Bench-201 only"),
-        (["estimator=one_shot"], "estimator: OneShot scores with shared weights"),
-        (["estimator@reference=one_shot"], "reference: OneShot scores with shared weights"),
+        (["estimator=one_shot"], "estimator: it scores with shared weights"),
+        (["estimator@reference=one_shot"], "reference: it scores with shared weights"),
         (["estimator@reference=zero_cost"], "the reference gives no accuracy, only score"),
         (
             ["supernet=/no/such/run"],
