@@ -26,6 +26,7 @@ class _Member(NamedTuple):
 
 _rank = attrgetter("rank")
 _DRAWS = 20  # random genotypes a place in the population, at most
+_FURTHER = 4  # mutations of a child that breaks constraints
 
 
 class Evolution:
@@ -36,7 +37,9 @@ class Evolution:
     a handful of founders would have all others for children. Among members that break constraints
     the one that does so less wins a tournament, and loses to any that keeps them. Once there is one
     that keeps them, those that do not are the first to leave, the worst before the others, and no
-    more of them enter. So a population that starts outside finds its way in.
+    more of them enter. So a population that starts outside finds its way in. A child that breaks
+    them then is mutated once more, up to four times, for along a bound the way to a better one
+    often takes two mutations: one that costs more, and one that gives it back.
 
     Args:
         problem: what is searched for.
@@ -70,6 +73,8 @@ class Evolution:
         self._alive: list[_Member] = []  # oldest first
         self._outside = 0  # how many of them break a constraint, or failed
         self._draws = 0
+        self._astray: Genotype | None = None  # the last child, if it broke a constraint
+        self._further = 0  # how many such children there have been in a row
 
     @property
     def founders(self) -> tuple[str, int]:
@@ -85,8 +90,9 @@ class Evolution:
         if self._founding():
             self._draws += 1
             return sample(self._problem.space, self._rng)  # Algorithm 1, the first loop
-        child = self._parent()
-        if self._crossover and self._rng.random() < self._crossover:
+        astray, self._astray = self._astray, None
+        child = astray or self._parent()
+        if not astray and self._crossover and self._rng.random() < self._crossover:
             child = crossover(child, self._parent(), self._rng)
         return mutate(self._problem.space, child, self._rng)  # Algorithm 1: MUTATE(parent.arch)
 
@@ -112,6 +118,16 @@ class Evolution:
             self._outside += self._alive[-1].rank[0] > 0
             if len(self._alive) > self._capacity:
                 self._outside -= self._alive.pop(self._leaving()).rank[0] > 0
+            self._follow(trial)
+
+    def _follow(self, trial: Trial) -> None:
+        """Goes on from a child that breaks constraints, where the population keeps them."""
+        breaks = 0 < self._problem.goal.violation(trial) < math.inf
+        kept = self._outside < len(self._alive) and not self._founding()
+        self._further = self._further + 1 if breaks and kept else 0
+        self._astray = trial.genotype if 0 < self._further <= _FURTHER else None
+        if self._further > _FURTHER:
+            self._further = 0
 
     def _leaving(self) -> int:
         """The oldest (or the worst); from a population that is half outside, the farthest out."""
@@ -124,9 +140,15 @@ class Evolution:
         return history.answer(self._problem.goal)
 
     def state_dict(self) -> dict[str, Any]:
-        """The population and the random state."""
+        """The population, the child that is mutated once more, and the random state."""
         alive = [(member.genotype.to_json(), *member.rank) for member in self._alive]
-        return {"alive": alive, "draws": self._draws, "rng": self._rng.getstate()}
+        return {
+            "alive": alive,
+            "draws": self._draws,
+            "astray": self._astray and self._astray.to_json(),
+            "further": self._further,
+            "rng": self._rng.getstate(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
@@ -137,5 +159,7 @@ class Evolution:
         self._outside = sum(member.rank[0] > 0 for member in self._alive)
         # of a version before: the first loop was at its end when the population was full
         self._draws = state.get("draws", _DRAWS * self._capacity)
+        astray = state.get("astray")
+        self._astray, self._further = astray and Genotype.from_json(astray), state.get("further", 0)
         version, words, gauss = state["rng"]
         self._rng.setstate((version, tuple(words), gauss))

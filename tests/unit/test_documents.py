@@ -465,9 +465,10 @@ def test_how_searches_under_budgets_stand_is_that_of_the_raw_file():
             sides[1 + (row[one]["mean"] > high) - (row[one]["mean"] < low)] += 1
         return sides  # below, within, above
 
-    assert counted("evolution", "random") == [1, 9, 10]
-    assert "within or above the 95 % interval of random search's mean at 19 of 20" in text
-    assert counted("reinforce", "random")[0] == 2 and "within or above at 18 of 20" in text
+    assert counted("evolution", "random") == [0, 4, 16]
+    assert "the 95 % interval of random search's mean at 16 of 20 budgets and within" in text
+    assert counted("reinforce", "random") == [0, 11, 9] and "above at 9 of 20, within" in text
+    assert {rows[0][name]["kept"] for name in ("random", "evolution")} == {"100 of 100"}
     assert counted("gradient", "random_trained") == [0, 1, 19]
     assert "above the interval of random's mean at 19 of 20 budgets and within at one" in text
     assert "the tightest of Eyeriss\n  (88.92 beside [87.76, 89.28])" in text

@@ -142,6 +142,45 @@ def test_a_founding_population_has_twenty_draws_a_place_if_one_keeps(problem, in
     assert all(same[:draws]) and not all(same[draws : draws + 4])
 
 
+def differ(one, other):
+    return sum(a != b for a, b in zip(one.options, other.options, strict=True))
+
+
+def test_a_child_that_breaks_a_constraint_is_mutated_up_to_four_times_more(problem):
+    problem.space.decisions = {f"d{i}": ("0", "1", "2", "3") for i in range(40)}
+    goal = replace(problem.goal, constraints=(Constraint("params", 0.5),))
+    strategy = Evolution(replace(problem, goal=goal), population=1, tournament=1)
+
+    def step(number, broken, strategy):
+        genotype = strategy.ask(1)[0].genotype
+        metrics = {"params": 9.0 if broken else 0.0, "accuracy": 1.0}
+        reason = "params" if broken else None
+        strategy.tell([Trial(number, genotype, 1.0, metrics, infeasible=reason)])
+        return genotype
+
+    founder = step(0, False, strategy)
+    walk = [step(number, True, strategy) for number in range(1, 6)]
+    assert [differ(a, b) for a, b in zip([founder, *walk], walk, strict=False)] == [1] * 5
+    assert differ(founder, walk[-1]) >= 3  # away from it, not to and fro (40 places to mutate)
+    assert differ(founder, step(6, True, strategy)) == 1  # anew from the one that keeps it
+    resumed = Evolution(replace(problem, goal=goal), population=1, tournament=1)
+    resumed.load_state_dict(strategy.state_dict())
+    then = [step(number, True, resumed) for number in range(7, 11)]
+    assert [step(number, True, strategy) for number in range(7, 11)] == then
+    assert differ(founder, step(11, False, strategy)) == 1
+    back = strategy.ask(2)  # it entered, and the founder left
+    assert {differ(proposal.genotype, strategy._alive[0].genotype) for proposal in back} == {1}
+
+
+def test_a_failed_child_is_not_mutated_further(problem):
+    strategy = Evolution(problem, population=1, tournament=1)
+    founder = strategy.ask(1)[0].genotype
+    told(strategy, [founder], [1.0])
+    child = strategy.ask(1)[0].genotype
+    strategy.tell([Trial(1, child, 1.0, {}, error="lost")])
+    assert strategy._astray is None
+
+
 def test_finds_the_one_genotype_in_thousands_that_keeps_a_constraint(problem):
     """4^7 = 16,384 genotypes; only 0000000 costs nothing."""
     problem.space.decisions = {f"d{i}": ("0", "1", "2", "3") for i in range(7)}

@@ -189,6 +189,33 @@ def test_learns_to_avoid_what_is_infeasible(problem):
     assert statistics.mean(broken[-100:]) < 0.1
 
 
+@pytest.mark.parametrize(("kept", "taught"), [(149, 0), (2, 0), (1, 1)])
+def test_a_broken_constraint_teaches_only_where_one_in_a_hundred_keeps_it(problem, kept, taught):
+    """Of 150 draws; the average weighs all alike."""
+    strategy = Reinforce(problem, batch=1000, decay=0.999)
+    genotype = strategy.ask(1)[0].genotype
+    good = Trial(0, genotype, 1.0, {"accuracy": 1.0})
+    bad = replace(good, infeasible="params")
+    for number in range(149):
+        strategy.tell([good if number < kept else bad])
+    strategy._told, told = [], strategy._rewards.count
+    strategy.tell([bad])
+    assert len(strategy._told) == strategy._rewards.count - told == taught
+    strategy.tell([replace(good, error="lost")])
+    assert strategy._rewards.count - told == taught + 1  # a failure did cost something
+
+
+def test_the_share_that_keeps_constraints_outlives_a_resume_and_a_version():
+    rewards, again = Rewards(0.95, 3.0), Rewards(0.95, 3.0)
+    for keeps in (True, False, False):
+        rewards.count_draw(keeps)
+    assert rewards.keeping == pytest.approx(1 / 3)
+    again.load_state_dict(rewards.state_dict())
+    assert (again.seen, again.keeping) == (3, rewards.keeping)
+    old = {name: rewards.state_dict()[name] for name in ("count", "baseline", "square", "worst")}
+    Rewards(0.95, 3.0).load_state_dict(old)
+
+
 def test_several_workers_share_a_batch(problem):
     strategy = Reinforce(problem, batch=4)
     proposals = strategy.ask(6)
