@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -37,6 +36,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nascli.core.supernet import Mixture
+from nascli.devices.processor import processor
 from nascli.kernels.native import library
 from nascli.spaces.cell import Cell
 from nascli.spaces.nasbench201 import NASBench201
@@ -337,11 +337,8 @@ def quickest(run: Callable[[], object]) -> float:
 
 
 def machine() -> dict[str, object]:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return {
-        "processor": names[0] if names else platform.processor(),
+        "processor": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -18,6 +18,9 @@ import tempfile
 from pathlib import Path
 
 import tabular
+import torch
+
+from nascli.devices.processor import processor
 
 SEARCH = ["search", "strategy=darts", "space=cell"]
 PHASES = {
@@ -144,7 +147,14 @@ def main() -> None:
         ["git", "-C", before, "rev-parse", "--short", "HEAD"], text=True
     )
     load = os.getloadavg()[0]
-    result = {"before": commit.strip(), "rounds": rounds, "load": load, "rows": rows}
+    named = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}"
+    result = {
+        "processor": named,
+        "before": commit.strip(),
+        "rounds": rounds,
+        "load": load,
+        "rows": rows,
+    }
     tabular.save("search_seconds", result)
 
 

@@ -62,7 +62,11 @@ class Outgoing:
         if library is None:
             return [], self._options
         key = state.shape, state.dtype, torch.is_grad_enabled()
-        modes = [_mode(norm) for norm in self._norms]
+        # of each norm all that may change and that a call is made for; attributes are slow to read
+        modes = [
+            (norm.training, norm.momentum, getattr(norm._buffers["running_mean"], "dtype", None))
+            for norm in self._norms
+        ]
         before, taken = self._taken.get(key, (None, None))
         if taken is None or modes != before:
             taken = self._take(state)
@@ -93,12 +97,6 @@ class Outgoing:
 def _norms(term: Term | None) -> list[nn.BatchNorm2d]:
     stages = term if isinstance(term, tuple) else (term,)
     return [stage.norm for stage in stages if stage is not None and stage.norm is not None]
-
-
-def _mode(norm: nn.BatchNorm2d) -> tuple[Any, ...]:
-    """All of a norm that may change and that a call is made for."""
-    tracked = norm._buffers["running_mean"]
-    return norm.training, norm.momentum, tracked is not None and tracked.dtype
 
 
 def _fits(norm: nn.BatchNorm2d, state: Tensor) -> bool:

@@ -83,7 +83,7 @@ static void N(back_first)(const struct N(back) * k, int block)
     if (!r.g)
         return;
     for (int64_t n = N(first)(w, block); n < N(first)(w, block + 1); n++) {
-        const REAL *g[l->edges], *x = N(sample)(w, l->images, n, w->pixels, r.x);
+        const REAL *g[l->edges], *x = N(image)(w, n, r.x);
         N(find_gradients)(w, n, &r, g);
         N(rectify)(x, w->ones, w->zeros, r.padded, l->height, l->width, w->margin, cp);
         memset(r.to_x, 0, N(padded_size)(l->height, l->width, w->margin, cp) * sizeof(REAL));

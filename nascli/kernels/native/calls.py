@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 _BYTES = 64  # of the widest vector that the library may use
+_FEW = 8  # channels of float32 that it fills up to no more than these (kernels.c)
 _OTHERWISE = "compute what needs that under nascli.kernels.native.library.without()"
 
 
@@ -34,6 +35,8 @@ def described(norm: nn.BatchNorm2d, mean: int, scale: int) -> tuple[Any, ...]:
 
 def filled(images: Tensor) -> int:
     """The channels of images (B, C, H, W), filled up to whole vectors."""
+    if images.dtype == torch.float32 and images.shape[1] <= _FEW:
+        return _FEW
     lanes = _BYTES // images.element_size()
     return -(-images.shape[1] // lanes) * lanes
 

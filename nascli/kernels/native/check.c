@@ -19,8 +19,14 @@ struct answer {
 #define N(name) name##_f32
 #include "check.h"
 #include "check_residual.h"
-#undef REAL
 #undef N
+#if defined(__AVX512F__)
+#define N(name) name##_narrow_f32
+#include "check.h"
+#include "check_residual.h"
+#undef N
+#endif
+#undef REAL
 #define REAL double
 #define N(name) name##_f64
 #include "check.h"
@@ -55,5 +61,10 @@ int nas_check(int threads)
                                       middle_differs_f64(s + 1, expected_middle[s], 1e-12)
                                 : differs_f32(s + 1, expected[s], 1e-4) ||
                                       middle_differs_f32(s + 1, expected_middle[s], 1e-4);
+#if defined(__AVX512F__)
+    for (int s = 0; s < 2; s++)
+        wrong[0] |= differs_narrow_f32(s + 1, expected[s], 1e-4) ||
+                    middle_differs_narrow_f32(s + 1, expected_middle[s], 1e-4);
+#endif
     return wrong[0] | wrong[1] << 1;
 }

@@ -5,6 +5,7 @@ struct N(work) {
     int64_t cp, pixels, out_pixels; /* of a sample */
     int64_t margin, pitch;          /* of padded images, and pixels of a row of them */
     int blocks, large;              /* large: worth threads, which take time to begin */
+    int beyond;                     /* a sample of what norms read is larger than a CHUNK */
     int *failed;                    /* for want of memory */
     double counts[BLOCKS];         /* values a channel in each block */
     REAL **depthwise, **pointwise; /* of stage s of term t at 2 t + s, packed for the pass */
@@ -29,7 +30,10 @@ static void N(begin)(struct N(work) * w, const struct leaving *l, int *failed)
     *w = (struct N(work)){.l = l, .cp = cp, .failed = failed};
     w->pixels = l->height * l->width;
     w->out_pixels = l->out_height * l->out_width;
-    w->blocks = l->batch < BLOCKS ? (int)l->batch : BLOCKS;
+    w->beyond = w->out_pixels * cp * (int64_t)sizeof(REAL) > CHUNK;
+    int64_t numbers = l->batch * w->pixels * cp, most = numbers / EACH;
+    most = most < FEWEST ? FEWEST : most > BLOCKS ? BLOCKS : most;
+    w->blocks = (int)(l->batch < most ? l->batch : most);
     w->large = l->batch * l->terms * w->pixels * cp >= 1 << 15;
     for (int b = 0; b < w->blocks; b++)
         w->counts[b] = (double)(N(first)(w, b + 1) - N(first)(w, b)) * w->out_pixels;
@@ -78,15 +82,28 @@ static void N(end)(struct N(work) * w)
     free(w->packed);
 }
 
-/* A sample's images with channels filled up; `scratch` is used if they are not. */
-static const REAL *N(sample)(const struct N(work) * w, const void *tensor, int64_t sample,
-                             int64_t pixels, REAL *scratch)
+/* So many rows (pixels of all samples, one after another) with channels filled up; `scratch` is
+ * used if they are not. */
+static const REAL *N(rows)(const struct N(work) * w, const void *tensor, int64_t first,
+                           int64_t count, REAL *scratch)
 {
-    const REAL *from = (const REAL *)tensor + sample * pixels * w->l->channels;
+    const REAL *from = (const REAL *)tensor + first * w->l->channels;
     if (w->cp == w->l->channels)
         return from;
-    N(spread)(from, scratch, pixels, w->l->channels, w->cp);
+    N(spread)(from, scratch, count, w->l->channels, w->cp);
     return scratch;
+}
+
+static const REAL *N(image)(const struct N(work) * w, int64_t sample, REAL *scratch)
+{
+    return N(rows)(w, w->l->images, sample * w->pixels, w->pixels, scratch);
+}
+
+/* How many rows of so many numbers are worked on while in the cache. */
+static int64_t N(chunk)(int64_t numbers)
+{
+    int64_t most = CHUNK / (int64_t)sizeof(REAL) / numbers;
+    return most < 1 ? 1 : most;
 }
 
 /* Numbers of a padded image of the largest margin. */
@@ -102,15 +119,15 @@ static int64_t N(origin)(const struct stage *stage, int64_t margin, int64_t pitc
     return (inside * pitch + inside) * cp;
 }
 
-/* z = P y, y the depthwise convolution of x, for one sample; z's moments are added if wanted. */
+/* z = P y, y the depthwise convolution of x, for one sample; z's moments are added if the sample is
+ * larger than the cache (see take_moments). */
 static void N(run_stage)(const struct N(work) * w, int64_t slot, const REAL *x, int64_t pitch,
                          int64_t stride, REAL *y, REAL *z, struct N(moments) * moments)
 {
     const struct leaving *l = w->l;
     const struct stage *stage = &l->term[slot / 2].stage[slot % 2];
     int64_t cp = w->cp, row = l->out_width * cp;
-    int64_t step = CHUNK / (int64_t)sizeof(REAL) / row;
-    step = step < 1 ? 1 : step;
+    int64_t step = N(chunk)(row);
     for (int64_t i = 0; i < l->out_height; i += step) {
         int64_t rows = l->out_height - i < step ? l->out_height - i : step;
         struct N(window) window = {stage->kernel, stage->dilation, stride, rows, l->out_width,
@@ -118,8 +135,23 @@ static void N(run_stage)(const struct N(work) * w, int64_t slot, const REAL *x, 
         const REAL *from = x + i * stride * pitch * cp;
         N(convolve)(from, w->depthwise[slot], y, l->out_width, &window, cp);
         N(times)(y, w->pointwise[slot], z + i * row, rows * l->out_width, l->channels, cp);
-        N(add_moments)(moments, z + i * row, rows * l->out_width, cp);
+        if (w->beyond)
+            N(add_moments)(moments, z + i * row, rows * l->out_width, cp);
     }
+}
+
+/* Adds moments of z up to this sample, where samples are small: as soon as the cache is full of
+ * them or the block ends, for one by one each would cost more than its values. */
+static void N(take_moments)(const struct N(work) * w, const struct stage *stage, int block,
+                            int64_t sample, struct N(moments) * moments)
+{
+    int64_t out = w->out_pixels * w->cp, most = N(chunk)(out);
+    int64_t done = sample + 1 - N(first)(w, block);
+    if (done % most && sample + 1 < N(first)(w, block + 1))
+        return;
+    int64_t samples = (done - 1) % most + 1;
+    const REAL *z = (const REAL *)stage->kept + (sample + 1 - samples) * out;
+    N(add_moments)(moments, z, samples * w->out_pixels, w->cp);
 }
 
 /* The first stages of convolutions, and the pools, of a block. */
@@ -136,7 +168,7 @@ static void N(first_pass)(const struct N(work) * w, int block, double *moments)
     for (int64_t t = 0; t < l->terms; t++, moments += 2 * cp)
         found[t] = (struct N(moments)){0, moments, moments + cp};
     for (int64_t n = N(first)(w, block); n < N(first)(w, block + 1); n++) {
-        const REAL *x = N(sample)(w, l->images, n, w->pixels, scratch);
+        const REAL *x = N(image)(w, n, scratch);
         N(rectify)(x, w->ones, w->zeros, relu, l->height, l->width, w->margin, cp);
         for (int64_t t = 0; t < l->terms; t++) {
             const struct term *term = &l->term[t];
@@ -147,8 +179,11 @@ static void N(first_pass)(const struct N(work) * w, int block, double *moments)
                 N(run_stage)(w, 2 * t, from, w->pitch, l->stride, y, z, &found[t]);
             } else if (term->kind != SKIP) {
                 N(pool)(term->kind, x, z, l, cp);
-                N(add_moments)(&found[t], z, w->out_pixels, cp);
+                if (w->beyond)
+                    N(add_moments)(&found[t], z, w->out_pixels, cp);
             }
+            if (term->kind != SKIP && !w->beyond)
+                N(take_moments)(w, stage, block, n, &found[t]);
         }
     }
     free(scratch);
@@ -179,6 +214,8 @@ static void N(second_pass)(const struct N(work) * w, int block, double *moments)
             N(rectify)(z, factor, shift, hidden, l->out_height, l->out_width, margin, cp);
             N(run_stage)(w, 2 * t + 1, hidden, l->out_width + 2 * margin, 1, y,
                          (REAL *)stage[1].kept + n * out, &found);
+            if (!w->beyond)
+                N(take_moments)(w, &stage[1], block, n, &found);
         }
     }
     free(factor);
@@ -195,39 +232,36 @@ static void N(add_line)(const REAL *z, const REAL *factor, const REAL *shift, RE
         }
 }
 
-/* What each edge adds to its target, for a block: factors (uses, CP) and shifts (edges, CP). */
+/* What each edge adds to its target, for the rows of a block: factors (uses, CP) and shifts (edges,
+ * CP). */
 static void N(last_pass)(const struct N(work) * w, int block, const REAL *factors,
                          const REAL *shifts)
 {
     const struct leaving *l = w->l;
-    int64_t cp = w->cp, step = CHUNK / (int64_t)sizeof(REAL) / cp;
-    step = step < 1 ? 1 : step;
-    REAL *scratch = take(w->failed, (w->pixels + step) * cp * sizeof(REAL), 0);
+    int64_t cp = w->cp, step = N(chunk)(cp), end = N(first)(w, block + 1) * w->out_pixels;
+    REAL *scratch = take(w->failed, 2 * step * cp * sizeof(REAL), 0), *own = scratch + step * cp;
     if (!scratch)
         return;
-    REAL *chunk = scratch + w->pixels * cp;
-    for (int64_t n = N(first)(w, block); n < N(first)(w, block + 1); n++) {
-        const REAL *x = N(sample)(w, l->images, n, w->pixels, scratch);
-        for (int64_t p = 0; p < w->out_pixels; p += step)
-            for (int64_t e = 0; e < l->edges; e++) {
-                int64_t pixels = w->out_pixels - p < step ? w->out_pixels - p : step;
-                REAL *sum = (REAL *)l->sums[e] + (n * w->out_pixels + p) * l->channels;
-                REAL *to = cp == l->channels ? sum : chunk;
-                const REAL *shift = shifts + e * cp;
-                for (int64_t u = 0; u < l->uses; u++) {
-                    const struct term *term = &l->term[l->use[u].term];
-                    if (l->use[u].edge != e)
-                        continue;
-                    const REAL *z = x;
-                    if (term->kind != SKIP)
-                        z = (const REAL *)term->stage[term->stages - 1].kept +
-                            n * w->out_pixels * cp;
-                    N(add_line)(z + p * cp, factors + u * cp, shift, to, pixels, cp);
-                    shift = NULL;
-                }
-                if (to == chunk)
-                    N(gather)(chunk, sum, pixels, l->channels, cp);
+    for (int64_t p = N(first)(w, block) * w->out_pixels; p < end; p += step) {
+        int64_t count = end - p < step ? end - p : step;
+        const REAL *x = l->stride == 1 ? N(rows)(w, l->images, p, count, scratch) : NULL;
+        for (int64_t e = 0; e < l->edges; e++) {
+            REAL *sum = (REAL *)l->sums[e] + p * l->channels;
+            REAL *to = cp == l->channels ? sum : own;
+            const REAL *shift = shifts + e * cp;
+            for (int64_t u = 0; u < l->uses; u++) {
+                const struct term *term = &l->term[l->use[u].term];
+                if (l->use[u].edge != e)
+                    continue;
+                const REAL *z = x;
+                if (term->kind != SKIP)
+                    z = (const REAL *)term->stage[term->stages - 1].kept + p * cp;
+                N(add_line)(z, factors + u * cp, shift, to, count, cp);
+                shift = NULL;
             }
+            if (to == own)
+                N(gather)(own, sum, count, l->channels, cp);
+        }
     }
     free(scratch);
 }

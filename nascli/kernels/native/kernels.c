@@ -6,13 +6,13 @@
 #include <string.h>
 
 #if defined(__AVX512F__)
-#define BYTES 64 /* of a vector */
-#define TILE 8   /* rows of a matrix product that stay in registers */
+#define WIDEST 64 /* bytes of a vector */
+#define TILE 8    /* rows of a matrix product that stay in registers */
 #elif defined(__AVX__)
-#define BYTES 32
+#define WIDEST 32
 #define TILE 4
 #else
-#define BYTES 16
+#define WIDEST 16
 #define TILE 4
 #endif
 #define INLINE static inline __attribute__((always_inline))
@@ -39,33 +39,36 @@ static void *take(int *failed, int64_t bytes, int zeros)
     return found;
 }
 
-#define REAL float
-#define WHOLE int32_t
-#define N(name) name##_f32
-#include "products.h"
-#include "depthwise.h"
-#include "norms.h"
-#include "pools.h"
-#include "forward.h"
-#include "lines.h"
-#include "backward.h"
-#include "activations.h"
-#include "residual_forward.h"
-#include "residual_backward.h"
-#undef REAL
-#undef WHOLE
-#undef N
-
+#define BYTES WIDEST
 #define REAL double
 #define WHOLE int64_t
 #define N(name) name##_f64
-#include "products.h"
-#include "depthwise.h"
-#include "norms.h"
-#include "pools.h"
-#include "forward.h"
-#include "lines.h"
-#include "backward.h"
-#include "activations.h"
-#include "residual_forward.h"
-#include "residual_backward.h"
+#include "every.h"
+
+#define REAL float
+#define WHOLE int32_t
+#if WIDEST < 64
+#define N(name) name##_f32
+#include "every.h"
+#else
+#define N(name) name##_wide_f32
+#include "every.h"
+
+/* Up to eight channels would leave half of each vector empty. */
+#undef BYTES
+#define BYTES 32
+#define REAL float
+#define WHOLE int32_t
+#define N(name) name##_narrow_f32
+#include "every.h"
+
+#define CHOSEN(name, type)                                                                         \
+    int name##_f32(const struct type *call)                                                        \
+    {                                                                                              \
+        return call->channels > 8 ? name##_wide_f32(call) : name##_narrow_f32(call);               \
+    }
+CHOSEN(nas_leaving_forward, leaving)
+CHOSEN(nas_leaving_backward, leaving)
+CHOSEN(nas_residual_forward, residual)
+CHOSEN(nas_residual_backward, residual)
+#endif

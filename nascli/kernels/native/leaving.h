@@ -10,6 +10,7 @@
 
 enum { SKIP, MAX_POOL, AVERAGE_POOL, CONVOLUTIONS }; /* kinds of terms */
 enum { BLOCKS = 16, CHUNK = 16384 }; /* CHUNK: bytes that are worked on while in the cache */
+enum { FEWEST = 4, EACH = 1 << 14 }; /* blocks of small images, and the numbers of one of them */
 
 /* A batch norm without scale and shift: of the batch's statistics, or in evaluation (`batches` is
  * NULL) of those that it tracks. */

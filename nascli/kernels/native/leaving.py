@@ -154,12 +154,13 @@ class Leaving:
         row = _DOUBLE * self._wide
         means = statistics.data_ptr() + 2 * row * np.arange(len(self._norms))
         norms["mean"][self._normed], norms["scale"][self._normed] = means, means + row
-        tracked = [norm._buffers for norm in self._norms]  # hundreds a step; attributes are slow
-        norms["running_mean"][self._normed] = [pointer(own["running_mean"]) for own in tracked]
-        norms["running_variance"][self._normed] = [pointer(own["running_var"]) for own in tracked]
+        # hundreds a step: attributes of modules are slow to read
+        tracked = [cast(dict[str, Tensor], norm._buffers) for norm in self._norms]
+        norms["running_mean"][self._normed] = [own["running_mean"].data_ptr() for own in tracked]
+        norms["running_variance"][self._normed] = [own["running_var"].data_ptr() for own in tracked]
         norms["batches"][self._normed] = [
-            pointer(norm._buffers["num_batches_tracked"]) if norm.training else 0
-            for norm in self._norms
+            own["num_batches_tracked"].data_ptr() if norm.training else 0
+            for norm, own in zip(self._norms, tracked, strict=True)
         ]
         like = torch.empty(self._out, dtype=images.dtype, memory_format=torch.channels_last)
         sums = [torch.empty_like(like) for _ in range(self._edges)]

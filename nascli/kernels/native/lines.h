@@ -52,35 +52,30 @@ static void N(add_sums)(const REAL *d, const REAL *z, const double *mean, double
     }
 }
 
-/* Sums of G, and of G (z - m), of a block: (edges + uses, CP). */
+/* Sums of G, and of G (z - m), of the rows of a block: (edges + uses, CP). */
 static void N(sum_block)(const struct N(back) * k, int block, double *found)
 {
     const struct N(work) *w = &k->w;
     const struct leaving *l = w->l;
-    int64_t cp = w->cp, out = w->out_pixels * cp, step = CHUNK / (int64_t)sizeof(REAL) / cp;
-    step = step < 1 ? 1 : step;
-    REAL *scratch = take(w->failed, (w->pixels * cp + out) * sizeof(REAL), 0);
+    int64_t cp = w->cp, step = N(chunk)(cp), end = N(first)(w, block + 1) * w->out_pixels;
+    REAL *scratch = take(w->failed, 2 * step * cp * sizeof(REAL), 0);
     if (!scratch)
         return;
-    for (int64_t n = N(first)(w, block); n < N(first)(w, block + 1); n++) {
-        const REAL *x = N(sample)(w, l->images, n, w->pixels, scratch);
+    for (int64_t p = N(first)(w, block) * w->out_pixels; p < end; p += step) {
+        int64_t count = end - p < step ? end - p : step;
+        const REAL *x = l->stride == 1 ? N(rows)(w, l->images, p, count, scratch) : NULL;
         for (int64_t e = 0; e < l->edges; e++) {
-            const REAL *g =
-                N(sample)(w, l->gradients[e], n, w->out_pixels, scratch + w->pixels * cp);
-            for (int64_t p = 0; p < w->out_pixels; p += step) {
-                int64_t pixels = w->out_pixels - p < step ? w->out_pixels - p : step;
-                N(add_sums)(g + p * cp, NULL, NULL, found + e * cp, NULL, pixels, cp);
-                for (int64_t u = 0; u < l->uses; u++) {
-                    const struct term *term = &l->term[l->use[u].term];
-                    if (l->use[u].edge != e)
-                        continue;
-                    const REAL *z = x;
-                    if (term->kind != SKIP)
-                        z = (const REAL *)term->stage[term->stages - 1].kept + n * out;
-                    const double *mean = term->kind == SKIP ? NULL : N(last_norm)(term)->mean;
-                    N(add_sums)(g + p * cp, z + p * cp, mean, NULL,
-                                found + (l->edges + u) * cp, pixels, cp);
-                }
+            const REAL *g = N(rows)(w, l->gradients[e], p, count, scratch + step * cp);
+            N(add_sums)(g, NULL, NULL, found + e * cp, NULL, count, cp);
+            for (int64_t u = 0; u < l->uses; u++) {
+                const struct term *term = &l->term[l->use[u].term];
+                if (l->use[u].edge != e)
+                    continue;
+                const REAL *z = x;
+                if (term->kind != SKIP)
+                    z = (const REAL *)term->stage[term->stages - 1].kept + p * cp;
+                const double *mean = term->kind == SKIP ? NULL : N(last_norm)(term)->mean;
+                N(add_sums)(g, z, mean, NULL, found + (l->edges + u) * cp, count, cp);
             }
         }
     }
@@ -230,6 +225,6 @@ static void N(find_gradients)(const struct N(work) * w, int64_t n, struct N(room
                               const REAL **g)
 {
     for (int64_t e = 0; e < w->l->edges; e++)
-        g[e] = N(sample)(w, w->l->gradients[e], n, w->out_pixels, r->g[e]);
+        g[e] = N(rows)(w, w->l->gradients[e], n * w->out_pixels, w->out_pixels, r->g[e]);
 }
 

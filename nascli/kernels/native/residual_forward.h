@@ -24,8 +24,7 @@ static void N(begin_middle)(struct N(middle) * w, const struct residual *r, int 
     w->pitch = r->width + 2 * w->margin;
     w->pixels = r->height * r->width;
     w->out_pixels = r->out_height * r->out_width;
-    w->step = CHUNK / (int64_t)sizeof(REAL) / cp;
-    w->step = w->step < 1 ? 1 : w->step;
+    w->step = N(chunk)(cp);
     w->blocks = r->batch < BLOCKS ? (int)r->batch : BLOCKS;
     w->large = r->batch * w->pixels * cp >= 1 << 15;
     for (int b = 0; b < w->blocks; b++) {
