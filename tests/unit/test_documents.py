@@ -298,6 +298,20 @@ def test_figures_of_speed_are_those_of_the_raw_files():
     steps = raw("darts_step")["rows"]
     two = steps.pop("threads")["16 channels, 32x32"]["one/two, seconds"]
     assert f"bits are the same) | {two:.2f} times as fast" in RESULTS
+    other = raw("darts_step_avx2")["rows"]
+    first, second = (
+        tuple(
+            f"{other[order][f'{plain}/native, seconds']:.1f}"
+            for plain in ("plain", "plain_channels_last")
+        )
+        for order in ("first_order", "second_order")
+    )
+    assert "{} times as fast as the plain one and {} times with channels last".format(*first) in (
+        RESULTS
+    )
+    assert "the second-order step {} and {}\ntimes".format(*second) in RESULTS
+    both = other["threads"]["16 channels, 32x32"]["one/two, seconds"]
+    assert f"two threads {both:.2f} times as fast as one" in RESULTS
     elastic = raw("elastic_step")["rows"]
     ratios = [elastic[name]["plain/ours"] for name in ("once_for_all_small", "once_for_all")]
     assert f"{ratios[0]:.2f} and {ratios[1]:.2f} times as fast; gradients" in RESULTS
