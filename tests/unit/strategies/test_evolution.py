@@ -172,6 +172,20 @@ def test_a_child_that_breaks_a_constraint_is_mutated_up_to_four_times_more(probl
     assert {differ(proposal.genotype, strategy._alive[0].genotype) for proposal in back} == {1}
 
 
+def test_one_of_several_workers_goes_on_from_a_broken_child(problem):
+    problem.space.decisions = {f"d{i}": ("0", "1", "2", "3") for i in range(40)}
+    goal = replace(problem.goal, constraints=(Constraint("params", 0.5),))
+    strategy = Evolution(replace(problem, goal=goal), population=3, tournament=3)
+    founder = strategy.ask(1)[0].genotype
+    good = Trial(0, founder, 1.0, {"params": 0.0, "accuracy": 1.0})
+    strategy.tell([good, good, good])
+    broken = strategy.ask(1)[0].genotype
+    strategy.tell([Trial(1, broken, 1.0, {"params": 9.0}, infeasible="params")])
+    further, child = (proposal.genotype for proposal in strategy.ask(2))
+    assert differ(broken, further) == 1 and differ(founder, child) == 1
+    assert differ(founder, further) == 2  # by this seed: in another place
+
+
 def test_a_failed_child_is_not_mutated_further(problem):
     strategy = Evolution(problem, population=1, tournament=1)
     founder = strategy.ask(1)[0].genotype
