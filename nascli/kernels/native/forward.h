@@ -232,6 +232,12 @@ static void N(add_line)(const REAL *z, const REAL *factor, const REAL *shift, RE
         }
 }
 
+/* What the last norm of a term reads, from a row on; of a skip, which has none, those of the state. */
+static const REAL *N(last)(const struct term *term, const REAL *x, int64_t row, int64_t cp)
+{
+    return term->kind == SKIP ? x : (const REAL *)term->stage[term->stages - 1].kept + row * cp;
+}
+
 /* What each edge adds to its target, for the rows of a block: factors (uses, CP) and shifts (edges,
  * CP). */
 static void N(last_pass)(const struct N(work) * w, int block, const REAL *factors,
@@ -253,9 +259,7 @@ static void N(last_pass)(const struct N(work) * w, int block, const REAL *factor
                 const struct term *term = &l->term[l->use[u].term];
                 if (l->use[u].edge != e)
                     continue;
-                const REAL *z = x;
-                if (term->kind != SKIP)
-                    z = (const REAL *)term->stage[term->stages - 1].kept + p * cp;
+                const REAL *z = N(last)(term, x, p, cp);
                 N(add_line)(z, factors + u * cp, shift, to, count, cp);
                 shift = NULL;
             }

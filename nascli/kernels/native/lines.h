@@ -71,9 +71,7 @@ static void N(sum_block)(const struct N(back) * k, int block, double *found)
                 const struct term *term = &l->term[l->use[u].term];
                 if (l->use[u].edge != e)
                     continue;
-                const REAL *z = x;
-                if (term->kind != SKIP)
-                    z = (const REAL *)term->stage[term->stages - 1].kept + p * cp;
+                const REAL *z = N(last)(term, x, p, cp);
                 const double *mean = term->kind == SKIP ? NULL : N(last_norm)(term)->mean;
                 N(add_sums)(g, z, mean, NULL, found + (l->edges + u) * cp, count, cp);
             }
