@@ -32,11 +32,11 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 from plain_darts import BENCH_OPTIONS, CELL_OPTIONS, PlainBench, PlainDarts
+from tabular import hardware
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nascli.core.supernet import Mixture
-from nascli.devices.processor import processor
 from nascli.kernels.native import library
 from nascli.spaces.cell import Cell
 from nascli.spaces.nasbench201 import NASBench201
@@ -338,7 +338,7 @@ def quickest(run: Callable[[], object]) -> float:
 
 def machine() -> dict[str, object]:
     return {
-        "processor": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
+        "processor": hardware(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -18,9 +18,6 @@ import tempfile
 from pathlib import Path
 
 import tabular
-import torch
-
-from nascli.devices.processor import processor
 
 SEARCH = ["search", "strategy=darts", "space=cell"]
 PHASES = {
@@ -147,9 +144,8 @@ def main() -> None:
         ["git", "-C", before, "rev-parse", "--short", "HEAD"], text=True
     )
     load = os.getloadavg()[0]
-    named = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}"
     result = {
-        "processor": named,
+        "processor": tabular.hardware(),
         "before": commit.strip(),
         "rounds": rounds,
         "load": load,

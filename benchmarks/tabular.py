@@ -23,6 +23,7 @@ from nascli.core.evaluation import Evaluation
 from nascli.core.loop import Search
 from nascli.core.problem import Problem
 from nascli.core.trial import History, Trial
+from nascli.devices.processor import processor
 
 RESULTS = Path(__file__).parent / "results"
 DATASETS = ("cifar10", "cifar100", "imagenet16")
@@ -114,6 +115,13 @@ def until_optimum(dataset: str, least: int) -> Callable[[Trial, Budget], bool]:
         return bool(found) and len(seen) >= least
 
     return enough
+
+
+def hardware() -> str:
+    """The processor, and the vectors that torch finds it to have."""
+    import torch
+
+    return f"{processor()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def mean(values: Sequence[float]) -> dict[str, float | None]:

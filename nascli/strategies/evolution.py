@@ -26,7 +26,7 @@ class _Member(NamedTuple):
 
 _rank = attrgetter("rank")
 _DRAWS = 20  # random genotypes a place in the population, at most
-_FURTHER = 4  # mutations of a child that breaks constraints
+_FURTHER = 4  # more mutations of a child that breaks constraints, at most
 
 
 class Evolution:
@@ -73,8 +73,8 @@ class Evolution:
         self._alive: list[_Member] = []  # oldest first
         self._outside = 0  # how many of them break a constraint, or failed
         self._draws = 0
-        self._astray: Genotype | None = None  # the last child, if it broke a constraint
-        self._further = 0  # how many such children there have been in a row
+        self._astray: Genotype | None = None  # the last child, if it is to be mutated once more
+        self._further = 0  # how many such there have been in a row
 
     @property
     def founders(self) -> tuple[str, int]:
@@ -114,20 +114,19 @@ class Evolution:
         """Adds the newcomers; one member leaves for each, once the population is full."""
         for trial in trials:
             # Algorithm 1: the child enters on the right, the dead one leaves on the left
-            self._alive.append(_Member(trial.genotype, self._problem.goal.rank(trial)))
-            self._outside += self._alive[-1].rank[0] > 0
+            child = _Member(trial.genotype, self._problem.goal.rank(trial))
+            self._alive.append(child)
+            self._outside += child.rank[0] > 0
             if len(self._alive) > self._capacity:
                 self._outside -= self._alive.pop(self._leaving()).rank[0] > 0
-            self._follow(trial)
+            goes_on = self._further < _FURTHER and self._is_astray(child)
+            self._further = self._further + 1 if goes_on else 0
+            self._astray = child.genotype if goes_on else None
 
-    def _follow(self, trial: Trial) -> None:
-        """Goes on from a child that breaks constraints, where the population keeps them."""
-        breaks = 0 < self._problem.goal.violation(trial) < math.inf
-        kept = self._outside < len(self._alive) and not self._founding()
-        self._further = self._further + 1 if breaks and kept else 0
-        self._astray = trial.genotype if 0 < self._further <= _FURTHER else None
-        if self._further > _FURTHER:
-            self._further = 0
+    def _is_astray(self, child: _Member) -> bool:
+        """Whether a child breaks constraints, where the population keeps them."""
+        breaks, some_keep = 0 < child.rank[0] < math.inf, self._outside < len(self._alive)
+        return breaks and some_keep and not self._founding()
 
     def _leaving(self) -> int:
         """The oldest (or the worst); from a population that is half outside, the farthest out."""
