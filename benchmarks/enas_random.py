@@ -37,11 +37,7 @@ def words(options: argparse.Namespace, method: str, seed: int) -> list[str]:
     """The search of a method, which takes as many training steps as the others."""
     shared = ["estimator=one_shot", "sampler@estimator.sampler=uniform", "strategy=random"]
     told = {
-        "enas": [
-            "strategy=enas",
-            f"strategy.trials={options.trials}",
-            "strategy.of.learning_rate=0.01",  # as when the results were measured
-        ],
+        "enas": ["strategy=enas", f"strategy.trials={options.trials}"],
         "random": [*shared, f"budget.trials={options.epochs * options.trials}"],
         "alone": ["strategy=random", "estimator=train", f"budget.trials={options.epochs // ALONE}"],
     }[method]

@@ -2,7 +2,7 @@
 
 python benchmarks/one_shot_ranking.py IMAGES [--parts bench chain] [--seeds 1] [--runs FOLDER]
                                       [--passes 60] [--longer 1] [--networks 1000] [--cells 1]
-                                      [--alone 40]
+                                      [--alone 40] [--epochs-alone 16]
 
 IMAGES is CIFAR-10 as class folders. All of it is `nas` commands on one thread, one after another;
 each leaves its run folder under --runs and is not run again, and one that was stopped goes on.
@@ -17,10 +17,12 @@ supernet is scored again with batch-norm statistics of images that are not augme
 again in --longer times as many steps (1: not), and for the space without `none`, whose cells are
 drawn anew; of these the mean rank by option on the edges into the output is told.
 
-`chain`: supernets of a chain of six layers trained on uniform paths, with strict fairness and by
-the sandwich, each for as many forward passes, against random paths that are trained alone. Ten of
-these are trained with three seeds: their accuracies are means, and the tau between two seeds says
-how far any order can agree. Beside them params, MACs and zero-cost.
+`chain`: supernets of the space of NAS-Bench-Macro at a quarter of its channels (eight layers, each
+one of three options) trained on uniform paths, with strict fairness and by the sandwich, each for
+as many forward passes, and on uniform ones --longer times as long; against random paths that are
+trained alone for --epochs-alone. Ten of these are trained with three seeds: their accuracies are
+means, and the tau between two seeds says how far any order can agree. Beside them params, MACs and
+zero-cost. All accuracies are of 5,000 validation images.
 
 A supernet's epochs are --passes over what a step trains (uniform 1, gdas 1, sandwich 4, fair one
 for every option). tau is Kendall's, with 95 % intervals of 1,000 bootstrap samples of the networks;
@@ -48,15 +50,10 @@ from tabular import save
 
 NAME = "one_shot_ranking"
 QUIET = ["device=none", "threads=1", "accelerator=cpu"]
-OPTIONS, SANDWICH = 5, 4  # of a choice in both spaces; paths that a step of the sandwich trains
+OPTIONS, SANDWICH = {"bench": 5, "chain": 3}, 4  # of a choice; paths of a step of the sandwich
+VALID = 5000  # images of the chain that are held out
 PLAIN, LONGER, WITHOUT = "-plain", "-longer", "-without-none"  # kinds of supernets and scores
 CELLS_WITHOUT = "operation@space.operations=[skip_connect,nor_conv_1x1,nor_conv_3x3,avg_pool_3x3]"
-LAYERS = (
-    "[{name: stem, options: [conv_3x3], channels: 16}, {name: high, channels: 16, repeats: 2},"
-    " {name: middle, channels: 24, stride: 2, repeats: 2},"
-    " {name: low, channels: 48, stride: 2, repeats: 2},"
-    " {name: head, options: [conv_1x1], channels: 96}]"
-)
 
 
 def nas(options: argparse.Namespace, name: str, verb: str, *words: str) -> Path:
@@ -83,7 +80,7 @@ def trained(
     options: argparse.Namespace, part: str, sampler: str, seed: int, kind: str = ""
 ) -> Path:
     """A run folder with a supernet."""
-    paths = {"fair": OPTIONS, "sandwich": SANDWICH}.get(sampler, 1)
+    paths = {"fair": OPTIONS[part], "sandwich": SANDWICH}.get(sampler, 1)
     times = options.longer if kind == LONGER else 1
     epochs = max(1, round(times * options.passes / paths))
     words = [*space(options, part), f"training.epochs={epochs}", f"seed={seed}", *QUIET]
@@ -98,14 +95,17 @@ def trained(
 
 def space(options: argparse.Namespace, part: str) -> list[str]:
     data = ["data=image_folder", f"data.path={options.images}"]
-    data += [f"data.limit_train={options.train}", f"data.image_size={options.image_size}"]
+    data += [f"data.image_size={options.image_size}"]
     data += [f"training.crop_padding={options.image_size // 8}"]  # as published: 4 of 32 pixels
     if part == "bench":
+        data += [f"data.limit_train={options.train}"]
         data += ["training.learning_rate=0.1"]  # as the benchmark itself trains
         cells = f"space.cells_per_stage={options.cells}"
         sizes = ["space=nasbench201", "space.channels=8", cells]
         return [*sizes, "training=search", *data]
-    return ["space=chain", f"space.layers={LAYERS}", "training=search", *data]
+    held_out = f"data.valid_fraction={VALID / (options.train + VALID)}"
+    data += [f"data.limit_train={options.train + VALID}", held_out]
+    return ["space=nasbench_macro", "space.width=0.25", "training=search", *data]
 
 
 def scored(
@@ -118,7 +118,8 @@ def scored(
 ) -> list[dict[str, str]]:
     """Every network's score in a supernet (of a kind) beside the reference."""
     supernet = trained(options, part, sampler, seed, "" if kind == PLAIN else kind)
-    words = [f"supernet={supernet}", "estimator=one_shot", "estimator.images=1000", *against]
+    words = [f"supernet={supernet}", "estimator=one_shot", *against]
+    words += ["estimator.images=1000"] if part == "bench" else []
     words += ["threads=1", "accelerator=cpu", "device=none", "resamples=100"]
     words += ["estimator.recalibration_images=plain"] if kind == PLAIN else []
     return rows(nas(options, f"{part}-{sampler}-{seed}-audit{kind}", "audit", *words))
@@ -249,10 +250,14 @@ def chain(options: argparse.Namespace) -> dict[str, Any]:
     write(truth_csv, {**once, **{text: float(np.mean(v)) for text, v in means.items()}})
     against = ("reference=table", f"reference.path={truth_csv}", "genotypes=all")
     columns: dict[str, np.ndarray] = {}
-    for sampler in options.samplers or ("uniform", "fair", "sandwich"):
+    samplers = options.samplers or ("uniform", "fair", "sandwich")
+    kinds = [(sampler, "", sampler) for sampler in samplers]
+    if options.longer > 1:
+        kinds += [(samplers[0], LONGER, f"{samplers[0]}, {options.longer} times as long,")]
+    for sampler, kind, name in kinds:
         for seed in range(options.seeds):
-            found = scored(options, "chain", sampler, seed, *against)
-            columns[f"{sampler} {seed}"] = column(found, "accuracy")
+            found = scored(options, "chain", sampler, seed, *against, kind=kind)
+            columns[f"{name} {seed}"] = column(found, "accuracy")
     scores = ["estimator=zero_cost", *space(options, "chain"), *against, *QUIET, "resamples=100"]
     cheap = rows(nas(options, "chain-zero-cost", "audit", *scores))
     assert [row["genotype"] for row in cheap] == [row["genotype"] for row in found]
@@ -313,7 +318,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=1000, help="cells that are scored")
     parser.add_argument("--cells", type=int, default=1, help="a stage of the supernets of cells")
     parser.add_argument("--alone", type=int, default=40, help="paths of the chain trained alone")
-    parser.add_argument("--epochs-alone", type=int, default=8)
+    parser.add_argument("--epochs-alone", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3, help="trainings of some of these")
     parser.add_argument("--repeated", type=int, default=10, help="how many of these")
     parser.add_argument("--train", type=int, default=10_000, help="images")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from nascli.core import cores
 from nascli.core.fault import Fault
 from nascli.core.words import counted
 from nascli.data import keys
@@ -29,7 +30,8 @@ class Files:
     """A `Source` of image files and their `classes` (numbers).
 
     If they take at most `memory_mb` (1,000,000 bytes each) decoded, they are decoded when first
-    fetched and kept, else decoded anew for every pass; by `workers` processes (0: by this one).
+    fetched and kept, else decoded anew for every pass; by `workers` processes, at most one a core
+    (0: by this one).
     """
 
     files: Sequence[str]
@@ -117,7 +119,7 @@ class Files:
             batches,
             batch_size=None,  # the sampler's items are batches already
             sampler=chunks(order, batch_size),
-            num_workers=self.workers,
+            num_workers=min(self.workers, cores.usable()),
             pin_memory=device != "cpu",
             generator=torch.Generator(),  # without one it would draw from the global generator
         )

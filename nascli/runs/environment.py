@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import nascli
+from nascli.core import cores
 from nascli.devices.processor import processor
 from nascli.runs.folder import CONFIG, ENVIRONMENT
 
@@ -58,7 +58,7 @@ def record(
         "packages": {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
         "processor": processor(),
-        "cores": os.cpu_count(),
+        "cores": cores.usable(),
     }
 
 

@@ -13,6 +13,7 @@ from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, cast
 
+from nascli.core import cores
 from nascli.core.trial import Proposal
 from nascli.core.workers import Make
 from nascli.workers.pool import Answer, DiedError, Failure, Pool, Worker, positive
@@ -46,8 +47,8 @@ class Processes(Pool):
         trial_seconds: float | None = None,
     ) -> None:
         positive("count", count, whole=True)
-        number = count or _cores()
-        threads = max(1, _cores() // number)
+        number = count or cores.usable()
+        threads = max(1, cores.usable() // number)
         super().__init__(number, lambda: _Process(make, threads), _ready, retries, trial_seconds)
         atexit.register(self.close)  # or else the end of the program would wait for the children
 
@@ -133,10 +134,3 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

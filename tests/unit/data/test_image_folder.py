@@ -180,6 +180,16 @@ def test_streamed_images_are_those_in_memory(tmp_path: Path, workers: int) -> No
         assert images.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_no_more_processes_decode_than_there_are_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    write(tmp_path, {"train/a": 9, "train/b": 8, "test/a": 1})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+    split = ImageFolder(str(tmp_path), memory_mb=0, workers=2).split("train")
+    assert sum(len(images) for images, _ in batches(split, 4, "cpu", generator=seeded(0)))
+    assert not recwarn.list  # torch warns of more
+
+
 def test_what_is_left_out_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, {"train/a": 50, "train/b": 50, "test/a": 1})
     decoded = []
