@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nascli.config import images, kinds, own_data, shared_weights, values
 from nascli.config.files import GIVEN
 from nascli.config.light import light
-from nascli.core import protocols
+from nascli.core import imported, protocols
 from nascli.core.device import Counting, Device, LooksUp, available
 from nascli.core.estimator import COSTS, Estimator
 from nascli.core.fault import Fault, OfDataError, first_line, unknown
@@ -116,7 +116,7 @@ def check_values(config: DictConfig, key: str) -> None:
     missing = sorted(OmegaConf.missing_keys(node))
     if missing:
         raise Fault("\n".join(f"{m} is missing: give {m}=VALUE" for m in missing))
-    kinds.target(node._target_, key)
+    imported.target(node._target_, key)
     if wrong := list(kinds.wrong(cast(dict[str, Any], OmegaConf.to_container(node)), key)):
         raise Fault("\n".join(wrong))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from nascli.core.fault import Fault
-from nascli.core.imported import imported
+from nascli.core.imported import target
 
 _PLAIN: Mapping[Any, str] = {
     type(None): "null",
@@ -22,18 +22,6 @@ _PLAIN: Mapping[Any, str] = {
 }
 _LISTS = (list, tuple, collections.abc.Sequence)
 _LIST, _MAPPING = "a list [a,b]", "a mapping {key: value}"
-
-
-def target(path: str, key: str) -> Any:
-    """The class, or the function, that a `_target_` names.
-
-    Raises:
-        Fault: there is none, or importing it fails; it begins with `key`.
-    """
-    try:
-        return imported(path)
-    except Fault as fault:
-        raise Fault(f"{key}: _target_ '{path}' cannot be used: {fault}") from fault
 
 
 def of(node: Mapping[str, Any], key: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from nascli.config import kinds
+from nascli.core import imported
 from nascli.core.accelerator import cuda_there
 from nascli.core.fault import Fault, unknown
 from nascli.core.goal import Constraint, Objective
@@ -48,7 +48,7 @@ def made_by(config: DictConfig | Mapping[str, Any], key: str) -> Any:
         Fault: there is no such thing.
     """
     target = (config.get(key) or {}).get("_target_")
-    return kinds.target(target, key) if target else None
+    return imported.target(target, key) if target else None
 
 
 def estimator_class(config: DictConfig | Mapping[str, Any]) -> Any:

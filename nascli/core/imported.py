@@ -10,6 +10,18 @@ from typing import Any
 from nascli.core.fault import Fault, first_line, unknown
 
 
+def target(path: str, owner: str) -> Any:
+    """The class, or the function, that a `_target_` names.
+
+    Raises:
+        Fault: there is none, or importing it fails; it begins with `owner`, what it was to make.
+    """
+    try:
+        return imported(path)
+    except Fault as fault:
+        raise Fault(f"{owner}: _target_ '{path}' cannot be used: {fault}") from fault
+
+
 def imported(path: str) -> Any:
     """The class or function at `path`, which reads package.module.Name.
 

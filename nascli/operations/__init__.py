@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nascli.core.fault import Fault
-from nascli.core.imported import imported
+from nascli.core.imported import target
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,12 +41,10 @@ def _resolve(name: str, value: Any) -> Factory:
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
-    target = value["_target_"]
+    target(value["_target_"], f"operation '{name}'")
     try:
-        imported(target)
-        factory = instantiate(dict(value), _partial_=True)
-    except (Fault, InstantiationException) as error:
+        made: Factory = instantiate(dict(value), _partial_=True)
+    except InstantiationException as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        message = f"operation '{name}': _target_ '{target}' cannot be used: {reason}"
-        raise Fault(message) from error
-    return factory
+        raise Fault(f"operation '{name}' cannot be made: {reason}") from error
+    return made

@@ -4,8 +4,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from nascli import config
-from nascli.config import check, command_line, kinds
+from nascli.config import check, command_line
 from nascli.core.fault import Fault
+from nascli.core.imported import target
 
 
 def faults(*overrides, verb="search", multirun=False, directories=()):
@@ -92,7 +93,7 @@ def settings_of_fractions():
         for file in sorted((config.root() / group).glob("*.yaml")):
             node = OmegaConf.to_container(OmegaConf.load(file)) or {}
             node = node.get(group, node)
-            made = kinds.target(node["_target_"], group) if "_target_" in node else None
+            made = target(node["_target_"], group) if "_target_" in node else None
             parameters = inspect.signature(made).parameters if made else {}
             for key, parameter in parameters.items():
                 if str(parameter.annotation).startswith("float") and type(node.get(key)) is int:

@@ -7,7 +7,6 @@ from omegaconf import OmegaConf
 from nascli.config import kinds
 from nascli.config.files import root
 from nascli.core.budget import Budget
-from nascli.core.fault import Fault
 
 
 @pytest.mark.parametrize(
@@ -39,13 +38,6 @@ def test_what_an_annotation_allows(annotation, good, bad, words):
 
 def test_what_refers_to_another_value_is_looked_at_later():
     assert kinds.wanted(int, "${seed}") is None
-
-
-def test_a_target_may_be_a_function_and_must_be_there():
-    assert kinds.target("nascli.operations.pool.max_pool", "x").__name__ == "max_pool"
-    for path in ("nascli.nowhere.Nothing", "nowhere.Nothing", "nascli.operations.pool.Nothing", ""):
-        with pytest.raises(Fault, match=f"^space: _target_ '{path}' cannot be used: "):
-            kinds.target(path, "space")
 
 
 def test_annotations_of_a_constructor_are_found():

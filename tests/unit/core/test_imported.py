@@ -5,7 +5,7 @@ import os.path
 import pytest
 
 from nascli.core.fault import Fault
-from nascli.core.imported import imported
+from nascli.core.imported import imported, target
 
 
 @pytest.fixture
@@ -47,3 +47,10 @@ def test_a_class_one_in_a_class_and_a_function_are_found(own):
 def test_what_is_nothing_is_told_with_what_there_is(own, path, says):
     with pytest.raises(Fault, match=says.replace("OWN", own)):
         imported(path.replace("OWN", own))
+
+
+def test_a_target_may_be_a_function_and_must_be_there():
+    assert target("nascli.operations.pool.max_pool", "x").__name__ == "max_pool"
+    for path in ("nascli.nowhere.Nothing", "nowhere.Nothing", "nascli.operations.pool.Nothing", ""):
+        with pytest.raises(Fault, match=f"^space: _target_ '{path}' cannot be used: "):
+            target(path, "space")
