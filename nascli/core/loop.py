@@ -175,10 +175,20 @@ class Search:
     @property
     def reason(self) -> str:
         """Why the search has ended."""
-        found, own = self._finished() or self.budget.used_up, traits_of(self.strategy).trials
-        if found is None and own is not None and self.number >= own:
+        found = self._finished() or self.budget.used_up
+        if found is None and self._all_proposed:
             return f"the strategy has no more {self.what}"
         return found or "the strategy has no more proposals"
+
+    @property
+    def exhausted(self) -> bool:
+        """Of a search that has ended, whether its strategy has come to its own end."""
+        return self._all_proposed or (self._finished() or self.budget.used_up) is None
+
+    @property
+    def _all_proposed(self) -> bool:
+        own = traits_of(self.strategy).trials
+        return own is not None and self.number >= own
 
     @cached_property
     def _size(self) -> int:

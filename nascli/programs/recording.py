@@ -19,6 +19,7 @@ from nascli.core.genotype import Genotype
 from nascli.core.goal import Goal
 from nascli.core.loop import Search
 from nascli.core.space import SearchSpace, check
+from nascli.core.traits import traits_of
 from nascli.core.trial import Open, Trial
 from nascli.core.words import counted
 from nascli.core.workers import Evaluate, Workers
@@ -91,8 +92,9 @@ def looped(
     remaining = set(search.recorded)
     checkpoint = Checkpoint(run)
 
-    def state_now() -> dict[str, Any]:
+    def state_now(*, whole: bool = False) -> dict[str, Any]:
         return {
+            "whole": whole,  # whether the strategy has come to its end, and what it trains with it
             "trials": len(search.history),
             "number": search.number,
             "open": {number: waiting.to_json() for number, waiting in search.open.items()},
@@ -117,11 +119,14 @@ def looped(
         for estimator in search.evaluation.estimators:
             if isinstance(estimator, Prepared):
                 estimator.prepare(lambda: run.save_state(state_now()))
-        return search.run(ended)
+        answer = search.run(ended)
     except (OutOfTime, Stopped):
         if "torch" in sys.modules:  # or else there is nothing that is not in the history
             run.save_state(state_now())
         raise
+    if traits_of(search.strategy).weight_sharing:  # later runs may use what it has trained
+        run.save_state(state_now(whole=search.exhausted))
+    return answer
 
 
 def _states(evaluation: Judging) -> list[dict[str, Any] | None]:

@@ -9,7 +9,8 @@ from typing import Any
 from nascli.core.fault import Fault
 from nascli.core.supernet import SharedWeights
 from nascli.core.words import command, counted
-from nascli.runs.folder import REPORT, Run
+from nascli.runs import reading
+from nascli.runs.folder import Run
 
 _REMEDY = "the shared weights are in it: take a copy, or another run's, or train them again"
 
@@ -20,6 +21,8 @@ def load(shared: SharedWeights, folder: Path, *, trained: bool = False) -> str:
     Raises:
         Fault: there are none, they do not fit, or they are to be `trained` to the end and are not.
     """
+    if not folder.is_dir():
+        raise Fault(f"the shared weights of '{folder}' are gone: there is no such folder any more")
     state = Run(folder).load_state("strategy", "trials", remedy=_REMEDY)
     weights = _found("supernet", state)
     if weights is None:
@@ -28,8 +31,9 @@ def load(shared: SharedWeights, folder: Path, *, trained: bool = False) -> str:
             "or estimator=one_shot saves them once it has run for some seconds"
         )
     assert state is not None
-    if trained:
-        _check_trained(folder, state)
+    lacking = _lacking(folder, state)
+    if trained and lacking:
+        raise Fault(lacking)
     try:
         shared.supernet.load_state_dict(weights)
     except Exception as error:  # of whatever kind, for anything may stand there
@@ -38,22 +42,25 @@ def load(shared: SharedWeights, folder: Path, *, trained: bool = False) -> str:
             f"the shared weights in '{folder}' do not fit the space: {reason}; were they trained "
             "for another space, other images, or by another version?"
         ) from error
-    if trained:
+    if not lacking:
         return f"shared weights of {folder}, trained to the end"
     return f"shared weights as they were after {counted(state['trials'], 'trial')} of {folder}"
 
 
-def _check_trained(folder: Path, state: Mapping[str, Any]) -> None:
-    """Raises a Fault if whoever trains the weights has not come to the end."""
+def _lacking(folder: Path, state: Mapping[str, Any]) -> str:
+    """Says that whoever trains the weights has not come to the end; empty if it has."""
     kept = [part for part in state.get("estimators", ()) if isinstance(part, Mapping)]
     under_way = next((part for part in kept if "optimizer" in part), None)
     by_strategy = _found("supernet", state["strategy"]) is not None
-    if under_way is None and (not by_strategy or (folder / REPORT).is_file()):
-        return
+    report = reading.report(folder)
+    if under_way is None and (not by_strategy or state.get("whole", report is not None)):
+        return ""
     epochs = "" if under_way is None else f" after {counted(under_way.get('epoch', 0), 'epoch')}"
-    raise Fault(
+    limit, _, used = str((report or {}).get("ended")).partition("=")
+    more = [f"{limit}=MORE"] if used else []
+    return (
         f"the supernet in '{folder}' is not trained to the end: its search stands{epochs}; go on "
-        f"with: {command('search', f'resume={folder}')}"
+        f"with: {command('search', f'resume={folder}', *more)}"
     )
 
 

@@ -21,16 +21,29 @@ from nascli.runs.folder import Run
 TEN = {"budget.trials": 10, "strategy": "random"}
 
 
+def searched(at, **chosen):
+    layers = [{"options": ["conv_3x3_relu"], "channels": 4}, {"channels": 6, "repeats": 3}]
+    training = {"training.epochs": 1, "training.batch_size": 16, **chosen}
+    return nascli.search(
+        space="nasbench_macro", data="synthetic", device="none", seed=3, accelerator="cpu",
+        outputs=str(at), **{"space.layers": layers, **training},
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A search that has trained a supernet, and ten trials."""
-    at = tmp_path_factory.mktemp("trained")
-    layers = [{"options": ["conv_3x3_relu"], "channels": 4}, {"channels": 6, "repeats": 3}]
-    return nascli.search(
-        space="nasbench_macro", estimator="one_shot", data="synthetic", device="none", seed=3,
-        accelerator="cpu", outputs=str(at),
-        **{"training.epochs": 1, "training.batch_size": 16, "space.layers": layers, **TEN},
-    )  # fmt: skip
+    return searched(tmp_path_factory.mktemp("trained"), estimator="one_shot", **TEN)
+
+
+ENAS = {"strategy": "enas", "strategy.trials": 3}
+TWO = {"training.epochs": 2, "training.learning_rate": 0.1}  # over before a checkpoint is due
+
+
+@pytest.fixture(scope="module")
+def alternated(tmp_path_factory):
+    """A search whose strategy has trained one."""
+    return searched(tmp_path_factory.mktemp("alternated"), **ENAS, **TWO)
 
 
 def asking(trained, *chosen, verb="search"):
@@ -195,9 +208,11 @@ def retraining(run, *chosen):
     return asked(config, "retrain", chosen)
 
 
-def test_a_network_that_inherits_scores_as_in_the_supernet_before_its_first_step(trained):
+@pytest.mark.parametrize("trainer", ["trained", "alternated"])
+def test_a_network_that_inherits_scores_as_in_the_supernet_before_its_first_step(trainer, request):
+    run = request.getfixturevalue(trainer)
     others = "training.crop_padding=0", "training.flip=false"  # are the retraining's alone
-    parts = retrain.build(retraining(trained, "init=inherit", *others))
+    parts = retrain.build(retraining(run, "init=inherit", *others))
     assert parts.problem.recipe.crop_padding == 0
     network = parts.problem.space.network(parts.genotype)
     network.load_state_dict(parts.weights())
@@ -207,8 +222,34 @@ def test_a_network_that_inherits_scores_as_in_the_supernet_before_its_first_step
         for images, labels in batches(parts.problem.task.split("valid"), 500, "cpu"):
             right += int((network(images).argmax(1) == labels).sum())
             count += len(labels)
-    best = max(t.metrics["accuracy"] for t in trained.history)
-    assert 100 * right / count == pytest.approx(best)
+    (*_, last) = (t for t in run.history if t.genotype == parts.genotype)
+    assert 100 * right / count == pytest.approx(last.metrics["accuracy"])
+
+
+@pytest.mark.parametrize("strategy", [ENAS, {"strategy": "darts"}])
+def test_what_a_strategy_trains_is_whole_at_its_own_end_alone(strategy, tmp_path):
+    def scored(run):
+        nascli.search(
+            supernet=str(run.path), device="none", outputs=str(tmp_path),
+            **{"strategy": "random", "budget.trials": 1},
+        )  # fmt: skip
+
+    run = searched(tmp_path, **strategy, **TWO)
+    enough = searched(tmp_path, **strategy, **TWO, **{"budget.trials": len(run.history)})
+    for whole in (run, enough):
+        assert Run(whole.path).load_state()["trials"] == len(run.history)
+        scored(whole)
+    cut = searched(tmp_path, **strategy, **TWO, **{"budget.trials": 1})
+    with pytest.raises(Fault, match=r"not trained to the end: .*resume=\S* budget.trials=MORE$"):
+        scored(cut)
+
+
+def test_a_supernet_whose_folder_is_gone_is_missed(copied, tmp_path):
+    one = {"strategy": "random", "budget.trials": 1}
+    run = nascli.search(supernet=str(copied.path), device="none", outputs=str(tmp_path), **one)
+    shutil.rmtree(copied.path)
+    with pytest.raises(Fault, match="there is no such folder any more"):
+        nascli.search(resume=str(run.path), **{"budget.trials": 2})
 
 
 def test_the_training_starts_there(trained, tmp_path, monkeypatch):

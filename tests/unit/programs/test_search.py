@@ -72,7 +72,7 @@ def test_a_search_whose_time_is_over_goes_on_at_the_step(tmp_path, monkeypatch, 
     for _ in range(30):
         if len(lines(cut)) == 2:
             break
-        timed(monkeypatch, 6)
+        timed(monkeypatch, 4)
         try:
             report = searched(cut, *words("other"), "budget.seconds=7", warned=said.append)
         except Fault as fault:
