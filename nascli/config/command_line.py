@@ -103,7 +103,9 @@ def _deeper(verb: str, good: Sequence[str], directories: Sequence[Path]) -> list
     """What building finds wrong with those overrides that can be composed, as far as is light."""
     with light():
         try:
-            importlib.import_module(f"nascli.config.{verb}").check(asked(verb, good, directories))
+            found = asked(verb, good, directories)
+            if not found.config.get("resume"):  # a run's own parts are not those composed here
+                importlib.import_module(f"nascli.config.{verb}").check(found)
         except Fault as fault:
             return str(fault).splitlines()
         except HydraException:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nascli.config.files import FREE, GIVEN
+from nascli.config.files import FREE, GIVEN, root
 from nascli.core.fault import Fault
 from nascli.core.regular import is_there
 
@@ -174,8 +174,8 @@ def rewritten(overrides: Sequence[str]) -> list[str]:
 def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     """What follows from `genotype=X`: its space and, from a run folder, data and space settings.
 
-    Of `resume=RUN` it is the kind of data, or of table, where a path of that is given; of a
-    search's `supernet=RUN` the estimator that scores with it, and the strategy that specialises it.
+    Of `resume=RUN` it is the run's own component wherever one of its keys is given; of a search's
+    `supernet=RUN` the estimator that scores with it, and the strategy that specialises it.
 
     Raises:
         Fault: there is no such genotype.
@@ -185,12 +185,18 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
         scored = {"strategy": "specialise", "estimator": "one_shot"}
         return [f"{group}={option}" for group, option in scored.items() if group not in given]
     resumed = _unquoted(given.get("resume", ""))
-    moved = [g for g in ("data", "estimator") if f"{g}.path" in given and g not in given]
-    if resumed and is_there(resumed) and moved:
+    if resumed and is_there(resumed):
         from nascli.runs import reading
 
         choices = reading.environment(Path(resumed)).get("choices", {})
-        return [f"{group}={choices[group]}" for group in moved if choices.get(group)]
+        mentioned = {key.partition(".")[0] for key in given if "." in key}
+        taken = (root() / f"{verb}.yaml").read_text("utf-8")  # the run may be one of another verb
+        return [
+            f"{group}={option}"
+            for group, option in choices.items()
+            if option and group not in given and group.rpartition("@")[2] in mentioned
+            if f"\n  - {group}: " in taken
+        ]
     reference = _unquoted(given.get("genotype", ""))
     if verb in ("search", "export", "predict") or not reference or reference == "null":
         return []

@@ -99,11 +99,11 @@ def _going_on(run: Run, asked: Asked) -> Asked:
     keys = [text.lstrip("+~").partition("=")[0] for text in asked.overrides]
     plain = reading.config(run.path)  # what is told of it alone is told without importing torch
     _check_verb(run, verb_of(plain), asked)
-    moved = [group for group in ("data", "estimator") if f"{group}.path" in keys]
-    for group in moved:
-        before = plain.get(group)
-        if isinstance(before, Mapping) and asked.config[group]._target_ == before.get("_target_"):
-            keys = [key for key in keys if key != group]  # it is the run's own
+    for place in {key.partition(".")[0] for key in keys if "." in key}:
+        target = OmegaConf.select(asked.config, f"{place}._target_")
+        before = plain.get(place)
+        if target and isinstance(before, Mapping) and target == before.get("_target_"):
+            keys = [k for k in keys if k.rpartition("@")[2] != place]  # see overrides.carried
     bad = [key for key in keys if not key.startswith(_CHANGEABLE)]
     if asked.verb != "search":  # which alone looks whether it answers as before
         bad += [key for key in keys if key.startswith("estimator.")]
@@ -114,7 +114,7 @@ def _going_on(run: Run, asked: Asked) -> Asked:
             "for anything else start a new run"
         )
     config = load(run.path, asked.directories)
-    if "data" in moved and not (run.path / membership.FILE).is_file():
+    if "data.path" in keys and not (run.path / membership.FILE).is_file():
         raise Fault(
             f"'{run.path}' has no record of its images ({membership.FILE}), so it cannot be told "
             "whether data.path holds the same: put them back where they were"

@@ -219,6 +219,22 @@ def test_only_the_budget_changes_on_resume(tmp_path, nas, undisturbed):
     assert "seed cannot change when a run is resumed" in again.stderr
 
 
+def test_a_search_with_a_program_of_the_users_goes_on_where_it_is_named_again(tmp_path, nas):
+    device = ("device=remote", "device.command='sh -c \"echo 1; : {network}\"'")
+    begun = nas("search", *TABLE, *device, "budget.trials=2")
+    assert begun.code == 0, begun.stderr
+    more = ("search", f"resume={begun.run}", "budget.trials=3")
+    refused = nas(*more)
+    assert refused.code == 2
+    named = re.search(r"give (device\.command=.*) with resume=", refused.stderr)[1]
+    again = nas(*more, named)
+    assert again.code == 0, again.stderr
+    assert lines(tmp_path / begun.run) == 3
+    other = nas(*more, "device.rounds=5")
+    assert other.code == 2
+    assert "device.rounds cannot change when a run is resumed" in other.stderr
+
+
 def test_a_full_disk_stops_cleanly(tmp_path):
     def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

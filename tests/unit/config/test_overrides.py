@@ -193,6 +193,16 @@ def test_a_resumed_run_whose_images_have_moved_keeps_its_kind_of_data(run):
     assert overrides.carried("search", moved[:1]) == []
 
 
+def test_a_resumed_run_keeps_every_component_of_which_a_key_is_given(run):
+    told = json.loads((run / "environment.json").read_text())
+    told["choices"] |= {"device": "remote", "estimator@reference": "table", "workers": None}
+    (run / "environment.json").write_text(json.dumps(told))
+    keys = [f"resume='{run}'", "device.command=x", "strategy.warmup=1", "reference.path=x"]
+    kept = ["strategy=darts", "device=remote"]
+    assert overrides.carried("search", [*keys, "workers.count=2", "budget.trials=3"]) == kept
+    assert overrides.carried("audit", keys) == ["device=remote", "estimator@reference=table"]
+
+
 def test_several_genotypes_are_of_one_space():
     assert overrides.carried("retrain", ["genotype=darts_v1,darts_v2"]) == ["space=cell"]
     with pytest.raises(Fault, match="nonsense"):

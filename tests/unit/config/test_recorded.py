@@ -131,3 +131,29 @@ def test_a_run_folder_starts_no_program_that_the_user_does_not_name(tmp_path):
     config.device.command = "touch /tmp/y {network}"
     with pytest.raises(Fault, match="starts a program on this machine"):
         search.begin(asked(config, "search", ["device.command=..."]))
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("evolution_table", "strategy.population=3"),
+        ("evolution_table", "estimator.dataset=cifar10"),
+        ("audit_zero_cost", "reference.dataset=cifar10"),
+        ("killed_retrain_bench", "training.epochs=3"),
+    ],
+)
+def test_a_key_that_may_not_change_is_named_alone(name, word, tmp_path):
+    verb = next(verb for verb, run in NAMES.items() if run == name)
+    run = shutil.copytree(RECORDED / name, tmp_path / name)
+    with pytest.raises(Fault) as caught:
+        VERBS[verb].begin(asked_for(verb, [f"resume={run}", word], []))
+    assert str(caught.value).startswith(f"{word.partition('=')[0]} cannot change when a run is")
+
+
+def test_nothing_is_said_of_parts_that_a_resumed_run_does_not_have():
+    run = RECORDED / "evolution_table"
+    with pytest.raises(Fault) as caught:
+        asked_for("search", [f"resume={run}", "device=remote", "strategy.popluation=3"], [])
+    assert str(caught.value).startswith("key 'strategy.popluation' is not known; allowed: ")
+    assert "did you mean 'strategy.population'?" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
