@@ -150,6 +150,7 @@ def _in_our_words(said: str, overrides: Sequence[str]) -> str | None:
             for file in sorted(root().glob("*/*.yaml"))
             if f" /{group}@" in file.read_text("utf-8")
         ]
+        have = [*hints.verbs(group), *have]
         return f"{given[0]}: nothing that is chosen takes a {group}; what does: {', '.join(have)}"
     names, _, last = place.rpartition(".")
     fix = f"{group}@{place}={value}" if last == group else f"+{group}@{names}.{value}={value}"
@@ -162,7 +163,7 @@ def _value_faults(
     """Whether a value's key exists and its type fits."""
     key = override.key_or_group
     parts = key.split(".")
-    if override.is_add() or parts[0] in FREE:
+    if override.is_add() or (parts[0] in FREE and parts[0] in config):
         return
     node: Any = config
     for depth, part in enumerate(parts):

@@ -94,13 +94,23 @@ def unknown_key(
         nearest = ".".join([*above, meant]) if meant in allowed else same[0] if same else None
         text = unknown("key", ".".join(parts), names, meant="" if there else nearest)
         return f"{text}; {_key_of(above[0], there)}" if there else text
-    if same or "." in meant:
+    if same or meant.partition(".")[0] in config:
         return unknown("key", name, names, meant=[*same, meant][0])
     for key, options in others.items():
         if key.rpartition(".")[2] == meant:
             text = unknown("key", name, names, meant=key)
             return f"{text} ({_key_of(key.partition('.')[0], options)})"
-    return unknown("key", name, names)
+    others_have = ", ".join(verbs(meant.partition(".")[0]))
+    text = unknown("key", name, names, meant="" if others_have else None)
+    it = "it" if meant == name else meant
+    return f"{text}; {it} is a key of {others_have}" if others_have else text
+
+
+def verbs(key: str) -> list[str]:
+    """The verbs that have such a key, or such a group."""
+    line = re.compile(rf"^(  - )?(?!defaults){re.escape(key)}:", re.MULTILINE)
+    files = sorted(root().glob("*.yaml"))
+    return [f"nas {file.stem}" for file in files if line.search(file.read_text("utf-8"))]
 
 
 def _key_of(group: str, options: Sequence[str]) -> str:

@@ -87,6 +87,29 @@ def test_wrong_overrides(overrides, says):
     assert any(says in line for line in faults(*overrides)), faults(*overrides)
 
 
+@pytest.mark.parametrize(
+    ("verb", "word", "says"),
+    [
+        ("profile", "constraints.bogus=7", "key 'constraints' is not known; allowed: accel"),
+        ("retrain", "constraints={params: 3}", "; it is a key of nas search"),
+        ("retrain", "deploy.channels=3", "key 'deploy' is not known"),
+        ("show", "objectives={params: min}", "key 'objectives' is not known"),
+        ("profile", "~constraints", "key 'constraints' is not known"),
+        ("profile", "budget.trials=3", "; it is a key of nas scale, nas search"),
+        ("profile", "params=1e6", "; constraints.params is a key of nas search"),
+        (
+            "export",
+            "device=mcu",
+            "takes a device; what does: nas audit, nas profile, nas retrain, ",
+        ),
+        ("profile", "defaults=3", "key 'defaults' is not known"),
+    ],
+)
+def test_a_key_of_another_verb_is_none_of_this_one(verb, word, says):
+    found = faults(word, verb=verb)
+    assert len(found) == 1 and says in found[0], found
+
+
 def settings_of_fractions():
     """Every shipped key that takes a fraction and whose default is spelt as a whole number."""
     for group in ("training", "strategy", "workers", "data", "device", "estimator", "space"):
