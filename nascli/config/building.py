@@ -207,12 +207,14 @@ def deployed(config: DictConfig, task: Task) -> Deployed | None:
     base = sized(config)
     side = given.pop("image", task.input_shape[1])
     sizes = [key for key, value in base.space.items() if type(value) is int]
-    for key in given:
-        if key not in sizes:
-            raise Fault(unknown("size in deploy", str(key), ["image", "training", *sizes]))
+    bad = []
     for key, value in {"image": side, **given}.items():
-        if type(value) is not int or value < 1:
-            raise Fault(f"deploy.{key} is {value!r}; it must be a whole number above 0")
+        if key not in ("image", *sizes):
+            bad.append(unknown("size in deploy", str(key), ["image", "training", *sizes]))
+        elif type(value) is not int or value < 1:
+            bad.append(f"deploy.{key} is {value!r}; it must be a whole number above 0")
+    if bad:
+        raise Fault("\n".join(bad))
     shape = (task.input_shape[0], side, side) if side != task.input_shape[1] else task.input_shape
     images_there = Images(task.name, shape, task.classes)
     there = at_sizes(config, given)

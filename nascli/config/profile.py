@@ -38,22 +38,24 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     Raises:
         Fault: everything that is wrong with the config.
     """
-    config = asked.config
+    config, faults = asked.config, building.Faults()
+    made, network, surrogate = None, None, None
     if config.genotype:
-        problem, genotype = building.network(config, listener)
-        parts = Parts(problem, genotype, asked.plain(), partial(asked.then, outputs=config.outputs))
+        network = faults.attempt(lambda: building.network(config, listener))
     else:
-        faults = building.Faults()
         made = building.problem(config, faults, listener)
         surrogate = faults.attempt(lambda: building.component(config, "surrogate"))
-        networks, check = config.networks, config.check
-        if networks != 0 and networks < LEAST:
-            faults.found.append(f"networks is {networks}; it must be {LEAST} or more, or 0")
-        if check < 0:
-            faults.found.append(f"check is {check}; it must be 0 or more")
-        faults.check()
+    networks, check = config.networks, config.check
+    if networks != 0 and networks < LEAST:
+        faults.found.append(f"networks is {networks}; it must be {LEAST} or more, or 0")
+    if check < 0:
+        faults.found.append(f"check is {check}; it must be 0 or more")
+    faults.check()
+    then = partial(asked.then, outputs=config.outputs)
+    if network is not None:
+        parts = Parts(*network, asked.plain(), then)
+    else:
         assert made is not None
-        then = partial(asked.then, outputs=config.outputs)
         words = list(_of_networks(config, made.space.name, asked.overrides))
         parts = Parts(made, None, asked.plain(), then, networks, check, surrogate, words)
     if isinstance(parts.problem.device, Counting):

@@ -74,16 +74,19 @@ def shares(config: DictConfig) -> dict[str, float]:
 def _bounds(config: DictConfig) -> dict[str, float | str]:
     """The `constraints` mapping: numbers above 0, and percentages as they are written."""
     bounds: dict[str, float | str] = {}
+    bad = []
     for metric, value in (config.get("constraints") or {}).items():
         percent = re.fullmatch(r"(\d+(\.\d*)?)\s*%", value) if isinstance(value, str) else None
         good = isinstance(value, (int, float)) and not isinstance(value, bool)
         number = float(percent[1]) if percent else float(value) if good else math.nan
         if not 0 < number < math.inf:
-            raise Fault(
+            bad.append(
                 f"constraints.{metric} is {value!r}; it must be a number above 0, or a percentage "
                 "of the space's largest network such as 60%"
             )
         bounds[str(metric)] = str(value) if percent else number
+    if bad:
+        raise Fault("\n".join(bad))
     return bounds
 
 

@@ -174,6 +174,14 @@ def test_paths_of_what_is_no_component_are_left_to_those_who_say_so(wrapped):
 TIMED = ("space=cell", "strategy=random", "data=synthetic", "+constraints.latency_ms=5")
 
 
+def test_every_bound_that_is_none_is_told():
+    wrong = ("+constraints.params=abc", "+constraints.macs=0", "+constraints.flops=60%")
+    with pytest.raises(Fault) as caught:
+        build.stated(composed(*TABLE, *wrong))
+    begins = [line.partition(";")[0] for line in str(caught.value).splitlines()]
+    assert begins == ["constraints.params is 'abc'", "constraints.macs is 0"]
+
+
 def test_the_fault_of_a_device_is_all_that_is_told():
     with pytest.raises(Fault) as caught:
         search.build(asked(composed(*TIMED, "device=onnxruntime", "device.threads=0")))

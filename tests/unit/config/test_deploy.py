@@ -154,3 +154,16 @@ def test_a_recipe_that_sizes_other_spaces_is_refused():
 def test_sizes_that_are_none_are_faults(words, says):
     with pytest.raises(Fault, match=says):
         build.stated(composed(*WORDS, *words))
+
+
+def test_all_that_is_wrong_with_the_sizes_is_said_at_once():
+    with pytest.raises(Fault) as caught:
+        build.stated(
+            composed(*WORDS, "+deploy.chanels=4", "+deploy.image=-3", "+deploy.channels=x")
+        )
+    begins = [line.partition(";")[0] for line in str(caught.value).splitlines()]
+    assert sorted(begins) == [
+        "deploy.channels is 'x'",
+        "deploy.image is -3",
+        "size in deploy 'chanels' is not known",
+    ]

@@ -34,6 +34,10 @@ def test_numbers_of_networks_are_checked(build_asked):
     ):
         with pytest.raises(Fault, match=said):
             build_asked("space=nasbench201", "data=synthetic", given)
+        with pytest.raises(Fault, match=said):  # also where one network is named
+            build_asked("space=cell", "data=synthetic", "genotype=darts_v2", given)
+    with pytest.raises(Fault, match=r"'nope' is not known.*\nnetworks is 3.*\ncheck is -1"):
+        build_asked("space=cell", "genotype=nope", "networks=3", "check=-1")
     assert build_asked("space=nasbench201", "data=synthetic").networks == 32
 
 
