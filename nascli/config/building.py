@@ -285,7 +285,8 @@ def check_metrics(config: DictConfig, made: Problem, reported: Iterable[str]) ->
     """Raises a Fault if a metric in objectives, constraints or scalarisation is not `reported`."""
     known = list(reported)
     if made.device is None and config.get("device"):  # it has a fault of its own, which is told
-        known += COSTS
+        counts = getattr(values.made_by(config, "device"), "counts", None)
+        known += counts if isinstance(counts, tuple) else COSTS
     wanted = [("objectives", o.metric) for o in made.goal.objectives]
     wanted += [("constraints", metric) for metric in config.get("constraints") or {}]
     scalar = made.goal.scalarisation

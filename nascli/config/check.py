@@ -177,7 +177,8 @@ def _value_faults(
             group = parts[-1] if parts[-1] in groups or not of else of[0]
             yield f"{key} is a component: choose it with {group}@{key}={value}"
         elif expected := _mismatch(config, parts, node, value):
-            known = "" if isinstance(node, Mapping) else f" (default: {kinds.written(node)})"
+            none = isinstance(node, Mapping) or node == "???"
+            known = "" if none else f" (default: {kinds.written(node)})"
             yield f"{key} is {kinds.written(value)}; it must be {expected}{known}"
 
 

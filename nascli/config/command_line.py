@@ -37,7 +37,7 @@ def checked(
         raise Fault("\n".join([str(fault), *others])) from fault
     found, good = check.faults(verb, carried + given, directories, multirun=multirun)
     if found:
-        found += _deeper(verb, overrides.rewritten(good), directories)
+        found += _deeper(verb, given, good, directories)
         raise Fault("\n".join(dict.fromkeys(found)))
     if any("${" in override for override in given):  # Hydra itself would stumble over a wrong one
         asked(verb, overrides.rewritten(good), directories)
@@ -55,7 +55,7 @@ def _beside(
     """
     rest = [o for o in given if not o.lstrip("+~").startswith(("space", "data", "operation@"))]
     found, good = check.faults(verb, rest, directories, multirun=multirun)
-    deeper = _deeper(verb, overrides.rewritten(good), directories)
+    deeper = _deeper(verb, given, good, directories)
     found += deeper if set(fault.splitlines()) <= set(deeper) else []
     return [line for line in dict.fromkeys(found) if line not in fault.splitlines()]
 
@@ -99,15 +99,22 @@ def composed(
         raise Fault(" ".join(str(error).split())) from error
 
 
-def _deeper(verb: str, good: Sequence[str], directories: Sequence[Path]) -> list[str]:
-    """What building finds wrong with those overrides that can be composed, as far as is light."""
+def _deeper(
+    verb: str, given: Sequence[str], good: Sequence[str], directories: Sequence[Path]
+) -> list[str]:
+    """What building finds wrong with those overrides that can be composed, as far as is light.
+
+    What is `given` and no good is told already, and so is not missing.
+    """
+    keys = {override.partition("=")[0].lstrip("+~") for override in given}
     with light():
         try:
-            found = asked(verb, good, directories)
+            found = asked(verb, overrides.rewritten(good), directories)
             if not found.config.get("resume"):  # a run's own parts are not those composed here
                 importlib.import_module(f"nascli.config.{verb}").check(found)
         except Fault as fault:
-            return str(fault).splitlines()
+            lines = str(fault).splitlines()
+            return [line for line in lines if line.partition(" is missing: ")[0] not in keys]
         except HydraException:
             pass  # already reported
     return []

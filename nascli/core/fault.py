@@ -59,7 +59,7 @@ def unknown(what: str, value: object, allowed: Iterable[str], meant: str | None 
     """
     import difflib  # only ever needed on the way out
 
-    names = sorted(allowed)
+    names = sorted(set(allowed))
     same = str(value).lower().replace("-", "_")
     if meant is None and same in names:
         meant = same

@@ -188,6 +188,16 @@ def test_the_fault_of_a_device_is_all_that_is_told():
     assert str(caught.value) == "device: device onnxruntime: threads must be above 0, not 0"
 
 
+def test_of_a_device_with_a_fault_only_its_own_costs_are_offered_and_each_once():
+    words = ("device=mcu", "device.chip=foo", "+constraints.ram=3", "+constraints.flash_kib=3")
+    with pytest.raises(Fault) as caught:
+        search.build(asked(composed("strategy=random", "space=nasbench201", *words)))
+    (line,) = [x for x in str(caught.value).splitlines() if x.startswith("metric in constraints")]
+    offered = line.partition("allowed: ")[2].partition(";")[0].split(", ")
+    assert len(offered) == len(set(offered)) and {"ram_kib", "flash_kib", "params"} < set(offered)
+    assert not {"latency_ms", "energy_mj"} & set(offered)
+
+
 def test_a_device_that_does_not_fit_the_space_is_asked_for_nothing():
     words = ("device=nasbench201_devices", "device.setting=pixel2", "constraints.latency_ms=5")
     with pytest.raises(Fault) as caught:

@@ -59,3 +59,16 @@ def test_what_follows_from_a_missing_network_is_not_said():
         with pytest.raises(Fault, match="nope") as caught:
             command_line.checked("retrain", words[-2:], [], multirun=words[0] == "-m")
         assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"), [("search", ["seed=x"]), ("retrain", ["genotype=nope", "seed=x"])]
+)
+def test_what_is_given_and_wrong_is_not_missing(verb, words):
+    with pytest.raises(Fault) as caught:
+        command_line.checked(verb, [*words, "device=remote"], [])
+    assert "device.command is missing: give device.command=VALUE" in str(caught.value)
+    with pytest.raises(Fault) as caught:
+        command_line.checked(verb, [*words, "device=remote", "device.command=true"], [])
+    assert "device.command is true; it must be a word\n" in f"{caught.value}\n"
+    assert "missing" not in str(caught.value)
