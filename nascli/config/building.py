@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from nascli.config import images, kinds, own_data, shared_weights, values
+from nascli.config import grown, images, kinds, own_data, shared_weights, values
 from nascli.config.files import GIVEN
 from nascli.config.light import light
 from nascli.core import imported, protocols
@@ -23,7 +23,7 @@ from nascli.core.goal import Goal, Scalarisation
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Deployed, Images, Problem
 from nascli.core.scaling import Scaling
-from nascli.core.space import Planned, SearchSpace, known
+from nascli.core.space import Planned, SearchSpace
 from nascli.core.strategy import Strategy
 from nascli.core.supernet import SharedWeights
 from nascli.core.task import Task
@@ -314,7 +314,7 @@ def network(config: DictConfig, listener: Listener = SILENT) -> tuple[Problem, G
     faults.check()
     assert made is not None and named is not None
     available(made.device)
-    return made, known(made.space, named)
+    return made, grown.of_its_size(made.space, named, config.genotype)
 
 
 def genotype(reference: object) -> Genotype:

@@ -170,11 +170,14 @@ class Growing:
             settings, larger = space.resized(self.genotype, *sizes, **more)
         stated = building.at_sizes(self._config, settings)
         own = replace(problem, space=building.needed(stated, "space", task), task=task)
-        if any(isinstance(value, Sequence) for value in settings.values()):
-            return Member(scale, own, larger, space=OmegaConf.to_yaml(stated.space))
+        plain = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(dict(settings))))
+        if any(isinstance(value, list) for value in plain.values()):
+            yaml = OmegaConf.to_yaml(stated.space)
+            return Member(scale, own, larger, space=yaml, settings=plain)
         # Said aloud, for a recipe has sizes of its own that a file of the space gives way to.
-        words = [f"space.{key}={value}" for key, value in settings.items()]
-        return Member(scale, own, larger, [f"space={self._option}", *words] if words else [])
+        words = [f"space.{key}={value}" for key, value in plain.items()]
+        said = [f"space={self._option}", *words] if words else []
+        return Member(scale, own, larger, said, settings=plain)
 
     def evaluation(self) -> Grown:
         """What trains the genotype at a scale.

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+SPACES = "space"  # where nas scale writes the spaces of its genotypes that no words can choose
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -74,3 +76,8 @@ class Searching(Scaling, Protocol):
 
     def families(self, chosen: str, resolution: int) -> Mapping[str, Mapping[str, Scale]]:
         """Family -> its members: first that of the candidate `chosen`, then those beside it."""
+
+
+def option(name: str) -> str:
+    """The name of a member as that of an option on the command line."""
+    return name.replace("=", "_")

@@ -9,6 +9,7 @@ from pathlib import Path
 from nascli.core import plain
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
+from nascli.core.regular import is_there
 from nascli.core.words import command
 from nascli.genotypes import namedtuple, nasbench201
 
@@ -70,8 +71,21 @@ def _unanswered(folder: Path) -> str:
     return f"its run has not ended; a search that was stopped goes on with: {go_on}"
 
 
+def sizes(reference: str) -> Mapping[str, object]:
+    """Settings of the space whose network it is, as files of nas scale have them; {} for others.
+
+    Raises:
+        Fault: the file cannot be read.
+    """
+    if reference in published() or not is_there(reference) or Path(reference).is_dir():
+        return {}
+    scale = _read(Path(reference).expanduser()).get("scale")
+    found = scale.get("space") if isinstance(scale, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
 def dump(genotype: Genotype, **extra: object) -> str:
-    """The text of a genotype.json; readers ignore what is in `extra`."""
+    """The text of a genotype.json; of `extra` readers know what `sizes` gives."""
     data = {"format": FORMAT, **genotype.to_json(), **extra}
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 

@@ -34,7 +34,7 @@ class Member:
     """One network of a family, and the problem that it is a network of: its images' size.
 
     Where its space is another one than the base's, `words` choose it on the command line. Where no
-    words can, `space` is its YAML file.
+    words can, `space` is its YAML file. `settings` are those by which it is another.
     """
 
     scale: Scale
@@ -42,6 +42,7 @@ class Member:
     genotype: Genotype
     words: Sequence[str] = ()
     space: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def network(self) -> object:

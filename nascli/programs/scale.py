@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nascli import genotypes
+from nascli.core.scaling import SPACES, option
 from nascli.core.words import command
 from nascli.programs import grid
 from nascli.programs.grid import Found, Grid, Member
@@ -18,8 +19,6 @@ from nascli.report.chart import Bar, Bars
 from nascli.report.page import Content
 from nascli.report.units import readable
 from nascli.runs.folder import Run
-
-_SPACES = "space"  # where in the run folder the spaces are whose settings say how large they are
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,10 @@ def scale(run: Run, parts: Parts) -> Outcome:
     }
     own, members = next(iter(rows.values())), next(iter(families.values()))
     for name, member in members.items():
-        run.write(f"{name}.json", genotypes.dump(member.genotype, scale=asdict(member.scale)))
+        told = {**asdict(member.scale), "space": member.settings}
+        run.write(f"{name}.json", genotypes.dump(member.genotype, scale=told))
         if member.space:
-            run.write(f"{_SPACES}/{_option(name)}.yaml", member.space)
+            run.write(f"{SPACES}/{option(name)}.yaml", member.space)
     report: dict[str, Any] = {"verb": "scale", "family": own}
     bars = [
         Bar(n, row["costs"]["macs"], readable("macs", row["costs"]["macs"]))
@@ -108,10 +108,5 @@ def _following(run: Run, parts: Parts, members: Mapping[str, Member]) -> str:
     pixels = member.scale.resolution
     said = [f"genotype={run.path / name}.json", *member.words, *parts.data(pixels)]
     if member.space:
-        said = ["--config-dir", str(run.path), f"space={_option(name)}", *said]
+        said = ["--config-dir", str(run.path), f"space={option(name)}", *said]
     return f"{parts.then('retrain', *said)}   # {pixels} pixels"
-
-
-def _option(name: str) -> str:
-    """A member's name as that of an option on the command line."""
-    return name.replace("=", "_")

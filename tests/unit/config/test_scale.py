@@ -11,8 +11,10 @@ from omegaconf import OmegaConf
 
 from nascli import genotypes
 from nascli.config import scale as config
+from nascli.config.building import network
 from nascli.config.compose import Asked
 from nascli.config.scale import Growing
+from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.scaling import Scale
 
@@ -53,6 +55,48 @@ def test_a_space_whose_file_leaves_out_a_size_has_it_at_other_scales(tmp_path):
     own = Growing(stated, option="chain").member(Scale(1, 2, 8))
     assert own.genotype == shipped.genotype
     assert OmegaConf.create(own.space) == OmegaConf.create(shipped.space)
+
+
+def written(tmp_path, space, genotype, depth):
+    """What nas scale writes of a member, as network() of another command's config finds it."""
+    member = grown(space, genotype, "up", depth)
+    file = tmp_path / "phi=1.json"
+    file.write_text(genotypes.dump(member.genotype, scale={"space": member.settings}))
+
+    def found(*words):
+        config = composed(
+            f"space={space}", "data=synthetic", "training=search", *words, verb="scale"
+        )
+        config.genotype = str(file)
+        return network(config)[1]
+
+    return member, found
+
+
+def test_a_member_is_refused_where_its_space_has_not_its_size(tmp_path):
+    member, found = written(tmp_path, "nasbench201", CELL, 1.28)
+    with pytest.raises(Fault, match=r"add space\.channels=16 space\.cells_per_stage=7$"):
+        found()
+    assert found("space.cells_per_stage=7") == member.genotype
+    assert written(tmp_path, "nasbench201", CELL, 1)[1]() == member.genotype  # needs no words
+
+
+def test_a_member_whose_space_is_a_file_names_that(tmp_path):
+    names = [f"{stage}/{n}" for stage in ("high", "middle", "low") for n in (1, 2)]
+    chain = Genotype.of("chain", dict.fromkeys(names, "mbconv_3x3_e3"))
+    (tmp_path / "chain.json").write_text(genotypes.dump(chain))
+    same, found = written(tmp_path, "chain", tmp_path / "chain.json", 1)
+    assert found() == same.genotype
+    with pytest.raises(Fault, match=r"add --config-dir FOLDER space=phi_1$"):
+        found("space.width=2")
+    (tmp_path / "space").mkdir()
+    (tmp_path / "space" / "phi_1.yaml").write_text(same.space)
+    with pytest.raises(Fault, match=f"add --config-dir {tmp_path} space=phi_1$"):
+        found("space.width=2")
+    deeper, found = written(tmp_path, "chain", tmp_path / "chain.json", 2)
+    with pytest.raises(Fault, match=f"add --config-dir {tmp_path} space=phi_1\n.*high/3"):
+        found()
+    assert len(deeper.genotype.choices) == 12
 
 
 @pytest.mark.parametrize(("given", "place"), [([], "a"), (["data.path=b"], "b")])
