@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from nascli.config import building, recorded, shared_weights
+from nascli.config.compose import Asked
 from nascli.config.files import GIVEN
+from nascli.config.overrides import carried, rewritten
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
 from nascli.programs.shared_weights import load
+from nascli.runs import reading
 from nascli.runs.folder import CONFIG
 
 Weights = Callable[[], Mapping[str, Any]]
@@ -22,6 +26,7 @@ Weights = Callable[[], Mapping[str, Any]]
 _INITS = ("scratch", "inherit")
 _BATCHES = "recalibration_batches"
 _SIZE = f"training.network.{GIVEN}."
+_SPACE = re.compile(r"[+~]*(space\b|operation@space\b|training\.network\b)")  # says what it is
 
 
 def adopt(
@@ -32,7 +37,7 @@ def adopt(
     It is that of the search which the genotype is of, unless `supernet` names another.
 
     Raises:
-        Fault: there is none, or other sizes are asked for besides.
+        Fault: there is none, or another space or size is asked for besides.
     """
     init = config.get("init", "scratch")
     if init not in _INITS:
@@ -49,15 +54,52 @@ def adopt(
     if not config.get("supernet"):
         config.supernet = _above(config.genotype)
     shared_weights.adopt(config, directories, ())
-    given = [text.lstrip("+~").partition("=")[0] for text in overrides]
-    sizes = [f"space.{key.removeprefix(_SIZE)}" for key in given if key.startswith(_SIZE)]
-    if sizes:
+    if given := _given(config, overrides):
         raise Fault(
-            f"{', '.join(sizes)} cannot be chosen with init=inherit: a network that inherits its "
-            "weights has the size that it has in the supernet"
+            f"{', '.join(given)} cannot be chosen with init=inherit: a network that inherits its "
+            "weights is the one that it is in the supernet, of its space and size"
         )
     config.space = building.sized(recorded.load(Path(config.supernet), directories)).space
     config.training.network = {}
+
+
+def _given(config: DictConfig, overrides: Sequence[str]) -> list[str]:
+    """What is said of the space besides what follows from the genotype and the supernet's run."""
+    of_the_space = [text for text in overrides if _SPACE.match(text)]
+    if not of_the_space:
+        return []
+    choices, said = _run(config)
+    following = [f"space={choices.get('space')}", *said]
+    if config.genotype:
+        following += carried("retrain", [f"genotype={config.genotype}"])
+    given = [text for text in of_the_space if text not in rewritten(following)]
+    keys = [text.lstrip("+~").partition("=")[0] for text in given]
+    return list(dict.fromkeys(re.sub(rf"^{re.escape(_SIZE)}", "space.", key) for key in keys))
+
+
+def _run(config: DictConfig) -> tuple[Mapping[str, str], list[str]]:
+    """What the supernet's run has chosen, and what was said there of its space."""
+    its = reading.environment(Path(config.supernet))
+    said = [str(text) for text in its.get("overrides", ()) if _SPACE.match(str(text))]
+    return its.get("choices", {}), said
+
+
+def on_record(asked: Asked) -> Asked:
+    """The same, the space being that of the supernet's run: so whoever goes on from here finds it.
+
+    Its sizes are said one by one, for the recipe of a retraining has other ones.
+    """
+    config = asked.config
+    if config.get("init", "scratch") == "scratch":
+        return asked
+    choices, said = _run(config)
+    numbers = {f"space.{k}": v for k, v in config.space.items() if type(v) in (int, float)}
+    said = [text for text in said if text.startswith(("space.", "operation@"))]
+    said = [text for text in said if text.partition("=")[0] not in numbers]
+    said += [f"{key}={value}" for key, value in numbers.items()]
+    kept = [text for text in asked.overrides if not _SPACE.match(text)]
+    space = {key: name for key, name in choices.items() if key == "space"}
+    return replace(asked, choices={**asked.choices, **space}, overrides=[*said, *kept])
 
 
 def _above(genotype: object) -> str:

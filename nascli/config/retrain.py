@@ -60,7 +60,7 @@ def begin(asked: Asked, listener: Listener = SILENT) -> tuple[Run, Parts]:
     listener = logger.heard(asked.config, listener)
     parts = build(asked, listener)
     answer = {genotypes.FILE: genotypes.dump(parts.genotype)}
-    run = recorded.claimed(asked, "space", "data", files=answer)
+    run = recorded.claimed(inheriting.on_record(asked), "space", "data", files=answer)
     logger.begin(listener, run, parts.settings, parts.networks.problem)
     return run, parts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -293,11 +294,41 @@ def test_what_goes_not_with_inherited_weights(trained, chosen, says):
         retrain.build(retraining(trained, *chosen))
 
 
-def test_a_size_of_ones_own_and_a_genotype_of_no_run_have_no_weights(trained):
-    sized = retraining(trained, "init=inherit")
-    sized = replace(sized, overrides=["++training.network.given.width=${space.width}"])
-    with pytest.raises(Fault, match="space.width cannot be chosen with init=inherit"):
-        retrain.build(sized)
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ("space.width=1", "space.width"),
+        ("++space.width=2", "space.width"),
+        ("~space.width", "space.width"),
+        ("space=chain", "space"),
+        ("operation@space.operations=[identity]", "operation@space.operations"),
+        ("+training.network.nasbench_macro.width=2", "training.network.nasbench_macro.width"),
+    ],
+)
+def test_no_other_space_or_size_has_the_supernets_weights(trained, given, key):
+    words = [*command_line.carried("retrain", [f"genotype={trained.path}"]), "init=inherit"]
+    other = replace(retraining(trained, "init=inherit"), overrides=[*words])
+    assert retrain.build(other).weights is not None  # what follows from the genotype is no choice
+    other = replace(other, overrides=[*words, *command_line.rewritten([given])])
+    with pytest.raises(Fault, match=f"^{re.escape(key)} cannot be chosen with init=inherit"):
+        retrain.build(other)
+
+
+def test_whoever_goes_on_from_such_a_network_finds_the_supernets_space(trained, tmp_path):
+    shutil.copy(trained.path / "genotype.json", tmp_path / "best.json")
+    first = retraining(trained, "init=inherit")
+    first.config.genotype, first.config.supernet = str(tmp_path / "best.json"), str(trained.path)
+    first.config.outputs = str(tmp_path)
+    run, _ = retrain.begin(replace(first, choices={"space": "chain", "data": "synthetic"}))
+    run.close()
+    words = command_line.carried("show", [f"genotype={run.path}"])
+    assert "space=nasbench_macro" in words and "space=chain" not in words
+    layers = [word for word in words if word.startswith("space.layers=")]
+    assert len(layers) == 1 and "channels: 6" in layers[0]
+    assert "space.width=1.0" in words  # a size, which the recipe of who goes on could replace
+
+
+def test_a_genotype_of_no_run_has_no_weights(trained):
     published = retraining(trained, "init=inherit")
     published.config.genotype = "darts_v2"
     with pytest.raises(Fault, match="genotype=darts_v2 is of no run folder"):
