@@ -154,7 +154,7 @@ def _concluded(
             "cannot be better than chance; raise the bounds, or take 'none' out of the operations"
         )
         problem.listener.warn(f"warning: {notes[-1]}")
-    layers = layers_of(problem, genotype) if genotype is not None else []
+    layers = layers_of(problem.as_deployed, genotype) if genotype is not None else []
     content = contents.search(
         history, problem, report, genotype,
         figures={**_trajectory(parts), **contents.latencies(layers)}, layers=layers,

@@ -10,6 +10,7 @@ from nascli.analysis.importance import importance
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
+from nascli.core.provenance import given
 from nascli.core.space import SearchSpace
 from nascli.core.trial import History, Trial
 from nascli.report import curves, drawings, figures, sections, trials
@@ -29,9 +30,9 @@ def search(
 ) -> Content:
     """The page of a search whose answer is `genotype` (None: there is none yet).
 
-    `more` is what else a `Content` has.
+    Networks are drawn and described as they are deployed. `more` is what else a `Content` has.
     """
-    goal, space = problem.goal, problem.space
+    goal, space = problem.goal, problem.as_deployed.space
     front = history.front(goal) if len(goal.objectives) > 1 else []
     shown = {trial.number: trial for trial in _few(front) + _few(history.incumbents(goal))}
     table = trials.table(
@@ -48,9 +49,17 @@ def search(
         report=report,
         figures={**drawn, **more.pop("figures", {}), **_importance(history, problem)},
         trials=table,
+        notes=[*_smaller(problem), *more.pop("notes", ())],
         **drawn_twice(space, genotype),
         **more,
     )
+
+
+def _smaller(problem: Problem) -> list[str]:
+    """That all but costs is of smaller networks, where it is."""
+    if problem.deployed is None:
+        return []
+    return [f"searched on smaller networks, for {given(problem)}"]
 
 
 def _few(trials: Sequence[Trial]) -> list[Trial]:

@@ -63,7 +63,7 @@ def search(
         "seconds": round(seconds, 3),
         "problem": {**_problem(problem), "networks": networks or str(given(problem.as_deployed))},
         "genotype": genotype.to_json() if genotype else None,
-        "description": problem.space.describe(genotype) if genotype else "",
+        "description": problem.as_deployed.space.describe(genotype) if genotype else "",
         "result": {name: value for name, value in metrics.items() if name not in COSTS},
         "costs": {name: metrics[name] for name in COSTS if name in metrics},
         "effort": {name: round(value, 3) for name, value in effort.items()},

@@ -94,6 +94,24 @@ def test_a_search_says_both_sizes_and_the_next_command_trains_the_deployed_one(n
     assert f"{sizes} seeds=3" in page
 
 
+def test_the_page_is_of_the_deployed_network_and_says_that_smaller_ones_were_searched(
+    tmp_path, monkeypatch
+):
+    words = (*WORDS, *ADDED, "strategy=random", "estimator=zero_cost", "estimator.scores=[synflow]")
+    parts = build.search(composed(*words, "budget.trials=1", "data.images=96", "device=none"))
+    pages = []
+    monkeypatch.setattr(program, "write_report", lambda _run, content: pages.append(content))
+    environment = {"environment.json": '{"choices": {}, "overrides": []}'}
+    report = program.search(Run.claim(tmp_path, "search", "small", environment), parts)
+    (page,) = pages
+    assert page.layers[0]["channels"] == "3 → 8" and page.layers[0]["pixels"] == "20 x 20"
+    assert sum(row["params"] for row in page.layers) == report["costs"]["params"]
+    assert page.notes[0] == (
+        "searched on smaller networks, for synthetic (3x8x8, 4 classes, channels 4, "
+        "cells per stage 1)"
+    )
+
+
 def test_a_recipe_stands_for_the_sizes_that_it_trains():
     words = ("space=cell", *TINY, *TINY_SPACE["cell"], "data.classes=10", "strategy=random")
     words += ("estimator=zero_cost", "+deploy.training=darts_cifar10")
