@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra.errors import HydraException
 
-from nascli.config import check, overrides, own_data
+from nascli.config import check, deployment, overrides, own_data
 from nascli.config.compose import Asked, asked
 from nascli.config.files import root
 from nascli.config.light import light
@@ -32,6 +32,7 @@ def checked(
     try:
         carried = overrides.carried(verb, given)
         _check_known(carried, directories)
+        carried += deployment.carried(verb, given)
     except Fault as fault:
         others = _beside(str(fault), verb, given, directories, multirun=multirun)
         raise Fault("\n".join([str(fault), *others])) from fault

@@ -7,9 +7,10 @@ from functools import partial
 
 from omegaconf import DictConfig
 
-from nascli.config import building, recorded
+from nascli.config import building, deployment, recorded
 from nascli.config.compose import Asked
 from nascli.config.files import GIVEN
+from nascli.config.overrides import written
 from nascli.core.device import Counting, available, measures, metered
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT, Listener
@@ -41,8 +42,9 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     config, faults = asked.config, building.Faults()
     made, network, surrogate = None, None, None
     if config.genotype:
-        network = faults.attempt(lambda: building.network(config, listener))
+        network = faults.attempt(lambda: deployment.network(asked, listener))
     else:
+        faults.attempt(lambda: deployment.by_recipe(config, asked.directories))
         made = building.problem(config, faults, listener)
         surrogate = faults.attempt(lambda: building.component(config, "surrogate"))
     networks, check = config.networks, config.check
@@ -57,7 +59,9 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     else:
         assert made is not None
         words = list(_of_networks(config, made.space.name, asked.overrides))
-        parts = Parts(made, None, asked.plain(), then, networks, check, surrogate, words)
+        parts = Parts(
+            made.as_deployed, None, asked.plain(), then, networks, check, surrogate, words
+        )
     if isinstance(parts.problem.device, Counting):
         if parts.genotype is None:
             raise Fault(
@@ -85,14 +89,17 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
 def _of_networks(config: DictConfig, space: str, overrides: Sequence[str]) -> Iterator[str]:
     """Those that say which networks are built, as a search takes them."""
     sized = (config.training.get("network") or {}).get(space)
+    deploy = dict(config.get("deploy") or {})
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
         if key == "training" and sized:
-            yield f"deploy={{training: {value}}}"
+            deploy = {"training": value, **deploy}
             continue
         sizes = key.startswith("training.network") and not key.startswith(_WRITTEN)
         if sizes or key.partition(".")[0] in ("space", "data"):
             yield override
+    if deploy:
+        yield f"deploy={written(deploy, 'deploy')}"
 
 
 check = build

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from nascli.config import building, recorded
+from nascli.config import building, deployment, recorded
 from nascli.config.compose import Asked
 from nascli.core import protocols
 from nascli.core.fault import Fault
@@ -41,7 +41,7 @@ def build(asked: Asked) -> Shown:
         Fault: everything that is wrong with the config.
     """
     config = asked.config
-    problem, genotype = building.network(config)
+    problem, genotype = deployment.network(asked)
     named = str(config.genotype)
     folder = Path(named) if is_there(named) else None
     genotypes = {named: genotype}

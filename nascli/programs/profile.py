@@ -27,7 +27,7 @@ from nascli.costs.live import ignores_images
 from nascli.costs.plans import PlanCounter
 from nascli.programs.latency import Built
 from nascli.programs.networks import costs_of, keep_latencies, layers_of, own_layers, row_of
-from nascli.programs.reporting import Then, write_report
+from nascli.programs.reporting import Then, deployed, write_report
 from nascli.report import contents, latency_figures
 from nascli.report.page import Content
 from nascli.runs.folder import Run
@@ -110,7 +110,8 @@ def idle(parts: Parts) -> bool:
 def following(run: Run, parts: Parts) -> str:
     """The command that trains the network, or that searches by what was measured."""
     if parts.genotype is not None:
-        return parts.then("retrain", f"genotype={parts.settings['genotype']}")
+        this = f"genotype={parts.settings['genotype']}"
+        return parts.then("retrain", this, *deployed(parts.settings))
     words = (*parts.words, "device=latency_table", f"device.path={run.path}")
     return parts.then("search", *words)
 

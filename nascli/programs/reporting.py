@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from nascli.report import canvas
 from nascli.report.chart import Bars
@@ -15,6 +16,17 @@ _PLOTS = 4  # in one file
 
 Then = Callable[..., str]
 """`then(verb, *words)`: the command line of `nas verb` for what came of a run."""
+
+
+def deployed(settings: Mapping[str, Any]) -> list[str]:
+    """What a retraining is told so that its network has the size of the settings' `deploy`."""
+    sizes = dict(settings.get("deploy") or {})
+    side, recipe = sizes.pop("image", None), sizes.pop("training", None)
+    words = [f"training={recipe}"] if recipe else []
+    words += [f"space.{name}={value}" for name, value in sizes.items()]
+    if side and "image_size" in settings["data"]:
+        words.append(f"data.image_size={side}")
+    return words
 
 
 def write_report(run: Run, content: Content) -> None:

@@ -25,7 +25,7 @@ from nascli.core.traits import traits_of
 from nascli.core.trial import History
 from nascli.core.words import command, counted
 from nascli.costs.live import ignores_images
-from nascli.programs import images, kernels, threads, trust
+from nascli.programs import images, kernels, reporting, threads, trust
 from nascli.programs.kernels import Kernels
 from nascli.programs.latency import beside
 from nascli.programs.networks import keep_latencies, layers_of
@@ -181,13 +181,7 @@ def deployed(parts: Parts) -> list[str]:
 
     On a microcontroller also so that it says what the network takes of one.
     """
-    sizes = dict(parts.settings.get("deploy") or {})
-    side, recipe = sizes.pop("image", None), sizes.pop("training", None)
-    words = [f"training={recipe}"] if recipe else []
-    words += [f"space.{name}={value}" for name, value in sizes.items()]
-    if side and "image_size" in parts.settings["data"]:
-        words.append(f"data.image_size={side}")
-    device = parts.problem.device
+    words, device = reporting.deployed(parts.settings), parts.problem.device
     if isinstance(device, Counting):
         chip = parts.settings["device"].get("chip")
         words += [f"device={device.name}", *([f"device.chip={chip}"] if chip else [])]

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 from fixtures import TINY, TINY_SPACE, build, composed
+from omegaconf import OmegaConf
 
-from nascli.config import building, deployment
+from nascli import genotypes
+from nascli.config import building, command_line, deployment, show
+from nascli.config import profile as profiling
 from nascli.core.device import Latency
 from nascli.core.fault import Fault
 from nascli.core.space import at
@@ -14,6 +17,7 @@ from nascli.costs.plans import PlanCounter
 from nascli.costs.within import Within
 from nascli.estimators.costs import Costs
 from nascli.gradient.additive import AdditiveCost
+from nascli.programs import profile as profiled
 from nascli.programs import search as program
 from nascli.programs.profile import Parts, profile
 from nascli.runs.folder import Run
@@ -110,6 +114,58 @@ def test_the_page_is_of_the_deployed_network_and_says_that_smaller_ones_were_sea
         "searched on smaller networks, for synthetic (3x8x8, 4 classes, channels 4, "
         "cells per stage 1)"
     )
+
+
+@pytest.fixture
+def searched(tmp_path):
+    """The folder of a search with ADDED that has ended, and the answer's costs as deployed."""
+    genotype = at(as_deployed(), 15_000)
+    config = composed(*WORDS, *ADDED)
+    choices = {"space": "nasbench201", "data": "synthetic", "training": "quick"}
+    run = Run.claim(tmp_path, "search", "small", {"config.yaml": OmegaConf.to_yaml(config)})
+    said = {"choices": choices, "overrides": ["space=nasbench201", "space.channels=4"]}
+    run.write_json("environment.json", said)
+    run.write("genotype.json", genotypes.dump(genotype))
+    run.write("front/3.json", genotypes.dump(genotype))
+    run.close()
+    return run.path
+
+
+@pytest.mark.parametrize(
+    ("words", "sizes"),
+    [
+        ((), (8, 3, 20)),
+        (("space.channels=4",), (4, 3, 20)),
+        (("data.size=12",), (8, 3, 12)),
+        (("deploy={}",), (4, 1, 8)),  # as it was searched
+        (("deploy={channels: 16}",), (16, 1, 8)),
+    ],
+)
+def test_the_answer_is_shown_and_timed_as_it_is_deployed(words, sizes, searched):
+    named = {show: searched, profiling: searched / "front" / "3.json"}
+    for verb, place in named.items():
+        name = verb.__name__.rpartition(".")[2]
+        made = verb.build(command_line.asked_for(name, [f"genotype={place}", *words], [])).problem
+        assert (*made.space.sizes.values(), made.task.input_shape[1]) == sizes
+        assert made.space.plan().input_shape[1] == sizes[2]
+
+
+def test_a_recipe_may_say_at_which_size_a_network_is_shown():
+    words = ["genotype=darts_v2", "training=quick", "deploy={training: darts_cifar10, image: 64}"]
+    made = show.build(command_line.asked_for("show", words, [])).problem
+    assert made.space.sizes == {"channels": 36, "cells": 20}
+    assert made.task.input_shape == (3, 64, 64)
+    with pytest.raises(Fault, match=r"deploy.training 'none' is not .*\nsize in deploy 'x' is not"):
+        show.build(
+            command_line.asked_for("show", [*words[:2], "deploy={training: none, x: 1}"], [])
+        )
+
+
+def test_after_a_profile_the_network_is_trained_at_the_size_that_was_timed(searched):
+    asked = command_line.asked_for("profile", [f"genotype={searched}", "device=cpu"], [])
+    following = profiled.following(None, profiling.build(asked))
+    sizes = "space.channels=8 space.cells_per_stage=3"
+    assert following == f"nas retrain genotype={searched} {sizes}"
 
 
 def test_a_recipe_stands_for_the_sizes_that_it_trains():

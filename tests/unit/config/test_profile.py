@@ -19,9 +19,11 @@ def test_the_search_that_comes_next_is_for_the_networks_that_were_measured():
     ]
     recipe = ("space=cell", "training=darts_cifar10", "data.size=32", "data=synthetic")
     kept = [word for word in recipe if not word.startswith("training")]
-    assert words(*recipe) == [kept[0], "deploy={training: darts_cifar10}", *kept[1:]]
+    assert words(*recipe) == [*kept, "deploy={training: darts_cifar10}"]
+    deployed = words(*recipe[:2], "~deploy", "+deploy={channels: 12}")
+    assert deployed == ["space=cell", "deploy={training: darts_cifar10, channels: 12}"]
     more = "+training.network.cell.auxiliary=true"
-    assert words("training=search", more) == ["deploy={training: search}", more]
+    assert words("training=search", more) == [more, "deploy={training: search}"]
     sizes = ("space=cell", "space.cells=5", "++training.network.given.cells=5")
     assert words(*sizes) == list(sizes[:2])  # the last is written for the user
     assert words("training=nasbench201") == []  # it leaves the size of a cell space open
