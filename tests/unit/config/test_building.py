@@ -267,6 +267,7 @@ def test_what_of_a_recipe_a_network_has_no_place_for_is_said(words, said):
     assert len(found) == bool(said) and all(said in line for line in found)
 
 
+SCORED = ("sampler@estimator.sampler=fair", "estimator.at_once=5", "estimator.race=2")
 PATIENT = ("training.patience=2", "training.average=0.9")
 
 
@@ -296,6 +297,18 @@ PATIENT = ("training.patience=2", "training.average=0.9")
             "training.epochs=9 changes nothing: nothing is trained",
         ),
         (("strategy=random", "space=nasbench201", "estimator=table", "training=search"), ""),
+        (("strategy=darts", "fidelity=0.5"), ""),
+        (("strategy=spos", "fidelity=0.5", "estimator.at_once=5", "estimator.race=2"), ""),
+        (
+            ("strategy=random", "estimator=zero_cost", "estimator.scores=[zen]", "fidelity=0.5"),
+            "fidelity=0.5 changes nothing: this estimator answers the same at every fidelity",
+        ),
+        (
+            ("strategy=enas", "space=nasbench_macro", *SCORED, "training.average=0.9"),
+            "training.average=0.9 changes nothing: a supernet is trained without; "
+            "sampler@estimator.sampler=fair changes nothing: the strategy draws the paths that are "
+            "trained; estimator.at_once=5, estimator.race=2 change nothing: paths are scored one",
+        ),
     ],
 )
 def test_what_a_search_does_not_heed_of_its_recipe_is_said_in_one_warning(words, said):

@@ -79,6 +79,17 @@ def test_whose_weights_are_scored_is_said_once(trained):
     assert [line for line in heard if line.startswith("shared weights")] == [told]
 
 
+def test_what_is_asked_of_a_training_that_there_is_not_is_said(trained):
+    heard = []
+    more = ("sampler@estimator.sampler=fair", "estimator.at_once=5", "fidelity=0.3")
+    first = asking(trained, *ONE_SHOT, *more)
+    search.build(shared_weights.adopted(first), Heard(warned=heard.append))
+    assert (
+        "warning: sampler@estimator.sampler=fair changes nothing: nothing is trained; "
+        "fidelity=0.3 changes nothing: this estimator answers the same at every fidelity"
+    ) in heard
+
+
 def test_a_search_that_has_trained_none_leads_to_the_one_that_has(trained, tmp_path):
     first = asking(trained, *ONE_SHOT)
     adopted = shared_weights.adopted(first)
