@@ -45,7 +45,7 @@ def main(asked: Asked) -> None:
             ui.say(_costs(found.report["network"]["costs"], found.report["networks"]))
         if "prediction" in found.report:
             _models(found.report["models"], found.report["prediction"]["model"])
-            ui.say(latency_words.prediction(found.report))
+            ui.say(latency_words.prediction(found.report, parts.settings["device"]))
         if "prediction" in found.report or parts.genotype is not None:
             ui.say(f"next:   {program.following(run, parts)}")
         ui.say(f"report: {run.path / 'report.html'}")

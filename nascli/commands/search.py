@@ -12,12 +12,11 @@ from typing import Any
 
 from nascli import ui
 from nascli.commands.interrupts import stoppable
+from nascli.config import own_data, values
 from nascli.config import search as config
-from nascli.config import values
 from nascli.config.compose import Asked
 from nascli.config.feasibility import Table
 from nascli.core.failures import words as kinds_in_words
-from nascli.core.provenance import given
 from nascli.core.space import size
 from nascli.core.traits import traits_of
 from nascli.core.trial import Trial
@@ -25,10 +24,11 @@ from nascli.core.words import counted
 from nascli.programs import forecast, images
 from nascli.programs import search as program
 from nascli.programs.forecast import Forecast
-from nascli.report import latency_words
+from nascli.report import contents, latency_words
 from nascli.report.units import readable, words
 from nascli.runs.folder import Run
 
+_BOUND_THAT = ": deploy={training: RECIPE} bounds that one"
 _SHOWN = 20  # rows of a front on the screen
 _SAID = re.compile(r"^epoch \d+/\d+(, )?")  # what stands before the bar already
 
@@ -51,7 +51,7 @@ def main(asked: Asked) -> None:
             report = program.search(run, parts)
         one = f"genotype={run.path / program.FRONT}/TRIAL.json"
         _say_front(report, asked.then("retrain", one, outputs=outputs))
-        _say(run, report, parts)
+        _say(asked, run, report, parts)
         if "trust" in report:
             ui.say(report["trust"]["description"])
         if parts.shared is not None and parts.shared.trainer != "strategy":
@@ -104,23 +104,25 @@ def _say_front(report: Mapping[str, Any], command: str) -> None:
     ui.say(f"hypervolume {report['hypervolume']:.4f}; best in {words(metrics[0])}:")
 
 
-def _say(run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
+def _say(asked: Asked, run: Run, report: Mapping[str, Any], parts: program.Parts) -> None:
     """The answer, what it costs and what to do next."""
     ui.say(report["description"])
     values = {**report["result"], **report["costs"], **report["final"], **report["effort"]}
     rows = [[words(name), readable(name, v)] for name, v in values.items()]
     ui.table(f"network for {report['problem']['networks']}", ("", ""), rows)
-    if parts.problem.deployed is not None:
-        ui.say(f"searched on smaller networks, for {given(parts.problem)}")
+    for line in contents.smaller(parts.problem):
+        ui.say(line)
     for metric, bound in report["problem"]["constraints"].items():
         if metric in report["costs"]:
             value = readable(metric, report["costs"][metric])
-            ui.say(f"constraints.{metric} is kept: {value} of {readable(metric, bound)}")
+            above = metric == "latency_ms" and latency_words.above(report)
+            kept = "is kept, but not as measured now" if above else "is kept"
+            ui.say(f"constraints.{metric} {kept}: {value} of {readable(metric, bound)}")
     sized = parts.problem.space.name in (parts.settings["training"].get("network") or {})
     if report["problem"]["constraints"] and sized and parts.problem.deployed is None:
         ui.say(
             "the bounds are of the network at the size searched, and a recipe of nas retrain may "
-            "make it larger: deploy={training: RECIPE} bounds that one"
+            "make it larger" + _BOUND_THAT * (not own_data.apart(asked.config))
         )
     for line in latency_words.beside(report):
         ui.say(line)

@@ -202,8 +202,8 @@ def deployed(config: DictConfig, task: Task) -> Deployed | None:
     given.pop("training", None)
     if not given:
         return None
-    if own_data.provenance(config) is not None:
-        raise Fault("deploy: the estimator tells costs of its own networks; leave deploy out")
+    if part := own_data.apart(config):
+        raise Fault(f"deploy: the {part} tells costs of its own networks; leave deploy out")
     base = sized(config)
     side = given.pop("image", task.input_shape[1])
     sizes = [key for key, value in base.space.items() if type(value) is int]

@@ -47,8 +47,17 @@ def anchored(config: DictConfig, problem: Problem, directories: Sequence[Path] =
         return problem
     hear = problem.listener.warn
     hear(f"latencies are predicted ({source.how}) for {conditions.words(source.conditions())}")
+    anchors = source.anchors
+    if not anchors:
+        hear(
+            "warning: that leaves out what lies between layers, and no whole network was measured "
+            "beside it: the answer may take longer than a bound; a nas profile with networks=32 "
+            "corrects it"
+        )
     try:
-        made, anchors = _of_profile(config, source, directories), source.anchors
+        if not anchors:
+            raise Fault("there are no networks to measure again")
+        made = _of_profile(config, source, directories)
     except Fault as fault:
         hear(f"they are taken as they were measured: {fault}")
         config.device.scale = 1.0
@@ -76,8 +85,8 @@ def _of_profile(config: DictConfig, found: Predicting, directories: Sequence[Pat
         Fault: it cannot be used here; says why.
     """
     folder = Path(str(config.device.get("path", "")))
-    if not found.anchors or not (folder / CONFIG).is_file():
-        raise Fault("there are no networks to measure again")
+    if not (folder / CONFIG).is_file():
+        raise Fault("what measured them is not on record")
     plain = reading.config(folder)
     recorded.check_targets(plain, folder / CONFIG, directories)
     node = plain.get("device") or {}

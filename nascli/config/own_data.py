@@ -111,6 +111,11 @@ def mismatch(config: DictConfig, problem: Problem, *keys: str) -> str | None:
     return f"results are not of the same networks ({several})"
 
 
+def apart(config: DictConfig) -> str:
+    """Which group's answers are of networks of its own sizes, whatever is built; "" for none."""
+    return next((key for key in ("estimator", "device") if provenance(config, key)), "")
+
+
 def networks(config: DictConfig, problem: Problem, estimators: Sequence[Estimator]) -> str:
     """Whose costs the metrics of a search are: data set and size of network."""
     found = provenance(config)

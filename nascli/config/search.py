@@ -148,7 +148,8 @@ def build(
         kernels=values.kernels(config),
         settings=asked.plain(),
         networks=own_data.networks(config, problem, estimators),
-        notice=own_data.mismatch(config, problem, "estimator"),
+        notice=own_data.mismatch(config, problem, "estimator")
+        or own_data.mismatch(config, problem, "device"),
         then=partial(asked.then, outputs=config.get("outputs")),
         measuring=measuring.device(config, problem, asked.directories),
         trust=trust,

@@ -32,7 +32,7 @@ class Provenance:
 
 @runtime_checkable
 class HasProvenance(Protocol):
-    """An estimator whose answers are of data of its own, whatever task it is built for."""
+    """An estimator or device whose answers are of networks of its own, whatever is built here."""
 
     @classmethod
     def provenance(cls, settings: Mapping[str, Any]) -> Provenance | None:

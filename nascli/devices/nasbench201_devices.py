@@ -7,16 +7,17 @@ ICLR 2021, arXiv 2103.10584).
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nascli.core.device import Latency
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
+from nascli.core.provenance import Provenance
 from nascli.core.space import SearchSpace
 from nascli.devices.nasbench201_samples import predicted
-from nascli.tables.nasbench201 import shipped
+from nascli.tables.nasbench201 import SIZES, shipped
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,6 +59,12 @@ class NASBench201Devices:
             raise Fault(unknown("device.setting", setting, rows.settings))
         self.setting = setting or str(path)
         self._predicted = None if path is None else predicted(path)
+
+    @classmethod
+    def provenance(cls, settings: Mapping[str, Any]) -> Provenance | None:
+        """The benchmark's networks; None for cells of the user's, whose sizes are not on record."""
+        measured = settings.get("path") is not None
+        return None if measured else Provenance("cifar10", (3, 32, 32), 10, SIZES)
 
     @cached_property
     def _ms(self) -> list[float]:

@@ -18,7 +18,7 @@ from nascli.core.traits import Traits
 from nascli.core.trial import Proposal
 from nascli.costs.plans import PlanCounter
 from nascli.estimators.rows import Row, joined, read
-from nascli.tables.nasbench201 import shipped
+from nascli.tables.nasbench201 import SIZES, shipped
 
 _REPEATS = ("average", "refuse")
 _SHORT = 0.06  # the share of NAS-Bench-201's short recipe: 12 of 200 epochs
@@ -29,7 +29,6 @@ _DATASETS: Mapping[str, tuple[int, int]] = {
     "cifar100": (100, 32),
     "imagenet16": (120, 16),
 }
-_SIZES = {"channels": 16, "cells_per_stage": 5}  # of the published networks
 _CONVOLUTION = "nascli.operations.convolution.ReluConvNorm"
 _OPERATIONS = {
     "none": {"_target_": "nascli.operations.skip.Zero"},
@@ -106,7 +105,7 @@ class Table:
         if settings.get("path") is not None or dataset not in _DATASETS:
             return None
         classes, side = _DATASETS[dataset]
-        return Provenance(dataset, (3, side, side), classes, _SIZES)
+        return Provenance(dataset, (3, side, side), classes, SIZES)
 
     def estimate(self, proposal: Proposal) -> Mapping[str, float]:
         """The row of the genotype, without what belongs to the test split.
@@ -231,7 +230,7 @@ class _NASBench201:
         module, _, name = _SPACE.rpartition(".")
         classes, side = _DATASETS[self._dataset]
         space = getattr(import_module(module), name)(
-            _Published((3, side, side), classes), _OPERATIONS, **_SIZES
+            _Published((3, side, side), classes), _OPERATIONS, **SIZES
         )
         counter, edges = PlanCounter(space), tuple(space.decisions)
         counts = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context
@@ -32,7 +32,7 @@ from nascli.programs.networks import keep_latencies, layers_of
 from nascli.programs.recording import Hire, kept_by, looped
 from nascli.programs.reporting import Then, write_report
 from nascli.programs.trust import Trust
-from nascli.report import contents, summary
+from nascli.report import contents, latency_words, summary
 from nascli.report.chart import Figures
 from nascli.runs.folder import Run
 
@@ -139,30 +139,37 @@ def _concluded(
     _look_again(report, parts.estimators, genotype, history)
     if genotype is not None:
         run.write(genotypes.FILE, genotypes.dump(genotype))
-        if isinstance(problem.device, LooksUp) and (doubt := problem.device.doubt(genotype)):
-            problem.listener.warn(f"warning: the answer's {doubt}")
         if len(problem.goal.objectives) > 1:
             for trial in history.front(problem.goal):
                 run.write(f"{FRONT}/{trial.number}.json", genotypes.dump(trial.genotype))
         if {"peak_memory_mb", "latency_ms"} <= {m for e in parts.estimators for m in e.metrics}:
             told = report["costs"].get("latency_ms")
             report["latency"] = beside(problem, genotype, parts.measuring, told)
-    notes = meanings(parts)
-    if genotype is not None and ignores_images(problem.space, genotype):
-        notes.append(
-            "the answer ignores its images, for no path of operations leads to its output: it "
-            "cannot be better than chance; raise the bounds, or take 'none' out of the operations"
-        )
-        problem.listener.warn(f"warning: {notes[-1]}")
+        if doubts := list(_doubts(problem, genotype, report)):
+            report["warnings"] = doubts
+        for doubt in doubts:
+            problem.listener.warn(f"warning: {doubt}")
     layers = layers_of(problem.as_deployed, genotype) if genotype is not None else []
     content = contents.search(
         history, problem, report, genotype,
         figures={**_trajectory(parts), **contents.latencies(layers)}, layers=layers,
         config=parts.settings, idle=parts.idle,
-        notes=notes, then=_next(run, parts) if genotype is not None else (),
+        notes=meanings(parts), then=_next(run, parts) if genotype is not None else (),
     )  # fmt: skip
     write_report(run, content)
     return report
+
+
+def _doubts(problem: Problem, genotype: Genotype, report: Mapping[str, Any]) -> Iterator[str]:
+    """Why the answer may not be what was asked for."""
+    if isinstance(problem.device, LooksUp) and (doubt := problem.device.doubt(genotype)):
+        yield f"the answer's {doubt}"
+    yield from latency_words.doubts(report)
+    if ignores_images(problem.space, genotype):
+        yield (
+            "the answer ignores its images, for no path of operations leads to its output: it "
+            "cannot be better than chance; raise the bounds, or take 'none' out of the operations"
+        )
 
 
 def _next(run: Run, parts: Parts) -> list[tuple[str, str]]:

@@ -49,13 +49,13 @@ def search(
         report=report,
         figures={**drawn, **more.pop("figures", {}), **_importance(history, problem)},
         trials=table,
-        notes=[*_smaller(problem), *more.pop("notes", ())],
+        notes=[*smaller(problem), *more.pop("notes", ())],
         **drawn_twice(space, genotype),
         **more,
     )
 
 
-def _smaller(problem: Problem) -> list[str]:
+def smaller(problem: Problem) -> list[str]:
     """That all but costs is of smaller networks, where it is."""
     if problem.deployed is None:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,35 +29,64 @@ def beside(report: Mapping[str, Any]) -> Iterator[str]:
         told.append(f"{found['in_search_ms']:.3f} ms measured in the search")
     if told:
         yield f"latency: {'; '.join(told)}"
+    if above(report) and (then := _then(found)) <= _bound(report):
+        yield (
+            f"{_above(report)}; at the speed that its anchors had it takes {then:.4g} ms and "
+            "keeps it"
+        )
+
+
+def doubts(report: Mapping[str, Any]) -> Iterator[str]:
+    """Why a measured answer may not be what was asked for."""
+    found = report.get("latency") or {}
     if "uncertain" in found:
-        yield f"warning: {found['uncertain']}"
-    bound = report["problem"]["constraints"].get("latency_ms")
-    if bound is not None and found.get("measured_ms", 0) > bound:
-        said = f"measured now, the answer takes {found['measured_ms']:.4g} ms, above "
-        said += f"constraints.latency_ms={bound:.4g}"
-        then = found["measured_ms"]
-        if "predicted_now_ms" in found:
-            then *= found["predicted_ms"] / found["predicted_now_ms"]
-        if then <= bound:
-            yield f"{said}; at the speed that its anchors had it takes {then:.4g} ms and keeps it"
-        elif found.get("in_search_ms", bound) < bound:
-            yield (
-                f"warning: {said}, and {found['in_search_ms']:.4g} ms in the search: the machine's "
-                "speed has changed; measure it again by nas profile genotype=RUN"
-            )
-        else:
-            yield f"warning: {said}"
+        yield found["uncertain"]
+    if not above(report) or _then(found) <= _bound(report):
+        return
+    if found.get("in_search_ms", math.inf) < _bound(report):
+        yield (
+            f"{_above(report)}, and {found['in_search_ms']:.4g} ms in the search: the machine's "
+            "speed has changed; measure it again by nas profile genotype=RUN"
+        )
+    else:
+        yield _above(report)
 
 
-def prediction(report: Mapping[str, Any]) -> str:
-    """How well latencies of a profile are predicted."""
+def above(report: Mapping[str, Any]) -> bool:
+    """Whether the answer of a search was measured to take longer than its bound."""
+    return bool((report.get("latency") or {}).get("measured_ms", 0) > _bound(report))
+
+
+def _bound(report: Mapping[str, Any]) -> float:
+    """Milliseconds; infinite without one."""
+    return float(report["problem"]["constraints"].get("latency_ms", math.inf))
+
+
+def _then(found: Mapping[str, Any]) -> float:
+    """What was measured, at the speed that the machine had when the anchors were."""
+    if "predicted_now_ms" not in found:
+        return float(found["measured_ms"])
+    return float(found["measured_ms"] * found["predicted_ms"] / found["predicted_now_ms"])
+
+
+def _above(report: Mapping[str, Any]) -> str:
+    return (
+        f"measured now, the answer takes {report['latency']['measured_ms']:.4g} ms, above "
+        f"constraints.latency_ms={_bound(report):.4g}"
+    )
+
+
+def prediction(report: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """How well latencies of a profile are predicted; `settings` are those of its device."""
     found = report["prediction"]
+    keys = [f"device.{key}" for key in ("seconds", "repeats", "rounds") if key in settings]
+    more = f"; longer: {', '.join(keys)}" if keys else ""
     said = f"chosen: {found['model']}"
     if "known_to" in found:
-        more = "; longer: device.seconds, device.repeats" if found["known_to"] > _ROUGH else ""
-        said += f"\nnetworks are measured to within {found['known_to']:.1%} (median{more})"
+        rough = more if found["known_to"] > _ROUGH else ""
+        said += f"\nnetworks are measured to within {found['known_to']:.1%} (median{rough})"
     else:
-        said += "\nnetworks are measured too few times to say how well; longer: device.seconds"
+        said += f"\nnetworks are measured too few times to say how well{more}"
     if "mape" not in found:
         return said
     return (

@@ -45,7 +45,8 @@ _AS_WRITTEN = {"problem", "failures", "genotype", "config", "environment"}
 _FOLDED = {"genotype", "config", "environment", "epochs", "problem", "best"}
 _PLOTS = 4  # that a figure may have without being folded
 _SHORT = 20  # rows that a table may have without being folded
-_SAID = {"verb", "unit", "title", "seconds", "trials", "description", "notice", "ended"}
+_SAID = {"verb", "unit", "title", "seconds", "trials", "description", "notice"}
+_SAID |= {"warnings", "ended"}
 _ASKED = ("strategy", "estimator", "reference", "space", "scaling", "data", "training", "device")
 _ASKED_KEYS = ("objectives", "constraints", "budget", "seed", "genotype")
 _CAPTIONS = {"anytime": "Best so far", "readout": "Signs of a collapse"}
@@ -208,7 +209,7 @@ def _asked(content: Content) -> dict[str, str]:
 def _notes(content: Content) -> list[str]:
     report = content.report
     said = [str(report["notice"])] if report.get("notice") else []
-    said += content.notes
+    said += [*report.get("warnings", ()), *content.notes]
     if report.get("ended"):
         said.append(f"ended: {report['ended']}")
     return said

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 
 _LATENCY = "latency_ms_"
+SIZES = {"channels": 16, "cells_per_stage": 5}  # of the published networks
 
 
 class Rows:

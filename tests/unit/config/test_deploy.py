@@ -221,7 +221,11 @@ def test_a_recipe_that_sizes_other_spaces_is_refused():
         (("+deploy.image=big",), "deploy.image is 'big'; it must be a whole number above 0"),
         (
             ("+deploy.channels=8", "estimator=table"),
-            "tells costs of its own networks; leave deploy",
+            "the estimator tells costs of its own networks; leave deploy",
+        ),
+        (
+            ("+deploy.channels=8", "device=nasbench201_devices", "device.setting=fpga"),
+            "the device tells costs of its own networks; leave deploy",
         ),
     ],
 )

@@ -67,6 +67,9 @@ def test_chosen_data_stay_and_the_mismatch_is_said():
         "channels 16, cells per stage 5); everything else: synthetic (3x8x8, 4 classes, "
         "channels 8, cells per stage 1))"
     )
+    looked_up = ("estimator=zero_cost", "device=nasbench201_devices", "device.setting=fpga")
+    of_the_device = parts_of.build(wanted("data=synthetic", *looked_up), survey=False).notice
+    assert of_the_device.startswith("results are not of the same networks (device: cifar10 (3x32")
     small = parts_of.build(wanted("space.channels=4"), survey=False)
     assert "everything else: cifar10 (3x32x32, 10 classes, channels 4" in small.notice
 

@@ -26,9 +26,11 @@ from nascli.costs import latency_choice, latency_profile
 from nascli.costs.additive import _joints, sums
 from nascli.costs.latency_models import Example, LeastSquares
 from nascli.costs.latency_table import LatencyTable as Table
+from nascli.costs.latency_table import measure
 from nascli.costs.layer_counts import JOINTS, counts_of
 from nascli.costs.live import ignores_images
 from nascli.costs.plans import PlanCounter
+from nascli.devices.cpu import Cpu
 from nascli.devices.latency_table import LatencyTable
 from nascli.estimators.costs import Costs
 from nascli.programs import profile as programs
@@ -448,8 +450,24 @@ def test_a_profile_of_another_device_is_taken_as_it_is(folder, tmp_path):
     problem = problem_of(device, listener=Heard(warned=said.append))
     assert measuring.device(config, problem) is None
     assert measuring.anchored(config, problem).device.scale == config.device.scale == 1.0
-    assert "taken as they were measured: there are no networks to measure again" in said[-1]
+    assert "taken as they were measured: what measured them is not on record" in said[-1]
     assert measuring.device(config, problem_of(Clock())) is not None
+
+
+def test_layers_without_networks_are_warned_of_and_the_answer_is_measured(tmp_path):
+    """A profile of layers alone: nothing says how far their sum is off."""
+    table = measure(space_of(), Cpu(repeats=1, seconds=0.01))
+    (tmp_path / "latency_table.csv").write_text(table.to_csv())
+    config = composed("device=latency_table", f"device.path={tmp_path}")
+    said = []
+    problem = problem_of(build.component(config, "device"), listener=Heard(warned=said.append))
+    assert measuring.device(config, problem) is None
+    (tmp_path / "config.yaml").write_text("device: {_target_: nascli.devices.cpu.Cpu}")
+    assert measuring.device(config, problem).name == "cpu"
+    measuring.anchored(config, problem)
+    assert said[0].startswith("latencies are predicted (sum of the layers' rows)")
+    assert said[1].startswith("warning: that leaves out what lies between layers")
+    assert said[2].endswith("as they were measured: there are no networks to measure again")
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ def test_a_table_is_joined_by_what_the_device_counts(nas, tmp_path):
     assert {"flash_kib", "ram_kib", "params"} <= report["costs"].keys()
     said = " ".join(done.stderr.split())
     assert "the bounds are of the network at the size searched, and a recipe of nas retrain" in said
+    assert "deploy=" not in said  # which the table refuses
 
 
 def test_without_the_device_the_bound_names_it(nas):

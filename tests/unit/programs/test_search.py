@@ -156,3 +156,19 @@ def test_a_search_without_an_answer_says_what_was_nearest_and_what_to_do(shares)
     assert "the nearest, epoch 1: latency_ms 3.1412 exceeds 2; params 123456 exceeds" in said
     assert "raise the bound (constraints.latency_ms=3.15 constraints.params=124000)" in said
     assert ("or take strategy=evolution" in said) is shares
+
+
+def test_an_answer_that_is_measured_above_its_bound_is_doubted_wherever_it_is_told(
+    tmp_path, monkeypatch
+):
+    measured = {"measured_ms": 30.0, "median_ms": 31.0, "p10_ms": 29.0, "p90_ms": 33.0}
+    monkeypatch.setattr(program, "beside", lambda *_: measured | {"repeats": 9})
+    run, heard = folder(tmp_path, "above"), []
+    words = ("strategy=random", "estimator=zero_cost", "estimator.scores=[synflow]")
+    device = ("device=nasbench201_devices", "device.setting=pixel2", "+constraints.latency_ms=20")
+    report = searched(run, *words, *device, "budget.trials=1", warned=heard.append)
+    said = "measured now, the answer takes 30 ms, above constraints.latency_ms=20"
+    assert report["warnings"] == [said]
+    assert heard.count(f"warning: {said}") == 1
+    assert json.loads((run.path / "report.json").read_text())["warnings"] == [said]
+    assert f'<p class="note">{said}</p>' in (run.path / "report.html").read_text("utf-8")
