@@ -55,7 +55,9 @@ def main(asked: Asked) -> None:
         if parts.grid is not None:
             ui.say(f"report: {run.path / 'report.html'}")
         ui.say(f"next:   {found.following}")
-        there = any(word.startswith(("data.path=", "data.download=")) for word in parts.data(1))
+        pixels = list(found.report["family"].values())[-1]["resolution"]
+        said = parts.data(pixels)
+        there = any(word.startswith(("data.path=", "data.download=")) for word in said)
         if "download" in parts.settings["data"] and not there:
             ui.say(images.wanted(task.name))
     ui.path(run.path)

@@ -76,7 +76,8 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     assert scaling is not None and growing is not None
     members = {name: growing.member(s) for name, s in scaling.scales(growing.side).items()}
     then = partial(asked.then, outputs=config.outputs)
-    parts = Parts(members, asked.plain(), partial(_data, asked), then)
+    only = growing.only
+    parts = Parts(members, asked.plain(), partial(_data, asked, only), only, then)
     if not isinstance(scaling, Searching):
         return parts
     assert budget is not None and workers is not None
@@ -150,6 +151,11 @@ class Growing:
         """Of the base's images, in pixels."""
         return min(self.problem.task.input_shape[1:])
 
+    @property
+    def only(self) -> int | None:
+        """The same, if the data have images of that size alone."""
+        return self.side if self._key is None else None
+
     def member(self, scale: Scale) -> Member:
         """The network at this scale, and the problem whose network it is.
 
@@ -205,8 +211,8 @@ class Growing:
     def check_images(self, members: Mapping[str, Member]) -> None:
         """Raises a Fault if images of another size are wanted than the data can have."""
         largest = max(member.scale.resolution for member in members.values())
-        if self._key is None and largest != self.side:
-            name, side = self.problem.task.name, self.side
+        if (side := self.only) not in (None, largest):
+            name = self.problem.task.name
             raise Fault(
                 f"scaling: candidates are to be trained on images of up to {largest} pixels, and "
                 f"data={name} has {side} only: take data=image_folder, which has any size, or "
@@ -219,8 +225,13 @@ def _size_key(config: DictConfig) -> str | None:
     return next((key for key in ("image_size", "size") if key in config.data), None)
 
 
-def _data(asked: Asked, pixels: int) -> list[str]:
-    """The words of a command that name the same images, at this size."""
+def _data(asked: Asked, only: int | None, pixels: int) -> list[str]:
+    """The words of a command that name the same images at this size, or others that can have it.
+
+    `only` is the one size of those, if they have one.
+    """
+    if only not in (None, pixels):
+        return ["data=image_folder", "data.path=FOLDER", f"data.image_size={pixels}"]
     data = [text for text in asked.overrides if text.startswith("data.")]
     if asked.config.resume:  # `then` says where the images are now
         data = [text for text in data if not text.startswith(_PATH)]

@@ -26,12 +26,14 @@ class Parts:
     """The members by their names, from the smallest on; `settings` is the config as plain data.
 
     With a `grid` they are its candidates, and the family is what it finds. `data` are the words of
-    a command that name the images, at so many pixels.
+    a command that name the images, at so many pixels. `only` is the side of images that have one
+    size.
     """
 
     members: Mapping[str, Member]
     settings: Mapping[str, Any]
     data: Callable[[int], Sequence[str]] = lambda _pixels: ()
+    only: int | None = None
     then: Then = command
     grid: Grid | None = None
 
@@ -103,10 +105,12 @@ def _row(member: Member, costs: Mapping[str, float], found: Found | None) -> Map
 
 
 def _following(run: Run, parts: Parts, members: Mapping[str, Member]) -> str:
-    """The command that trains the largest member on the data that the family was counted for."""
+    """The command that trains the largest member, on data that have images of its size."""
     name, member = list(members.items())[-1]
     pixels = member.scale.resolution
     said = [f"genotype={run.path / name}.json", *member.words, *parts.data(pixels)]
     if member.space:
         said = ["--config-dir", str(run.path), f"space={option(name)}", *said]
-    return f"{parts.then('retrain', *said)}   # {pixels} pixels"
+    data = member.problem.task.name
+    why = "" if parts.only in (None, pixels) else f", which {data} has not: it has {parts.only}"
+    return f"{parts.then('retrain', *said)}   # {pixels} pixels{why}"

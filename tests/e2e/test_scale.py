@@ -25,8 +25,15 @@ def test_a_genotype_is_scaled_to_a_family(nas, tmp_path):
         f"next:   nas retrain genotype={done.run}/b7.json data=synthetic data.classes=1000 "
         "data.size=600   # 600 pixels"
     )
-    said = nas("scale", "mobilenet_v2").stderr.splitlines()[-1]
-    assert said.endswith("(with the images of cifar10: data.path=FOLDER, or data.download=true)")
+    fixed = nas("scale", "mobilenet_v2")
+    assert fixed.stderr.splitlines()[-1] == (
+        f"next:   nas retrain genotype={fixed.run}/b7.json data=image_folder data.path=FOLDER "
+        "data.image_size=600   # 600 pixels, which cifar10 has not: it has 32"
+    )
+    powers = ("scaling=compound", "scaling.gamma=1", "scaling.phi=[1]")
+    said = nas("scale", "mobilenet_v2", *powers).stderr.splitlines()[-2:]
+    assert said[0].endswith("/phi=1.json data=cifar10   # 32 pixels")
+    assert said[1].endswith("(with the images of cifar10: data.path=FOLDER, or data.download=true)")
     family = report(tmp_path / done.run)["family"]
     assert list(family) == [f"b{number}" for number in range(8)]
     assert family["b1"]["costs"]["params"] == 7_794_184 and family["b1"]["resolution"] == 240

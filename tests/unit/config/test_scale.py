@@ -107,5 +107,5 @@ def test_commands_after_a_resume_say_where_the_images_are(tmp_path, given, place
     run = SimpleNamespace(place=tmp_path, path=tmp_path)
     words = ("data=image_folder", f"data.path={place}", "data.image_size=8", f"resume={tmp_path}")
     asked = config._as_begun(run, Asked("scale", composed(*words, verb="scale"), {}, given, ""))
-    command = asked.then("retrain", *config._data(asked, 9))
+    command = asked.then("retrain", *config._data(asked, None, 9))
     assert command == f"nas retrain data=image_folder data.image_size=9 data.path={place}"
