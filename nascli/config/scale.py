@@ -71,7 +71,7 @@ def build(asked: Asked, listener: Listener = SILENT) -> Parts:
     searches = isinstance(scaling, Searching)
     budget = faults.attempt(lambda: Budget(**config.budget)) if searches else None
     workers = faults.attempt(lambda: remote.workers(config)) if searches else None
-    growing = faults.attempt(lambda: Growing(config, listener, budget, asked.choices.get("space")))
+    growing = faults.attempt(lambda: Growing(config, listener, budget, _space(asked)))
     faults.check()
     assert scaling is not None and growing is not None
     members = {name: growing.member(s) for name, s in scaling.scales(growing.side).items()}
@@ -110,7 +110,7 @@ def grown(config: DictConfig, run: Run) -> Grown:
 
 
 class Growing:
-    """A genotype, and its problem, at other scales; `option` is what chose the space.
+    """A genotype, and its problem, at other scales; `said` are the words that chose the space.
 
     Raises:
         Fault: everything that is wrong with the config.
@@ -121,7 +121,7 @@ class Growing:
         config: DictConfig,
         listener: Listener = SILENT,
         budget: Budget | None = None,
-        option: str | None = None,
+        said: Sequence[str] = (),
     ) -> None:
         faults = building.Faults()
         if config.rounding < 1:
@@ -136,7 +136,7 @@ class Growing:
         self.problem, self.genotype = found
         if budget is not None:
             self.problem = replace(self.problem, budget=budget)
-        space, self._config, self._option = self.problem.space, config, option
+        space, self._config, self._said = self.problem.space, config, said
         if not isinstance(space, (Scalable, Resizable)):
             raise Fault(
                 f"space '{space.name}' does not say what a wider and deeper network of it is: it "
@@ -182,8 +182,9 @@ class Growing:
             return Member(scale, own, larger, space=yaml, settings=plain)
         # Said aloud, for a recipe has sizes of its own that a file of the space gives way to.
         words = [f"space.{key}={value}" for key, value in plain.items()]
-        said = [f"space={self._option}", *words] if words else []
-        return Member(scale, own, larger, said, settings=plain)
+        said = [text for text in self._said if _key(text) not in map(_key, words)]
+        words = [*said, *words] if words or said != [f"space={larger.space}"] else []
+        return Member(scale, own, larger, words, settings=plain)
 
     def evaluation(self) -> Grown:
         """What trains the genotype at a scale.
@@ -223,6 +224,18 @@ class Growing:
 def _size_key(config: DictConfig) -> str | None:
     """What data that have any size call it."""
     return next((key for key in ("image_size", "size") if key in config.data), None)
+
+
+def _space(asked: Asked) -> list[str]:
+    """The words of a command that choose the same space."""
+    said = [
+        text for text in asked.overrides if _key(text).startswith(("space.", "operation@space"))
+    ]
+    return [f"space={asked.choices['space']}", *said]
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def _data(asked: Asked, only: int | None, pixels: int) -> list[str]:

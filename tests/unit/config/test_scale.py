@@ -24,7 +24,7 @@ CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_1x1~2|"
 def grown(space, genotype, rule, depth):
     config = composed(f"space={space}", "data=synthetic", "training=search", verb="scale")
     config.genotype, config.depth_rounding = str(genotype), rule
-    return Growing(config, option=space).member(Scale(1, depth, 8))
+    return Growing(config, said=[f"space={space}"]).member(Scale(1, depth, 8))
 
 
 @pytest.mark.parametrize(("rule", "layers"), [("up", (11, 7, 5)), ("nearest", (10, 6, 4))])
@@ -52,9 +52,27 @@ def test_a_space_whose_file_leaves_out_a_size_has_it_at_other_scales(tmp_path):
     stated = composed("space=chain", "data=synthetic", "~space.width", verb="scale")
     stated.genotype = str(tmp_path / "chain.json")
     shipped = grown("chain", tmp_path / "chain.json", "up", 2)
-    own = Growing(stated, option="chain").member(Scale(1, 2, 8))
+    own = Growing(stated, said=["space=chain"]).member(Scale(1, 2, 8))
     assert own.genotype == shipped.genotype
     assert OmegaConf.create(own.space) == OmegaConf.create(shipped.space)
+
+
+@pytest.mark.parametrize(
+    ("space", "genotype", "said", "words"),
+    [
+        ("cell", "darts_v2", ["space.auxiliary=true", "space.cells=8"], ["space.channels=16"]),
+        ("mobile", "mobilenet_v2", ["space.head_width=640"], []),
+    ],
+)
+def test_a_member_keeps_the_other_settings_of_its_space(space, genotype, said, words):
+    stated = composed(f"space={space}", *said, "data=synthetic", "training=search", verb="scale")
+    stated.genotype = genotype
+    line = [*said, "++training.network.given.cells=${space.cells}"]
+    words_of = config._space(Asked("scale", stated, {"space": space}, line, ""))
+    found = Growing(stated, said=words_of).member(Scale(1, 1, 8)).words
+    sizes = [*words, "space.cells=8"] if words else []
+    assert found == [f"space={space}", said[0], *sizes]
+    assert not grown("mobile", "mobilenet_v2", "up", 1).words  # which its genotype says by itself
 
 
 def written(tmp_path, space, genotype, depth):
