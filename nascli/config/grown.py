@@ -32,7 +32,7 @@ def of_its_size(space: SearchSpace, genotype: Genotype, reference: object) -> Ge
         here, _ = space.resized(found, 1, 1, STEP)
     except Fault as fault:
         raise Fault(f"{_wrong(sizes, Path(str(reference)))}\n{fault}") from fault
-    if OmegaConf.create(dict(here)) != OmegaConf.create(dict(sizes)):
+    if OmegaConf.to_container(OmegaConf.create(dict(here))) != sizes:
         raise Fault(_wrong(sizes, Path(str(reference))))
     return found
 

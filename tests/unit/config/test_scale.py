@@ -111,6 +111,11 @@ def test_a_member_whose_space_is_a_file_names_that(tmp_path):
     (tmp_path / "space" / "phi_1.yaml").write_text(same.space)
     with pytest.raises(Fault, match=f"add --config-dir {tmp_path} space=phi_1$"):
         found("space.width=2")
+    damaged = json.loads((tmp_path / "phi=1.json").read_text())
+    damaged["scale"]["space"]["width"] = "${oc.env:HOME}"  # is never looked up
+    (tmp_path / "phi=1.json").write_text(json.dumps(damaged))
+    with pytest.raises(Fault, match=f"add --config-dir {tmp_path} space=phi_1$"):
+        found()
     deeper, found = written(tmp_path, "chain", tmp_path / "chain.json", 2)
     with pytest.raises(Fault, match=f"add --config-dir {tmp_path} space=phi_1\n.*high/3"):
         found()
