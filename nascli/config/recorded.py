@@ -96,7 +96,8 @@ def opened(asked: Asked) -> tuple[Run, Asked]:
 
 def _going_on(run: Run, asked: Asked) -> Asked:
     """What the run's own config asks for, as far as the command line may not change it."""
-    keys = [text.lstrip("+~").partition("=")[0] for text in asked.overrides]
+    by_hand = [text for text in asked.overrides if "=${space." not in text]  # see rewritten
+    keys = [text.lstrip("+~").partition("=")[0] for text in by_hand]
     plain = reading.config(run.path)  # what is told of it alone is told without importing torch
     _check_verb(run, verb_of(plain), asked)
     for place in {key.partition(".")[0] for key in keys if "." in key}:

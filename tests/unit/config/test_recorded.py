@@ -140,6 +140,7 @@ def test_a_run_folder_starts_no_program_that_the_user_does_not_name(tmp_path):
         ("evolution_table", "estimator.dataset=cifar10"),
         ("audit_zero_cost", "reference.dataset=cifar10"),
         ("killed_retrain_bench", "training.epochs=3"),
+        ("killed_retrain_bench", "space.channels=3"),
     ],
 )
 def test_a_key_that_may_not_change_is_named_alone(name, word, tmp_path):
