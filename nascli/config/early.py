@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
@@ -38,26 +39,34 @@ def check(config: DictConfig, made: Problem) -> None:
     if isinstance(stated, tuple) and estimator.__module__.startswith("nascli."):
         metrics = (*Costs(made).metrics, *stated, *traits.on_request)
         building.check_metrics(config, made, metrics)
-    for key in ("strategy", "estimator"):
+    faults = building.Faults()
+
+    def look(at: Callable[[], object]) -> bool:
+        """Whether nothing is wrong there, as far as can be told without torch."""
+        before = len(faults.found)
         with light():
-            building.check_values(config, key)
-    sharing = [key for key in ("strategy", "estimator") if shared_weights.sharing(config, key)]
-    with light():
-        if sharing:
-            _check_images(config, made)
-    with light():
-        if "estimator" in sharing and estimator.__module__.startswith("nascli."):
-            selecting(cast(Task, made.task))
+            faults.attempt(at)
+        return len(faults.found) == before
+
+    sound = [
+        key
+        for key in ("strategy", "estimator")
+        if look(partial(building.check_values, config, key))
+    ]
+    sharing = [key for key in sound if shared_weights.sharing(config, key)]
+    if sharing:
+        look(lambda: _check_images(config, made))
+    if "estimator" in sharing and estimator.__module__.startswith("nascli."):
+        look(lambda: selecting(cast(Task, made.task)))
     stated_only = replace(made, listener=SILENT, fidelities=traits.rungs)
-    with light():
-        if "strategy" not in sharing:
-            building.component(config, "strategy", stated_only)
-    if wrong := [fault for key in sharing for fault in _wrong_parts(config[key], key, made)]:
-        raise Fault("\n".join(wrong))
+    if "strategy" in sound and "strategy" not in sharing:
+        look(lambda: building.component(config, "strategy", stated_only))
+    for key in sharing:
+        faults.found += _wrong_parts(config[key], key, made)
     for key in sharing:
         values_only = OmegaConf.create({key: _alone(OmegaConf.to_container(config[key]))})
-        with light():
-            building.component(values_only, key, stated_only, Unbuilt())
+        look(partial(building.component, values_only, key, stated_only, Unbuilt()))
+    faults.check()
 
 
 def _check_images(config: DictConfig, made: Problem) -> None:

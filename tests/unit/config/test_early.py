@@ -54,3 +54,11 @@ def test_settings_that_are_left_out_are_left_to_the_constructor(settings, wrong)
 
 def test_there_are_rules_of_six_rooms():
     assert len({room for room, _ in RULES}) == 6 and len(RULES) >= 13
+
+
+def test_what_is_wrong_with_strategy_and_estimator_is_told_at_once(nas):
+    bad = ("strategy.population=5", "estimator.batch_size=0")
+    done = nas("search", "strategy=spos", "space=chain", "device=none", *bad)
+    assert done.code == 2
+    assert "tournament is 10; it must be from 1 to population=5" in done.stderr
+    assert "estimator.batch_size is 0; it must be at least 1" in done.stderr
