@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -56,9 +58,15 @@ def test_there_are_rules_of_six_rooms():
     assert len({room for room, _ in RULES}) == 6 and len(RULES) >= 13
 
 
-def test_what_is_wrong_with_strategy_and_estimator_is_told_at_once(nas):
-    bad = ("strategy.population=5", "estimator.batch_size=0")
-    done = nas("search", "strategy=spos", "space=chain", "device=none", *bad)
-    assert done.code == 2
+def test_what_is_wrong_with_strategy_and_estimator_is_told_at_once(tmp_path):
+    """By a process that has not imported torch."""
+    words = ("search", "strategy=spos", "space=chain", "device=none", "strategy.population=5")
+    bad = ("estimator.batch_size=0", "estimator.sampler.rule=3")
+    done = subprocess.run(
+        [sys.executable, "-m", "nascli", *words, *bad],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
     assert "tournament is 10; it must be from 1 to population=5" in done.stderr
     assert "estimator.batch_size is 0; it must be at least 1" in done.stderr
+    assert "the rule of the uniform sampler is 3; it must be 1 or 2" in done.stderr
