@@ -151,6 +151,14 @@ def test_a_key_that_may_not_change_is_named_alone(name, word, tmp_path):
     assert str(caught.value).startswith(f"{word.partition('=')[0]} cannot change when a run is")
 
 
+def test_another_device_is_refused_whatever_else_is_given_of_it(tmp_path):
+    run = shutil.copytree(RECORDED / "evolution_table", tmp_path / "run")
+    words = [f"resume={run}", "device=remote", "device.command='./time {network}'"]
+    with pytest.raises(Fault, match="^device cannot change when a run is resumed"):
+        VERBS["search"].begin(asked_for("search", words, []))
+
+
+
 def test_nothing_is_said_of_parts_that_a_resumed_run_does_not_have():
     run = RECORDED / "evolution_table"
     with pytest.raises(Fault) as caught:
