@@ -158,7 +158,6 @@ def test_another_device_is_refused_whatever_else_is_given_of_it(tmp_path):
         VERBS["search"].begin(asked_for("search", words, []))
 
 
-
 def test_nothing_is_said_of_parts_that_a_resumed_run_does_not_have():
     run = RECORDED / "evolution_table"
     with pytest.raises(Fault) as caught:
