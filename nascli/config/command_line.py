@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra.errors import HydraException
 
-from nascli.config import check, deployment, overrides, own_data
+from nascli.config import check, deployment, following, overrides, own_data
 from nascli.config.compose import Asked, asked
 from nascli.config.files import root
 from nascli.config.light import light
@@ -30,7 +30,7 @@ def checked(
     given = overrides.looked_at(given) if verb == "predict" else given
     given = overrides.quoted(given, multirun=multirun)
     try:
-        carried = overrides.carried(verb, given)
+        carried = following.carried(verb, given)
         _check_known(carried, directories)
         carried += deployment.carried(verb, given)
     except Fault as fault:

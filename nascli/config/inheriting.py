@@ -13,7 +13,8 @@ from omegaconf import DictConfig
 from nascli.config import building, recorded, shared_weights
 from nascli.config.compose import Asked
 from nascli.config.files import GIVEN
-from nascli.config.overrides import carried, rewritten
+from nascli.config.following import carried
+from nascli.config.overrides import rewritten
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem

@@ -104,7 +104,7 @@ def _going_on(run: Run, asked: Asked) -> Asked:
         target = OmegaConf.select(asked.config, f"{place}._target_")
         before = plain.get(place)
         if target and isinstance(before, Mapping) and target == before.get("_target_"):
-            keys = [k for k in keys if k.rpartition("@")[2] != place]  # see overrides.carried
+            keys = [k for k in keys if k.rpartition("@")[2] != place]  # see following.carried
     bad = [key for key in keys if not key.startswith(_CHANGEABLE)]
     if asked.verb != "search":  # which alone looks whether it answers as before
         bad += [key for key in keys if key.startswith("estimator.")]

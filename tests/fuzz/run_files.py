@@ -164,7 +164,7 @@ def read_state(file: Path) -> None:
 def read_genotype(file: Path) -> None:
     """All that is done with a genotype.json."""
     from nascli import genotypes
-    from nascli.config.overrides import carried
+    from nascli.config.following import carried
     from nascli.core.space import check
 
     carried("show", [f"genotype='{file}'"])
@@ -225,11 +225,11 @@ def read_config(file: Path) -> None:
 
 def read_environment(file: Path) -> None:
     """What a command carries over from it, checked as if it were written."""
-    from nascli.config import check, overrides
+    from nascli.config import check, following
     from nascli.core.fault import Fault
 
     for verb in ("retrain", "show"):
-        carried = overrides.carried(verb, [f"genotype='{file.parent}'"])
+        carried = following.carried(verb, [f"genotype='{file.parent}'"])
     found, _ = check.faults("show", carried, (), multirun=False)
     if found:
         raise Fault("\n".join(found))

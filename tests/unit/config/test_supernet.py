@@ -13,7 +13,8 @@ from fixtures import Heard, asked, composed
 
 import nascli
 from nascli.config import inheriting, retrain, search, shared_weights
-from nascli.config import overrides as command_line
+from nascli.config.following import carried
+from nascli.config.overrides import rewritten
 from nascli.core.fault import Fault
 from nascli.data.batches import batches
 from nascli.programs.from_scratch import FromScratch
@@ -66,8 +67,8 @@ def test_it_is_scored_as_by_its_own_search_and_not_trained(trained, monkeypatch)
     # space and data are on record, so that whoever goes on from here finds them
     environment = json.loads((again.path / "environment.json").read_text())
     assert environment["choices"]["space"] == "nasbench_macro"
-    carried = command_line.carried("retrain", [f"genotype={again.path}"])
-    assert "data=synthetic" in carried and any(o.startswith("space.layers=") for o in carried)
+    kept = carried("retrain", [f"genotype={again.path}"])
+    assert "data=synthetic" in kept and any(o.startswith("space.layers=") for o in kept)
 
 
 def test_whose_weights_are_scored_is_said_once(trained):
@@ -155,10 +156,10 @@ def test_it_is_specialised_by_what_its_own_search_has_scored(trained):
 
 def test_what_scores_and_specialises_it_need_not_be_said():
     both = ["strategy=specialise", "estimator=one_shot"]
-    assert command_line.carried("search", ["supernet=RUN"]) == both
-    assert command_line.carried("search", ["supernet=RUN", "estimator=zero_cost"]) == both[:1]
-    assert command_line.carried("search", ["supernet=RUN", "strategy=nsga2"]) == both[1:]
-    assert command_line.carried("search", ["supernet=null"]) == []
+    assert carried("search", ["supernet=RUN"]) == both
+    assert carried("search", ["supernet=RUN", "estimator=zero_cost"]) == both[:1]
+    assert carried("search", ["supernet=RUN", "strategy=nsga2"]) == both[1:]
+    assert carried("search", ["supernet=null"]) == []
 
 
 @pytest.fixture
@@ -317,10 +318,10 @@ def test_what_goes_not_with_inherited_weights(trained, chosen, says):
     ],
 )
 def test_no_other_space_or_size_has_the_supernets_weights(trained, given, key):
-    words = [*command_line.carried("retrain", [f"genotype={trained.path}"]), "init=inherit"]
+    words = [*carried("retrain", [f"genotype={trained.path}"]), "init=inherit"]
     other = replace(retraining(trained, "init=inherit"), overrides=[*words])
     assert retrain.build(other).weights is not None  # what follows from the genotype is no choice
-    other = replace(other, overrides=[*words, *command_line.rewritten([given])])
+    other = replace(other, overrides=[*words, *rewritten([given])])
     with pytest.raises(Fault, match=f"^{re.escape(key)} cannot be chosen with init=inherit"):
         retrain.build(other)
 
@@ -332,7 +333,7 @@ def test_whoever_goes_on_from_such_a_network_finds_the_supernets_space(trained, 
     first.config.outputs = str(tmp_path)
     run, _ = retrain.begin(replace(first, choices={"space": "chain", "data": "synthetic"}))
     run.close()
-    words = command_line.carried("show", [f"genotype={run.path}"])
+    words = carried("show", [f"genotype={run.path}"])
     assert "space=nasbench_macro" in words and "space=chain" not in words
     layers = [word for word in words if word.startswith("space.layers=")]
     assert len(layers) == 1 and "channels: 6" in layers[0]

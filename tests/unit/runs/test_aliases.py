@@ -12,7 +12,7 @@ from fixtures import asked, build, composed
 from hydra.utils import get_object
 from recorded.record import RUNS, RUNS_FOLDER
 
-from nascli.config import audit, building, catalogue, overrides, recorded, targets
+from nascli.config import audit, building, catalogue, following, overrides, recorded, targets
 from nascli.config.compose import composed as composed_with
 from nascli.core.fault import Fault
 from nascli.runs import aliases, reading
@@ -147,7 +147,7 @@ def test_a_recorded_config_is_built(name, monkeypatch):
 )
 def test_what_follows_from_a_recorded_run_composes(name, verb):
     reference = f"genotype='{RUNS_FOLDER / name}'"
-    carried = overrides.rewritten(overrides.carried(verb, [reference]))
+    carried = overrides.rewritten(following.carried(verb, [reference]))
     config = composed(*carried, reference, verb=verb)
     before = reading.config(RUNS_FOLDER / name)
     assert config.space._target_ == before["space"]["_target_"]
