@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from nascli.config import grown, images, kinds, own_data, shared_weights, values
+from nascli.config import grown, images, kinds, metrics, own_data, shared_weights, values
 from nascli.config.files import GIVEN
 from nascli.config.light import light
 from nascli.core import imported, protocols
@@ -40,13 +40,6 @@ _PROTOCOLS: dict[str, type] = {
     "reference": Estimator,
     "scalarisation": Scalarisation,
     "scaling": Scaling,
-}
-_TRAINED = "estimator=train tells: take it, with a strategy that trains no supernet"
-_ONLY = {  # metric -> what alone has it
-    **dict.fromkeys(("flash_kib", "ram_kib"), "device=mcu counts: add device=mcu"),
-    "latency_ms": "a device tells: add device=cpu, or another of nas list device",
-    "energy_mj": "a device with a counter tells: add device=cpu (or cuda) and device.energy=true",
-    **dict.fromkeys(("balanced_accuracy", "macro_f1", "top5_accuracy"), _TRAINED),
 }
 _LATER = ("layers",)  # what a component needs in some cases only
 
@@ -277,29 +270,8 @@ def estimators(
     if not set(COSTS) & set(chosen.metrics) or set(counted) - set(chosen.metrics):
         chain = (Costs(made), chosen)
     reported = [m for one in chain for m in (*one.metrics, *traits_of(one).on_request)]
-    check_metrics(config, made, reported)
+    metrics.check(config, made, reported)
     return chain
-
-
-def check_metrics(config: DictConfig, made: Problem, reported: Iterable[str]) -> None:
-    """Raises a Fault if a metric in objectives, constraints or scalarisation is not `reported`."""
-    known = list(reported)
-    if made.device is None and config.get("device"):  # it has a fault of its own, which is told
-        counts = getattr(values.made_by(config, "device"), "counts", None)
-        known += counts if isinstance(counts, tuple) else COSTS
-    wanted = [("objectives", o.metric) for o in made.goal.objectives]
-    wanted += [("constraints", metric) for metric in config.get("constraints") or {}]
-    scalar = made.goal.scalarisation
-    wanted += [("scalarisation", metric) for metric in (scalar.metrics if scalar else ())]
-    bad = [
-        f"{key} names {metric}, which only {_ONLY[metric]}"
-        if metric in _ONLY
-        else unknown(f"metric in {key}", metric, known)
-        for key, metric in wanted
-        if metric not in known
-    ]
-    if bad:
-        raise Fault("\n".join(bad))
 
 
 def network(config: DictConfig, listener: Listener = SILENT) -> tuple[Problem, Genotype]:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from nascli.config import building, own_data, shared_weights, values
+from nascli.config import building, metrics, own_data, shared_weights, values
 from nascli.config.light import Unbuilt, light
 from nascli.core.fault import Fault
 from nascli.core.listener import SILENT
@@ -37,8 +37,8 @@ def check(config: DictConfig, made: Problem) -> None:
     traits = traits_of(estimator)
     stated = vars(estimator).get("metrics") if isinstance(estimator, type) else None
     if isinstance(stated, tuple) and estimator.__module__.startswith("nascli."):
-        metrics = (*Costs(made).metrics, *stated, *traits.on_request)
-        building.check_metrics(config, made, metrics)
+        told = (*Costs(made).metrics, *stated, *traits.on_request)
+        metrics.check(config, made, told)
     faults = building.Faults()
 
     def look(at: Callable[[], object]) -> bool:
