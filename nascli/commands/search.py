@@ -128,7 +128,7 @@ def _say(asked: Asked, run: Run, report: Mapping[str, Any], parts: program.Parts
         ui.say(line)
     trials, failures = report["trials"], report["failures"]
     again = f" and {counted(trials['repeats'], 'repeat')}" if trials["repeats"] else ""
-    broke = f" ({trials['infeasible']} broke a constraint)" if trials["infeasible"] else ""
+    broke = f" ({trials['infeasible']:,} broke a constraint)" if trials["infeasible"] else ""
     ended = f"{counted(trials['all'], report['unit'])}{broke}{again}"
     ui.say(f"ended after {ended}: {report['ended']}")
     if failures:

@@ -127,7 +127,7 @@ def _run(report: Mapping[str, Any]) -> None:
     ui.out(f"{report['verb']}{took}:")
     trials = report.get("trials")
     if trials:
-        kinds = ", ".join(f"{trials[kind]} {kind}" for kind in trials if kind != "all")
+        kinds = ", ".join(f"{trials[kind]:,} {kind}" for kind in trials if kind != "all")
         ui.out(f"  {'trials':<24} {trials.get('all', '?')} ({kinds})")
     for name, value in {**report.get("result", {}), **report.get("final", {})}.items():
         said = value if isinstance(value, str) else readable(name, value)

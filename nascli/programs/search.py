@@ -265,8 +265,8 @@ def _say_why(
 def _why_none(history: History, parts: Parts) -> str:
     """Why a search has no answer, and what to do."""
     counts, unit = summary.counts(history), traits_of(parts.strategy).unit
-    said = f"no genotype to recommend: of {counted(counts['all'], unit)} {counts['infeasible']} "
-    said += f"broke a constraint and {counts['failed']} failed"
+    said = f"no genotype to recommend: of {counted(counts['all'], unit)} {counts['infeasible']:,} "
+    said += f"broke a constraint and {counts['failed']:,} failed"
     if counts["failed"]:
         return f"{said}: {words(kinds(history))}"
     goal = parts.problem.goal

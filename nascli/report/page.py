@@ -180,7 +180,7 @@ def _about(report: Mapping[str, Any]) -> str:
     counts, seconds = report.get("trials"), report.get("seconds")
     facts = []
     if isinstance(counts, Mapping):
-        facts.append(", ".join(f"{counts[kind]} {kind}" for kind in counts if kind != "all"))
+        facts.append(", ".join(f"{counts[kind]:,} {kind}" for kind in counts if kind != "all"))
         facts[0] = f"{counted(counts.get('all', 0), report.get('unit', 'trial'))} ({facts[0]})"
     if seconds is not None:
         facts.append(f"in {duration(seconds)}")

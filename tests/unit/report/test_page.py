@@ -56,7 +56,7 @@ def report():
         "final": {"test_accuracy": 92.5},
         "costs": {"params": 3349342.0, "latency_ms": 12.6149},
         "best": {"trial": 7, "accuracy": 93.784, "train_loss": math.nan},
-        "trials": {"all": 9, "good": 7, "infeasible": 1, "failed": 1},
+        "trials": {"all": 9001, "good": 7000, "infeasible": 2000, "failed": 1},
         "incumbents": [{"trial": 0, "accuracy": 80.0}, {"trial": 7, "accuracy": 93.784}],
         EVIL: {EVIL: EVIL},
         "notes": EVIL,
@@ -66,7 +66,7 @@ def report():
 def test_numbers_are_readable_and_have_units(report):
     words = Reader(page(Content(report, config=CONFIG, environment={"command": EVIL}))).words
     assert "search · cell · digits" in words
-    assert "9 trials (7 good, 1 infeasible, 1 failed) in 2 min 5 s" in words
+    assert "9,001 trials (7,000 good, 2,000 infeasible, 1 failed) in 2 min 5 s" in words
     for text in (
         "93.78 %",
         "92.50 %",
