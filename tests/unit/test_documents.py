@@ -426,6 +426,24 @@ def test_rows_of_the_scores_of_untrained_networks_are_those_of_the_raw_file():
         assert " | ".join(columns) in text
 
 
+def test_the_order_in_a_once_for_all_supernet_is_that_of_the_raw_files():
+    text = page("once_for_all")
+    tables = [raw(f"once_for_all_order{which}")["table"] for which in ("", "_before")]
+
+    def numbers(row):
+        return [f"{v:.3f}".replace("0.", ".") for v in (row["tau"], *row["interval"])]
+
+    for by, key in {
+        "accuracy of the path on 500 validation images, as a search scores it": "path",
+        "accuracy of the path on the 10,000 test images": "path on the test images",
+        "multiply-adds": "macs",
+    }.items():
+        columns = ["{} ({} to {})".format(*numbers(table[key])) for table in tables]
+        assert f"| {by} | {' | '.join(columns)} |" in text
+    now, before = (numbers(table["path on the test images, less macs"]) for table in tables)
+    assert "({} more, {} to {}; before {}, {} to {})".format(*now, *before) in text
+
+
 def test_ranks_of_a_chain_are_those_of_the_raw_file():
     text = (CHECKOUT / "docs" / "shared_weights.md").read_text(encoding="utf-8")
     table = raw("one_shot_ranking_chain")["table"]
