@@ -444,6 +444,23 @@ def test_the_order_in_a_once_for_all_supernet_is_that_of_the_raw_files():
     assert "({} more, {} to {}; before {}, {} to {})".format(*now, *before) in text
 
 
+def test_networks_for_three_devices_are_those_of_the_raw_file():
+    text, table = page("once_for_all"), raw("once_for_all_devices")["table"]
+    told = {
+        name: f"{row['seconds']:.0f} | {row['answer']['accuracy']} %" for name, row in table.items()
+    }
+    answers = {name: row["answer"] for name, row in table.items()}
+    small = answers["microcontroller"]
+    assert f"| {told['macs']} by {answers['macs']['macs'] / 1e6:.2f} M |" in text
+    latency = answers["latency table"]["latency_ms"]
+    assert f"| {told['latency table']} in {latency:.2f} ms |" in text
+    sizes = f"{small['flash_kib']:.1f} and {small['ram_kib']:.1f} KiB"
+    assert f"| {told['microcontroller']} in {sizes} |" in text
+    (tau,) = {row["tau of the predictor on networks held out"] for row in table.values()}
+    assert f"(Kendall's tau {tau:.2f} on networks held out)".replace("0.", ".") in text
+    assert max(row["seconds"] for row in table.values()) < 60
+
+
 def test_ranks_of_a_chain_are_those_of_the_raw_file():
     text = (CHECKOUT / "docs" / "shared_weights.md").read_text(encoding="utf-8")
     table = raw("one_shot_ranking_chain")["table"]
