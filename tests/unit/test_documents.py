@@ -461,22 +461,36 @@ def test_networks_for_three_devices_are_those_of_the_raw_file():
     assert max(row["seconds"] for row in table.values()) < 60
 
 
-def test_ranks_of_a_chain_are_those_of_the_raw_file():
-    text = (CHECKOUT / "docs" / "shared_weights.md").read_text(encoding="utf-8")
-    table = raw("one_shot_ranking_chain")["table"]
-    best = max(("synflow", "snip", "jacob_cov", "score", "vote"), key=lambda n: table[n]["tau"])
+def test_ranks_of_a_chain_are_those_of_the_raw_files():
+    text = page("shared_weights")
+    now, before = (raw(f"one_shot_ranking_chain{which}")["table"] for which in ("", "_before"))
+
+    def written(*values):
+        return [f"{v:.3f}".replace("0.", ".") for v in values]
+
+    def numbers(row):
+        return written(row["tau"], *row["interval"])
+
+    best = max(("synflow", "snip", "jacob_cov", "score", "vote"), key=lambda n: now[n]["tau"])
     names = {"uniform": "uniform 0", "fair": "fair 0", "sandwich": "sandwich 0", "MACs": "macs"}
-    names |= {"params": "params", f"best score of untrained networks (`{best}`)": best}
+    names |= {"uniform, 240 passes": "uniform, 4 times as long, 0", "params": "params"}
+    names |= {f"best score of untrained networks (`{best}`)": best}
     for said, name in names.items():
-        row = table[name]
-        tau, low, high = (f"{v:.3f}".replace("0.", ".") for v in (row["tau"], *row["interval"]))
-        share = "" if name == "macs" else f" {100 * row['better_than_macs']:.0f} %"
-        assert f"| {said} | {tau} ({low} to {high}) |{share} |" in text, name
-    ceiling = table["ceiling"]
-    seeds = ", ".join(f"{v:.3f}".replace("0.", ".") for v in ceiling["tau_between_two_seeds"])
-    assert f"| {seeds} | |" in text
-    assert f"by {ceiling['deviation_over_seeds']:.2f} points" in text
-    assert f"by {ceiling['deviation_over_networks']:.2f} from one another" in text
+        share = "" if name == "macs" else f" {100 * now[name]['better_than_macs']:.0f} %"
+        assert f"| {said} | {'{} ({} to {})'.format(*numbers(now[name]))} |{share} |" in text, name
+    two = [", ".join(written(*t["ceiling"]["tau_between_two_seeds"])) for t in (now, before)]
+    assert f"| {two[0]} | |" in text and f"agreed on the order ({two[1]})" in text
+    old = (*numbers(before["uniform 0"]), *written(before["macs"]["tau"]))
+    assert "(uniform {}, {} to {}; MACs {})".format(*old) in text
+    ceiling = now["ceiling"]
+    assert f"(here by {ceiling['deviation_over_networks']:.2f} points, and" in text
+    assert f"from seed to seed by {ceiling['deviation_over_seeds']:.2f})" in text
+    for name in ("uniform 0", "sandwich 0"):
+        assert now["macs"]["tau"] < now[name]["tau"] and now[name]["better_than_macs"] < 0.975
+    lift = statistics.mean(
+        row["uniform, 4 times as long, 0"] - row["uniform 0"] for row in now["all"]
+    )
+    assert round(lift) == 9 and "lift the paths by about nine points" in text
 
 
 def test_ranks_of_supernets_of_the_benchmark_are_those_of_the_raw_files():
