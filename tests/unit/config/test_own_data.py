@@ -7,7 +7,7 @@ import pytest
 from fixtures import asked, build, composed
 from omegaconf import OmegaConf
 
-from nascli.config import overrides, own_data
+from nascli.config import following, own_data
 from nascli.config import search as parts_of
 from nascli.config.command_line import asked_for
 from nascli.core.provenance import Provenance
@@ -97,18 +97,18 @@ def test_runs_of_before_are_shown_and_compared_as_of_the_table(tmp_path):
     OmegaConf.save(config, before / "config.yaml", resolve=True)
     record = {"choices": {"data": "digits", "space": "nasbench201"}, "overrides": list(TABLE)}
     (before / "environment.json").write_text(json.dumps(record))
-    assert overrides._recorded(before, "show", "nasbench201")[-3:] == [
+    assert following._recorded(before, "show", "nasbench201")[-3:] == [
         "data=cifar10", "space.channels=16", "space.cells_per_stage=5",
     ]  # fmt: skip
-    assert "data=digits" not in overrides._recorded(
+    assert "data=digits" not in following._recorded(
         before / "front" / "3.json", "show", "nasbench201"
     )
-    assert "data=digits" in overrides._recorded(
+    assert "data=digits" in following._recorded(
         before, "retrain", "nasbench201"
     )  # as it always was
     record["overrides"] += ["data=synthetic", "data.images=96"]
     (before / "environment.json").write_text(json.dumps(record))
-    assert "data=cifar10" not in overrides._recorded(before, "show", "nasbench201")
+    assert "data=cifar10" not in following._recorded(before, "show", "nasbench201")
 
     old = OmegaConf.to_container(config, resolve=True)
     new = wanted().plain()
