@@ -59,7 +59,7 @@ class Faults:
                 self.found.append(str(fault))
         return None
 
-    def found_by(self, look: Callable[[], None]) -> bool:
+    def found_by(self, look: Callable[[], object]) -> bool:
         """Whether `look` finds a fault."""
         before = len(self.found)
         self.attempt(look)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra.errors import HydraException
 
-from nascli.config import check, deployment, following, overrides, own_data
+from nascli.config import check, following, overrides, own_data
 from nascli.config.compose import Asked, asked
 from nascli.config.files import root
 from nascli.config.light import light
@@ -32,7 +32,7 @@ def checked(
     try:
         carried = following.carried(verb, given)
         _check_known(carried, directories)
-        carried += deployment.carried(verb, given)
+        carried += following.deployed(verb, given)
     except Fault as fault:
         others = _beside(str(fault), verb, given, directories, multirun=multirun)
         raise Fault("\n".join([str(fault), *others])) from fault
@@ -107,7 +107,7 @@ def _deeper(
 
     What is `given` and no good is told already, and so is not missing.
     """
-    keys = {override.partition("=")[0].lstrip("+~") for override in given}
+    keys = {overrides.key_of(override) for override in given}
     with light():
         try:
             found = asked(verb, overrides.rewritten(good), directories)

@@ -1,8 +1,8 @@
-"""Networks at the size of `deploy`: that of the recipe which will train it, that of its search."""
+"""Networks at the size of `deploy`, which may be that of the recipe that will train them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -10,41 +10,10 @@ from omegaconf import DictConfig
 from nascli.config import building, values
 from nascli.config.compose import Asked, composed
 from nascli.config.files import catalogue
-from nascli.config.overrides import written
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.listener import SILENT, Listener
 from nascli.core.problem import Problem
-from nascli.core.regular import is_there
-from nascli.runs import reading
-from nascli.runs.folder import CONFIG
-
-_LOOK = ("show", "profile")  # verbs that say of a search's network what the search said of it
-_IMAGES = ("data", "data.image_size", "data.size")  # what says how large images are
-
-
-def carried(verb: str, overrides: Sequence[str]) -> list[str]:
-    """What follows from `genotype=RUN` of a search with `deploy`: its network has that size.
-
-    Sizes that the overrides state stand.
-
-    Raises:
-        Fault: the run's config is damaged.
-    """
-    given = {o.partition("=")[0].lstrip("+~"): o.partition("=")[2] for o in overrides}
-    reference = given.get("genotype", "").strip("'\"")
-    if verb not in _LOOK or "deploy" in given or not reference or not is_there(reference):
-        return []
-    folder = Path(reference).expanduser()
-    folder = folder.parent.parent if folder.parent.name == "front" else folder
-    its = reading.config(folder).get("deploy") if (folder / CONFIG).is_file() else None
-    sizes = {k: v for k, v in its.items() if type(v) is int} if isinstance(its, Mapping) else {}
-    if any(key in given for key in _IMAGES):
-        sizes.pop("image", None)
-    if "space" in given:
-        sizes = {key: value for key, value in sizes.items() if key == "image"}
-    sizes = {key: value for key, value in sizes.items() if f"space.{key}" not in given}
-    return [f"deploy={written(sizes, 'deploy')}"] if sizes else []
 
 
 def network(asked: Asked, listener: Listener = SILENT) -> tuple[Problem, Genotype]:

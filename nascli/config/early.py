@@ -43,10 +43,9 @@ def check(config: DictConfig, made: Problem) -> None:
 
     def look(at: Callable[[], object]) -> bool:
         """Whether nothing is wrong there, as far as can be told without torch."""
-        before = len(faults.found)
         with light():
-            faults.attempt(at)
-        return len(faults.found) == before
+            return not faults.found_by(at)
+        return True  # it would import torch
 
     sound = [
         key

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nascli.config import recorded
 from nascli.config.compose import Asked
+from nascli.config.overrides import key_of
 from nascli.core import history_file
 from nascli.core.fault import Fault
 from nascli.core.words import command
@@ -23,7 +24,7 @@ def already(asked: Asked) -> tuple[Path, str] | None:
     came later. A budget, or anything else that the command line changes, asks for more. One that a
     fault has stopped has not ended, nor has a retraining of which something is to be trained again.
     """
-    keys = [text.lstrip("+~").partition("=")[0] for text in asked.overrides]
+    keys = [key_of(text) for text in asked.overrides]
     if not asked.config.get("resume") or not set(keys) <= set(_SAME):
         return None
     path = Path(str(asked.config.resume))

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nascli.config.files import GIVEN, root
-from nascli.config.overrides import named
+from nascli.config.overrides import key_of, named, written
 from nascli.core.fault import Fault
 from nascli.core.regular import is_there
 
+_LOOK = ("show", "profile")  # verbs that say of a search's network what the search said of it
+_IMAGES = ("data", "data.image_size", "data.size")  # what says how large images are
 _CARRIED = re.compile(r"^(space|data|training|(data|space)\.\w+|operation@space\.operations)=")
 
 
@@ -24,11 +26,11 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     Raises:
         Fault: there is no such genotype.
     """
-    given = {o.partition("=")[0].lstrip("+~"): o.partition("=")[2] for o in overrides}
+    given = _given(overrides)
     if verb == "search" and given.get("supernet", "null") != "null":
         scored = {"strategy": "specialise", "estimator": "one_shot"}
         return [f"{group}={option}" for group, option in scored.items() if group not in given]
-    resumed = _unquoted(given.get("resume", ""))
+    resumed = given.get("resume", "")
     if resumed and is_there(resumed):
         from nascli.runs import reading
 
@@ -41,7 +43,7 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
             if option and group not in given and group.rpartition("@")[2] in mentioned
             if f"\n  - {group}: " in taken
         ]
-    reference = _unquoted(given.get("genotype", ""))
+    reference = given.get("genotype", "")
     if verb in ("search", "export", "predict") or not reference or reference == "null":
         return []
     from nascli.genotypes import load
@@ -69,8 +71,41 @@ def carried(verb: str, overrides: Sequence[str]) -> list[str]:
     ]
 
 
-def _unquoted(value: str) -> str:
-    return value.strip("'\"").replace("\\'", "'")
+def deployed(verb: str, overrides: Sequence[str]) -> list[str]:
+    """What follows from `genotype=RUN` of a search with `deploy`: its network has that size.
+
+    Sizes that the overrides state stand.
+
+    Raises:
+        Fault: the run's config is damaged.
+    """
+    given = _given(overrides)
+    reference = given.get("genotype", "")
+    if verb not in _LOOK or "deploy" in given or not reference or not is_there(reference):
+        return []
+    from nascli.runs import reading
+    from nascli.runs.folder import CONFIG
+
+    folder = _run_of(Path(reference).expanduser())
+    its = reading.config(folder).get("deploy") if (folder / CONFIG).is_file() else None
+    sizes = {k: v for k, v in its.items() if type(v) is int} if isinstance(its, Mapping) else {}
+    if any(key in given for key in _IMAGES):
+        sizes.pop("image", None)
+    if "space" in given:
+        sizes = {key: value for key, value in sizes.items() if key == "image"}
+    sizes = {key: value for key, value in sizes.items() if f"space.{key}" not in given}
+    return [f"deploy={written(sizes, 'deploy')}"] if sizes else []
+
+
+def _given(overrides: Sequence[str]) -> dict[str, str]:
+    """Key -> what is said of it, without the quotes around a path."""
+    values = {key_of(override): override.partition("=")[2] for override in overrides}
+    return {key: value.strip("'\"").replace("\\'", "'") for key, value in values.items()}
+
+
+def _run_of(folder: Path) -> Path:
+    """The run folder that a folder, or a genotype of a front, is of."""
+    return folder.parent.parent if folder.parent.name == "front" else folder
 
 
 def _recorded(folder: Path, verb: str, space: str) -> list[str]:
@@ -81,18 +116,18 @@ def _recorded(folder: Path, verb: str, space: str) -> list[str]:
     Raises:
         Fault: its environment.json is damaged.
     """
-    if folder.parent.name == "front":  # a genotype of a run's front
-        folder = folder.parent.parent
     from nascli.config import own_data
     from nascli.runs import reading
+    from nascli.runs.folder import CONFIG
 
+    folder = _run_of(folder)
     recorded = reading.environment(folder) if is_there(str(folder)) else {}
     if not recorded:
         return []
     groups = ("space", "data") if verb == "retrain" else ("space", "data", "training")
     chosen = [f"{g}={recorded['choices'][g]}" for g in groups if g in recorded["choices"]]
     said = [str(o) for o in recorded["overrides"] if not str(o).startswith("space=")]
-    if (folder / "config.yaml").is_file():
+    if (folder / CONFIG).is_file():
         plain = reading.config(folder)
         if verb != "retrain" and "strategy" not in plain:
             said = [o for o in said if not _of_the_search(o, plain, space)]

@@ -14,7 +14,7 @@ from nascli.config import building, recorded, shared_weights
 from nascli.config.compose import Asked
 from nascli.config.files import GIVEN
 from nascli.config.following import carried
-from nascli.config.overrides import rewritten
+from nascli.config.overrides import key_of, rewritten
 from nascli.core.fault import Fault, unknown
 from nascli.core.genotype import Genotype
 from nascli.core.problem import Problem
@@ -74,7 +74,7 @@ def _given(config: DictConfig, overrides: Sequence[str]) -> list[str]:
     if config.genotype:
         following += carried("retrain", [f"genotype={config.genotype}"])
     given = [text for text in of_the_space if text not in rewritten(following)]
-    keys = [text.lstrip("+~").partition("=")[0] for text in given]
+    keys = [key_of(text) for text in given]
     return list(dict.fromkeys(re.sub(rf"^{re.escape(_SIZE)}", "space.", key) for key in keys))
 
 

@@ -148,6 +148,11 @@ def named(reference: str) -> bool:
     return reference in published() or is_there(reference)
 
 
+def key_of(override: str) -> str:
+    """The key that it is about, whether it changes, adds or removes it."""
+    return override.lstrip("+~").partition("=")[0]
+
+
 def rewritten(overrides: Sequence[str]) -> list[str]:
     """Overrides as Hydra wants them.
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from nascli.config import values
 from nascli.config.compose import Asked
 from nascli.config.files import GIVEN, root
-from nascli.config.overrides import rewritten
+from nascli.config.overrides import key_of, rewritten
 from nascli.core.estimator import COSTS, COUNTED, Estimator
 from nascli.core.fault import Fault
 from nascli.core.imported import imported
@@ -55,7 +55,7 @@ def followed(asked: Asked) -> Asked:
     found = provenance(config)
     if found is None:
         return asked
-    keys = {override.lstrip("+~").partition("=")[0] for override in asked.overrides}
+    keys = {key_of(override) for override in asked.overrides}
     chosen = any(key == "data" or key.startswith("data.") for key in keys)
     file = _option(found.data, asked.directories)
     if file is None or (chosen and asked.choices.get("data") != found.data):

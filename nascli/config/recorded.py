@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from nascli.config import kinds, shapes
 from nascli.config.compose import Asked
 from nascli.config.files import OWN, grouped_targets
-from nascli.config.overrides import written
+from nascli.config.overrides import key_of, written
 from nascli.core.fault import Fault, unknown
 from nascli.data import membership
 from nascli.runs import aliases, environment, reading, yaml_file
@@ -97,7 +97,7 @@ def opened(asked: Asked) -> tuple[Run, Asked]:
 def _going_on(run: Run, asked: Asked) -> Asked:
     """What the run's own config asks for, as far as the command line may not change it."""
     by_hand = [text for text in asked.overrides if "=${space." not in text]  # see rewritten
-    keys = [text.lstrip("+~").partition("=")[0] for text in by_hand]
+    keys = [key_of(text) for text in by_hand]
     plain = reading.config(run.path)  # what is told of it alone is told without importing torch
     _check_verb(run, verb_of(plain), asked)
     for place in {key.partition(".")[0] for key in keys if "." in key}:

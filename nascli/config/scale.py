@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from nascli import genotypes
 from nascli.config import building, images, recorded, remote, values
 from nascli.config.compose import Asked
+from nascli.config.overrides import key_of
 from nascli.core.budget import Budget
 from nascli.core.channels import DEPTHS
 from nascli.core.estimator import Estimator
@@ -182,7 +183,7 @@ class Growing:
             return Member(scale, own, larger, space=yaml, settings=plain)
         # Said aloud, for a recipe has sizes of its own that a file of the space gives way to.
         words = [f"space.{key}={value}" for key, value in plain.items()]
-        said = [text for text in self._said if _key(text) not in map(_key, words)]
+        said = [text for text in self._said if key_of(text) not in map(key_of, words)]
         words = [*said, *words] if words or said != [f"space={larger.space}"] else []
         return Member(scale, own, larger, words, settings=plain)
 
@@ -229,13 +230,9 @@ def _size_key(config: DictConfig) -> str | None:
 def _space(asked: Asked) -> list[str]:
     """The words of a command that choose the same space."""
     said = [
-        text for text in asked.overrides if _key(text).startswith(("space.", "operation@space"))
+        text for text in asked.overrides if key_of(text).startswith(("space.", "operation@space"))
     ]
     return [f"space={asked.choices['space']}", *said]
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
 
 
 def _data(asked: Asked, only: int | None, pixels: int) -> list[str]:

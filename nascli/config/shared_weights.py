@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from nascli.config import recorded, values
 from nascli.config.compose import Asked
 from nascli.config.files import GIVEN
+from nascli.config.overrides import key_of
 from nascli.core.fault import Fault
 from nascli.core.problem import Problem
 from nascli.core.supernet import SharedWeights, Trainer
@@ -100,7 +101,7 @@ def check_overrides(
     config: DictConfig, overrides: Sequence[str], taken: Sequence[str] = _OF_THE_RUN
 ) -> None:
     """Raises a Fault where the command line wants another network than the supernet's."""
-    keys = [text.lstrip("+~").partition("=")[0] for text in overrides]
+    keys = [key_of(text) for text in overrides]
     keys = [key for key in keys if not key.startswith(f"training.network.{GIVEN}.")]
     bad = [key for key in keys if re.match(r"(\w+@)?(\w+)", key)[2] in taken]  # type: ignore[index]
     if config.supernet and bad:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from omegaconf import DictConfig
 
 from nascli.config import values
+from nascli.config.overrides import key_of
 from nascli.core.estimator import TRAIN
 from nascli.core.fault import Fault
 from nascli.core.genotype import Genotype
@@ -52,7 +53,7 @@ def _unheeded_by(
             lacking["patience"] = "trials train all their epochs, and only nas retrain stops early"
         return lacking
     if traits_of(values.estimator_class(config)).immediate:
-        keys = [text.lstrip("+~").partition("=")[0] for text in overrides]
+        keys = [key_of(text) for text in overrides]
         asked = [key.split(".")[1] for key in keys if key.startswith("training.")]
         return {name: "nothing is trained" for name in asked if name != "network"}
     return {}
@@ -74,7 +75,7 @@ def _of_scoring(
         why["fidelity"] = "this estimator answers the same at every fidelity"
     found = {}
     for text in overrides:
-        key = text.lstrip("+").partition("=")[0].rpartition("@")[2]
+        key = key_of(text).rpartition("@")[2]
         setting = next((name for name in why if f"{key}.".startswith(f"{name}.")), None)
         if setting is not None:
             found[text.lstrip("+")] = why[setting]
